@@ -1,0 +1,65 @@
+package builder
+
+import (
+	"context"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Solver turns a tree into an image in the registry. builder/buildkit implements it.
+type Solver interface {
+	// Solve builds and pushes one image. It calls progress from one goroutine at
+	// a time, in the order things happened, and not after it returned. When ctx
+	// ends it returns within a second. A failure is a *SolveError, but for
+	// ctx's own error.
+	Solve(ctx context.Context, r SolveRequest, progress func(Event)) (SolveResult, error)
+}
+
+// SolveRequest says what to build and where to put it.
+type SolveRequest struct {
+	Build       catalog.Build
+	Options     catalog.BuildOptions // push options over the repository's own
+	Tree        catalog.Tree
+	Destination string     // "host:port/ns/app:1.0", to push to
+	Credential  Credential // for the registry at Destination's host
+}
+
+// Credential is a name and a secret made for one build.
+type Credential struct {
+	Username string
+	Password string
+}
+
+// Event is one thing that happened during a solve: a log line, a step that
+// changed, or both.
+type Event struct {
+	Time time.Time
+	Line string        // one line for the log, without line end; empty: none
+	Step *catalog.Step // the step as it stands now; steps are told apart by Digest
+}
+
+// SolveResult is the image in the registry.
+type SolveResult struct {
+	Digest string // "sha256:…" of the pushed manifest or index
+	Size   int64  // bytes: manifests, configs and compressed layers
+}
+
+// SolveError says why there is no image.
+type SolveError struct {
+	Outcome catalog.Outcome
+	Message string   // one sentence, safe to show
+	Detail  []string // lines for the log's end: the failing Dockerfile lines with numbers, last output
+	Err     error    // the cause, for the daemon's log
+}
+
+// Error returns the message and the cause.
+func (e *SolveError) Error() string {
+	if e.Err != nil {
+		return e.Message + ": " + e.Err.Error()
+	}
+	return e.Message
+}
+
+// Unwrap returns the cause.
+func (e *SolveError) Unwrap() error { return e.Err }

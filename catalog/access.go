@@ -1,0 +1,127 @@
+package catalog
+
+import "context"
+
+// Role is what a user may do in a namespace; a greater role includes the lesser.
+type Role int
+
+// Roles, least first.
+const (
+	RoleNone Role = iota
+	RoleRead
+	RoleWrite
+	RoleOwner
+)
+
+// Namespace owns images.
+type Namespace struct {
+	ID   int64
+	Name string
+}
+
+// Member is a user's role in a namespace.
+type Member struct {
+	User User
+	Role Role
+}
+
+// Namespaces stores namespaces and who belongs to them.
+type Namespaces interface {
+	// CreateNamespace makes a namespace owned by a user. Errors: Invalid, Conflict.
+	CreateNamespace(ctx context.Context, name string, ownerID int64) (Namespace, error)
+	// ListNamespaces returns the namespaces a user belongs to, by name.
+	ListNamespaces(ctx context.Context, userID int64) ([]Namespace, error)
+	// Role returns a user's role, RoleNone for a stranger. Errors: NotFound (no such namespace).
+	Role(ctx context.Context, userID int64, namespace string) (Role, error)
+	// SetMember gives a user a role, RoleNone removes the member.
+	// Errors: NotFound, Conflict (the last owner can't go).
+	SetMember(ctx context.Context, namespace string, userID int64, role Role) error
+	// Members returns a namespace's members by user name. Errors: NotFound.
+	Members(ctx context.Context, namespace string) ([]Member, error)
+}
+
+// BuildGrant limits a build's own credential: push one version, read its namespace.
+type BuildGrant struct {
+	BuildID int64
+	Image   ImageRef
+	Version string
+}
+
+// Identity is who asks, as an Authenticator or an SSH key proved it.
+type Identity struct {
+	User  User
+	Scope Scope
+	Build *BuildGrant // set for the credential of a running build; User is then zero
+}
+
+// Action is something a face of Fandogh asks to do in a namespace.
+type Action string
+
+// Actions. Those on an image also cover its versions, builds and logs.
+const (
+	ActionRead       Action = "read"        // list, inspect, logs, fetch, pull
+	ActionWrite      Action = "write"       // create image, push, upload, rebuild, cancel
+	ActionOwn        Action = "own"         // delete images and versions, members
+	ActionAdmin      Action = "admin"       // the installation; takes no namespace
+	ActionPushResult Action = "push_result" // a build stores the image it made
+)
+
+// Target is what an Action is about. Image and Version may be empty.
+type Target struct {
+	Namespace string
+	Image     string
+	Version   string
+}
+
+// Decide is the one rule of who may do what. role is the identity's role in
+// the target's namespace.
+func Decide(id Identity, role Role, action Action, target Target) bool {
+	if id.Build != nil {
+		same := id.Build.Image.Namespace == target.Namespace
+		if action == ActionPushResult {
+			return same && ImageRef{target.Namespace, target.Image}.Repository() == id.Build.Image.Repository() &&
+				(target.Version == "" || target.Version == id.Build.Version)
+		}
+		return same && action == ActionRead
+	}
+	if id.User.ID == 0 {
+		return false
+	}
+	if action != ActionRead && id.Scope != ScopeWrite {
+		return false
+	}
+	if id.User.Admin {
+		return action != ActionPushResult
+	}
+	switch action {
+	case ActionRead:
+		return role >= RoleRead
+	case ActionWrite:
+		return role >= RoleWrite
+	case ActionOwn:
+		return role >= RoleOwner
+	}
+	return false
+}
+
+// Authorize asks Decide with the role the store holds. A namespace the identity
+// can't read does not exist for it. Errors: Forbidden, NotFound.
+func Authorize(ctx context.Context, roles Namespaces, id Identity, action Action, target Target) error {
+	role := RoleNone
+	if target.Namespace != "" {
+		var err error
+		if role, err = roles.Role(ctx, id.User.ID, target.Namespace); err != nil {
+			return err
+		}
+		if !Decide(id, role, ActionRead, target) {
+			return Errorf(NotFound, "namespace %q does not exist, or you have no access to it", target.Namespace)
+		}
+	}
+	if Decide(id, role, action, target) {
+		return nil
+	}
+	if id.Build == nil && id.Scope == ScopeRead && action != ActionRead {
+		return Errorf(Forbidden, "this token may only read; use one with the write scope")
+	}
+	return Errorf(Forbidden, "%s has no right to %s in namespace %q; ask its owner", id.User.Name, action, target.Namespace)
+}

@@ -1,0 +1,154 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// Trigger is what asked for a build.
+type Trigger string
+
+// Triggers.
+const (
+	TriggerPush     Trigger = "push"
+	TriggerUpload   Trigger = "upload"
+	TriggerGitHub   Trigger = "github"
+	TriggerRegistry Trigger = "registry"
+	TriggerRebuild  Trigger = "rebuild"
+)
+
+// Build is one attempt to make a version.
+type Build struct {
+	ID        int64
+	VersionID int64
+	Number    int // 1, 2, … within the version
+	Image     ImageRef
+	ImageID   int64
+	Version   string
+	Trigger   Trigger
+	Commit    string // hex; what is built
+	UserID    int64  // who asked
+	Options   BuildOptions
+	State     State
+	Outcome   Outcome   // empty until State.Ended()
+	Message   string    // why it ended otherwise than built, a sentence safe to show
+	Attempts  int       // how often a worker took it
+	QueuedAt  time.Time // when it was asked for
+	StartedAt time.Time // of the last attempt; zero while it waits
+	EndedAt   time.Time // zero until State.Ended()
+	Cancelled bool      // somebody asked to stop it
+}
+
+// NewBuild asks for a build of a version, which is created when it is new.
+type NewBuild struct {
+	ImageID int64
+	Version string
+	Trigger Trigger
+	Commit  string
+	UserID  int64
+	Options BuildOptions
+}
+
+// QueuedBuild is what QueueBuilds made of a NewBuild.
+type QueuedBuild struct {
+	Build
+	Attached bool // the version is being built from the same commit already; Build is that build
+}
+
+// Step is one BuildKit vertex of a build.
+type Step struct {
+	Digest    string
+	Name      string
+	StartedAt time.Time // zero: never started
+	EndedAt   time.Time // zero: did not end
+	Cached    bool
+	Error     string
+}
+
+// BuildResult is how a build ended.
+type BuildResult struct {
+	Outcome Outcome
+	Message string
+	Digest  string // when built
+	Size    int64  // bytes, when built
+	EndedAt time.Time
+	Steps   []Step
+}
+
+// Builds stores builds and is the durable queue of those that wait.
+// A worker owns a build by a lease in its name; whoever lost the lease gets
+// Conflict and must drop its work.
+type Builds interface {
+	// QueueBuilds makes versions PENDING with a queued build each, all or
+	// none. A version being built from the same commit yields that build,
+	// Attached. Errors: Invalid (version name), NotFound (image), Conflict (the
+	// version is BUILT, or is being built from another commit).
+	QueueBuilds(ctx context.Context, builds []NewBuild) ([]QueuedBuild, error)
+	// ClaimBuild leases the next build until the given time and makes it and
+	// its version BUILDING: of the namespaces with waiting builds, the one with
+	// fewest running, then the oldest build. Errors: NotFound (nothing waits).
+	ClaimBuild(ctx context.Context, owner string, now, until time.Time) (Build, error)
+	// ExtendLease prolongs a lease. Errors: Conflict (lost).
+	ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error
+	// ReleaseBuild hands a build back to the queue; it waits as PENDING and is
+	// not claimed before notBefore. With refund the attempt does not count.
+	// Errors: Conflict (lost).
+	ReleaseBuild(ctx context.Context, buildID int64, owner string, notBefore time.Time, refund bool) error
+	// ReclaimBuilds hands back every build whose lease belongs to another owner
+	// or ended before now, without refund, and returns how many.
+	ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error)
+	// NextWake returns when the next waiting build may be claimed; ok is false
+	// when none waits.
+	NextWake(ctx context.Context) (at time.Time, ok bool, err error)
+	// FinishBuild ends a leased build and its version. Errors: Conflict (lost).
+	FinishBuild(ctx context.Context, buildID int64, owner string, r BuildResult) error
+	// CancelBuild marks a build as cancelled; one that waits ends at once as
+	// FAILED. The returned build tells which. Errors: NotFound, Conflict (ended already).
+	CancelBuild(ctx context.Context, buildID int64, now time.Time) (Build, error)
+	// Build returns one build. Errors: NotFound.
+	Build(ctx context.Context, buildID int64) (Build, error)
+	// ListBuilds returns a version's builds, newest first.
+	ListBuilds(ctx context.Context, versionID int64, page Page) ([]Build, error)
+	// Steps returns a build's steps in the order they started.
+	Steps(ctx context.Context, buildID int64) ([]Step, error)
+}
+
+// BuildControl acts on builds by the rights of whoever was authorized before.
+// The builder implements it.
+type BuildControl interface {
+	// Cancel stops a build, running or waiting. Errors: NotFound, Conflict (ended).
+	Cancel(ctx context.Context, buildID int64) error
+	// Rebuild queues another build of a version whose last one failed, from
+	// the same commit with the same options. Errors: NotFound, Conflict.
+	Rebuild(ctx context.Context, imageID int64, version string, userID int64) (Build, error)
+}
+
+// LogLine is one line of a build's log.
+type LogLine struct {
+	Offset time.Duration // since the build's log began
+	Text   string        // without line end
+}
+
+// BuildLogs reads what builds printed. The builder implements it.
+type BuildLogs interface {
+	// ReadLog returns up to limit lines after the first skip lines (limit 0: all
+	// there are now). A build without a log yet has no lines.
+	ReadLog(ctx context.Context, buildID int64, skip, limit int) ([]LogLine, error)
+	// FollowLog hands every line after the first skip lines to emit as it
+	// appears, and returns the ended build when all of them were handed over.
+	// It stops early when ctx ends, emit fails or, with Unavailable, the
+	// daemon shuts down.
+	FollowLog(ctx context.Context, buildID int64, skip int, emit func([]LogLine) error) (Build, error)
+}
+
+// Store is everything the catalog keeps.
+type Store interface {
+	Users
+	Namespaces
+	Images
+	Versions
+	Builds
+	// Ping tells whether the store answers. Errors: Unavailable.
+	Ping(ctx context.Context) error
+	Close() error
+}

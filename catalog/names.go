@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"regexp"
+	"strings"
+)
+
+const maxNameLength = 100
+
+var (
+	imageNamePattern = regexp.MustCompile(`^[A-Za-z0-9-_]+$`)
+	// ociComponent is one path component of a repository name in the OCI
+	// distribution specification.
+	ociComponent   = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+	versionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+)
+
+// ImageRef names an image: the pair that is unique, without case, in an
+// installation.
+type ImageRef struct {
+	Namespace string
+	Name      string
+}
+
+// String returns "namespace/name" as the user wrote it.
+func (r ImageRef) String() string { return r.Namespace + "/" + r.Name }
+
+// Repository returns the OCI repository's name and, with ".git", the path of
+// the git repository: String in lower case.
+func (r ImageRef) Repository() string { return strings.ToLower(r.String()) }
+
+// Validate returns an Invalid error that states the broken rule.
+func (r ImageRef) Validate() error {
+	if err := ValidateNamespace(r.Namespace); err != nil {
+		return err
+	}
+	return ValidateImageName(r.Name)
+}
+
+// ValidateImageName checks the published pattern and that the lower-cased name
+// is one OCI repository component.
+func ValidateImageName(name string) error {
+	switch {
+	case name == "":
+		return FieldErrorf("name", "an image needs a name")
+	case len(name) > maxNameLength:
+		return FieldErrorf("name", "an image name has at most %d characters", maxNameLength)
+	case !imageNamePattern.MatchString(name):
+		return FieldErrorf("name", "image name %q may hold only letters, digits, - and _", name)
+	case !ociComponent.MatchString(strings.ToLower(name)):
+		return FieldErrorf("name", "image name %q must begin and end with a letter or digit, with at most two _ in a row and - and _ not side by side", name)
+	}
+	return nil
+}
+
+// ValidateNamespace checks a namespace's name; a user's name follows the same rule.
+func ValidateNamespace(name string) error {
+	switch {
+	case name == "":
+		return FieldErrorf("namespace", "a namespace needs a name")
+	case len(name) > maxNameLength:
+		return FieldErrorf("namespace", "a namespace name has at most %d characters", maxNameLength)
+	case strings.Contains(name, ".") || !ociComponent.MatchString(name):
+		return FieldErrorf("namespace", "namespace %q may hold only lower-case letters, digits, and single - or _ between them", name)
+	}
+	return nil
+}
+
+// ValidateUserName checks the name of a user, which also names a namespace.
+func ValidateUserName(name string) error {
+	if err := ValidateNamespace(name); err != nil {
+		return FieldErrorf("username", "user name %q may hold only lower-case letters, digits, and single - or _ between them, at most %d characters", name, maxNameLength)
+	}
+	return nil
+}
+
+// ValidateVersion checks that a version can be an OCI tag and a git tag.
+func ValidateVersion(version string) error {
+	if !versionPattern.MatchString(version) {
+		return FieldErrorf("version", "version %q can't be an image tag: use letters, digits, '.', '_' and '-', not beginning with '.' or '-', at most 128 characters", version)
+	}
+	// Git's own rules for a ref component forbid what OCI allows here.
+	if strings.Contains(version, "..") || strings.HasSuffix(version, ".") || strings.HasSuffix(version, ".lock") {
+		return FieldErrorf("version", "version %q can't be a git tag: no '..', no '.' or '.lock' at the end", version)
+	}
+	return nil
+}

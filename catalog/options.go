@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// BuildOptions change how a version is built. The zero value means the defaults.
+// It is stored as JSON.
+type BuildOptions struct {
+	NoCache    bool              `json:"no_cache,omitempty"`
+	Pull       bool              `json:"pull,omitempty"`
+	Args       map[string]string `json:"args,omitempty"`
+	Target     string            `json:"target,omitempty"`
+	Platform   string            `json:"platform,omitempty"`
+	Dockerfile string            `json:"dockerfile,omitempty"` // slash path in the tree
+	Context    string            `json:"context,omitempty"`    // slash path in the tree
+}
+
+// Over returns o with what it leaves open taken from base; build args are
+// merged by name.
+func (o BuildOptions) Over(base BuildOptions) BuildOptions {
+	merged := o
+	merged.NoCache = o.NoCache || base.NoCache
+	merged.Pull = o.Pull || base.Pull
+	if len(base.Args) > 0 {
+		merged.Args = maps.Clone(base.Args)
+		maps.Copy(merged.Args, o.Args)
+	}
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{
+		{&merged.Target, base.Target}, {&merged.Platform, base.Platform},
+		{&merged.Dockerfile, base.Dockerfile}, {&merged.Context, base.Context},
+	} {
+		if *f.to == "" {
+			*f.to = f.from
+		}
+	}
+	return merged
+}
+
+// Validate refuses build args that steer BuildKit itself and paths that leave
+// the tree. Errors: Invalid.
+func (o BuildOptions) Validate() error {
+	for name := range o.Args {
+		if err := validateBuildArg(name); err != nil {
+			return err
+		}
+	}
+	for field, p := range map[string]string{"dockerfile": o.Dockerfile, "context": o.Context} {
+		if p != "" && (path.IsAbs(p) || strings.HasPrefix(path.Clean(p), "..") || strings.ContainsAny(p, "\x00\\")) {
+			return FieldErrorf(field, "%s %q must be a path inside the repository", field, p)
+		}
+	}
+	return nil
+}
+
+func validateBuildArg(name string) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, " \t\r\n\x00"):
+		return FieldErrorf("build-arg", "build-arg needs NAME=VALUE, %q is no name", name)
+	case strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_"):
+		return FieldErrorf("build-arg", "build-arg %s is refused: BUILDKIT_* settings belong to the server", name)
+	}
+	return nil
+}
+
+// PushOptions are what `git push -o` may say.
+type PushOptions struct {
+	Detach             bool // report after the build is queued
+	CancelOnDisconnect bool // a lost connection cancels the build
+	Build              BuildOptions
+}
+
+// pushOption sets one option from its value, empty when there was none.
+type pushOption struct {
+	usage string
+	set   func(o *PushOptions, value string) error
+}
+
+func flagOption(to func(*PushOptions) *bool) func(*PushOptions, string) error {
+	return func(o *PushOptions, value string) error {
+		if value != "" {
+			return FieldErrorf("push-option", "takes no value, got %q", value)
+		}
+		*to(o) = true
+		return nil
+	}
+}
+
+func textOption(to func(*PushOptions) *string) func(*PushOptions, string) error {
+	return func(o *PushOptions, value string) error {
+		if value == "" {
+			return FieldErrorf("push-option", "needs a value")
+		}
+		*to(o) = value
+		return nil
+	}
+}
+
+var pushOptions = map[string]pushOption{
+	"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
+	"no-cache": {"no-cache", flagOption(func(o *PushOptions) *bool { return &o.Build.NoCache })},
+	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
+	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
+		if value != "cancel" {
+			return FieldErrorf("push-option", "knows only on-disconnect=cancel, got %q", value)
+		}
+		o.CancelOnDisconnect = true
+		return nil
+	}},
+	"build-arg": {"build-arg=NAME=VALUE", func(o *PushOptions, value string) error {
+		name, text, ok := strings.Cut(value, "=")
+		if !ok {
+			return FieldErrorf("push-option", "needs NAME=VALUE, got %q", value)
+		}
+		if o.Build.Args == nil {
+			o.Build.Args = map[string]string{}
+		}
+		o.Build.Args[name] = text
+		return nil
+	}},
+	"target":     {"target=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Target })},
+	"platform":   {"platform=OS/ARCH", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
+	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
+	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
+}
+
+// ParsePushOptions reads the options of one push. An unknown one is Invalid
+// with the list of those there are.
+func ParsePushOptions(options []string) (PushOptions, error) {
+	var parsed PushOptions
+	for _, option := range options {
+		name, value, _ := strings.Cut(option, "=")
+		known, ok := pushOptions[name]
+		if !ok {
+			return PushOptions{}, FieldErrorf("push-option", "unknown push option %q; the options are: %s", name, strings.Join(pushOptionUsage(), ", "))
+		}
+		if err := known.set(&parsed, value); err != nil {
+			return PushOptions{}, FieldErrorf("push-option", "push option %s %s", name, MessageOf(err))
+		}
+	}
+	return parsed, parsed.Build.Validate()
+}
+
+func pushOptionUsage() []string {
+	var usage []string
+	for _, o := range pushOptions {
+		usage = append(usage, o.usage)
+	}
+	slices.Sort(usage)
+	return usage
+}

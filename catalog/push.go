@@ -1,0 +1,61 @@
+package catalog
+
+import (
+	"context"
+	"io"
+)
+
+// RefUpdate is one accepted command of a push.
+type RefUpdate struct {
+	Name   string // full ref name, "refs/tags/v1.0"
+	Old    string // hex object; empty: the ref is new
+	New    string // hex object; empty: the ref goes
+	Commit string // New peeled to a commit, hex; empty for a deletion or when New is no commit
+}
+
+// Tag returns the tag's name and whether the ref is a tag at all.
+func (u RefUpdate) Tag() (string, bool) { return cutPrefix(u.Name, "refs/tags/") }
+
+// Branch returns the branch's name and whether the ref is a branch at all.
+func (u RefUpdate) Branch() (string, bool) { return cutPrefix(u.Name, "refs/heads/") }
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
+		return s[len(prefix):], true
+	}
+	return "", false
+}
+
+// Push is what a git client sent, after its objects were checked.
+type Push struct {
+	Image    Image
+	Identity Identity
+	Options  PushOptions
+	Updates  []RefUpdate
+	// Progress takes whole lines for the person who pushed. It never fails and
+	// drops what a lost connection can't take; Gone tells of the loss.
+	Progress io.Writer
+	// Gone is closed when the client's connection is lost.
+	Gone <-chan struct{}
+}
+
+// PostReceiver judges and acts on pushes. The hooks package implements it for
+// the git server.
+type PostReceiver interface {
+	// Unsettled returns the tags of versions that are not built yet, with the
+	// commit each is built from. The git server does not advertise them to a
+	// pusher, so that the same push can be sent again and attach.
+	Unsettled(ctx context.Context, image Image) (map[string]string, error)
+	// PreReceive is asked before any ref moves and returns the refused updates
+	// by ref name, with why.
+	PreReceive(ctx context.Context, push Push) map[string]error
+	// PostReceive is called after the refs moved. It queues builds, shows their
+	// logs to push.Progress, and returns when they ended or were detached from.
+	PostReceive(ctx context.Context, push Push) PostReceiveResult
+}
+
+// PostReceiveResult is what came of a push's updates.
+type PostReceiveResult struct {
+	Failed map[string]error // by ref name: the report says ng with this
+	Undo   []string         // refs that must be put back: their build was never queued
+}

@@ -1,0 +1,112 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// User is an account. A namespace of the same name is created with it.
+type User struct {
+	ID        int64
+	Name      string
+	Admin     bool // of the whole installation
+	CreatedAt time.Time
+}
+
+// NewUser is what CreateUser stores.
+type NewUser struct {
+	Name         string
+	Admin        bool
+	PasswordHash string // encoded argon2id; empty: no password login
+}
+
+// Key is an SSH public key; it belongs to one user of the installation.
+type Key struct {
+	ID          int64
+	UserID      int64
+	Name        string // the comment, or what the user called it
+	Fingerprint string // "SHA256:…" as ssh-keygen -l prints it
+	PublicKey   string // authorized_keys form, without comment
+	CreatedAt   time.Time
+}
+
+// NewKey is what CreateKey stores.
+type NewKey struct {
+	UserID      int64
+	Name        string
+	Fingerprint string
+	PublicKey   string
+}
+
+// Scope limits what a token may do for its user.
+type Scope string
+
+// Scopes of a token.
+const (
+	ScopeRead  Scope = "read"
+	ScopeWrite Scope = "write"
+)
+
+// Token is a secret that stands for its user. The secret itself is shown once
+// and only its SHA-256 is kept.
+type Token struct {
+	ID        int64
+	UserID    int64
+	Name      string
+	Scope     Scope
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+}
+
+// NewToken is what CreateToken stores.
+type NewToken struct {
+	UserID    int64
+	Name      string
+	Hash      []byte // SHA-256 of the secret, 32 bytes
+	Scope     Scope
+	ExpiresAt time.Time
+}
+
+// Users stores accounts and what proves them.
+type Users interface {
+	// CreateUser also creates the user's namespace and makes the user its
+	// owner. Errors: Invalid (name), Conflict (user or namespace exists).
+	CreateUser(ctx context.Context, u NewUser) (User, error)
+	// User returns a user by name. Errors: NotFound.
+	User(ctx context.Context, name string) (User, error)
+	// UserByID returns a user by ID. Errors: NotFound.
+	UserByID(ctx context.Context, id int64) (User, error)
+	// ListUsers returns all users by name.
+	ListUsers(ctx context.Context) ([]User, error)
+	// PasswordHash returns the stored hash with its user. Errors: NotFound.
+	PasswordHash(ctx context.Context, name string) (User, string, error)
+	// SetPasswordHash replaces the stored hash. Errors: NotFound.
+	SetPasswordHash(ctx context.Context, userID int64, hash string) error
+
+	// CreateKey stores a public key. Errors: Conflict (the key belongs to a user already).
+	CreateKey(ctx context.Context, k NewKey) (Key, error)
+	// UserByKey returns the user a fingerprint belongs to. Errors: NotFound.
+	UserByKey(ctx context.Context, fingerprint string) (User, error)
+	// ListKeys returns a user's keys, newest first.
+	ListKeys(ctx context.Context, userID int64) ([]Key, error)
+	// DeleteKey removes a user's key. Errors: NotFound.
+	DeleteKey(ctx context.Context, userID, keyID int64) error
+
+	// CreateToken stores a token's hash. Errors: Conflict.
+	CreateToken(ctx context.Context, t NewToken) (Token, error)
+	// TokenByHash returns an unexpired token and its user. Errors: NotFound.
+	TokenByHash(ctx context.Context, hash []byte, now time.Time) (Token, User, error)
+	// ListTokens returns a user's tokens, newest first.
+	ListTokens(ctx context.Context, userID int64) ([]Token, error)
+	// DeleteToken revokes a user's token. Errors: NotFound.
+	DeleteToken(ctx context.Context, userID, tokenID int64) error
+}
+
+// Authenticator proves who asks. It is safe for concurrent use.
+type Authenticator interface {
+	// ByPassword accepts a user's password, or one of the user's tokens in its
+	// place. Errors: Unauthorized, RateLimited.
+	ByPassword(ctx context.Context, name, secret string) (Identity, error)
+	// ByToken accepts a token. Errors: Unauthorized.
+	ByToken(ctx context.Context, secret string) (Identity, error)
+}

@@ -1,0 +1,100 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// State is where a version, or one build of it, stands.
+type State string
+
+// States, as the REST contract names them.
+const (
+	Pending     State = "PENDING"
+	Building    State = "BUILDING"
+	Built       State = "BUILT"
+	BuildFailed State = "BUILD_FAILED" // the user's Dockerfile or sources
+	Failed      State = "FAILED"       // ours: infrastructure, timeout, cancelled
+)
+
+// transitions is the state table: what may follow what.
+var transitions = map[State][]State{
+	Pending:     {Building, Failed},
+	Building:    {Built, BuildFailed, Failed, Pending},
+	Built:       {},
+	BuildFailed: {Pending},
+	Failed:      {Pending},
+}
+
+// States lists every state.
+func States() []State { return []State{Pending, Building, Built, BuildFailed, Failed} }
+
+// CanBecome tells whether the state table allows the step from s to next.
+func (s State) CanBecome(next State) bool {
+	for _, allowed := range transitions[s] {
+		if allowed == next {
+			return true
+		}
+	}
+	return false
+}
+
+// Ended tells whether nothing happens any more unless somebody asks again.
+func (s State) Ended() bool { return s == Built || s == BuildFailed || s == Failed }
+
+// Valid tells whether s is one of the known states.
+func (s State) Valid() bool { _, ok := transitions[s]; return ok }
+
+// Outcome says why a build ended.
+type Outcome string
+
+// Outcomes.
+const (
+	OutcomeBuilt          Outcome = "built"
+	OutcomeUserError      Outcome = "user_error"
+	OutcomeTimeout        Outcome = "timeout"
+	OutcomeOutOfMemory    Outcome = "out_of_memory"
+	OutcomeCancelled      Outcome = "cancelled"
+	OutcomeInfrastructure Outcome = "infrastructure"
+)
+
+// State returns the state in which an outcome leaves a version.
+func (o Outcome) State() State {
+	switch o {
+	case OutcomeBuilt:
+		return Built
+	case OutcomeUserError:
+		return BuildFailed
+	}
+	return Failed
+}
+
+// Version is a name of an image that never changes once built.
+type Version struct {
+	ID        int64
+	ImageID   int64
+	Name      string // git tag and OCI tag
+	State     State
+	Trigger   Trigger // of the newest build
+	Commit    string  // hex, of the newest build
+	Digest    string  // "sha256:…" of the manifest, empty until BUILT
+	Size      int64   // bytes: manifest, config and compressed layers; 0 until BUILT
+	CreatedAt time.Time
+}
+
+// VersionFilter narrows ListVersions. No states: all of them.
+type VersionFilter struct {
+	States []State
+	Page   Page
+}
+
+// Versions stores versions.
+type Versions interface {
+	// Version returns one version by name. Errors: NotFound.
+	Version(ctx context.Context, imageID int64, name string) (Version, error)
+	// ListVersions returns an image's versions, newest first.
+	ListVersions(ctx context.Context, imageID int64, f VersionFilter) ([]Version, error)
+	// DeleteVersion removes a version with its builds and steps.
+	// Errors: NotFound, Conflict (it is being built).
+	DeleteVersion(ctx context.Context, versionID int64) error
+}
