@@ -1,0 +1,147 @@
+// Package config is the daemon's configuration: typed, with defaults that run
+// as they are, read from a file, then the environment, then flags.
+//
+// Source order, later wins: Default, the YAML file, FANDOGH_… variables, flags.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+)
+
+// EnvPrefix begins the name of every environment variable that is read; the
+// rest is the setting's path in upper case: http.public_url is FANDOGH_HTTP_PUBLIC_URL.
+const EnvPrefix = "FANDOGH_"
+
+// Config is everything an operator can set.
+type Config struct {
+	Data     string   `yaml:"data" env:"DATA"`
+	HTTP     HTTP     `yaml:"http" envPrefix:"HTTP_"`
+	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
+	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
+	Log      Log      `yaml:"log" envPrefix:"LOG_"`
+	Shutdown Duration `yaml:"shutdown_grace" env:"SHUTDOWN_GRACE"`
+}
+
+// HTTP sets the listener for REST, registry and health.
+type HTTP struct {
+	Addr      string `yaml:"addr" env:"ADDR"`             // host:port
+	PublicURL string `yaml:"public_url" env:"PUBLIC_URL"` // http(s)://host[:port]; empty: from the listener
+}
+
+// SSH sets the git server.
+type SSH struct {
+	Addr                     string   `yaml:"addr" env:"ADDR"`               // host:port
+	PublicAddr               string   `yaml:"public_addr" env:"PUBLIC_ADDR"` // host:port shown to users; empty: from the listener
+	HandshakeTimeout         Duration `yaml:"handshake_timeout" env:"HANDSHAKE_TIMEOUT"`
+	IdleTimeout              Duration `yaml:"idle_timeout" env:"IDLE_TIMEOUT"`
+	TotalTimeout             Duration `yaml:"total_timeout" env:"TOTAL_TIMEOUT"`
+	MaxConnections           int      `yaml:"max_connections" env:"MAX_CONNECTIONS"`
+	MaxConnectionsPerAddress int      `yaml:"max_connections_per_address" env:"MAX_CONNECTIONS_PER_ADDRESS"`
+	MaxPack                  Size     `yaml:"max_pack" env:"MAX_PACK"`
+	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
+	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
+}
+
+// Builder sets the queue and BuildKit.
+type Builder struct {
+	Parallel  int      `yaml:"parallel" env:"PARALLEL"`   // builds at once
+	Timeout   Duration `yaml:"timeout" env:"TIMEOUT"`     // of one build
+	Addresses []string `yaml:"addresses" env:"ADDRESSES"` // of given BuildKits; empty: a managed child
+	TLS       TLS      `yaml:"tls" envPrefix:"TLS_"`      // for tcp:// addresses
+	Managed   Managed  `yaml:"managed" envPrefix:"MANAGED_"`
+}
+
+// TLS names the PEM files of a mutual TLS connection.
+type TLS struct {
+	CA   string `yaml:"ca" env:"CA"`
+	Cert string `yaml:"cert" env:"CERT"`
+	Key  string `yaml:"key" env:"KEY"`
+}
+
+// Managed sets the buildkitd that the daemon runs itself.
+type Managed struct {
+	Buildkitd string `yaml:"buildkitd" env:"BUILDKITD"` // path; empty: beside fandoghd, then PATH
+	Runc      string `yaml:"runc" env:"RUNC"`           // path; empty: PATH
+	CNIDir    string `yaml:"cni_dir" env:"CNI_DIR"`     // CNI plugins
+	Subnet    string `yaml:"subnet" env:"SUBNET"`       // CIDR of the build network; empty: a free one
+	KeepCache Size   `yaml:"keep_cache" env:"KEEP_CACHE"`
+}
+
+// Log sets what the daemon writes to standard error.
+type Log struct {
+	Level  string `yaml:"level" env:"LEVEL"`   // trace, debug, info, warn, error
+	Format string `yaml:"format" env:"FORMAT"` // text or json
+}
+
+// Default returns the configuration that runs with nothing set.
+func Default() Config {
+	return Config{
+		Data: "data",
+		HTTP: HTTP{Addr: "127.0.0.1:8080"},
+		SSH: SSH{
+			Addr:             "127.0.0.1:2222",
+			HandshakeTimeout: Duration(20 * time.Second), IdleTimeout: Duration(10 * time.Minute), TotalTimeout: Duration(12 * time.Hour),
+			MaxConnections: 512, MaxConnectionsPerAddress: 128,
+			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
+		},
+		Builder: Builder{
+			Parallel: 2, Timeout: Duration(time.Hour),
+			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
+		},
+		Log:      Log{Level: "info", Format: "text"},
+		Shutdown: Duration(30 * time.Second),
+	}
+}
+
+// Load reads the file, when one is named, and the environment over Default.
+// environ is in os.Environ's form. An unknown key in the file is an error with
+// its line; so is a FANDOGH_ variable that sets nothing. Call Validate after
+// flags were applied.
+func Load(file string, environ []string) (Config, error) {
+	c := Default()
+	if file != "" {
+		if err := c.readFile(file); err != nil {
+			return Config{}, err
+		}
+	}
+	return c, c.readEnv(environ)
+}
+
+func (c *Config) readFile(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	var content any // decoding a file that sets nothing would clear the defaults
+	if err = yaml.Unmarshal(text, &content); err == nil && content != nil {
+		err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %s", file, yaml.FormatError(err, false, true))
+	}
+	return nil
+}
+
+func (c *Config) readEnv(environ []string) error {
+	set := env.ToMap(environ)
+	options := env.Options{Environment: set, Prefix: EnvPrefix, FuncMap: map[reflect.Type]env.ParserFunc{
+		reflect.TypeFor[Size]():     func(s string) (any, error) { return ParseSize(s) },
+		reflect.TypeFor[Duration](): func(s string) (any, error) { return parseDuration(s) },
+	}}
+	if err := env.ParseWithOptions(c, options); err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	return unknownVariables(set, options)
+}
+
+// DataPath joins names to the data directory.
+func (c Config) DataPath(names ...string) string {
+	return filepath.Join(append([]string{c.Data}, names...)...)
+}

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const example = "../deploy/config.example.yaml"
+
+func TestExampleHoldsTheDefaults(t *testing.T) {
+	c, err := Load(example, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Builder.Addresses = []string{}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExampleNamesEverySetting(t *testing.T) {
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing func(typ reflect.Type)
+	missing = func(typ reflect.Type) {
+		for f := range typ.Fields() {
+			if key := f.Tag.Get("yaml"); !strings.Contains(string(text), key+":") {
+				t.Errorf("the example lacks %s", key)
+			}
+			if f.Type.Kind() == reflect.Struct {
+				missing(f.Type)
+			}
+		}
+	}
+	missing(reflect.TypeFor[Config]())
+}
+
+func TestLoad(t *testing.T) {
+	tests := []struct {
+		name    string
+		file    string
+		environ []string
+		want    func(*Config)
+		wantErr string
+	}{
+		{name: "empty file keeps the defaults", file: "", want: func(*Config) {}},
+		{name: "file", file: "http: {addr: ':80'}\nssh: {max_pack: 1GiB}\nbuilder: {timeout: 5m}", want: func(c *Config) {
+			c.HTTP.Addr, c.SSH.MaxPack, c.Builder.Timeout = ":80", 1<<30, Duration(5*time.Minute)
+		}},
+		{name: "environment wins over file", file: "http: {addr: ':80'}", environ: []string{"FANDOGH_HTTP_ADDR=:81", "FANDOGH_SSH_MAX_PACK=2MiB", "FANDOGH_BUILDER_ADDRESSES=unix:///a,unix:///b", "FANDOGH_BUILDER_TIMEOUT=3s"},
+			want: func(c *Config) {
+				c.HTTP.Addr, c.SSH.MaxPack, c.Builder.Timeout = ":81", 2<<20, Duration(3*time.Second)
+				c.Builder.Addresses = []string{"unix:///a", "unix:///b"}
+			}},
+		{name: "unknown key", file: "http: {adress: ':80'}", wantErr: "adress"},
+		{name: "wrong type", file: "builder: {parallel: many}", wantErr: "parallel"},
+		{name: "bad size", file: "ssh: {max_pack: huge}", wantErr: "huge"},
+		{name: "unknown variable", environ: []string{"FANDOGH_HTTP_ADRESS=:1"}, wantErr: "FANDOGH_HTTP_ADRESS"},
+		{name: "bad variable", environ: []string{"FANDOGH_BUILDER_TIMEOUT=soon"}, wantErr: "soon"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(file, []byte(tt.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := Load(file, tt.environ)
+			if tt.wantErr != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
+					t.Fatalf("error %v, want one with %q", err, tt.wantErr)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := Default()
+			tt.want(&want)
+			if !reflect.DeepEqual(c, want) {
+				t.Errorf("got %+v\nwant %+v", c, want)
+			}
+		})
+	}
+}
+
+func TestEverySettingHasAVariable(t *testing.T) {
+	var check func(typ reflect.Type)
+	check = func(typ reflect.Type) {
+		for f := range typ.Fields() {
+			if f.Type.Kind() == reflect.Struct {
+				if want := strings.ToUpper(f.Tag.Get("yaml")) + "_"; f.Tag.Get("envPrefix") != want {
+					t.Errorf("%s has envPrefix %q, want %q", f.Name, f.Tag.Get("envPrefix"), want)
+				}
+				check(f.Type)
+			} else if want := strings.ToUpper(f.Tag.Get("yaml")); f.Tag.Get("env") != want {
+				t.Errorf("%s has env %q, want %q", f.Name, f.Tag.Get("env"), want)
+			}
+		}
+	}
+	check(reflect.TypeFor[Config]())
+}
+
+func TestValidateReportsAllFaults(t *testing.T) {
+	c := Default()
+	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel = "nowhere", "loud", 0
+	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"http.addr", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nlacks %s", err, want)
+		}
+	}
+}

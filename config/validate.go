@@ -1,0 +1,85 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Validate reports every fault at once, each with the setting's path, and nil
+// when there is none.
+func (c Config) Validate() error {
+	var faults []error
+	check := func(ok bool, path, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+		}
+	}
+	check(c.Data != "", "data", "name the directory that holds everything")
+	check(isListenAddr(c.HTTP.Addr), "http.addr", "%q is no host:port to listen on", c.HTTP.Addr)
+	check(isListenAddr(c.SSH.Addr), "ssh.addr", "%q is no host:port to listen on", c.SSH.Addr)
+	check(c.HTTP.PublicURL == "" || isBaseURL(c.HTTP.PublicURL), "http.public_url", "%q must be http(s)://host[:port] without a path", c.HTTP.PublicURL)
+	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is no host:port", c.SSH.PublicAddr)
+	for path, d := range map[string]Duration{
+		"ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
+		"builder.timeout": c.Builder.Timeout, "shutdown_grace": c.Shutdown,
+	} {
+		check(d > 0, path, "must be longer than 0")
+	}
+	for path, n := range map[string]int64{
+		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
+		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
+		"builder.parallel": int64(c.Builder.Parallel), "builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
+	} {
+		check(n > 0, path, "must be above 0")
+	}
+	if subnet := c.Builder.Managed.Subnet; subnet != "" {
+		_, _, err := net.ParseCIDR(subnet)
+		check(err == nil, "builder.managed.subnet", "%q is no CIDR such as 10.88.7.0/24", subnet)
+	}
+	faults = append(faults, c.Builder.validateAddresses()...)
+	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
+	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is neither text nor json", c.Log.Format)
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(faults...)
+}
+
+func (b Builder) validateAddresses() []error {
+	var faults []error
+	for i, a := range b.Addresses {
+		u, err := url.Parse(a)
+		switch {
+		case err != nil || (u.Scheme != "unix" && u.Scheme != "tcp"):
+			faults = append(faults, fmt.Errorf("builder.addresses[%d]: %q is neither unix:///path nor tcp://host:port", i, a))
+		case u.Scheme == "tcp" && (b.TLS.CA == "" || b.TLS.Cert == "" || b.TLS.Key == ""):
+			faults = append(faults, fmt.Errorf("builder.addresses[%d]: tcp needs builder.tls.ca, cert and key: BuildKit runs whatever it is sent", i))
+		}
+	}
+	for path, file := range map[string]string{"ca": b.TLS.CA, "cert": b.TLS.Cert, "key": b.TLS.Key} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil {
+			faults = append(faults, fmt.Errorf("builder.tls.%s: %w", path, err))
+		}
+	}
+	return faults
+}
+
+func isListenAddr(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
+func isBaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil
+}

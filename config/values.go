@@ -1,0 +1,87 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/docker/go-units"
+)
+
+// Size is a number of bytes, written as "512MiB", "2GiB" or plain bytes.
+type Size int64
+
+// ParseSize reads a Size; units are powers of 1024 whichever way they are written.
+func ParseSize(s string) (Size, error) {
+	n, err := units.RAMInBytes(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no size; write it as 512MiB or 2GiB", s)
+	}
+	return Size(n), nil
+}
+
+// UnmarshalYAML reads a Size from a scalar.
+func (s *Size) UnmarshalYAML(text []byte) error {
+	parsed, err := ParseSize(scalar(text))
+	if err == nil {
+		*s = parsed
+	}
+	return err
+}
+
+// MarshalYAML writes a Size as it is read.
+func (s Size) MarshalYAML() ([]byte, error) { return []byte(units.BytesSize(float64(s))), nil }
+
+// Duration is a time.Duration, written as "90s" or "1h30m".
+type Duration time.Duration
+
+// Std returns the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// UnmarshalYAML reads a Duration from a scalar.
+func (d *Duration) UnmarshalYAML(text []byte) error {
+	parsed, err := parseDuration(scalar(text))
+	if err == nil {
+		*d = parsed
+	}
+	return err
+}
+
+// MarshalYAML writes a Duration as it is read.
+func (d Duration) MarshalYAML() ([]byte, error) { return []byte(d.Std().String()), nil }
+
+func parseDuration(s string) (Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration; write it as 90s, 10m or 1h30m", s)
+	}
+	return Duration(d), nil
+}
+
+func scalar(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
+
+// unknownVariables reports variables with our prefix that no setting reads, so
+// that a misspelt one is not silently ignored.
+func unknownVariables(set map[string]string, options env.Options) error {
+	params, err := env.GetFieldParamsWithOptions(&Config{}, options)
+	if err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	known := map[string]bool{EnvPrefix + "CONFIG": true}
+	for _, p := range params {
+		known[p.Key] = true
+	}
+	var unknown []string
+	for name := range set {
+		if strings.HasPrefix(name, EnvPrefix) && !strings.HasPrefix(name, EnvPrefix+"TEST_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.Sort(unknown)
+	return fmt.Errorf("environment: %s set nothing; deploy/config.example.yaml lists every setting", strings.Join(unknown, ", "))
+}
