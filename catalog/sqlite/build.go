@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const selectBuild = `SELECT builds.id, builds.version_id, builds.number, namespaces.name, images.name, images.id, versions.name,
+		builds.trigger_kind, builds.commit_id, coalesce(builds.user_id, 0), builds.options, builds.state, builds.outcome,
+		builds.message, builds.attempts, builds.queued_at, builds.started_at, builds.ended_at, builds.cancelled
+	FROM builds JOIN versions ON versions.id = builds.version_id
+	JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id `
+
+const selectBuilds = selectBuild + `WHERE builds.version_id = ? AND builds.id < ? ORDER BY builds.id DESC LIMIT ?`
+
+func scanBuild(row scanner) (b catalog.Build, err error) {
+	err = row.Scan(&b.ID, &b.VersionID, &b.Number, &b.Image.Namespace, &b.Image.Name, &b.ImageID, &b.Version,
+		&b.Trigger, &b.Commit, &b.UserID, optionsColumn{&b.Options}, &b.State, &b.Outcome,
+		&b.Message, &b.Attempts, timeColumn{&b.QueuedAt}, timeColumn{&b.StartedAt}, timeColumn{&b.EndedAt}, &b.Cancelled)
+	return b, err
+}
+
+// optionsColumn scans build options stored as JSON.
+type optionsColumn struct{ to *catalog.BuildOptions }
+
+// Scan takes JSON text.
+func (c optionsColumn) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return errors.New("build options are stored as text")
+	}
+	return json.Unmarshal([]byte(text), c.to)
+}
+
+func buildByID(ctx context.Context, q querier, id int64) (catalog.Build, error) {
+	return one(ctx, q, scanBuild, catalog.Errorf(catalog.NotFound, "build %d does not exist", id), selectBuild+`WHERE builds.id = ?`, id)
+}
+
+// Build returns one build.
+func (s *Store) Build(ctx context.Context, buildID int64) (catalog.Build, error) {
+	return buildByID(ctx, s.r, buildID)
+}
+
+// ListBuilds returns a version's builds, newest first.
+func (s *Store) ListBuilds(ctx context.Context, versionID int64, page catalog.Page) ([]catalog.Build, error) {
+	before, limit := bounds(page)
+	return all(ctx, s.r, scanBuild, selectBuilds, versionID, before, limit)
+}
+
+const selectSteps = `SELECT digest, name, started_at, ended_at, cached, error FROM steps WHERE build_id = ? ORDER BY ordinal`
+
+// Steps returns a build's steps in the order they started.
+func (s *Store) Steps(ctx context.Context, buildID int64) ([]catalog.Step, error) {
+	return all(ctx, s.r, func(row scanner) (step catalog.Step, err error) {
+		return step, row.Scan(&step.Digest, &step.Name, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error)
+	}, selectSteps, buildID)
+}
+
+// insertSteps stores steps in the order they started, those that never did last.
+func insertSteps(ctx context.Context, tx *sql.Tx, buildID int64, steps []catalog.Step) error {
+	ordered := slices.Clone(steps)
+	slices.SortStableFunc(ordered, func(a, b catalog.Step) int {
+		if a.StartedAt.IsZero() != b.StartedAt.IsZero() {
+			return -a.StartedAt.Compare(b.StartedAt)
+		}
+		return a.StartedAt.Compare(b.StartedAt)
+	})
+	for i, step := range ordered {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO steps (build_id, ordinal, digest, name, started_at, ended_at, cached, error)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, buildID, i, step.Digest, step.Name,
+			toMicros(step.StartedAt), toMicros(step.EndedAt), step.Cached, step.Error); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter moves a build and its version to another state; it is the only place
+// that does.
+func enter(ctx context.Context, tx *sql.Tx, b *catalog.Build, next catalog.State) error {
+	if !b.State.CanBecome(next) {
+		return catalog.Errorf(catalog.Conflict, "build %d is %s and can't become %s", b.ID, b.State, next)
+	}
+	b.State = next
+	if _, err := tx.ExecContext(ctx, `UPDATE builds SET state = ?, outcome = ?, message = ?, attempts = ?, cancelled = ?, started_at = ?, ended_at = ?
+		WHERE id = ?`, b.State, b.Outcome, b.Message, b.Attempts, b.Cancelled, toMicros(b.StartedAt), toMicros(b.EndedAt), b.ID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE versions SET state = ? WHERE id = ?`, next, b.VersionID)
+	return err
+}
+
+// CancelBuild marks a build as cancelled and ends one that waits.
+func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (b catalog.Build, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		if b, err = buildByID(ctx, tx, buildID); err != nil {
+			return err
+		}
+		switch b.State {
+		case catalog.Building:
+			b.Cancelled = true
+			_, err = tx.ExecContext(ctx, `UPDATE builds SET cancelled = 1 WHERE id = ?`, b.ID)
+			return err
+		case catalog.Pending:
+			b.Cancelled, b.Outcome, b.EndedAt = true, catalog.OutcomeCancelled, fromMicros(toMicros(now))
+			b.Message = "cancelled before it began"
+			return end(ctx, tx, &b)
+		}
+		return catalog.Errorf(catalog.Conflict, "build %d of %s:%s has ended already, as %s", b.Number, b.Image, b.Version, b.State)
+	})
+	return b, err
+}
+
+// end enters the state of the build's outcome and takes it off the queue.
+func end(ctx context.Context, tx *sql.Tx, b *catalog.Build) error {
+	if err := enter(ctx, tx, b, b.Outcome.State()); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM queue WHERE build_id = ?`, b.ID)
+	return err
+}

@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const keyColumns = `keys.id, keys.user_id, keys.name, keys.fingerprint, keys.public_key, keys.created_at`
+
+func scanKey(row scanner) (k catalog.Key, err error) {
+	return k, row.Scan(&k.ID, &k.UserID, &k.Name, &k.Fingerprint, &k.PublicKey, timeColumn{&k.CreatedAt})
+}
+
+// CreateKey stores a public key.
+func (s *Store) CreateKey(ctx context.Context, n catalog.NewKey) (k catalog.Key, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		k, err = scanKey(tx.QueryRowContext(ctx, `INSERT INTO keys (user_id, name, fingerprint, public_key, created_at)
+			VALUES (?, ?, ?, ?, ?) RETURNING `+keyColumns, n.UserID, n.Name, n.Fingerprint, n.PublicKey, toMicros(s.now())))
+		switch {
+		case taken(err):
+			return catalog.Errorf(catalog.Conflict, "key %s belongs to a user already; a key can have only one", n.Fingerprint)
+		case dangling(err):
+			return errNoUser
+		}
+		return err
+	})
+	return k, err
+}
+
+// UserByKey returns the user a fingerprint belongs to.
+func (s *Store) UserByKey(ctx context.Context, fingerprint string) (catalog.User, error) {
+	return one(ctx, s.r, scanUser, catalog.Errorf(catalog.NotFound, "key %s belongs to nobody", fingerprint),
+		`SELECT `+userColumns+` FROM keys JOIN users ON users.id = keys.user_id WHERE keys.fingerprint = ?`, fingerprint)
+}
+
+// ListKeys returns a user's keys, newest first.
+func (s *Store) ListKeys(ctx context.Context, userID int64) ([]catalog.Key, error) {
+	return all(ctx, s.r, scanKey, `SELECT `+keyColumns+` FROM keys WHERE user_id = ? ORDER BY id DESC`, userID)
+}
+
+// DeleteKey removes a user's key.
+func (s *Store) DeleteKey(ctx context.Context, userID, keyID int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM keys WHERE id = ? AND user_id = ?`, keyID, userID)
+		return touched(result, err, catalog.Errorf(catalog.NotFound, "the user has no such key"))
+	})
+}
+
+const tokenColumns = `tokens.id, tokens.user_id, tokens.name, tokens.scope, tokens.created_at, tokens.expires_at`
+
+func tokenFields(t *catalog.Token) []any {
+	return []any{&t.ID, &t.UserID, &t.Name, &t.Scope, timeColumn{&t.CreatedAt}, timeColumn{&t.ExpiresAt}}
+}
+
+func scanToken(row scanner) (t catalog.Token, err error) {
+	return t, row.Scan(tokenFields(&t)...)
+}
+
+// CreateToken stores a token's hash.
+func (s *Store) CreateToken(ctx context.Context, n catalog.NewToken) (t catalog.Token, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		t, err = scanToken(tx.QueryRowContext(ctx, `INSERT INTO tokens (user_id, name, hash, scope, created_at, expires_at)
+			VALUES (?, ?, ?, ?, ?, ?) RETURNING `+tokenColumns,
+			n.UserID, n.Name, n.Hash, n.Scope, toMicros(s.now()), toMicros(n.ExpiresAt)))
+		switch {
+		case taken(err):
+			return catalog.Errorf(catalog.Conflict, "this token exists already")
+		case dangling(err):
+			return errNoUser
+		}
+		return err
+	})
+	return t, err
+}
+
+// TokenByHash returns an unexpired token and its user.
+func (s *Store) TokenByHash(ctx context.Context, hash []byte, now time.Time) (t catalog.Token, u catalog.User, err error) {
+	row := s.r.QueryRowContext(ctx, `SELECT `+tokenColumns+`, `+userColumns+`
+		FROM tokens JOIN users ON users.id = tokens.user_id
+		WHERE tokens.hash = ? AND (tokens.expires_at = 0 OR tokens.expires_at > ?)`, hash, toMicros(now))
+	err = row.Scan(append(tokenFields(&t), userFields(&u)...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = catalog.Errorf(catalog.NotFound, "there is no such token, or it has expired")
+	}
+	return t, u, fail(err)
+}
+
+// ListTokens returns a user's tokens, newest first.
+func (s *Store) ListTokens(ctx context.Context, userID int64) ([]catalog.Token, error) {
+	return all(ctx, s.r, scanToken, `SELECT `+tokenColumns+` FROM tokens WHERE user_id = ? ORDER BY id DESC`, userID)
+}
+
+// DeleteToken revokes a user's token.
+func (s *Store) DeleteToken(ctx context.Context, userID, tokenID int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE id = ? AND user_id = ?`, tokenID, userID)
+		return touched(result, err, catalog.Errorf(catalog.NotFound, "the user has no such token"))
+	})
+}

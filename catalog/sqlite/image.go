@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// selectImage finds an image's newest version by one look into versions_newest.
+const selectImage = `SELECT images.id, namespaces.name, images.name, coalesce(images.owner_id, 0), images.created_at,
+		versions.id IS NOT NULL, ` + lastVersionColumns + `
+	FROM namespaces JOIN images ON images.namespace_id = namespaces.id
+	LEFT JOIN versions ON versions.id = (SELECT max(id) FROM versions WHERE image_id = images.id) `
+
+const lastVersionColumns = `coalesce(versions.id, 0), coalesce(versions.image_id, 0), coalesce(versions.name, ''),
+	coalesce(versions.state, ''), coalesce(versions.trigger_kind, ''), coalesce(versions.commit_id, ''),
+	coalesce(versions.digest, ''), coalesce(versions.size, 0), coalesce(versions.created_at, 0)`
+
+const (
+	selectImageByRef  = selectImage + `WHERE namespaces.name = ? AND images.name = ?`
+	selectImageByID   = selectImage + `WHERE images.id = ?`
+	selectImagesInOne = selectImage + `WHERE namespaces.name = ? AND images.id < ? ORDER BY images.id DESC LIMIT ?`
+)
+
+func scanImage(row scanner) (i catalog.Image, err error) {
+	var has bool
+	var last catalog.Version
+	err = row.Scan(append([]any{&i.ID, &i.Ref.Namespace, &i.Ref.Name, &i.OwnerID, timeColumn{&i.CreatedAt}, &has},
+		versionFields(&last)...)...)
+	if has {
+		i.LastVersion = &last
+	}
+	return i, err
+}
+
+// CreateImage makes an image without versions.
+func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (i catalog.Image, err error) {
+	if err := n.Ref.Validate(); err != nil {
+		return catalog.Image{}, err
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		namespace, err := namespaceByName(ctx, tx, n.Ref.Namespace)
+		if err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `INSERT INTO images (namespace_id, name, owner_id, created_at) VALUES (?, ?, ?, ?)`,
+			namespace.ID, n.Ref.Name, orNull(n.OwnerID), toMicros(s.now()))
+		switch {
+		case taken(err):
+			return catalog.Errorf(catalog.Conflict, "image %s exists already; upper and lower case are the same", n.Ref)
+		case dangling(err):
+			return errNoUser
+		case err != nil:
+			return err
+		}
+		id, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		i, err = imageByID(ctx, tx, id)
+		return err
+	})
+	return i, err
+}
+
+func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) {
+	return one(ctx, q, scanImage, catalog.Errorf(catalog.NotFound, "there is no such image"), selectImageByID, id)
+}
+
+// Image returns an image by its name.
+func (s *Store) Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error) {
+	return one(ctx, s.r, scanImage, catalog.Errorf(catalog.NotFound, "image %s does not exist", ref), selectImageByRef, ref.Namespace, ref.Name)
+}
+
+// ListImages returns a namespace's images, newest first.
+func (s *Store) ListImages(ctx context.Context, namespace string, page catalog.Page) ([]catalog.Image, error) {
+	before, limit := bounds(page)
+	return all(ctx, s.r, scanImage, selectImagesInOne, namespace, before, limit)
+}
+
+// DeleteImage removes an image with its versions, builds and steps.
+func (s *Store) DeleteImage(ctx context.Context, imageID int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		image, err := imageByID(ctx, tx, imageID)
+		if err != nil {
+			return err
+		}
+		var busy bool
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM queue JOIN versions ON versions.id = queue.version_id
+			WHERE versions.image_id = ?)`, imageID).Scan(&busy); err != nil {
+			return err
+		}
+		if busy {
+			return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM images WHERE id = ?`, imageID)
+		return err
+	})
+}

@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const (
+	selectWaiting = `SELECT namespace_id, min(build_id) FROM queue WHERE running = 0 AND not_before <= ? GROUP BY namespace_id`
+	selectRunning = `SELECT namespace_id, count(*) FROM queue WHERE running = 1 GROUP BY namespace_id`
+	selectWake    = `SELECT not_before FROM queue WHERE running = 0 ORDER BY not_before LIMIT 1`
+)
+
+var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build waits")
+
+// ClaimBuild leases the next build.
+func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Time) (b catalog.Build, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		id, err := nextBuild(ctx, tx, now)
+		if err != nil {
+			return err
+		}
+		if b, err = buildByID(ctx, tx, id); err != nil {
+			return err
+		}
+		b.StartedAt = fromMicros(toMicros(now))
+		b.Attempts++
+		if err := enter(ctx, tx, &b, catalog.Building); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE queue SET running = 1, owner = ?, lease_until = ? WHERE build_id = ?`, owner, toMicros(until), id)
+		return err
+	})
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return b, nil
+}
+
+// perNamespace is one row of selectWaiting or selectRunning.
+type perNamespace struct{ namespace, n int64 }
+
+func scanPerNamespace(row scanner) (p perNamespace, err error) {
+	return p, row.Scan(&p.namespace, &p.n)
+}
+
+// nextBuild chooses the oldest build of the namespaces with fewest running.
+func nextBuild(ctx context.Context, tx *sql.Tx, now time.Time) (int64, error) {
+	waiting, err := all(ctx, tx, scanPerNamespace, selectWaiting, toMicros(now))
+	if err != nil {
+		return 0, err
+	}
+	if len(waiting) == 0 {
+		return 0, errNothingWaits
+	}
+	counts, err := all(ctx, tx, scanPerNamespace, selectRunning)
+	if err != nil {
+		return 0, err
+	}
+	running := map[int64]int64{}
+	for _, c := range counts {
+		running[c.namespace] = c.n
+	}
+	next := waiting[0]
+	for _, w := range waiting[1:] {
+		a, b := running[w.namespace], running[next.namespace]
+		if a < b || a == b && w.n < next.n {
+			next = w
+		}
+	}
+	return next.n, nil
+}
+
+func errLost(buildID int64) *catalog.Error {
+	return catalog.Errorf(catalog.Conflict, "build %d is not leased to this worker any more", buildID)
+}
+
+// leased returns a build that owner has leased.
+func leased(ctx context.Context, tx *sql.Tx, buildID int64, owner string) (catalog.Build, error) {
+	var ok bool
+	err := tx.QueryRowContext(ctx, `SELECT running = 1 AND owner = ? FROM queue WHERE build_id = ?`, owner, buildID).Scan(&ok)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !ok {
+		return catalog.Build{}, errLost(buildID)
+	}
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return buildByID(ctx, tx, buildID)
+}
+
+// ExtendLease prolongs a lease.
+func (s *Store) ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE queue SET lease_until = ? WHERE build_id = ? AND running = 1 AND owner = ?`,
+			toMicros(until), buildID, owner)
+		return touched(result, err, errLost(buildID))
+	})
+}
+
+// ReleaseBuild hands a build back to the queue.
+func (s *Store) ReleaseBuild(ctx context.Context, buildID int64, owner string, notBefore time.Time, refund bool) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		b, err := leased(ctx, tx, buildID, owner)
+		if err != nil {
+			return err
+		}
+		if refund {
+			b.Attempts--
+		}
+		return requeue(ctx, tx, b, notBefore)
+	})
+}
+
+func requeue(ctx context.Context, tx *sql.Tx, b catalog.Build, notBefore time.Time) error {
+	b.StartedAt = time.Time{}
+	if err := enter(ctx, tx, &b, catalog.Pending); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE queue SET running = 0, owner = '', lease_until = 0, not_before = ? WHERE build_id = ?`,
+		toMicros(notBefore), b.ID)
+	return err
+}
+
+// ReclaimBuilds hands back the builds of other owners and of ended leases.
+func (s *Store) ReclaimBuilds(ctx context.Context, owner string, now time.Time) (n int, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		lost, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
+			`SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`, owner, toMicros(now))
+		if err != nil {
+			return err
+		}
+		for _, id := range lost {
+			b, err := buildByID(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if err := requeue(ctx, tx, b, time.Time{}); err != nil {
+				return err
+			}
+		}
+		n = len(lost)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// NextWake returns when the next waiting build may be claimed.
+func (s *Store) NextWake(ctx context.Context) (at time.Time, ok bool, err error) {
+	err = s.r.QueryRowContext(ctx, selectWake).Scan(timeColumn{&at})
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	return at, err == nil, fail(err)
+}
+
+// FinishBuild ends a leased build and its version.
+func (s *Store) FinishBuild(ctx context.Context, buildID int64, owner string, r catalog.BuildResult) error {
+	if r.Outcome == catalog.OutcomeBuilt && r.Digest == "" {
+		return catalog.FieldErrorf("digest", "a built version has a digest")
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		b, err := leased(ctx, tx, buildID, owner)
+		if err != nil {
+			return err
+		}
+		b.Outcome, b.Message, b.EndedAt = r.Outcome, r.Message, r.EndedAt
+		if b.Outcome == catalog.OutcomeBuilt {
+			if _, err := tx.ExecContext(ctx, `UPDATE versions SET digest = ?, size = ? WHERE id = ?`, r.Digest, r.Size, b.VersionID); err != nil {
+				return err
+			}
+		}
+		if err := end(ctx, tx, &b); err != nil {
+			return err
+		}
+		return insertSteps(ctx, tx, buildID, r.Steps)
+	})
+}

@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// QueueBuilds makes versions PENDING with a queued build each.
+func (s *Store) QueueBuilds(ctx context.Context, builds []catalog.NewBuild) (queued []catalog.QueuedBuild, err error) {
+	for _, n := range builds {
+		if err := catalog.ValidateVersion(n.Version); err != nil {
+			return nil, err
+		}
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		for _, n := range builds {
+			q, err := s.queueBuild(ctx, tx, n)
+			if err != nil {
+				return err
+			}
+			queued = append(queued, q)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return queued, nil
+}
+
+func (s *Store) queueBuild(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) (catalog.QueuedBuild, error) {
+	v, err := one(ctx, tx, scanVersion, catalog.Errorf(catalog.NotFound, "version %q does not exist", n.Version), selectVersionByName, n.ImageID, n.Version)
+	switch {
+	case catalog.CodeOf(err) == catalog.NotFound:
+		v, err = s.insertVersion(ctx, tx, n)
+	case err != nil:
+	case v.State.CanBecome(catalog.Pending) && v.State.Ended():
+		_, err = tx.ExecContext(ctx, `UPDATE versions SET state = ?, trigger_kind = ?, commit_id = ? WHERE id = ?`,
+			catalog.Pending, n.Trigger, n.Commit, v.ID)
+	case v.State == catalog.Built:
+		err = catalog.Errorf(catalog.Conflict, "version %s is built already and never changes; use a new version name", v.Name)
+	case v.Commit == n.Commit:
+		return attach(ctx, tx, v)
+	default:
+		err = catalog.Errorf(catalog.Conflict, "version %s is being built from another commit (%.12s); wait for it, or cancel it", v.Name, v.Commit)
+	}
+	if err != nil {
+		return catalog.QueuedBuild{}, err
+	}
+	return s.insertBuild(ctx, tx, v.ID, n)
+}
+
+func (s *Store) insertVersion(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) (catalog.Version, error) {
+	v, err := scanVersion(tx.QueryRowContext(ctx, `INSERT INTO versions (image_id, name, state, trigger_kind, commit_id, created_at)
+		VALUES (?, ?, ?, ?, ?, ?) RETURNING `+versionColumns,
+		n.ImageID, n.Version, catalog.Pending, n.Trigger, n.Commit, toMicros(s.now())))
+	if dangling(err) {
+		err = catalog.Errorf(catalog.NotFound, "there is no such image")
+	}
+	return v, err
+}
+
+// attach returns the build of a version that is being built.
+func attach(ctx context.Context, tx *sql.Tx, v catalog.Version) (catalog.QueuedBuild, error) {
+	var id int64
+	if err := tx.QueryRowContext(ctx, `SELECT build_id FROM queue WHERE version_id = ?`, v.ID).Scan(&id); err != nil {
+		return catalog.QueuedBuild{}, err
+	}
+	b, err := buildByID(ctx, tx, id)
+	return catalog.QueuedBuild{Build: b, Attached: true}, err
+}
+
+func (s *Store) insertBuild(ctx context.Context, tx *sql.Tx, versionID int64, n catalog.NewBuild) (q catalog.QueuedBuild, err error) {
+	options, err := json.Marshal(n.Options)
+	if err != nil {
+		return q, err
+	}
+	var last int
+	err = tx.QueryRowContext(ctx, `SELECT number FROM builds WHERE version_id = ? ORDER BY id DESC LIMIT 1`, versionID).Scan(&last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return q, err
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO builds (version_id, number, trigger_kind, commit_id, user_id, options, state, queued_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		versionID, last+1, n.Trigger, n.Commit, orNull(n.UserID), string(options), catalog.Pending, toMicros(s.now()))
+	if dangling(err) {
+		return q, errNoUser
+	}
+	if err != nil {
+		return q, err
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		return q, err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO queue (build_id, version_id, namespace_id)
+		SELECT ?, versions.id, images.namespace_id FROM versions JOIN images ON images.id = versions.image_id
+		WHERE versions.id = ?`, id, versionID); err != nil {
+		return q, err
+	}
+	q.Build, err = buildByID(ctx, tx, id)
+	return q, err
+}

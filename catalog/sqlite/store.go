@@ -1,0 +1,106 @@
+// Package sqlite keeps the catalog in one SQLite database. Several processes
+// may have it open at the same time.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	_ "github.com/mattn/go-sqlite3" // the database/sql driver "sqlite3"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+var _ catalog.Store = (*Store)(nil)
+
+// readers is how many read transactions run at once; each holds a connection
+// with its own page cache.
+const readers = 8
+
+// Store is a catalog.Store. SQLite takes one writer at a time: writes queue
+// for the one connection of w and take the database's write lock when their
+// transaction begins; reads never wait for them.
+type Store struct {
+	w   *sql.DB
+	r   *sql.DB
+	now func() time.Time
+}
+
+// Open opens the database at path, makes it when there is none, and brings its
+// schema up to date. It refuses a database that a newer program has written.
+// The caller must Close the store.
+func Open(ctx context.Context, path string) (_ *Store, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	// The file holds password hashes; SQLite gives its companions the same mode.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the catalog's database: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	s := &Store{now: time.Now}
+	if s.w, err = sql.Open("sqlite3", dsn(path, "_txlock", "immediate", "_journal_mode", "WAL")); err != nil {
+		return nil, err
+	}
+	s.w.SetMaxOpenConns(1)
+	if s.r, err = sql.Open("sqlite3", dsn(path, "_query_only", "1")); err != nil {
+		return nil, errors.Join(err, s.w.Close())
+	}
+	s.r.SetMaxOpenConns(readers)
+	s.r.SetMaxIdleConns(readers)
+	if err := s.prepare(ctx, path); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// prepare changes the journal mode and the schema under a lock of its own:
+// neither waits for another process by SQLite's means.
+func (s *Store) prepare(ctx context.Context, path string) (err error) {
+	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return fmt.Errorf("lock the catalog's database: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := s.w.PingContext(ctx); err != nil {
+		return fmt.Errorf("open the catalog's database %s: %w", path, err)
+	}
+	return migrate(ctx, s.w, path)
+}
+
+// dsn carries every PRAGMA, because one set by a statement would reach only
+// one connection of a pool.
+func dsn(path string, extra ...string) string {
+	q := url.Values{
+		"_busy_timeout": {"10000"}, // milliseconds
+		"_foreign_keys": {"1"},
+		"_synchronous":  {"FULL"},
+	}
+	for i := 0; i < len(extra); i += 2 {
+		q.Set(extra[i], extra[i+1])
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	if err := s.r.QueryRowContext(ctx, `SELECT 1 FROM sqlite_schema LIMIT 1`).Scan(&one); err != nil {
+		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database does not answer")
+	}
+	return nil
+}
+
+// Close closes the database. Calls under way end first or fail.
+func (s *Store) Close() error { return errors.Join(s.r.Close(), s.w.Close()) }
