@@ -1,0 +1,289 @@
+// Package builder turns queued builds into images: it leases builds from the
+// durable queue in the catalog, hands each one's tree to a Solver, keeps its
+// log, and records how it ended.
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Store is what the builder needs of catalog.Store.
+type Store interface {
+	catalog.Builds
+	// Version is as catalog.Versions has it.
+	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
+}
+
+// Credentials makes registry credentials that live as long as one build.
+type Credentials interface {
+	// Issue returns a credential limited to grant, and what ends it.
+	Issue(grant catalog.BuildGrant) (credential Credential, revoke func())
+}
+
+// Config is what a Builder is made of. Store, Sources, Solver, Credentials,
+// RegistryHost, LogDir and Owner are required.
+type Config struct {
+	Store       Store
+	Sources     catalog.Sources
+	Solver      Solver
+	Credentials Credentials
+	// RegistryHost returns "host:port" of the registry as the Solver reaches it.
+	RegistryHost func() string
+	// PublicRegistry returns "host:port" as users write it in references; nil:
+	// RegistryHost.
+	PublicRegistry func() string
+	LogDir         string        // one file a build, made when missing
+	Owner          string        // names this process in leases; unique to each start
+	Parallel       int           // builds at once; 0: 2
+	Timeout        time.Duration // of one attempt; 0: 30 minutes
+	MaxAttempts    int           // at a build that infrastructure fails; 0: 3
+	RetryDelay     time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
+	LeaseTime      time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
+	Logger         hclog.Logger
+	Now            func() time.Time
+}
+
+func (c *Config) setDefaults() error {
+	for name, missing := range map[string]bool{
+		"Store": c.Store == nil, "Sources": c.Sources == nil, "Solver": c.Solver == nil, "Credentials": c.Credentials == nil,
+		"RegistryHost": c.RegistryHost == nil, "LogDir": c.LogDir == "", "Owner": c.Owner == "",
+	} {
+		if missing {
+			return fmt.Errorf("builder: Config.%s is required", name)
+		}
+	}
+	if c.PublicRegistry == nil {
+		c.PublicRegistry = c.RegistryHost
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	setDefault(&c.Parallel, 2)
+	setDefault(&c.Timeout, 30*time.Minute)
+	setDefault(&c.MaxAttempts, 3)
+	setDefault(&c.RetryDelay, 2*time.Second)
+	setDefault(&c.LeaseTime, time.Minute)
+	return nil
+}
+
+func setDefault[T int | time.Duration](to *T, value T) {
+	if *to <= 0 {
+		*to = value
+	}
+}
+
+// Builder runs the build queue. It implements catalog.BuildControl and
+// catalog.BuildLogs.
+type Builder struct {
+	config Config
+	store  Store
+	logger hclog.Logger
+	now    func() time.Time
+	logs   *logbook
+	wake   chan struct{} // holds one token: look at the queue again
+	down   chan struct{} // closed when Run has handed everything back
+
+	// queue orders what changes a build's place: queueing, claiming, cancelling
+	// and ending, each with the tag and log lines that go with it. So a push
+	// that queues a version again never has its tag withdrawn by the end of the
+	// attempt before.
+	queue   sync.Mutex
+	running map[int64]context.CancelCauseFunc // builds claimed by us
+}
+
+// New returns a Builder; Run makes it work.
+func New(config Config) (*Builder, error) {
+	if err := config.setDefaults(); err != nil {
+		return nil, err
+	}
+	logs, err := newLogbook(config.LogDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Builder{
+		config: config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
+		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]context.CancelCauseFunc{},
+	}, nil
+}
+
+// Run works on the queue until ctx ends; then it hands running builds back to
+// the queue and returns nil once that is recorded. It first takes back the
+// builds that an earlier process left. Call it once.
+func (b *Builder) Run(ctx context.Context) error {
+	defer close(b.down)
+	if err := b.reclaim(ctx); err != nil {
+		return err
+	}
+	var builds sync.WaitGroup
+	for ctx.Err() == nil {
+		if b.claimAll(ctx, &builds) {
+			b.waitForWork(ctx)
+		}
+	}
+	b.drain()
+	builds.Wait()
+	if err := b.logs.closeIdle(); err != nil {
+		b.logger.Warn("close build logs", "error", err)
+	}
+	return nil
+}
+
+// Submit queues builds, all or none, and starts them as soon as there is room.
+// Errors: those of catalog.Builds.QueueBuilds.
+func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	queued, err := b.store.QueueBuilds(ctx, builds)
+	if err != nil {
+		return nil, err
+	}
+	free := b.config.Parallel - len(b.running)
+	for _, q := range queued {
+		if q.Attached {
+			continue
+		}
+		if free--; free < 0 {
+			b.sayWaiting(q.Build)
+		}
+	}
+	b.signal()
+	return queued, nil
+}
+
+func (b *Builder) sayWaiting(build catalog.Build) {
+	log := b.openLog(build)
+	defer log.close()
+	log.sayf("Queued %s:%s: all %s are busy, it starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build slot"))
+}
+
+// signal makes Run look at the queue.
+func (b *Builder) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// reclaim takes back builds whose worker is gone.
+func (b *Builder) reclaim(ctx context.Context) error {
+	n, err := b.store.ReclaimBuilds(ctx, b.config.Owner, b.now())
+	if err != nil {
+		return fmt.Errorf("reclaim builds: %w", err)
+	}
+	if n > 0 {
+		b.logger.Info("took back builds whose worker is gone", "builds", n)
+	}
+	return nil
+}
+
+// claimAll starts builds while there are slots and builds; false means the
+// store failed and should be asked again.
+func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
+	for {
+		started, err := b.claim(ctx, builds)
+		if err != nil && ctx.Err() == nil {
+			b.logger.Error("claim a build", "error", err)
+			pause(ctx, time.Second)
+			return false
+		}
+		if !started {
+			return true
+		}
+	}
+}
+
+// claim starts the next build if there is one and a free slot.
+func (b *Builder) claim(ctx context.Context, builds *sync.WaitGroup) (bool, error) {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	if len(b.running) >= b.config.Parallel || ctx.Err() != nil {
+		return false, nil
+	}
+	now := b.now()
+	build, err := b.store.ClaimBuild(ctx, b.config.Owner, now, now.Add(b.config.LeaseTime))
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	// A build ends by its own causes, so that a shutdown can hand it back.
+	buildCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	b.running[build.ID] = cancel
+	builds.Go(func() {
+		defer cancel(nil)
+		b.work(buildCtx, build)
+	})
+	return true, nil
+}
+
+// waitForWork returns when the queue may have something for us.
+func (b *Builder) waitForWork(ctx context.Context) {
+	// A lease ends without a signal, when this process slept through it.
+	delay := b.config.LeaseTime
+	if at, ok, err := b.store.NextWake(ctx); err != nil {
+		if ctx.Err() == nil {
+			b.logger.Error("look at the build queue", "error", err)
+		}
+		delay = time.Second
+	} else if ok && b.hasSlot() {
+		// Never zero: what is due but was not given is another's for a moment.
+		delay = min(delay, max(at.Sub(b.now()), 10*time.Millisecond))
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-b.wake:
+	case <-ctx.Done():
+	case <-timer.C:
+		if delay == b.config.LeaseTime {
+			if err := b.reclaim(ctx); err != nil && ctx.Err() == nil {
+				b.logger.Error("look for builds without a worker", "error", err)
+			}
+		}
+	}
+}
+
+func (b *Builder) hasSlot() bool {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	return len(b.running) < b.config.Parallel
+}
+
+// drain stops every running build; each hands itself back to the queue.
+func (b *Builder) drain() {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	for _, cancel := range b.running {
+		cancel(errDraining)
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Why a build's context ended.
+var (
+	errCancelled = errors.New("cancelled")
+	errTimeout   = errors.New("timed out")
+	errDraining  = errors.New("shutting down")
+	errLeaseLost = errors.New("lease lost")
+)

@@ -1,0 +1,67 @@
+package builder
+
+import (
+	"context"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+var _ catalog.BuildControl = (*Builder)(nil)
+
+// Cancel implements catalog.BuildControl. A running build ends within about a
+// second after Cancel returned; a waiting one has ended by then.
+func (b *Builder) Cancel(ctx context.Context, buildID int64) error {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	build, err := b.store.CancelBuild(ctx, buildID, b.now())
+	if err != nil {
+		return err
+	}
+	if build.State.Ended() {
+		b.endWaiting(context.WithoutCancel(ctx), build)
+		return nil
+	}
+	if stop, ok := b.running[buildID]; ok {
+		stop(errCancelled)
+	}
+	return nil
+}
+
+// endWaiting closes the log of a build that was cancelled before it began.
+func (b *Builder) endWaiting(ctx context.Context, build catalog.Build) {
+	log := b.openLog(build)
+	defer log.close()
+	log.sayf("%s:%s was not built (cancelled): it was taken off the queue", build.Image, build.Version)
+	log.sayf(nextStep[catalog.OutcomeCancelled], build.Version)
+	b.withdraw(ctx, build)
+	log.file.end(build)
+}
+
+// Rebuild implements catalog.BuildControl.
+func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
+	v, err := b.store.Version(ctx, imageID, version)
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	switch {
+	case v.State == catalog.Built:
+		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is built already and never changes; push a new tag for a new version", version)
+	case !v.State.Ended():
+		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is being built already; follow its log, or cancel that build first", version)
+	}
+	last, err := b.store.ListBuilds(ctx, v.ID, catalog.Page{Limit: 1})
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	if len(last) == 0 {
+		return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %s has no build to repeat; push its tag again", version)
+	}
+	queued, err := b.Submit(ctx, []catalog.NewBuild{{
+		ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
+		Commit: last[0].Commit, UserID: userID, Options: last[0].Options,
+	}})
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return queued[0].Build, nil
+}

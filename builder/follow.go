@@ -1,0 +1,110 @@
+package builder
+
+import (
+	"context"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+var _ catalog.BuildLogs = (*Builder)(nil)
+
+// ReadLog implements catalog.BuildLogs.
+func (b *Builder) ReadLog(_ context.Context, buildID int64, skip, limit int) ([]catalog.LogLine, error) {
+	log, release := b.useLog(buildID)
+	defer release()
+	if err := log.open(); err != nil {
+		return nil, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+	}
+	at, now, buffer := log.after(skip), log.news(), make([]byte, readChunk)
+	var lines []catalog.LogLine
+	for limit == 0 || len(lines) < limit {
+		more, err := at.next(now, buffer, max(0, limit-len(lines)))
+		if err != nil {
+			return nil, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+		}
+		if len(more) == 0 {
+			break
+		}
+		lines = append(lines, more...)
+	}
+	return lines, nil
+}
+
+// FollowLog implements catalog.BuildLogs. A follower costs one goroutine, its
+// caller's; it is woken by the log and reads the file at its own pace.
+func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	// The log is held before the store is asked: an end that the store does
+	// not know yet will be told through the log.
+	log, release := b.useLog(buildID)
+	defer release()
+	build, err := b.store.Build(ctx, buildID)
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	if err := log.open(); err != nil {
+		return build, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+	}
+	at := log.after(skip)
+	for {
+		down, now := b.isDown(), log.news() // in this order: lines come before the end
+		if err := at.drain(ctx, now, emit); err != nil {
+			return build, err
+		}
+		switch {
+		case now.ended != nil:
+			return *now.ended, nil
+		case build.State.Ended():
+			return build, nil
+		case down:
+			return build, catalog.Errorf(catalog.Unavailable, "the server is shutting down; the build waits in the queue and goes on after the restart")
+		}
+		select {
+		case <-now.changed:
+		case <-b.down:
+		case <-ctx.Done():
+			return build, context.Cause(ctx)
+		}
+	}
+}
+
+// drain hands over every line there is by now.
+func (c *cursor) drain(ctx context.Context, now news, emit func([]catalog.LogLine) error) error {
+	if c.position >= now.size {
+		return ctx.Err()
+	}
+	// Not kept between wake-ups: a follower that waits holds no buffer.
+	size := min(int64(readChunk), now.size-c.position)
+	buffer := make([]byte, size)
+	for ctx.Err() == nil {
+		lines, err := c.next(now, buffer, 0)
+		if err != nil {
+			return catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", c.log.id)
+		}
+		if len(lines) == 0 {
+			return nil
+		}
+		if err := emit(lines); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (b *Builder) isDown() bool {
+	select {
+	case <-b.down:
+		return true
+	default:
+		return false
+	}
+}
+
+// useLog returns a build's log and the function that gives it back.
+func (b *Builder) useLog(buildID int64) (*logFile, func()) {
+	log := b.logs.acquire(buildID)
+	return log, func() {
+		if err := b.logs.release(log); err != nil {
+			b.logger.Warn("close a build's log", "build", buildID, "error", err)
+		}
+	}
+}

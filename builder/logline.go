@@ -1,0 +1,75 @@
+package builder
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// A build's log is the file <LogDir>/<build id>.log. It is append only, and it
+// is the truth: whoever shows output read it from there. One line of the log is
+//
+//	<offset> <text>\n
+//
+// where offset is the time since the build was queued, in whole milliseconds,
+// decimal, and never less than the line before. Text is valid UTF-8 without
+// control characters but tab. Every attempt at a build appends to the same file.
+// What follows the last line end was torn by a crash: readers don't see it, and
+// the next append cuts it off.
+
+// maxLineBytes bounds one line of text; readers rely on a line, with its
+// offset, being shorter than readChunk.
+const maxLineBytes = 16 << 10
+
+const cutMark = " … (line cut)"
+
+// escapeSequence matches what steers a terminal: colours, cursor moves and
+// titles. Output of one build is shown on other people's terminals.
+var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
+
+// cleanLines makes text fit for the log: one element a line.
+func cleanLines(text string) []string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = escapeSequence.ReplaceAllString(text, "")
+	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	for i, line := range lines {
+		line = strings.TrimRight(line, "\r")
+		// A carriage return redraws the line; what stands at the end is what counts.
+		line = line[strings.LastIndexByte(line, '\r')+1:]
+		line = strings.Map(dropControl, line)
+		if len(line) > maxLineBytes {
+			line = strings.ToValidUTF8(line[:maxLineBytes-len(cutMark)], "") + cutMark
+		}
+		lines[i] = line
+	}
+	return lines
+}
+
+func dropControl(r rune) rune {
+	if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
+		return -1
+	}
+	return r
+}
+
+// appendLine encodes one clean line.
+func appendLine(to []byte, line catalog.LogLine) []byte {
+	to = strconv.AppendInt(to, line.Offset.Milliseconds(), 10)
+	to = append(to, ' ')
+	to = append(to, line.Text...)
+	return append(to, '\n')
+}
+
+// parseLine decodes a line without its line end. A line without a readable
+// offset, which only a damaged disk makes, is shown whole.
+func parseLine(raw string) catalog.LogLine {
+	offset, text, found := strings.Cut(raw, " ")
+	ms, err := strconv.ParseUint(offset, 10, 43)
+	if !found || err != nil {
+		return catalog.LogLine{Text: raw}
+	}
+	return catalog.LogLine{Offset: time.Duration(ms) * time.Millisecond, Text: text}
+}
