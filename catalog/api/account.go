@@ -1,0 +1,78 @@
+package api
+
+// CreateToken asks for a token. Users who hold none prove themselves by name and
+// password; all else is optional.
+type CreateToken struct {
+	Username  string `json:"username"`
+	Password  string `json:"password"`
+	Name      string `json:"name"`       // "login" unless given
+	Scope     string `json:"scope"`      // read or write, write unless given
+	ExpiresAt Time   `json:"expires_at"` // null: see Token
+}
+
+// NewToken is a token's only showing of its secret.
+type NewToken struct {
+	Token
+	Secret string `json:"token"`
+}
+
+// Token is a token as lists show it.
+type Token struct {
+	ID        int64  `json:"id"`
+	Name      string `json:"name"`
+	Scope     string `json:"scope"`
+	CreatedAt Time   `json:"created_at"`
+	ExpiresAt Time   `json:"expires_at"` // null: never
+}
+
+// Account is the user who asks.
+type Account struct {
+	ID        int64  `json:"id"`
+	Username  string `json:"username"`
+	Namespace string `json:"namespace"` // the user's own
+	Admin     bool   `json:"admin"`
+	CreatedAt Time   `json:"created_at"`
+}
+
+// UpdateAccount changes the password. Every other login stays valid.
+type UpdateAccount struct {
+	CurrentPassword string `json:"current_password"`
+	Password        string `json:"password"`
+}
+
+// CreateKey adds an SSH public key.
+type CreateKey struct {
+	Name string `json:"name"` // the key's comment unless given
+	Key  string `json:"key"`  // one line as in an .pub file
+}
+
+// Key is an SSH public key.
+type Key struct {
+	ID          int64  `json:"id"`
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"` // "SHA256:…"
+	Key         string `json:"key"`
+	CreatedAt   Time   `json:"created_at"`
+}
+
+// Namespace owns images.
+type Namespace struct {
+	Name string `json:"name"`
+	Role string `json:"role"` // the asking user's: owner, write or read
+}
+
+// CreateNamespace asks for a namespace owned by the asking user.
+type CreateNamespace struct {
+	Name string `json:"name"`
+}
+
+// Member is a user's role in a namespace.
+type Member struct {
+	Username string `json:"username"`
+	Role     string `json:"role"`
+}
+
+// SetMember gives a user a role.
+type SetMember struct {
+	Role string `json:"role"` // owner, write or read
+}

@@ -1,0 +1,39 @@
+package api
+
+// Build is one attempt to make a version, as the contract shows it.
+type Build struct {
+	Logs      string `json:"logs"`
+	StartDate Time   `json:"start_date"` // null while it waits
+	EndDate   Time   `json:"end_date"`   // null until it ended
+	State     string `json:"state"`
+}
+
+// BuildLog is the part of the newest build's log that a polling client asks for.
+type BuildLog struct {
+	Logs       string `json:"logs"`        // lines after the offset, joined by newlines
+	LinesCount int    `json:"lines_count"` // the offset to ask for next
+	State      string `json:"state"`       // any failure reads FAILED
+}
+
+// BuildDetail is a build without its log.
+type BuildDetail struct {
+	Number   int    `json:"number"` // 1, 2, … within the version
+	State    string `json:"state"`
+	Trigger  string `json:"trigger"`
+	Outcome  string `json:"outcome"` // empty until it ended
+	Message  string `json:"message"` // why it ended otherwise than built
+	Commit   string `json:"commit"`
+	QueuedAt Time   `json:"queued_at"`
+	Start    Time   `json:"start_date"`
+	End      Time   `json:"end_date"`
+	Steps    []Step `json:"steps"`
+}
+
+// Step is one step of a build.
+type Step struct {
+	Name   string `json:"name"`
+	Start  Time   `json:"start_date"`  // null: never started
+	Millis int64  `json:"duration_ms"` // 0 until it ended
+	Cached bool   `json:"cached"`
+	Error  string `json:"error"`
+}

@@ -1,0 +1,34 @@
+package api
+
+// CreateImage asks for a new image in the active namespace.
+type CreateImage struct {
+	Name string `json:"name"`
+}
+
+// Image is a named project.
+type Image struct {
+	Name        string   `json:"name"`
+	Namespace   string   `json:"namespace"`
+	Owner       int64    `json:"owner"`        // user ID
+	LastVersion *Version `json:"last_version"` // null while there is none
+	CreatedAt   Time     `json:"created_at"`
+}
+
+// Version is a version as lists show it.
+type Version struct {
+	Version string `json:"version"`
+	State   string `json:"state"` // PENDING, BUILDING, BUILT, FAILED or BUILD_FAILED
+	Date    Time   `json:"date"`
+	Size    int64  `json:"size"` // bytes as stored, compressed; 0 until BUILT
+}
+
+// VersionDetail is all that is known about one version.
+type VersionDetail struct {
+	Version
+	Image     string        `json:"image"`     // "namespace/name"
+	Reference string        `json:"reference"` // what docker pull takes
+	Digest    string        `json:"digest"`    // "sha256:…", empty until BUILT
+	Commit    string        `json:"commit"`    // hex
+	Trigger   string        `json:"trigger"`   // push, upload, github, registry or rebuild
+	Builds    []BuildDetail `json:"builds"`    // newest first
+}

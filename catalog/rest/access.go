@@ -1,0 +1,94 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// access says who may use a route. The zero value is none at all, so that a
+// route without a declared access can't be served.
+type access struct {
+	open   bool           // without an identity, though one is read if it is sent
+	self   bool           // every user, on what is their own
+	action catalog.Action // with self: read or write; else on the request's namespace
+}
+
+var (
+	accessOpen      = access{open: true}
+	accessSelfRead  = access{self: true, action: catalog.ActionRead}
+	accessSelfWrite = access{self: true, action: catalog.ActionWrite}
+	accessRead      = access{action: catalog.ActionRead}
+	accessWrite     = access{action: catalog.ActionWrite}
+	accessOwn       = access{action: catalog.ActionOwn}
+)
+
+// namespaceHeader chooses a namespace other than the user's own.
+const namespaceHeader = "ACTIVE-NAMESPACE"
+
+// authorize finds out who asks and for which namespace, and refuses what the
+// route's access does not allow.
+func (c *call) authorize(need access) error {
+	if err := c.identify(need.open); err != nil {
+		return err
+	}
+	c.namespace = c.r.PathValue("namespace")
+	if c.namespace == "" {
+		c.namespace = c.r.Header.Get(namespaceHeader)
+	}
+	if c.namespace == "" {
+		c.namespace = c.id.User.Name
+	}
+	switch {
+	case need.open:
+		return nil
+	case need.self && need.action == catalog.ActionWrite:
+		return c.needsWriteScope()
+	case need.self:
+		return nil
+	case need.action == "":
+		return catalog.Errorf(catalog.Forbidden, "nobody may use this address")
+	}
+	target := catalog.Target{Namespace: c.namespace, Image: c.r.PathValue("name"), Version: c.r.PathValue("version")}
+	return catalog.Authorize(c.r.Context(), c.Store, c.id, need.action, target)
+}
+
+func (c *call) needsWriteScope() error {
+	if c.id.Scope != catalog.ScopeWrite {
+		return catalog.Errorf(catalog.Forbidden, "this token may only read; use one with the write scope")
+	}
+	return nil
+}
+
+// identify reads "Authorization: JWT <token>", or Bearer in JWT's place.
+func (c *call) identify(optional bool) error {
+	header := c.r.Header.Get("Authorization")
+	if header == "" && optional {
+		return nil
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "JWT") && !strings.EqualFold(scheme, "Bearer") {
+		return catalog.Errorf(catalog.Unauthorized, "log in first: POST your username and password to %stokens and send the token as \"Authorization: JWT <token>\"", apiPrefix)
+	}
+	var err error
+	c.id, err = c.Auth.ByToken(c.r.Context(), strings.TrimSpace(token))
+	return err
+}
+
+// endpoint serves one row of the route table.
+func (s *Server) endpoint(route route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{Server: s, w: w, r: r}
+		err := checkText(r)
+		if err == nil {
+			err = c.authorize(route.access)
+		}
+		if err == nil {
+			err = route.handle(c)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+func (c *call) account() (api.Account, error) {
+	u := c.id.User
+	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}}, nil
+}
+
+// updateAccount asks for the current password, so that a token that leaked
+// can't take the account over.
+func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
+	switch {
+	case in.Password == "":
+		return api.Message{}, catalog.FieldErrorf("password", "the new password is missing")
+	case in.CurrentPassword == "":
+		return api.Message{}, catalog.FieldErrorf("current_password", "the current password is missing")
+	}
+	ctx := c.r.Context()
+	if err := c.Accounts.CheckPassword(ctx, c.id.User.Name, in.CurrentPassword); err != nil {
+		if catalog.CodeOf(err) != catalog.Unauthorized {
+			return api.Message{}, err
+		}
+		c.audit("password change refused")
+		return api.Message{}, catalog.FieldErrorf("current_password", "that is not the current password")
+	}
+	if err := c.Accounts.SetPassword(ctx, c.id.User.ID, in.Password); err != nil {
+		return api.Message{}, err
+	}
+	c.audit("password changed")
+	return api.NewMessage(http.StatusOK, "Password changed successfully"), nil
+}
+
+func (c *call) listKeys() ([]api.Key, error) {
+	keys, err := c.Store.ListKeys(c.r.Context(), c.id.User.ID)
+	return convertAll(keys, keyOf), err
+}
+
+func (c *call) createKey(in api.CreateKey) (api.Key, error) {
+	switch {
+	case in.Key == "":
+		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line as in an id_ed25519.pub file")
+	case len(in.Name) > maxLabel:
+		return api.Key{}, catalog.FieldErrorf("name", "a key's name has at most %d bytes", maxLabel)
+	}
+	key, err := c.Accounts.AddKey(c.r.Context(), c.id.User.ID, in.Name, in.Key)
+	if err != nil {
+		return api.Key{}, err
+	}
+	c.audit("key added", "fingerprint", key.Fingerprint)
+	return keyOf(key), nil
+}
+
+func (c *call) deleteKey() error {
+	id, err := c.pathID()
+	if err != nil {
+		return err
+	}
+	if err := c.Store.DeleteKey(c.r.Context(), c.id.User.ID, id); err != nil {
+		return err
+	}
+	c.audit("key deleted", "key", id)
+	return c.deleted("Key Deleted Successfully")
+}
+
+func keyOf(k catalog.Key) api.Key {
+	return api.Key{ID: k.ID, Name: k.Name, Fingerprint: k.Fingerprint, Key: k.PublicKey, CreatedAt: api.Time{Time: k.CreatedAt}}
+}

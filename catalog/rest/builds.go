@@ -1,0 +1,174 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+// builds serves the two shapes in use: the contract's array, and one object
+// about the newest build for clients that poll with image_offset.
+func (c *call) builds() (any, error) {
+	timestamps, err := c.boolean("with_timestamp")
+	if err != nil {
+		return nil, err
+	}
+	if c.r.URL.Query().Has("image_offset") {
+		return c.pollBuild(timestamps)
+	}
+	_, version, err := c.version()
+	if err != nil {
+		return nil, err
+	}
+	return list(c, func(page catalog.Page) ([]buildWithLog, error) {
+		return c.buildsWithLogs(version.ID, page, timestamps)
+	}, func(b buildWithLog) int64 { return b.id }, func(b buildWithLog) api.Build { return b.Build })
+}
+
+type buildWithLog struct {
+	api.Build
+	id int64
+}
+
+func (c *call) buildsWithLogs(versionID int64, page catalog.Page, timestamps bool) ([]buildWithLog, error) {
+	builds, err := c.Store.ListBuilds(c.r.Context(), versionID, page)
+	if err != nil {
+		return nil, err
+	}
+	var out []buildWithLog
+	for _, b := range builds {
+		lines, err := c.Logs.ReadLog(c.r.Context(), b.ID, 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, buildWithLog{id: b.ID, Build: api.Build{
+			Logs:      joinLines(lines, timestamps),
+			StartDate: api.Time{Time: b.StartedAt},
+			EndDate:   api.Time{Time: b.EndedAt},
+			State:     string(b.State),
+		}})
+	}
+	return out, nil
+}
+
+// pollLines bounds one answer to a polling client, which gives up after 3.5 s.
+const pollLines = 10_000
+
+func (c *call) pollBuild(timestamps bool) (api.BuildLog, error) {
+	offset, err := strconv.Atoi(c.r.URL.Query().Get("image_offset"))
+	if err != nil || offset < 0 {
+		return api.BuildLog{}, catalog.FieldErrorf("image_offset", "image_offset must be a number from 0 on")
+	}
+	// The state is read before the log: whoever sees that the build ended stops
+	// asking, and must have all of its lines by then.
+	build, err := c.newestBuild()
+	if err != nil {
+		return api.BuildLog{}, err
+	}
+	lines, err := c.Logs.ReadLog(c.r.Context(), build.ID, offset, pollLines)
+	if err != nil {
+		return api.BuildLog{}, err
+	}
+	state := build.State
+	switch {
+	case len(lines) == pollLines && state.Ended():
+		state = catalog.Building // there may be more to fetch
+	case state == catalog.BuildFailed:
+		state = catalog.Failed // the one failure these clients know
+	}
+	return api.BuildLog{Logs: joinLines(lines, timestamps), LinesCount: offset + len(lines), State: string(state)}, nil
+}
+
+// boolean reads a query parameter as its clients write it: True, False, 1, …
+func (c *call) boolean(name string) (bool, error) {
+	text := c.r.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, catalog.FieldErrorf(name, "%s must be true or false", name)
+	}
+	return value, nil
+}
+
+func joinLines(lines []catalog.LogLine, timestamps bool) string {
+	var b strings.Builder
+	for i, line := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(lineText(line, timestamps))
+	}
+	return b.String()
+}
+
+// lineText prefixes a line with how long into the build it was printed.
+func lineText(line catalog.LogLine, timestamps bool) string {
+	text := strings.ToValidUTF8(line.Text, "\uFFFD")
+	if !timestamps {
+		return text
+	}
+	at := line.Offset.Truncate(time.Millisecond)
+	return fmt.Sprintf("[%02d:%06.3f] %s", int(at.Minutes()), (at % time.Minute).Seconds(), text)
+}
+
+func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
+	steps, err := c.Store.Steps(c.r.Context(), b.ID)
+	if err != nil {
+		return api.BuildDetail{}, err
+	}
+	return api.BuildDetail{
+		Number:   b.Number,
+		State:    string(b.State),
+		Trigger:  string(b.Trigger),
+		Outcome:  string(b.Outcome),
+		Message:  b.Message,
+		Commit:   b.Commit,
+		QueuedAt: api.Time{Time: b.QueuedAt},
+		Start:    api.Time{Time: b.StartedAt},
+		End:      api.Time{Time: b.EndedAt},
+		Steps:    convertAll(steps, stepOf),
+	}, nil
+}
+
+func stepOf(s catalog.Step) api.Step {
+	out := api.Step{Name: s.Name, Start: api.Time{Time: s.StartedAt}, Cached: s.Cached, Error: s.Error}
+	if !s.StartedAt.IsZero() && !s.EndedAt.IsZero() {
+		out.Millis = s.EndedAt.Sub(s.StartedAt).Milliseconds()
+	}
+	return out
+}
+
+// numberedBuild returns the build that the path names by its number.
+func (c *call) numberedBuild(ctx context.Context) (catalog.Build, error) {
+	number, err := strconv.Atoi(c.r.PathValue("build"))
+	if err != nil {
+		return catalog.Build{}, catalog.FieldErrorf("build", "%q is no number of a build", c.r.PathValue("build"))
+	}
+	_, version, err := c.version()
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	page := catalog.Page{}
+	for {
+		builds, err := c.Store.ListBuilds(ctx, version.ID, page)
+		if err != nil {
+			return catalog.Build{}, err
+		}
+		for _, b := range builds {
+			if b.Number == number {
+				return b, nil
+			}
+			page.Before = b.ID
+		}
+		if len(builds) == 0 {
+			return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %q has no build %d", version.Name, number)
+		}
+	}
+}

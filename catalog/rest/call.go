@@ -1,0 +1,126 @@
+package rest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// call is one authorized request.
+type call struct {
+	*Server
+	w         http.ResponseWriter
+	r         *http.Request
+	id        catalog.Identity
+	namespace string // that the route's access was checked for
+}
+
+// handler serves a call; it answers, or returns an error before it has.
+type handler func(*call) error
+
+// answer makes a handler of a function that returns what to send as JSON.
+func answer[Out any](f func(*call) (Out, error)) handler {
+	return func(c *call) error {
+		out, err := f(c)
+		if err != nil {
+			return err
+		}
+		c.send(out)
+		return nil
+	}
+}
+
+// accept makes a handler of a function that takes a JSON body, too.
+func accept[In, Out any](f func(*call, In) (Out, error)) handler {
+	return answer(func(c *call) (Out, error) {
+		in, err := decode[In](c.w, c.r)
+		if err != nil {
+			var none Out
+			return none, err
+		}
+		return f(c, in)
+	})
+}
+
+// image returns the image that the path names.
+func (c *call) image() (catalog.Image, error) {
+	image, err := c.Store.Image(c.r.Context(), catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("name")})
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return image, catalog.Wrap(catalog.NotFound, err, "there is no image %q in namespace %q", c.r.PathValue("name"), c.namespace)
+	}
+	return image, err
+}
+
+// version returns the image and the version that the path names.
+func (c *call) version() (catalog.Image, catalog.Version, error) {
+	image, err := c.image()
+	if err != nil {
+		return image, catalog.Version{}, err
+	}
+	version, err := c.Store.Version(c.r.Context(), image.ID, c.r.PathValue("version"))
+	if catalog.CodeOf(err) == catalog.NotFound {
+		err = catalog.Wrap(catalog.NotFound, err, "image %q has no version %q", image.Ref.Name, c.r.PathValue("version"))
+	}
+	return image, version, err
+}
+
+// audit leaves a line about a change, by whom and from where.
+func (c *call) audit(what string, about ...any) {
+	requestLogger(c.r.Context()).Named("audit").Info(what, append(about, "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
+}
+
+// send answers 200. What is read carries an ETag, so that polling an unchanged
+// thing costs an empty 304.
+func (c *call) send(out any) {
+	if c.r.Method != http.MethodGet {
+		writeJSON(c.w, http.StatusOK, out)
+		return
+	}
+	body := marshal(out)
+	sum := sha256.Sum256(body)
+	tag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	c.w.Header().Set("ETag", tag)
+	c.w.Header().Set("Cache-Control", "private, no-cache")
+	c.w.Header().Set("Vary", "Authorization, "+namespaceHeader)
+	if matches(c.r.Header.Get("If-None-Match"), tag) {
+		c.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	writeBody(c.w, http.StatusOK, body)
+}
+
+func matches(header, tag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimSpace(candidate)
+		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) { writeBody(w, status, marshal(body)) }
+
+func writeBody(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// A failed write is a client that went away.
+	_, _ = w.Write(body)
+}
+
+// marshal leaves <, > and & as they are: nobody reads our JSON as HTML.
+func marshal(v any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(err) // a wire type that JSON can't express is a mistake in this program
+	}
+	return b.Bytes()
+}

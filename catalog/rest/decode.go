@@ -1,0 +1,100 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// maxBody bounds a JSON request, in bytes.
+const maxBody = 1 << 20
+
+// decode reads a request's JSON object into a struct without nested objects.
+// Errors name the field at fault.
+func decode[In any](w http.ResponseWriter, r *http.Request) (In, error) {
+	var in In
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || mediaType != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return in, withStatus(http.StatusUnsupportedMediaType,
+			catalog.FieldErrorf("Content-Type", "the body must be sent as application/json in UTF-8, not as %q", r.Header.Get("Content-Type")))
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return in, catalog.Errorf(catalog.TooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case err != nil:
+		return in, catalog.Wrap(catalog.Invalid, err, "the body was cut off")
+	case !utf8.Valid(body):
+		return in, catalog.FieldErrorf("body", "the body is not valid UTF-8")
+	}
+	return in, decodeFields(body, &in)
+}
+
+// decodeFields sets the fields of the struct that in points to.
+func decodeFields(body []byte, in any) error {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(body, &given); err != nil || given == nil {
+		return catalog.FieldErrorf("body", "the body must be one JSON object")
+	}
+	target := reflect.ValueOf(in).Elem()
+	fields := map[string]reflect.Value{}
+	var names []string
+	for i := range target.NumField() {
+		name, _, _ := strings.Cut(target.Type().Field(i).Tag.Get("json"), ",")
+		fields[name] = target.Field(i)
+		names = append(names, name)
+	}
+	for name, value := range given {
+		field, known := fields[name]
+		if !known {
+			slices.Sort(names)
+			return catalog.FieldErrorf(name, "unknown field %q; there are: %s", name, strings.Join(names, ", "))
+		}
+		if err := json.Unmarshal(value, field.Addr().Interface()); err != nil {
+			return catalog.FieldErrorf(name, "%q must be a %s", name, typeName(field.Type()))
+		}
+	}
+	return nil
+}
+
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct:
+		return "time such as 2006-01-02T15:04:05Z"
+	}
+	return "number"
+}
+
+// checkText refuses addresses whose text no store could hold or compare.
+func checkText(r *http.Request) error {
+	if !utf8.ValidString(r.URL.Path) {
+		return catalog.FieldErrorf("path", "the address is not valid UTF-8")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return catalog.FieldErrorf("query", "the address has a query that can't be read")
+	}
+	for name, values := range query {
+		for _, value := range values {
+			if !utf8.ValidString(name) || !utf8.ValidString(value) {
+				return catalog.FieldErrorf(strings.ToValidUTF8(name, "?"), "the query is not valid UTF-8")
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+var roleNames = map[catalog.Role]string{
+	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleOwner: "owner",
+}
+
+func roleByName(name string) (catalog.Role, error) {
+	for role, known := range roleNames {
+		if name == known {
+			return role, nil
+		}
+	}
+	return catalog.RoleNone, catalog.FieldErrorf("role", "role must be read, write or owner")
+}
+
+func (c *call) listNamespaces() ([]api.Namespace, error) {
+	ctx := c.r.Context()
+	namespaces, err := c.Store.ListNamespaces(ctx, c.id.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.Namespace{}
+	for _, n := range namespaces {
+		role, err := c.Store.Role(ctx, c.id.User.ID, n.Name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, api.Namespace{Name: n.Name, Role: roleNames[role]})
+	}
+	return out, nil
+}
+
+func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
+	namespace, err := c.Store.CreateNamespace(c.r.Context(), in.Name, c.id.User.ID)
+	if err != nil {
+		return api.Namespace{}, about("name", err)
+	}
+	c.audit("namespace created", "namespace", namespace.Name)
+	return api.Namespace{Name: namespace.Name, Role: roleNames[catalog.RoleOwner]}, nil
+}
+
+func (c *call) listMembers() ([]api.Member, error) {
+	members, err := c.Store.Members(c.r.Context(), c.namespace)
+	return convertAll(members, func(m catalog.Member) api.Member {
+		return api.Member{Username: m.User.Name, Role: roleNames[m.Role]}
+	}), err
+}
+
+func (c *call) setMember(in api.SetMember) (api.Member, error) {
+	role, err := roleByName(in.Role)
+	if err != nil {
+		return api.Member{}, err
+	}
+	user, err := c.changeMember(role)
+	return api.Member{Username: user.Name, Role: roleNames[role]}, err
+}
+
+func (c *call) deleteMember() error {
+	if _, err := c.changeMember(catalog.RoleNone); err != nil {
+		return err
+	}
+	return c.deleted("Member Removed Successfully")
+}
+
+func (c *call) changeMember(role catalog.Role) (catalog.User, error) {
+	ctx := c.r.Context()
+	user, err := c.Store.User(ctx, c.r.PathValue("user"))
+	if err != nil {
+		return user, err
+	}
+	if err := c.Store.SetMember(ctx, c.namespace, user.ID, role); err != nil {
+		return user, err
+	}
+	c.audit("member changed", "namespace", c.namespace, "member", user.Name, "role", roleNames[role])
+	return user, nil
+}
+
+// messageOK is the body of a change that has nothing to show.
+func messageOK(text string) api.Message { return api.NewMessage(http.StatusOK, text) }

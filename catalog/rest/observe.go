@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+// observed gives every request an ID and one log line, and turns a panic into
+// an answer.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requestID := rand.Text()
+		w.Header().Set(requestIDHeader, requestID)
+		log := s.Logger.With("request_id", requestID)
+		r = r.WithContext(hclog.WithContext(r.Context(), log))
+		watched := &watchedWriter{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				log.Error("handler panicked", "panic", p, "stack", hclog.Stacktrace())
+				if watched.status == 0 {
+					s.fail(watched, r, catalog.Errorf(catalog.Internal, "internal error; the server's log has the details under request %s", requestID))
+				}
+			}
+			level := hclog.Info
+			if r.Method == http.MethodGet && watched.status < http.StatusBadRequest {
+				level = hclog.Debug // clients poll
+			}
+			log.Log(level, "request", "method", r.Method, "path", r.URL.Path, "status", watched.status,
+				"took", time.Since(start).Round(time.Microsecond), "from", r.RemoteAddr)
+		}()
+		next.ServeHTTP(watched, r)
+	})
+}
+
+// requestLogger returns the logger that names the request.
+func requestLogger(ctx context.Context) hclog.Logger { return hclog.FromContext(ctx) }
+
+// watchedWriter remembers the status; 0 means nothing was sent yet.
+type watchedWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader remembers the final status.
+func (w *watchedWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends the default status if none was sent.
+func (w *watchedWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,69 @@
+package rest
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// maxPage is how many items one answer lists at most, and without a limit.
+const maxPage = 1000
+
+// page reads limit and after; after is what the Link of the page before said.
+func (c *call) page() (catalog.Page, error) {
+	query := c.r.URL.Query()
+	page := catalog.Page{Limit: maxPage}
+	if query.Has("limit") {
+		n, err := strconv.Atoi(query.Get("limit"))
+		if err != nil || n < 1 || n > maxPage {
+			return page, catalog.FieldErrorf("limit", "limit must be a number from 1 to %d", maxPage)
+		}
+		page.Limit = n
+	}
+	if query.Has("after") {
+		id, err := strconv.ParseInt(query.Get("after"), 10, 64)
+		if err != nil || id < 1 {
+			return page, catalog.FieldErrorf("after", "after must be what the Link header of the page before holds")
+		}
+		page.Before = id
+	}
+	return page, nil
+}
+
+// list reads one page with load and converts its items. load is asked for one
+// item too many, which tells whether there is a next page to link to.
+func list[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), id func(Item) int64, convert func(Item) Out) ([]Out, error) {
+	page, err := c.page()
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit
+	page.Limit++
+	items, err := load(page)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		c.linkNext(id(items[limit-1]))
+	}
+	return convertAll(items, convert), nil
+}
+
+// linkNext names the next page relative to this address, so that it is right
+// under every prefix and host.
+func (c *call) linkNext(after int64) {
+	query := c.r.URL.Query()
+	query.Set("after", strconv.FormatInt(after, 10))
+	c.w.Header().Set("Link", "<"+(&url.URL{RawQuery: query.Encode()}).String()+`>; rel="next"`)
+}
+
+// convertAll never returns nil, which JSON would show as null.
+func convertAll[Item, Out any](items []Item, convert func(Item) Out) []Out {
+	out := make([]Out, 0, len(items))
+	for _, item := range items {
+		out = append(out, convert(item))
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package rest
+
+// route is one row of the API. The path follows the prefix; {namespace} in it
+// takes the place of the ACTIVE-NAMESPACE header.
+type route struct {
+	method string
+	path   string
+	access access
+	handle handler
+}
+
+func routes() []route {
+	const (
+		image   = "images/{name}"
+		version = image + "/versions/{version}"
+	)
+	return []route{
+		{"POST", "tokens", accessOpen, accept((*call).createToken)},
+		{"GET", "tokens", accessSelfRead, answer((*call).listTokens)},
+		{"DELETE", "tokens/{id}", accessSelfWrite, (*call).deleteToken},
+
+		{"GET", "accounts", accessSelfRead, answer((*call).account)},
+		{"PATCH", "accounts", accessSelfWrite, accept((*call).updateAccount)},
+
+		{"GET", "keys", accessSelfRead, answer((*call).listKeys)},
+		{"POST", "keys", accessSelfWrite, accept((*call).createKey)},
+		{"DELETE", "keys/{id}", accessSelfWrite, (*call).deleteKey},
+
+		{"GET", "namespaces", accessSelfRead, answer((*call).listNamespaces)},
+		{"POST", "namespaces", accessSelfWrite, accept((*call).createNamespace)},
+		{"GET", "namespaces/{namespace}/members", accessRead, answer((*call).listMembers)},
+		{"PUT", "namespaces/{namespace}/members/{user}", accessOwn, accept((*call).setMember)},
+		{"DELETE", "namespaces/{namespace}/members/{user}", accessOwn, (*call).deleteMember},
+
+		{"GET", "images", accessRead, answer((*call).listImages)},
+		{"POST", "images", accessWrite, accept((*call).createImage)},
+		{"DELETE", image, accessOwn, (*call).deleteImage},
+
+		{"GET", image + "/versions", accessRead, answer((*call).listVersions)},
+		{"GET", version, accessRead, answer((*call).versionDetail)},
+		{"DELETE", version, accessOwn, (*call).deleteVersion},
+		{"POST", version + "/cancel", accessWrite, answer((*call).cancel)},
+		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
+
+		{"GET", version + "/builds", accessRead, answer((*call).builds)},
+		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
+	}
+}

@@ -1,0 +1,132 @@
+package rest
+
+import (
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+func (c *call) listVersions() ([]api.Version, error) {
+	filter, err := c.versionFilter()
+	if err != nil {
+		return nil, err
+	}
+	image, err := c.image()
+	if err != nil {
+		return nil, err
+	}
+	return list(c, func(page catalog.Page) ([]catalog.Version, error) {
+		filter.Page = page
+		return c.Store.ListVersions(c.r.Context(), image.ID, filter)
+	}, func(v catalog.Version) int64 { return v.ID }, versionOf)
+}
+
+func (c *call) versionFilter() (catalog.VersionFilter, error) {
+	var filter catalog.VersionFilter
+	for _, name := range c.r.URL.Query()["state"] {
+		state := catalog.State(name)
+		if !state.Valid() {
+			var known []string
+			for _, s := range catalog.States() {
+				known = append(known, string(s))
+			}
+			return filter, catalog.FieldErrorf("state", "%q is no state; there are: %s", name, strings.Join(known, ", "))
+		}
+		filter.States = append(filter.States, state)
+	}
+	return filter, nil
+}
+
+func (c *call) versionDetail() (api.VersionDetail, error) {
+	image, version, err := c.version()
+	if err != nil {
+		return api.VersionDetail{}, err
+	}
+	builds, err := c.Store.ListBuilds(c.r.Context(), version.ID, catalog.Page{})
+	if err != nil {
+		return api.VersionDetail{}, err
+	}
+	out := api.VersionDetail{
+		Version:   versionOf(version),
+		Image:     image.Ref.String(),
+		Reference: c.RegistryHost + "/" + image.Ref.Repository() + ":" + version.Name,
+		Digest:    version.Digest,
+		Commit:    version.Commit,
+		Trigger:   string(version.Trigger),
+		Builds:    []api.BuildDetail{},
+	}
+	for _, b := range builds {
+		detail, err := c.buildDetail(b)
+		if err != nil {
+			return api.VersionDetail{}, err
+		}
+		out.Builds = append(out.Builds, detail)
+	}
+	return out, nil
+}
+
+func (c *call) deleteVersion() error {
+	image, version, err := c.version()
+	if err != nil {
+		return err
+	}
+	ctx := c.r.Context()
+	builds, err := c.versionBuilds(version.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.Store.DeleteVersion(ctx, version.ID); err != nil {
+		return err
+	}
+	c.audit("version deleted", "image", image.Ref, "version", version.Name)
+	if err := c.Remover.RemoveVersion(ctx, image.Ref, version, builds); err != nil {
+		return catalog.Wrap(catalog.Internal, err, "the version is deleted, but something of its files was left behind; the server's log says what")
+	}
+	return c.deleted("Version Deleted Successfully")
+}
+
+func (c *call) cancel() (api.Message, error) {
+	build, err := c.newestBuild()
+	if err != nil {
+		return api.Message{}, err
+	}
+	if err := c.Control.Cancel(c.r.Context(), build.ID); err != nil {
+		return api.Message{}, err
+	}
+	c.audit("build cancelled", "image", build.Image, "version", build.Version, "build", build.ID)
+	return messageOK("Build cancelled successfully"), nil
+}
+
+func (c *call) rebuild() (api.BuildDetail, error) {
+	image, version, err := c.version()
+	if err != nil {
+		return api.BuildDetail{}, err
+	}
+	build, err := c.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
+	if err != nil {
+		return api.BuildDetail{}, err
+	}
+	c.audit("rebuild asked for", "image", image.Ref, "version", version.Name, "build", build.ID)
+	return c.buildDetail(build)
+}
+
+// newestBuild returns the newest build of the version that the path names.
+func (c *call) newestBuild() (catalog.Build, error) {
+	_, version, err := c.version()
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	builds, err := c.Store.ListBuilds(c.r.Context(), version.ID, catalog.Page{Limit: 1})
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	if len(builds) == 0 {
+		return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %q has no build", version.Name)
+	}
+	return builds[0], nil
+}
+
+func versionOf(v catalog.Version) api.Version {
+	return api.Version{Version: v.Name, State: string(v.State), Date: api.Time{Time: v.CreatedAt}, Size: v.Size}
+}
