@@ -27,14 +27,15 @@ type Member struct {
 
 // Namespaces stores namespaces and who belongs to them.
 type Namespaces interface {
-	// CreateNamespace makes a namespace owned by a user. Errors: Invalid, Conflict.
+	// CreateNamespace makes a namespace owned by a user. Errors: Invalid,
+	// NotFound (user), Conflict.
 	CreateNamespace(ctx context.Context, name string, ownerID int64) (Namespace, error)
 	// ListNamespaces returns the namespaces a user belongs to, by name.
 	ListNamespaces(ctx context.Context, userID int64) ([]Namespace, error)
 	// Role returns a user's role, RoleNone for a stranger. Errors: NotFound (no such namespace).
 	Role(ctx context.Context, userID int64, namespace string) (Role, error)
 	// SetMember gives a user a role, RoleNone removes the member.
-	// Errors: NotFound, Conflict (the last owner can't go).
+	// Errors: Invalid (role), NotFound, Conflict (the last owner can't go).
 	SetMember(ctx context.Context, namespace string, userID int64, role Role) error
 	// Members returns a namespace's members by user name. Errors: NotFound.
 	Members(ctx context.Context, namespace string) ([]Member, error)
@@ -110,10 +111,12 @@ func Authorize(ctx context.Context, roles Namespaces, id Identity, action Action
 	role := RoleNone
 	if target.Namespace != "" {
 		var err error
-		if role, err = roles.Role(ctx, id.User.ID, target.Namespace); err != nil {
+		role, err = roles.Role(ctx, id.User.ID, target.Namespace)
+		if err != nil && CodeOf(err) != NotFound {
 			return err
 		}
-		if !Decide(id, role, ActionRead, target) {
+		// One sentence for both, or strangers could find out which namespaces exist.
+		if err != nil || !Decide(id, role, ActionRead, target) {
 			return Errorf(NotFound, "namespace %q does not exist, or you have no access to it", target.Namespace)
 		}
 	}
@@ -122,6 +125,12 @@ func Authorize(ctx context.Context, roles Namespaces, id Identity, action Action
 	}
 	if id.Build == nil && id.Scope == ScopeRead && action != ActionRead {
 		return Errorf(Forbidden, "this token may only read; use one with the write scope")
+	}
+	switch {
+	case id.Build != nil:
+		return Errorf(Forbidden, "the credential of a build may only read its namespace and push its own version")
+	case target.Namespace == "":
+		return Errorf(Forbidden, "only an administrator of this installation may do this")
 	}
 	return Errorf(Forbidden, "%s has no right to %s in namespace %q; ask its owner", id.User.Name, action, target.Namespace)
 }

@@ -36,7 +36,7 @@ type Build struct {
 	QueuedAt  time.Time // when it was asked for
 	StartedAt time.Time // of the last attempt; zero while it waits
 	EndedAt   time.Time // zero until State.Ended()
-	Cancelled bool      // somebody asked to stop it
+	Cancelled bool      // somebody asked to stop it; who claims it nevertheless ends it at once
 }
 
 // NewBuild asks for a build of a version, which is created when it is new.
@@ -98,9 +98,10 @@ type Builds interface {
 	// or ended before now, without refund, and returns how many.
 	ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error)
 	// NextWake returns when the next waiting build may be claimed; ok is false
-	// when none waits.
+	// when none waits. A zero time means at once.
 	NextWake(ctx context.Context) (at time.Time, ok bool, err error)
-	// FinishBuild ends a leased build and its version. Errors: Conflict (lost).
+	// FinishBuild ends a leased build and its version. Errors: Conflict (lost),
+	// Invalid (built without a digest).
 	FinishBuild(ctx context.Context, buildID int64, owner string, r BuildResult) error
 	// CancelBuild marks a build as cancelled; one that waits ends at once as
 	// FAILED. The returned build tells which. Errors: NotFound, Conflict (ended already).

@@ -7,7 +7,7 @@ import (
 
 // Page asks for one part of a list that is ordered newest first by ID.
 type Page struct {
-	Limit  int   // 0: the store's maximum
+	Limit  int   // 0, or more than the store's maximum: that maximum
 	Before int64 // only IDs below this one; 0: from the newest
 }
 
@@ -36,6 +36,6 @@ type Images interface {
 	// ListImages returns a namespace's images, newest first.
 	ListImages(ctx context.Context, namespace string, page Page) ([]Image, error)
 	// DeleteImage removes an image with its versions, builds and steps.
-	// Errors: NotFound, Conflict (a version is being built).
+	// Errors: NotFound, Conflict (a version has a build that waits or runs).
 	DeleteImage(ctx context.Context, imageID int64) error
 }

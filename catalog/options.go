@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -52,7 +53,7 @@ func (o BuildOptions) Validate() error {
 		}
 	}
 	for field, p := range map[string]string{"dockerfile": o.Dockerfile, "context": o.Context} {
-		if p != "" && (path.IsAbs(p) || strings.HasPrefix(path.Clean(p), "..") || strings.ContainsAny(p, "\x00\\")) {
+		if p != "" && (!fs.ValidPath(path.Clean(p)) || strings.ContainsAny(p, "\x00\\")) {
 			return FieldErrorf(field, "%s %q must be a path inside the repository", field, p)
 		}
 	}
@@ -61,7 +62,7 @@ func (o BuildOptions) Validate() error {
 
 func validateBuildArg(name string) error {
 	switch {
-	case name == "" || strings.ContainsAny(name, " \t\r\n\x00"):
+	case name == "" || strings.ContainsAny(name, "= \t\r\n\x00"):
 		return FieldErrorf("build-arg", "build-arg needs NAME=VALUE, %q is no name", name)
 	case strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_"):
 		return FieldErrorf("build-arg", "build-arg %s is refused: BUILDKIT_* settings belong to the server", name)

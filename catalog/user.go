@@ -83,7 +83,8 @@ type Users interface {
 	// SetPasswordHash replaces the stored hash. Errors: NotFound.
 	SetPasswordHash(ctx context.Context, userID int64, hash string) error
 
-	// CreateKey stores a public key. Errors: Conflict (the key belongs to a user already).
+	// CreateKey stores a public key. Errors: NotFound (user), Conflict (the key
+	// belongs to a user already).
 	CreateKey(ctx context.Context, k NewKey) (Key, error)
 	// UserByKey returns the user a fingerprint belongs to. Errors: NotFound.
 	UserByKey(ctx context.Context, fingerprint string) (User, error)
@@ -92,7 +93,7 @@ type Users interface {
 	// DeleteKey removes a user's key. Errors: NotFound.
 	DeleteKey(ctx context.Context, userID, keyID int64) error
 
-	// CreateToken stores a token's hash. Errors: Conflict.
+	// CreateToken stores a token's hash. Errors: NotFound (user), Conflict.
 	CreateToken(ctx context.Context, t NewToken) (Token, error)
 	// TokenByHash returns an unexpired token and its user. Errors: NotFound.
 	TokenByHash(ctx context.Context, hash []byte, now time.Time) (Token, User, error)

@@ -92,9 +92,9 @@ type VersionFilter struct {
 type Versions interface {
 	// Version returns one version by name. Errors: NotFound.
 	Version(ctx context.Context, imageID int64, name string) (Version, error)
-	// ListVersions returns an image's versions, newest first.
+	// ListVersions returns an image's versions, newest first. Errors: Invalid (state).
 	ListVersions(ctx context.Context, imageID int64, f VersionFilter) ([]Version, error)
 	// DeleteVersion removes a version with its builds and steps.
-	// Errors: NotFound, Conflict (it is being built).
+	// Errors: NotFound, Conflict (its build waits or runs).
 	DeleteVersion(ctx context.Context, versionID int64) error
 }
