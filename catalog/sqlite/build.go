@@ -97,24 +97,25 @@ func enter(ctx context.Context, tx *sql.Tx, b *catalog.Build, next catalog.State
 }
 
 // CancelBuild marks a build as cancelled and ends one that waits.
-func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (b catalog.Build, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		if b, err = buildByID(ctx, tx, buildID); err != nil {
-			return err
+func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (catalog.Build, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Build, error) {
+		b, err := buildByID(ctx, tx, buildID)
+		if err != nil {
+			return b, err
 		}
 		switch b.State {
 		case catalog.Building:
 			b.Cancelled = true
 			_, err = tx.ExecContext(ctx, `UPDATE builds SET cancelled = 1 WHERE id = ?`, b.ID)
-			return err
+			return b, err
 		case catalog.Pending:
 			b.Cancelled, b.Outcome, b.EndedAt = true, catalog.OutcomeCancelled, fromMicros(toMicros(now))
 			b.Message = "cancelled before it began"
-			return end(ctx, tx, &b)
+			err = end(ctx, tx, &b)
+			return b, err
 		}
-		return catalog.Errorf(catalog.Conflict, "build %d of %s:%s has ended already, as %s", b.Number, b.Image, b.Version, b.State)
+		return b, catalog.Errorf(catalog.Conflict, "build %d of %s:%s has ended already, as %s", b.Number, b.Image, b.Version, b.State)
 	})
-	return b, err
 }
 
 // end enters the state of the build's outcome and takes it off the queue.

@@ -16,19 +16,18 @@ func scanKey(row scanner) (k catalog.Key, err error) {
 }
 
 // CreateKey stores a public key.
-func (s *Store) CreateKey(ctx context.Context, n catalog.NewKey) (k catalog.Key, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		k, err = scanKey(tx.QueryRowContext(ctx, `INSERT INTO keys (user_id, name, fingerprint, public_key, created_at)
+func (s *Store) CreateKey(ctx context.Context, n catalog.NewKey) (catalog.Key, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Key, error) {
+		k, err := scanKey(tx.QueryRowContext(ctx, `INSERT INTO keys (user_id, name, fingerprint, public_key, created_at)
 			VALUES (?, ?, ?, ?, ?) RETURNING `+keyColumns, n.UserID, n.Name, n.Fingerprint, n.PublicKey, toMicros(s.now())))
 		switch {
 		case taken(err):
-			return catalog.Errorf(catalog.Conflict, "key %s belongs to a user already; a key can have only one", n.Fingerprint)
+			err = catalog.Errorf(catalog.Conflict, "key %s belongs to a user already; a key can have only one", n.Fingerprint)
 		case dangling(err):
-			return errNoUser
+			err = errNoUser
 		}
-		return err
+		return k, err
 	})
-	return k, err
 }
 
 // UserByKey returns the user a fingerprint belongs to.
@@ -61,20 +60,19 @@ func scanToken(row scanner) (t catalog.Token, err error) {
 }
 
 // CreateToken stores a token's hash.
-func (s *Store) CreateToken(ctx context.Context, n catalog.NewToken) (t catalog.Token, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		t, err = scanToken(tx.QueryRowContext(ctx, `INSERT INTO tokens (user_id, name, hash, scope, created_at, expires_at)
+func (s *Store) CreateToken(ctx context.Context, n catalog.NewToken) (catalog.Token, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Token, error) {
+		t, err := scanToken(tx.QueryRowContext(ctx, `INSERT INTO tokens (user_id, name, hash, scope, created_at, expires_at)
 			VALUES (?, ?, ?, ?, ?, ?) RETURNING `+tokenColumns,
 			n.UserID, n.Name, n.Hash, n.Scope, toMicros(s.now()), toMicros(n.ExpiresAt)))
 		switch {
 		case taken(err):
-			return catalog.Errorf(catalog.Conflict, "this token exists already")
+			err = catalog.Errorf(catalog.Conflict, "this token exists already")
 		case dangling(err):
-			return errNoUser
+			err = errNoUser
 		}
-		return err
+		return t, err
 	})
-	return t, err
 }
 
 // TokenByHash returns an unexpired token and its user.

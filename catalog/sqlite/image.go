@@ -35,33 +35,29 @@ func scanImage(row scanner) (i catalog.Image, err error) {
 }
 
 // CreateImage makes an image without versions.
-func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (i catalog.Image, err error) {
+func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Image, error) {
 	if err := n.Ref.Validate(); err != nil {
 		return catalog.Image{}, err
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Image, error) {
 		namespace, err := namespaceByName(ctx, tx, n.Ref.Namespace)
 		if err != nil {
-			return err
+			return catalog.Image{}, err
 		}
-		result, err := tx.ExecContext(ctx, `INSERT INTO images (namespace_id, name, owner_id, created_at) VALUES (?, ?, ?, ?)`,
-			namespace.ID, n.Ref.Name, orNull(n.OwnerID), toMicros(s.now()))
+		var id int64
+		err = tx.QueryRowContext(ctx, `INSERT INTO images (namespace_id, name, owner_id, created_at) VALUES (?, ?, ?, ?) RETURNING id`,
+			namespace.ID, n.Ref.Name, orNull(n.OwnerID), toMicros(s.now())).Scan(&id)
 		switch {
 		case taken(err):
-			return catalog.Errorf(catalog.Conflict, "image %s exists already; upper and lower case are the same", n.Ref)
+			err = catalog.Errorf(catalog.Conflict, "image %s exists already; upper and lower case are the same", n.Ref)
 		case dangling(err):
-			return errNoUser
-		case err != nil:
-			return err
+			err = errNoUser
 		}
-		id, err := result.LastInsertId()
 		if err != nil {
-			return err
+			return catalog.Image{}, err
 		}
-		i, err = imageByID(ctx, tx, id)
-		return err
+		return imageByID(ctx, tx, id)
 	})
-	return i, err
 }
 
 func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) {

@@ -18,27 +18,24 @@ const (
 var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build waits")
 
 // ClaimBuild leases the next build.
-func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Time) (b catalog.Build, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
+func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Time) (catalog.Build, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Build, error) {
 		id, err := nextBuild(ctx, tx, now)
 		if err != nil {
-			return err
+			return catalog.Build{}, err
 		}
-		if b, err = buildByID(ctx, tx, id); err != nil {
-			return err
+		b, err := buildByID(ctx, tx, id)
+		if err != nil {
+			return b, err
 		}
 		b.StartedAt = fromMicros(toMicros(now))
 		b.Attempts++
 		if err := enter(ctx, tx, &b, catalog.Building); err != nil {
-			return err
+			return b, err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE queue SET running = 1, owner = ?, lease_until = ? WHERE build_id = ?`, owner, toMicros(until), id)
-		return err
+		return b, err
 	})
-	if err != nil {
-		return catalog.Build{}, err
-	}
-	return b, nil
 }
 
 // perNamespace is one row of selectWaiting or selectRunning.
@@ -126,29 +123,24 @@ func requeue(ctx context.Context, tx *sql.Tx, b catalog.Build, notBefore time.Ti
 }
 
 // ReclaimBuilds hands back the builds of other owners and of ended leases.
-func (s *Store) ReclaimBuilds(ctx context.Context, owner string, now time.Time) (n int, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
+func (s *Store) ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (int, error) {
 		lost, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
 			`SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`, owner, toMicros(now))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, id := range lost {
 			b, err := buildByID(ctx, tx, id)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			if err := requeue(ctx, tx, b, time.Time{}); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		n = len(lost)
-		return nil
+		return len(lost), nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
 }
 
 // NextWake returns when the next waiting build may be claimed.

@@ -18,12 +18,10 @@ func namespaceByName(ctx context.Context, q querier, name string) (catalog.Names
 }
 
 // CreateNamespace makes a namespace owned by a user.
-func (s *Store) CreateNamespace(ctx context.Context, name string, ownerID int64) (n catalog.Namespace, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		n, err = createNamespace(ctx, tx, name, ownerID)
-		return err
+func (s *Store) CreateNamespace(ctx context.Context, name string, ownerID int64) (catalog.Namespace, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Namespace, error) {
+		return createNamespace(ctx, tx, name, ownerID)
 	})
-	return n, err
 }
 
 func createNamespace(ctx context.Context, tx *sql.Tx, name string, ownerID int64) (catalog.Namespace, error) {

@@ -40,6 +40,19 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return fail(tx.Commit())
 }
 
+// writeFor is write for an f that has a result; an error leaves none.
+func writeFor[T any](ctx context.Context, s *Store, f func(tx *sql.Tx) (T, error)) (T, error) {
+	var result, none T
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		result, err = f(tx)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
 // one reads a single row; none is NotFound with the given sentence.
 func one[T any](ctx context.Context, q querier, scan func(scanner) (T, error), missing *catalog.Error, query string, args ...any) (T, error) {
 	v, err := scan(q.QueryRowContext(ctx, query, args...))

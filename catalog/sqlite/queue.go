@@ -10,26 +10,22 @@ import (
 )
 
 // QueueBuilds makes versions PENDING with a queued build each.
-func (s *Store) QueueBuilds(ctx context.Context, builds []catalog.NewBuild) (queued []catalog.QueuedBuild, err error) {
+func (s *Store) QueueBuilds(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
 	for _, n := range builds {
 		if err := catalog.ValidateVersion(n.Version); err != nil {
 			return nil, err
 		}
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	return writeFor(ctx, s, func(tx *sql.Tx) (queued []catalog.QueuedBuild, err error) {
 		for _, n := range builds {
 			q, err := s.queueBuild(ctx, tx, n)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			queued = append(queued, q)
 		}
-		return nil
+		return queued, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return queued, nil
 }
 
 func (s *Store) queueBuild(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) (catalog.QueuedBuild, error) {

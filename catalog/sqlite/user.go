@@ -24,23 +24,22 @@ func noUser(name string) *catalog.Error {
 var errNoUser = catalog.Errorf(catalog.NotFound, "there is no such user")
 
 // CreateUser stores a user and the namespace of the same name.
-func (s *Store) CreateUser(ctx context.Context, n catalog.NewUser) (u catalog.User, err error) {
+func (s *Store) CreateUser(ctx context.Context, n catalog.NewUser) (catalog.User, error) {
 	if err := catalog.ValidateUserName(n.Name); err != nil {
 		return catalog.User{}, err
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		u, err = scanUser(tx.QueryRowContext(ctx, `INSERT INTO users (name, admin, password_hash, created_at)
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.User, error) {
+		u, err := scanUser(tx.QueryRowContext(ctx, `INSERT INTO users (name, admin, password_hash, created_at)
 			VALUES (?, ?, ?, ?) RETURNING `+userColumns, n.Name, n.Admin, n.PasswordHash, toMicros(s.now())))
 		if taken(err) {
-			return catalog.Errorf(catalog.Conflict, "user %q exists already", n.Name)
+			return u, catalog.Errorf(catalog.Conflict, "user %q exists already", n.Name)
 		}
 		if err != nil {
-			return err
+			return u, err
 		}
 		_, err = createNamespace(ctx, tx, n.Name, u.ID)
-		return err
+		return u, err
 	})
-	return u, err
 }
 
 // User returns a user by name.
