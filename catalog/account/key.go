@@ -1,0 +1,73 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const minRSABits = 2048
+
+// AddKey gives a user an SSH public key: one line as in a .pub file. The name
+// is the line's comment when it is empty. Errors: Invalid, Conflict (the key
+// belongs to a user already), NotFound (user).
+func (s *Service) AddKey(ctx context.Context, userID int64, name, authorizedKeyLine string) (catalog.Key, error) {
+	key, comment, err := ParseKey(authorizedKeyLine)
+	if err != nil {
+		return catalog.Key{}, err
+	}
+	if name = strings.TrimSpace(name); name == "" {
+		name = comment
+	}
+	if len(name) > maxLabel {
+		return catalog.Key{}, catalog.FieldErrorf("name", "a key's name has at most %d bytes", maxLabel)
+	}
+	return s.users.CreateKey(ctx, catalog.NewKey{
+		UserID:      userID,
+		Name:        name,
+		Fingerprint: ssh.FingerprintSHA256(key),
+		PublicKey:   strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
+	})
+}
+
+// ParseKey reads one public key and its comment, and refuses those too weak to
+// prove anybody. Errors: Invalid.
+func ParseKey(line string) (key ssh.PublicKey, comment string, err error) {
+	if strings.Contains(line, "PRIVATE KEY-----") {
+		return nil, "", catalog.FieldErrorf("key", "this is a private key: keep it secret, and give the file that ends in .pub")
+	}
+	key, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	switch {
+	case err != nil:
+		e := catalog.FieldErrorf("key", "this is no SSH public key; give one line like \"ssh-ed25519 AAAA… you@host\", as in a .pub file")
+		e.Err = err
+		return nil, "", e
+	case len(options) > 0:
+		return nil, "", catalog.FieldErrorf("key", "options before a key (%s) are not supported; leave them out", options[0])
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, "", catalog.FieldErrorf("key", "this is more than one key; give them one by one")
+	}
+	return key, comment, checkStrength(key)
+}
+
+func checkStrength(key ssh.PublicKey) error {
+	switch key.Type() {
+	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
+		return nil
+	case ssh.KeyAlgoRSA:
+		public, ok := key.(ssh.CryptoPublicKey)
+		if !ok {
+			break
+		}
+		if n, ok := public.CryptoPublicKey().(*rsa.PublicKey); ok && n.N.BitLen() >= minRSABits {
+			return nil
+		}
+		return catalog.FieldErrorf("key", "this RSA key is shorter than %d bits; make a new one with ssh-keygen -t ed25519", minRSABits)
+	}
+	return catalog.FieldErrorf("key", "keys of type %s are not accepted; make one with ssh-keygen -t ed25519", key.Type())
+}

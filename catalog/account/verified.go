@@ -1,0 +1,40 @@
+package account
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+const (
+	maxVerified  = 1024
+	rememberTime = 15 * time.Minute
+)
+
+// verified remembers which passwords matched which stored hash, so that a
+// client which sends its password with every request costs one hash. Entries
+// are found by the stored hash, so a changed or removed one invalidates them.
+type verified struct {
+	key   [32]byte // of this process: entries tell nothing without it
+	until *lru.Cache[[32]byte, time.Time]
+}
+
+func (v *verified) entry(stored, secret string) (e [32]byte) {
+	mac := hmac.New(sha256.New, v.key[:])
+	mac.Write([]byte(stored))
+	mac.Write([]byte{0}) // a stored hash holds none
+	mac.Write([]byte(secret))
+	mac.Sum(e[:0])
+	return e
+}
+
+func (v *verified) has(stored, secret string, now time.Time) bool {
+	until, ok := v.until.Get(v.entry(stored, secret))
+	return ok && now.Before(until)
+}
+
+func (v *verified) add(stored, secret string, now time.Time) {
+	v.until.Add(v.entry(stored, secret), now.Add(rememberTime))
+}
