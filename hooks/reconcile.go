@@ -1,0 +1,103 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Reconcile makes the repositories' tags and the catalog's versions agree after
+// a crash: a tag without a version is queued, a tag whose version was not built
+// is withdrawn. Call it once at start; pushes may arrive meanwhile. A repository
+// it can't mend does not keep it from the others; all errors are returned.
+func (h *Hooks) Reconcile(ctx context.Context) error {
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.arriving = nil
+	}()
+	repositories, err := h.Sources.Repositories(ctx)
+	if err != nil {
+		return fmt.Errorf("list repositories: %w", err)
+	}
+	var errs []error
+	for _, ref := range repositories {
+		if err := h.reconcileImage(ctx, ref); err != nil {
+			errs = append(errs, fmt.Errorf("reconcile %s: %w", ref, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Hooks) reconcileImage(ctx context.Context, ref catalog.ImageRef) error {
+	image, err := h.Store.Image(ctx, ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		h.Logger.Warn("a repository has no image in the catalog; it is left alone", "repository", ref)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tags, err := h.Sources.Tags(ctx, ref)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, tag := range tags {
+		if err := h.reconcileTag(ctx, image, tag); err != nil {
+			errs = append(errs, fmt.Errorf("tag %s: %w", tag.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reconcileTag judges one tag. It holds the lock that an arriving tag needs, so
+// a push is either seen here or comes after.
+func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.arriving[tagKey{image.Ref.Repository(), tag.Name}] {
+		return nil
+	}
+	logger := h.Logger.With("image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
+	v, err := h.Store.Version(ctx, image.ID, tag.Name)
+	switch {
+	case catalog.CodeOf(err) == catalog.NotFound:
+		if err := catalog.ValidateVersion(tag.Name); err != nil {
+			logger.Warn("a tag can't be a version; it is left alone", "error", err)
+			return nil
+		}
+		return h.adopt(ctx, image, tag)
+	case err != nil:
+		return err
+	case v.State.Ended() && v.State != catalog.Built && v.Commit != tag.Commit:
+		// The push that moved the tag was cut short before its build was queued.
+		return h.adopt(ctx, image, tag)
+	case v.State.Ended() && v.State != catalog.Built:
+		logger.Info("withdrawing the tag of a version that was not built")
+		if err := h.Sources.Keep(ctx, image.Ref, tag.Commit); err != nil {
+			return err
+		}
+		return h.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
+	case v.Commit != tag.Commit:
+		// A push that lost a race was cut short before its tag was put back.
+		logger.Warn("withdrawing a tag that is not the commit of its version", "version", v.Commit)
+		return h.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
+	}
+	return nil
+}
+
+// adopt queues the build that a push was about to queue. Its push options are
+// lost with it.
+func (h *Hooks) adopt(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
+	h.Logger.Info("queueing a tag whose push was cut short", "image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
+	_, err := h.Submitter.Submit(ctx, []catalog.NewBuild{{
+		ImageID: image.ID, Version: tag.Name, Trigger: catalog.TriggerPush, Commit: tag.Commit, UserID: image.OwnerID,
+	}})
+	return err
+}
