@@ -1,0 +1,101 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/moby/buildkit/client"
+)
+
+// answerTimeout is how long a BuildKit may take to say that it is there.
+const answerTimeout = 5 * time.Second
+
+// TLS names the PEM files for mutual TLS with BuildKit at tcp:// addresses.
+type TLS struct {
+	CA, Cert, Key string
+	ServerName    string // empty: the address's host
+}
+
+// backends chooses among several BuildKits the one with the fewest solves of
+// this process that answers.
+type backends struct {
+	addresses func() []string
+	tls       TLS
+
+	mu      sync.Mutex
+	running map[string]int // solves by address
+}
+
+// acquire connects to a BuildKit. release must be called when the solve is over.
+// A connection lives as long as one solve, so a restarted BuildKit is reached at
+// once and not after gRPC's own back-off. Errors: Unavailable.
+func (b *backends) acquire(ctx context.Context) (c *client.Client, release func(), err error) {
+	candidates := b.byLoad()
+	if len(candidates) == 0 {
+		return nil, nil, catalog.Errorf(catalog.Unavailable, "no BuildKit address is configured")
+	}
+	var failures []error
+	for _, address := range candidates {
+		c, err := b.connect(ctx, address)
+		if err == nil {
+			b.count(address, +1)
+			return c, func() { b.count(address, -1); _ = c.Close() }, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", address, err))
+	}
+	return nil, nil, catalog.Wrap(catalog.Unavailable, errors.Join(failures...), "BuildKit does not answer")
+}
+
+func (b *backends) byLoad() []string {
+	addresses := slices.Clone(b.addresses())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slices.SortStableFunc(addresses, func(x, y string) int { return b.running[x] - b.running[y] })
+	return addresses
+}
+
+func (b *backends) count(address string, n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.running[address] += n; b.running[address] == 0 {
+		delete(b.running, address)
+	}
+}
+
+// connect returns a client of a BuildKit that has at least one worker.
+func (b *backends) connect(ctx context.Context, address string) (*client.Client, error) {
+	var options []client.ClientOpt
+	if strings.HasPrefix(address, "tcp://") && b.tls != (TLS{}) {
+		if b.tls.Cert != "" || b.tls.Key != "" {
+			options = append(options, client.WithCredentials(b.tls.Cert, b.tls.Key))
+		}
+		if b.tls.CA != "" {
+			options = append(options, client.WithServerConfig(b.tls.ServerName, b.tls.CA))
+		} else {
+			options = append(options, client.WithServerConfigSystem(b.tls.ServerName))
+		}
+	}
+	c, err := client.New(ctx, address, options...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	workers, err := c.ListWorkers(ctx)
+	if err == nil && len(workers) == 0 {
+		err = errors.New("it has no worker")
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}

@@ -1,0 +1,136 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+)
+
+// contextFS shows one directory of a tree to BuildKit's file sync. It is the
+// only place where the two file system models meet:
+//
+//   - io/fs sorts a directory's names and visits a directory before its
+//     children, which is the order that the receiver insists on.
+//   - Everything belongs to root, because git knows no owners.
+//   - A directory carries the commit's time. The receiver touches directories as
+//     it updates them; being equal to the epoch that image timestamps are
+//     clamped to, the value does not depend on what was there before.
+//   - The receiver takes a failed Open for an empty file, so Open never fails
+//     and the reader does.
+type contextFS struct {
+	ctx  context.Context // of the solve; the tree is not read after it ended
+	tree catalog.Tree
+	root string // slash path in the tree, "." for all of it
+}
+
+var _ fsutil.FS = (*contextFS)(nil)
+
+// Walk visits target and all below it. Paths are relative to the root, which
+// itself is not visited.
+func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	start := path.Join(c.root, cleanTarget(target))
+	visit := func(name string, entry fs.DirEntry, walkErr error) error {
+		if err := errors.Join(ctx.Err(), c.ctx.Err()); err != nil {
+			return err
+		}
+		rel := c.relative(name)
+		if rel == "." {
+			return walkErr
+		}
+		if walkErr != nil {
+			return fn(rel, entry, walkErr)
+		}
+		stat, err := c.stat(name, rel, entry)
+		if err != nil {
+			return err
+		}
+		return fn(rel, &fsutil.DirEntryInfo{Stat: stat}, nil)
+	}
+	info, err := c.tree.Lstat(start)
+	switch {
+	case err != nil:
+		err = visit(start, nil, err)
+	case info.IsDir():
+		err = fs.WalkDir(c.tree, start, visit)
+	default: // fs.WalkDir would follow a link
+		err = visit(start, fs.FileInfoToDirEntry(info), nil)
+	}
+	if errors.Is(err, fs.SkipDir) || errors.Is(err, fs.SkipAll) {
+		return nil
+	}
+	return err
+}
+
+// Open returns a file's bytes, or a reader that fails with the reason why not.
+func (c *contextFS) Open(name string) (io.ReadCloser, error) {
+	if err := c.ctx.Err(); err != nil {
+		return failingReader{err}, nil
+	}
+	file, err := c.tree.Open(path.Join(c.root, cleanTarget(name)))
+	if err != nil {
+		return failingReader{err}, nil
+	}
+	return &contextFile{ctx: c.ctx, file: file}, nil
+}
+
+func (c *contextFS) relative(name string) string {
+	if c.root == "." {
+		return name
+	}
+	if name == c.root {
+		return "."
+	}
+	return strings.TrimPrefix(name, c.root+"/")
+}
+
+func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return nil, err
+	}
+	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode()), ModTime: info.ModTime().UnixNano()}
+	switch {
+	case info.IsDir():
+		stat.ModTime = c.tree.CommitTime().Truncate(time.Second).UnixNano()
+	case info.Mode()&fs.ModeSymlink != 0:
+		if stat.Linkname, err = c.tree.ReadLink(name); err != nil {
+			return nil, err
+		}
+		stat.Size = int64(len(stat.Linkname)) // what lstat says on the receiving side
+	default:
+		stat.Size = info.Size()
+	}
+	return stat, nil
+}
+
+func cleanTarget(target string) string {
+	return strings.TrimPrefix(path.Clean("/"+target), "/")
+}
+
+// contextFile stops reading the tree when the solve ended.
+type contextFile struct {
+	ctx  context.Context
+	file fs.File
+}
+
+func (f *contextFile) Read(p []byte) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.file.Read(p)
+}
+
+func (f *contextFile) Close() error { return f.file.Close() }
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+func (r failingReader) Close() error             { return nil }

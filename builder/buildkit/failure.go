@@ -1,0 +1,161 @@
+package buildkit
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	gateway "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+)
+
+// exitKilled is what a shell reports of a process that got SIGKILL.
+const exitKilled = 137
+
+// ours are texts of failures that are not the user's. BuildKit passes causes on
+// as text only, so there is nothing better to tell them by.
+var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|read-only file system|input/output error` +
+	`|connection refused|connection reset|i/o timeout|tls handshake|transport is closing|no active session|error reading from server` +
+	`|server misbehaving|temporary failure in name resolution|network is unreachable|no route to host|unexpected eof` +
+	`|5\d\d (internal server error|bad gateway|service unavailable|gateway time-?out)|too many open files|too many requests` +
+	`|runc run failed|cni setup error|failed to push`)
+
+// theirs are texts of the user's mistakes that carry no place in a Dockerfile.
+var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
+	`|unknown (instruction|flag)|no build stage|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|no such host`)
+
+// classify says why a solve failed, for the user and for the retry rule.
+func classify(err error, view *progress) *builder.SolveError {
+	text := rootText(err)
+	failed := view.failed(failedVertex(err))
+	where, excerpt := place(err)
+	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed), Err: err}
+
+	subject := text
+	var exit *gateway.ExitError
+	if errors.As(err, &exit) && failed != nil {
+		subject = fmt.Sprintf("%s: %s", instruction(failed.Name), exitText(exit))
+	}
+	switch result.Outcome {
+	case catalog.OutcomeOutOfMemory:
+		subject += " (out of memory: the step needs more than the builder has)"
+	case catalog.OutcomeInfrastructure:
+		subject = "the builder failed: " + subject
+	}
+	if where != "" && result.Outcome != catalog.OutcomeInfrastructure {
+		subject = where + ": " + subject
+	}
+	result.Message = oneLine(subject)
+	result.Detail = excerpt
+	if failed != nil && len(failed.tail) > 0 {
+		result.Detail = append(result.Detail, fmt.Sprintf("last output of %s:", failed.Name))
+		for _, line := range failed.tail {
+			result.Detail = append(result.Detail, "  "+line)
+		}
+	}
+	return result
+}
+
+func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
+	switch grpcerrors.Code(err) {
+	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
+		return catalog.OutcomeInfrastructure
+	}
+	var exit *gateway.ExitError
+	isExit := errors.As(err, &exit)
+	switch {
+	case isExit && exit.ExitCode == exitKilled && strings.Contains(text, "cannot allocate memory"):
+		return catalog.OutcomeOutOfMemory
+	case isExit && exit.ExitCode != gateway.UnknownExitStatus:
+		return catalog.OutcomeUserError
+	case failed != nil && strings.HasPrefix(failed.Name, "exporting to "):
+		return catalog.OutcomeInfrastructure
+	case ours.MatchString(text):
+		return catalog.OutcomeInfrastructure
+	case placed, isExit, theirs.MatchString(text):
+		return catalog.OutcomeUserError
+	}
+	return catalog.OutcomeInfrastructure
+}
+
+// failedVertex returns the digest of the vertex that an error names.
+func failedVertex(err error) string {
+	var vertex *errdefs.VertexError
+	if errors.As(err, &vertex) {
+		return vertex.Digest
+	}
+	return ""
+}
+
+// place returns "Dockerfile:7" and the lines there, two around them for
+// orientation; nothing for an error that has no place.
+func place(err error) (where string, excerpt []string) {
+	sources := errdefs.Sources(err)
+	if len(sources) == 0 {
+		return "", nil
+	}
+	s := sources[len(sources)-1]
+	if s.Info == nil || len(s.Ranges) == 0 {
+		return "", nil
+	}
+	lines := strings.Split(string(s.Info.Data), "\n")
+	first, last := int(s.Ranges[0].Start.Line), int(s.Ranges[0].Start.Line)
+	for _, r := range s.Ranges {
+		first = min(first, int(r.Start.Line))
+		last = max(last, int(r.Start.Line), int(r.End.Line))
+	}
+	if first < 1 || first > len(lines) {
+		return "", nil
+	}
+	for n := max(1, first-2); n <= min(len(lines), last+2); n++ {
+		marker := "   "
+		if n >= first && n <= last {
+			marker = ">>>"
+		}
+		excerpt = append(excerpt, cleanLine(fmt.Sprintf("%s %s:%d: %s", marker, s.Info.Filename, n, strings.TrimRight(lines[n-1], "\r"))))
+	}
+	return fmt.Sprintf("%s:%d", s.Info.Filename, first), excerpt
+}
+
+// stepNumber is the "[stage 2/5] " before an instruction.
+var stepNumber = regexp.MustCompile(`^\[[^\]]*\] `)
+
+func instruction(name string) string { return stepNumber.ReplaceAllString(name, "") }
+
+func exitText(exit *gateway.ExitError) string {
+	if exit.ExitCode == gateway.UnknownExitStatus {
+		return "the process could not be started or watched"
+	}
+	return fmt.Sprintf("exit code %d", exit.ExitCode)
+}
+
+// wrapping is what the layers of BuildKit say before they say what happened.
+var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to compute cache key|failed to receive status|failed to get status|Unknown|failed to calculate checksum of ref \S+|code = \w+ desc =|desc =): ?`)
+
+func rootText(err error) string {
+	text := err.Error()
+	for {
+		shorter := wrapping.ReplaceAllString(text, "")
+		if shorter == text {
+			return text
+		}
+		text = shorter
+	}
+}
+
+func oneLine(text string) string {
+	text = cleanLine(strings.Join(strings.Fields(text), " "))
+	if runes := []rune(text); len(runes) > 400 {
+		return string(runes[:400]) + " …"
+	}
+	return text
+}
+
+func infrastructure(err error, format string, args ...any) *builder.SolveError {
+	return &builder.SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf(format, args...), Err: err}
+}

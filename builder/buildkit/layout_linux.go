@@ -1,0 +1,142 @@
+package buildkit
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// maxSocketPath is what fits a unix socket address, less a margin.
+const maxSocketPath = 100
+
+// tools are the programs that a managed buildkitd needs.
+type tools struct {
+	buildkitd string
+	cniBinDir string
+}
+
+// findTools looks for everything before anything is started, and reports all
+// that is missing at once.
+func findTools(cfg ManagerConfig) (tools, error) {
+	var missing []error
+	if os.Geteuid() != 0 {
+		missing = append(missing, errors.New("running BuildKit needs root: start as root, or name a running buildkitd in builder.addresses"))
+	}
+	found := tools{buildkitd: findBuildkitd(cfg.Binary)}
+	if found.buildkitd == "" {
+		missing = append(missing, errors.New("buildkitd is missing: put it beside this program or into PATH, or set its path"))
+	}
+	for program, pkg := range map[string]string{"runc": "runc", "iptables": "iptables", "iptables-restore": "iptables", "mount": "mount"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, fmt.Errorf("%s is missing: install the package %s", program, pkg))
+		}
+	}
+	dirs := []string{cfg.CNIBinDir}
+	if cfg.CNIBinDir == "" {
+		dirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
+	}
+	for _, dir := range dirs {
+		if hasPlugins(dir) {
+			found.cniBinDir = dir
+			break
+		}
+	}
+	if found.cniBinDir == "" {
+		missing = append(missing, fmt.Errorf("the CNI plugins bridge, host-local and loopback are not in %v: install the package containernetworking-plugins", dirs))
+	}
+	return found, errors.Join(missing...)
+}
+
+func findBuildkitd(configured string) string {
+	if configured != "" {
+		path, err := exec.LookPath(configured)
+		if err != nil {
+			return ""
+		}
+		return path
+	}
+	if self, err := os.Executable(); err == nil {
+		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), "buildkitd")); err == nil {
+			return path
+		}
+	}
+	path, _ := exec.LookPath("buildkitd")
+	return path
+}
+
+func hasPlugins(dir string) bool {
+	for _, name := range []string{"bridge", "host-local", "loopback"} {
+		if _, err := exec.LookPath(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// directoryID is short enough for an interface name and tells daemons with
+// different data directories apart.
+func directoryID(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return hex.EncodeToString(sum[:4])
+}
+
+// socketPath returns a path in dir, or in a short one when that is too long for
+// a socket.
+func socketPath(dir, id string) string {
+	path := filepath.Join(dir, "buildkitd.sock")
+	if len(path) > maxSocketPath {
+		path = filepath.Join("/run", "fandogh-"+id, "buildkitd.sock")
+	}
+	return path
+}
+
+func (m *Manager) rootDir() string      { return filepath.Join(m.cfg.Dir, "root") }
+func (m *Manager) configPath() string   { return filepath.Join(m.cfg.Dir, "buildkitd.toml") }
+func (m *Manager) cniPath() string      { return filepath.Join(m.cfg.Dir, "network.conflist") }
+func (m *Manager) cgroupParent() string { return "fandogh-" + m.id }
+
+// writeConfig generates buildkitd's own configuration and that of its network.
+func (m *Manager) writeConfig() error {
+	type table = map[string]any
+	oci := table{
+		"enabled": true, "networkMode": "cni",
+		"cniConfigPath": m.cniPath(), "cniBinaryPath": m.tools.cniBinDir,
+		"defaultCgroupParent": m.cgroupParent(),
+		"gc":                  true,
+	}
+	if m.cfg.KeepBytes > 0 {
+		size := fmt.Sprint(m.cfg.KeepBytes)
+		oci["reservedSpace"], oci["maxUsedSpace"] = size, size
+	}
+	if m.cfg.MaxParallelism > 0 {
+		oci["max-parallelism"] = m.cfg.MaxParallelism
+	}
+	config := table{
+		"root": m.rootDir(),
+		"grpc": table{"address": []string{m.Address()}},
+		// Every daemon its own: the default path is one for the machine.
+		"otel":    table{"socketPath": filepath.Join(filepath.Dir(m.socket), "otel.sock")},
+		"cdi":     table{"disabled": true},
+		"history": table{"maxEntries": 20}, // the build's log is Fandogh's to keep
+		"worker":  table{"oci": oci, "containerd": table{"enabled": false}},
+	}
+	if m.cfg.RegistryHost != "" {
+		config["registry"] = table{m.cfg.RegistryHost: table{"http": m.cfg.PlainHTTP}}
+	}
+	text, err := toml.Marshal(config)
+	if err != nil {
+		return err
+	}
+	cni, err := json.MarshalIndent(m.network.conflist(), "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(m.configPath(), text, 0o600), os.WriteFile(m.cniPath(), cni, 0o600))
+}

@@ -1,0 +1,210 @@
+package buildkit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+// tailLines is how many lines of output a step keeps for a failure's detail.
+const tailLines = 20
+
+// progress turns BuildKit's status messages into events. One solve's statuses
+// arrive in one goroutine, so it needs no lock. What it writes:
+//
+//	#4 [2/3] RUN make            a step starts
+//	#4 | cc -c main.c            a line that it printed
+//	#4 done 1.2s                 or: #4 ERROR exit code: 2
+//	#5 [3/3] COPY . / CACHED     a step that did not have to run
+type progress struct {
+	emit   func(builder.Event)
+	steps  map[digest.Digest]*step
+	order  []*step
+	room   int64 // bytes of output that may still be kept
+	isFull bool
+}
+
+// step is one vertex, merged from all that BuildKit says about it.
+type step struct {
+	catalog.Step
+	number  int
+	named   bool // the start line was written
+	closed  bool // the end line was written
+	streams map[int]*lineSplitter
+	tail    []string
+}
+
+func newProgress(limit int64, emit func(builder.Event)) *progress {
+	return &progress{emit: emit, steps: map[digest.Digest]*step{}, room: limit}
+}
+
+func (p *progress) update(status *client.SolveStatus) {
+	for _, v := range status.Vertexes {
+		p.start(v)
+	}
+	for _, l := range status.Logs {
+		p.output(l)
+	}
+	for _, w := range status.Warnings {
+		p.warn(w)
+	}
+	for _, v := range status.Vertexes {
+		p.end(v)
+	}
+}
+
+// finish writes what is left when no more statuses come.
+func (p *progress) finish() {
+	for _, s := range p.order {
+		p.flush(s, time.Now())
+	}
+}
+
+func (p *progress) step(d digest.Digest) *step {
+	s, ok := p.steps[d]
+	if !ok {
+		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*lineSplitter{}}
+		p.steps[d] = s
+	}
+	return s
+}
+
+// start notes a step's name and, once it has begun, writes its first line. A
+// cached step waits for its only line until it ended.
+func (p *progress) start(v *client.Vertex) {
+	s := p.step(v.Digest)
+	s.Name = cleanLine(v.Name)
+	if v.Started == nil {
+		return
+	}
+	if s.StartedAt.IsZero() {
+		s.StartedAt = *v.Started
+	}
+	if s.number == 0 {
+		p.order = append(p.order, s)
+		s.number = len(p.order)
+	}
+	if !s.named && !v.Cached {
+		s.named = true
+		p.say(s, s.StartedAt, s.Name)
+	}
+}
+
+// end notes how a step ended. BuildKit may complete a vertex more than once;
+// the line is written for the first time, the step keeps the last.
+func (p *progress) end(v *client.Vertex) {
+	s := p.step(v.Digest)
+	if v.Completed == nil || s.number == 0 {
+		return
+	}
+	at := *v.Completed
+	p.flush(s, at)
+	s.EndedAt = at
+	s.Cached = v.Cached
+	failed := v.Error != "" && s.Error == ""
+	if v.Error != "" {
+		s.Error = cleanLine(v.Error)
+	}
+	switch {
+	case failed:
+		s.closed = true
+		p.say(s, at, "ERROR "+shortError(s.Error))
+	case s.closed:
+		p.changed(s, at)
+	case v.Cached && !s.named:
+		s.named, s.closed = true, true
+		p.say(s, at, s.Name+" CACHED")
+	case v.Cached:
+		s.closed = true
+		p.say(s, at, "CACHED")
+	default:
+		s.closed = true
+		p.say(s, at, "done "+seconds(s.EndedAt.Sub(s.StartedAt)))
+	}
+}
+
+func (p *progress) output(l *client.VertexLog) {
+	s := p.step(l.Vertex)
+	splitter, ok := s.streams[l.Stream]
+	if !ok {
+		splitter = &lineSplitter{}
+		s.streams[l.Stream] = splitter
+	}
+	for _, line := range splitter.write(l.Data) {
+		p.outputLine(s, l.Timestamp, line)
+	}
+}
+
+func (p *progress) flush(s *step, at time.Time) {
+	for _, stream := range []int{1, 2} {
+		if splitter, ok := s.streams[stream]; ok {
+			for _, line := range splitter.flush() {
+				p.outputLine(s, at, line)
+			}
+		}
+	}
+}
+
+func (p *progress) outputLine(s *step, at time.Time, line string) {
+	if len(s.tail) == tailLines {
+		s.tail = s.tail[1:]
+	}
+	s.tail = append(s.tail, line)
+	if p.isFull {
+		return
+	}
+	if p.room -= int64(len(line)) + 1; p.room < 0 {
+		p.isFull = true
+		p.emit(builder.Event{Time: at, Line: "(this build prints more than is kept; the rest of its output is left out)"})
+		return
+	}
+	p.emit(builder.Event{Time: at, Line: fmt.Sprintf("#%d | %s", s.number, line)})
+}
+
+func (p *progress) warn(w *client.VertexWarning) {
+	where := ""
+	if len(w.Range) > 0 && w.SourceInfo != nil {
+		where = fmt.Sprintf(" (%s:%d)", w.SourceInfo.Filename, w.Range[0].Start.Line)
+	}
+	p.emit(builder.Event{Time: time.Now(), Line: "warning: " + cleanLine(string(w.Short)) + where})
+}
+
+// say writes a line about a step, together with the step as it stands.
+func (p *progress) say(s *step, at time.Time, text string) {
+	copied := s.Step
+	p.emit(builder.Event{Time: at, Line: fmt.Sprintf("#%d %s", s.number, text), Step: &copied})
+}
+
+func (p *progress) changed(s *step, at time.Time) {
+	copied := s.Step
+	p.emit(builder.Event{Time: at, Step: &copied})
+}
+
+// failed returns the step that an error is about: the one with the digest, or
+// else the last that ended with an error.
+func (p *progress) failed(d string) *step {
+	if s, ok := p.steps[digest.Digest(d)]; ok {
+		return s
+	}
+	for i := len(p.order) - 1; i >= 0; i-- {
+		if p.order[i].Error != "" {
+			return p.order[i]
+		}
+	}
+	return nil
+}
+
+// shortError leaves out what BuildKit repeats of the step's own name.
+func shortError(text string) string {
+	if i := strings.LastIndex(text, "did not complete successfully: "); i >= 0 {
+		return text[i+len("did not complete successfully: "):]
+	}
+	return text
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", max(0, d.Seconds())) }

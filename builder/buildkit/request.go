@@ -1,0 +1,81 @@
+package buildkit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/tonistiigi/fsutil"
+)
+
+// tenantKey tells BuildKit which builds may share context files and cache
+// mounts: those of one image in one namespace. It is hashed so that no choice of
+// names can make two images' keys equal.
+func tenantKey(ref catalog.ImageRef) string {
+	sum := sha256.Sum256([]byte(ref.Repository()))
+	return hex.EncodeToString(sum[:])
+}
+
+// solveOptions translates a request. ctx is the solve's: the tree is not read
+// after it ended.
+func (s *Solver) solveOptions(ctx context.Context, r builder.SolveRequest, src source) client.SolveOpt {
+	key := tenantKey(r.Build.Image)
+	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
+	return client.SolveOpt{
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: frontendAttrs(r.Options, src, key, epoch),
+		LocalMounts: map[string]fsutil.FS{
+			"context":    &contextFS{ctx: ctx, tree: r.Tree, root: src.contextDir},
+			"dockerfile": &contextFS{ctx: ctx, tree: r.Tree, root: "."},
+		},
+		SharedKey: key,
+		Session:   []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
+		Exports: []client.ExportEntry{{
+			Type: client.ExporterImage,
+			Attrs: map[string]string{
+				"name":              r.Destination,
+				"push":              "true",
+				"oci-mediatypes":    "true",
+				"compression":       "gzip",
+				"rewrite-timestamp": "true",
+				"source-date-epoch": epoch,
+				"registry.insecure": strconv.FormatBool(s.cfg.PlainHTTP),
+			},
+		}},
+	}
+}
+
+func frontendAttrs(o catalog.BuildOptions, src source, key, epoch string) map[string]string {
+	// No attestation is asked for: provenance holds times and machine facts,
+	// which would give every build of one commit another digest.
+	attrs := map[string]string{"filename": src.dockerfile}
+	for name, value := range o.Args {
+		if !strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_") {
+			attrs["build-arg:"+name] = value
+		}
+	}
+	maps.Copy(attrs, map[string]string{
+		"build-arg:BUILDKIT_CACHE_MOUNT_NS": key,
+		"build-arg:SOURCE_DATE_EPOCH":       epoch,
+	})
+	if o.Target != "" {
+		attrs["target"] = o.Target
+	}
+	if o.Platform != "" {
+		attrs["platform"] = o.Platform
+	}
+	if o.NoCache {
+		attrs["no-cache"] = ""
+	}
+	if o.Pull {
+		attrs["image-resolve-mode"] = "pull"
+	}
+	return attrs
+}

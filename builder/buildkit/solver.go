@@ -1,0 +1,170 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/hashicorp/go-hclog"
+	"github.com/moby/buildkit/client"
+)
+
+const (
+	defaultLogLimit = 10 << 20
+	// cancelGrace is how long a cancelled solve may take to end by itself
+	// before its connection is cut; the Solver contract allows one second.
+	cancelGrace = 500 * time.Millisecond
+	// manifestTimeout bounds asking the registry for the size of what was pushed.
+	manifestTimeout = 30 * time.Second
+)
+
+// Config says how to reach BuildKit and the registry.
+type Config struct {
+	// Addresses returns where BuildKits are now: unix:///path or tcp://host:port.
+	Addresses func() []string
+	TLS       TLS // for tcp addresses
+	// RegistryHost is host:port of Fandogh's own registry as BuildKit reaches it;
+	// builds push there. Aliases are other names it has in Dockerfiles. A
+	// build's credential goes to these hosts only.
+	RegistryHost    string
+	RegistryAliases []string
+	PlainHTTP       bool         // the registry does not speak TLS
+	HTTPClient      *http.Client // reads manifests from the registry; nil: http.DefaultClient
+	LogLimit        int64        // bytes of output kept of one build; 0: 10 MiB
+	Logger          hclog.Logger
+}
+
+// Solver builds with BuildKit. It is safe for concurrent use.
+type Solver struct {
+	cfg      Config
+	backends *backends
+	log      hclog.Logger
+}
+
+var _ builder.Solver = (*Solver)(nil)
+
+// New checks the configuration; it connects to nothing yet.
+func New(cfg Config) (*Solver, error) {
+	if cfg.Addresses == nil {
+		return nil, errors.New("buildkit: Config.Addresses is missing")
+	}
+	if cfg.RegistryHost == "" || strings.Contains(cfg.RegistryHost, "/") {
+		return nil, errors.New("buildkit: Config.RegistryHost must be host:port, without a scheme or path")
+	}
+	if cfg.LogLimit <= 0 {
+		cfg.LogLimit = defaultLogLimit
+	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = http.DefaultClient
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	return &Solver{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
+	}, nil
+}
+
+// Ping tells whether any BuildKit answers and can build. Errors: Unavailable.
+func (s *Solver) Ping(ctx context.Context) error {
+	_, release, err := s.backends.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	release()
+	return nil
+}
+
+// Solve implements builder.Solver.
+func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
+	src, err := locate(r.Tree, r.Options)
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	c, release, err := s.backends.acquire(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return builder.SolveResult{}, ctx.Err()
+		}
+		return builder.SolveResult{}, infrastructure(err, "%s", catalog.MessageOf(err))
+	}
+	defer release()
+
+	view := newProgress(s.cfg.LogLimit, progress)
+	response, err := s.run(ctx, c, r, src, view)
+	if ctx.Err() != nil {
+		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil {
+		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
+		return builder.SolveResult{}, classify(err, view)
+	}
+	return s.result(ctx, r, response)
+}
+
+// run solves, hands what happens to view, and returns soon after ctx ends.
+func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, view *progress) (*client.SolveResponse, error) {
+	// Ends with run, so that nobody reads the tree after Solve returned.
+	solveCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		response *client.SolveResponse
+		err      error
+	}
+	statuses := make(chan *client.SolveStatus)
+	done := make(chan outcome, 1)
+	go func() {
+		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, r, src), statuses)
+		done <- outcome{response, err}
+	}()
+	// Solve hangs when nobody takes its statuses, and closes the channel at
+	// its end. After a cancellation they are drained unseen.
+	var cut <-chan time.Time
+	cancelled := ctx.Done()
+	for open := true; open; {
+		select {
+		case status, ok := <-statuses:
+			if open = ok; ok && ctx.Err() == nil {
+				view.update(status)
+			}
+		case <-cancelled:
+			cancelled = nil
+			cut = time.After(cancelGrace)
+		case <-cut:
+			go drain(statuses)
+			return nil, ctx.Err()
+		}
+	}
+	view.finish()
+	end := <-done
+	return end.response, end.err
+}
+
+func drain(statuses <-chan *client.SolveStatus) {
+	for range statuses {
+	}
+}
+
+func (s *Solver) registryHosts() []string {
+	return append([]string{s.cfg.RegistryHost}, s.cfg.RegistryAliases...)
+}
+
+func (s *Solver) result(ctx context.Context, r builder.SolveRequest, response *client.SolveResponse) (builder.SolveResult, error) {
+	digest := response.ExporterResponse["containerimage.digest"]
+	sizeCtx, cancel := context.WithTimeout(ctx, manifestTimeout)
+	defer cancel()
+	size, err := s.imageSize(sizeCtx, r, digest)
+	if ctx.Err() != nil {
+		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil {
+		return builder.SolveResult{}, infrastructure(err, "the image was pushed, but the registry does not give its manifest back")
+	}
+	return builder.SolveResult{Digest: digest, Size: size}, nil
+}
