@@ -149,7 +149,7 @@ func ParsePushOptions(options []string) (PushOptions, error) {
 }
 
 func pushOptionUsage() []string {
-	var usage []string
+	usage := make([]string, 0, len(pushOptions))
 	for _, o := range pushOptions {
 		usage = append(usage, o.usage)
 	}

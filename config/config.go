@@ -68,7 +68,6 @@ type TLS struct {
 // Managed sets the buildkitd that the daemon runs itself.
 type Managed struct {
 	Buildkitd string `yaml:"buildkitd" env:"BUILDKITD"` // path; empty: beside fandoghd, then PATH
-	Runc      string `yaml:"runc" env:"RUNC"`           // path; empty: PATH
 	CNIDir    string `yaml:"cni_dir" env:"CNI_DIR"`     // CNI plugins
 	Subnet    string `yaml:"subnet" env:"SUBNET"`       // CIDR of the build network; empty: a free one
 	KeepCache Size   `yaml:"keep_cache" env:"KEEP_CACHE"`

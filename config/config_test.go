@@ -62,10 +62,10 @@ func TestLoad(t *testing.T) {
 				c.HTTP.Addr, c.SSH.MaxPack, c.Builder.Timeout = ":81", 2<<20, Duration(3*time.Second)
 				c.Builder.Addresses = []string{"unix:///a", "unix:///b"}
 			}},
-		{name: "unknown key", file: "http: {adress: ':80'}", wantErr: "adress"},
+		{name: "unknown key", file: "http: {port: ':80'}", wantErr: "port"},
 		{name: "wrong type", file: "builder: {parallel: many}", wantErr: "parallel"},
 		{name: "bad size", file: "ssh: {max_pack: huge}", wantErr: "huge"},
-		{name: "unknown variable", environ: []string{"FANDOGH_HTTP_ADRESS=:1"}, wantErr: "FANDOGH_HTTP_ADRESS"},
+		{name: "unknown variable", environ: []string{"FANDOGH_HTTP_PORT=:1"}, wantErr: "FANDOGH_HTTP_PORT"},
 		{name: "bad variable", environ: []string{"FANDOGH_BUILDER_TIMEOUT=soon"}, wantErr: "soon"},
 	}
 	for _, tt := range tests {

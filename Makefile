@@ -1,0 +1,51 @@
+# Everything here runs as root on Debian with Go, gcc, git and ssh; the rest is
+# installed by package name when it is missing.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export CGO_ENABLED := 1
+
+BIN := $(CURDIR)/bin
+GOLANGCI_VERSION := v2.15.0
+
+# What the daemon needs to build images, and what only tests and the demo need.
+RUN_PACKAGES := runc containernetworking-plugins iptables
+TEST_PACKAGES := busybox-static skopeo openssh-client git curl
+
+.PHONY: build demo run test lint bench fuzz packages test-packages tools clean
+
+build: ## fandoghd, fandogh and BuildKit into bin/
+	GOBIN=$(BIN) go install ./cmd/... tool
+
+demo: packages test-packages build ## a push becomes an image that is pulled and run
+	examples/demo.sh $(BIN)
+
+run: packages build ## the daemon in the foreground, on embedded defaults
+	$(BIN)/fandoghd serve
+
+test: packages test-packages tools ## every test
+	FANDOGH_TEST_TOOLS=$(BIN) go test -timeout 10m ./...
+
+lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+	$< run ./...
+
+$(BIN)/golangci-lint-$(GOLANGCI_VERSION):
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+tools: ## buildkitd, buildctl and crane, at the versions of go.mod
+	GOBIN=$(BIN) go install tool
+
+packages: ; @$(call install,$(RUN_PACKAGES))
+test-packages: ; @$(call install,$(TEST_PACKAGES))
+
+# install asks the package manager only for what is not there.
+define install
+missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+if [ -n "$$missing" ]; then \
+  echo "installing:$$missing"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// addresses is where the daemon listens, as kept in addresses.json while it runs.
+type addresses struct {
+	HTTP      string `json:"http"`       // host:port that connects from this machine
+	SSH       string `json:"ssh"`        // host:port that connects from this machine
+	PublicURL string `json:"public_url"` // what users are shown
+	PublicSSH string `json:"public_ssh"` // host:port users are shown
+}
+
+const addressesFile = "addresses.json"
+
+// write replaces the file, so that a reader sees all of it or none.
+func (a addresses) write(dir string) error {
+	text, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, addressesFile+".tmp")
+	if err := os.WriteFile(temp, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, filepath.Join(dir, addressesFile))
+}
+
+// publicHost is the registry's host in image references users are shown.
+func (a addresses) publicHost() string {
+	u, err := url.Parse(a.PublicURL)
+	if err != nil {
+		return a.HTTP
+	}
+	return u.Host
+}
+
+// reachable turns a listener's address into one that connects from this
+// machine: a wildcard becomes loopback.
+func reachable(l net.Addr) string {
+	host, port, err := net.SplitHostPort(l.String())
+	if err != nil {
+		return l.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

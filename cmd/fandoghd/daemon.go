@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/hooks"
+)
+
+// daemon is every part of a running fandoghd. open makes it, run works, close
+// gives everything back in the reverse order.
+type daemon struct {
+	config    config.Config
+	log       hclog.Logger
+	addresses addresses
+
+	httpListener, sshListener net.Listener
+
+	store    *sqlite.Store
+	accounts *account.Service
+	repos    *gitserver.Repositories
+	registry *registry.Registry
+	solver   *buildkit.Solver
+	managed  *buildkit.Manager // nil when BuildKits were given
+	builder  *builder.Builder
+	hooks    *hooks.Hooks
+	git      *gitserver.Server
+	rest     *rest.Server
+
+	closers []func() error
+}
+
+// serve runs the daemon until ctx ends.
+func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Writer) (err error) {
+	d := &daemon{config: c, log: log}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	if err := d.addresses.write(c.Data); err != nil {
+		return err
+	}
+	d.onClose(func() error { return os.Remove(c.DataPath(addressesFile)) })
+	fmt.Fprintf(stdout, "fandoghd http=%s ssh=%s\n", d.addresses.HTTP, d.addresses.SSH)
+	log.Info("ready for pushes", "try", d.sshHint())
+	return d.run(ctx)
+}
+
+func databasePath(data string) string { return filepath.Join(data, "fandogh.db") }
+
+func (d *daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
+
+func (d *daemon) close() error {
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (d *daemon) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		d.lockData, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openFaces,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockData makes the data directory and this process its only daemon.
+func (d *daemon) lockData(context.Context) error {
+	if err := os.MkdirAll(d.config.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	absolute, err := filepath.Abs(d.config.Data) // children run elsewhere
+	if err != nil {
+		return err
+	}
+	d.config.Data = absolute
+	lock, err := os.OpenFile(d.config.DataPath("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	d.onClose(lock.Close)
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("another fandoghd runs on %s; stop it, or use another --data", d.config.Data)
+	}
+	return nil
+}
+
+func (d *daemon) openStore(ctx context.Context) error {
+	store, err := sqlite.Open(ctx, databasePath(d.config.Data))
+	if err != nil {
+		return err
+	}
+	d.store = store
+	d.onClose(store.Close)
+	d.accounts = account.New(account.Config{Users: store})
+	file := d.config.DataPath("initial-admin-password")
+	created, err := firstAdmin(ctx, store, d.accounts, file)
+	if created {
+		d.log.Warn("made the first administrator, admin; change the password with `fandoghd admin user passwd admin`", "password_file", file)
+	}
+	return err
+}
+
+func (d *daemon) listen(context.Context) error {
+	c := d.config
+	var err error
+	if d.httpListener, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
+		return fmt.Errorf("http.addr: %w; is another program using it?", err)
+	}
+	d.onClose(closeListener(d.httpListener))
+	if d.sshListener, err = net.Listen("tcp", c.SSH.Addr); err != nil {
+		return fmt.Errorf("ssh.addr: %w; is another program using it?", err)
+	}
+	d.onClose(closeListener(d.sshListener))
+	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr}
+	if a.PublicURL == "" {
+		a.PublicURL = "http://" + a.HTTP
+	}
+	if a.PublicSSH == "" {
+		a.PublicSSH = a.SSH
+	}
+	d.addresses = a
+	return nil
+}
+
+// closeListener closes one that its server may have closed already.
+func closeListener(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// sshHint is the command by which a user reaches the git server.
+func (d *daemon) sshHint() string {
+	host, port, err := net.SplitHostPort(d.addresses.PublicSSH)
+	if err != nil || port == "22" {
+		return "ssh git@" + host
+	}
+	return "ssh -p " + port + " git@" + host
+}
+
+// owner names this process in leases.
+func owner() string { return fmt.Sprintf("%d-%s", os.Getpid(), rand.Text()[:8]) }
+
+// grants lets the builder ask the registry for credentials.
+type grants struct{ registry *registry.Grants }
+
+func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
+	user, password, revoke := g.registry.Issue(grant)
+	return builder.Credential{Username: user, Password: password}, revoke
+}
+
+// serveHTTP serves until ctx ends, then lets requests finish within the grace.
+func (d *daemon) serveHTTP(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/v2/", d.registry)
+	mux.Handle("/", d.rest)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: d.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(d.httpListener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Shutdown.Std())
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}

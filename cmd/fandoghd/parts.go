@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/hooks"
+)
+
+func (d *daemon) openStorage(context.Context) error {
+	var err error
+	if d.repos, err = gitserver.OpenRepositories(d.config.DataPath("repos")); err != nil {
+		return err
+	}
+	d.registry, err = registry.New(registry.Config{
+		Dir: d.config.DataPath("registry"), Store: d.store, Auth: d.accounts, Logger: d.log.Named("registry"),
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.registry.Close)
+	return nil
+}
+
+func (d *daemon) openBuilder(context.Context) error {
+	if err := d.openBuildKit(); err != nil {
+		return err
+	}
+	var err error
+	d.builder, err = builder.New(builder.Config{
+		Store: d.store, Sources: d.repos, Solver: d.solver,
+		Credentials:    grants{&d.registry.Grants},
+		RegistryHost:   func() string { return d.addresses.HTTP },
+		PublicRegistry: d.addresses.publicHost,
+		LogDir:         d.config.DataPath("logs"),
+		Owner:          owner(),
+		Parallel:       d.config.Builder.Parallel,
+		Timeout:        d.config.Builder.Timeout.Std(),
+		Logger:         d.log.Named("builder"),
+	})
+	if err != nil {
+		return err
+	}
+	d.hooks = hooks.New(hooks.Config{
+		Store: d.store, Submitter: d.builder, Logs: d.builder, Control: d.builder, Sources: d.repos,
+		SSHAddress:     func() string { return d.addresses.PublicSSH },
+		PublicRegistry: d.addresses.publicHost,
+		Logger:         d.log.Named("hooks"),
+	})
+	return nil
+}
+
+// openBuildKit reaches the BuildKits that were given, or prepares our own.
+func (d *daemon) openBuildKit() error {
+	c := d.config.Builder
+	given := func() []string { return c.Addresses }
+	if len(c.Addresses) == 0 {
+		var err error
+		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
+			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
+			RegistryHost: d.addresses.HTTP, PlainHTTP: true,
+			KeepBytes: int64(c.Managed.KeepCache),
+			Logger:    d.log.Named("buildkitd"),
+		})
+		if err != nil {
+			return fmt.Errorf("%w; or name a running BuildKit in builder.addresses", err)
+		}
+		given = func() []string { return []string{d.managed.Address()} }
+	}
+	var err error
+	d.solver, err = buildkit.New(buildkit.Config{
+		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
+		RegistryHost: d.addresses.HTTP, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: true,
+		Logger: d.log.Named("buildkit"),
+	})
+	return err
+}
+
+// openFaces makes what users talk to.
+func (d *daemon) openFaces(context.Context) error {
+	var err error
+	c := d.config.SSH
+	d.git, err = gitserver.New(gitserver.Config{
+		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
+		HostKeyFile: d.config.DataPath("ssh_host_ed25519_key"),
+		Logger:      d.log.Named("git"),
+	})
+	_ = c
+	if err != nil {
+		return err
+	}
+	d.rest, err = rest.New(rest.Config{
+		Store: d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
+		RegistryHost: d.addresses.publicHost(),
+		Checks: []rest.Check{
+			{Name: "database", Ping: d.store.Ping},
+			{Name: "registry", Ping: d.registry.Ping},
+			{Name: "buildkit", Ping: d.solver.Ping},
+		},
+		Logger: d.log.Named("rest"),
+	})
+	return err
+}
+
+// run starts all parts. They stop from the last stage to the first: no new
+// work and running builds handed back, then BuildKit, then the registry that
+// builds push to.
+func (d *daemon) run(ctx context.Context) error {
+	stages := [][]part{{{"http", d.serveHTTP}}}
+	if d.managed != nil {
+		stages = append(stages, []part{{"buildkitd", d.managed.Run}})
+	}
+	stages = append(stages, []part{
+		{"builder", d.builder.Run},
+		{"git", func(ctx context.Context) error { return d.git.Serve(ctx, d.sshListener) }},
+		{"reconcile", d.reconcile},
+	})
+	return runStages(ctx, stages...)
+}
+
+// reconcile mends what a crash left. A repository it can't mend is a warning:
+// the others must be served.
+func (d *daemon) reconcile(ctx context.Context) error {
+	if err := d.hooks.Reconcile(ctx); err != nil && ctx.Err() == nil {
+		d.log.Warn("some tags and versions could not be made to agree", "error", err)
+	}
+	<-ctx.Done()
+	return nil
+}

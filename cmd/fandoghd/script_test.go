@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts drive the real program: fandoghd is this test binary run as the
+// daemon, git, ssh, skopeo and crane are the stock ones, and BuildKit builds.
+//
+// Most scripts share one daemon. Each gets a user of its own, $USER, with a key
+// that git uses and a token in $TOKEN, so that scripts never meet. $HTTP, $SSH and $GIT
+// are the daemon's addresses and the base of its git URLs. A script that stops or
+// kills a daemon starts its own with `daemon start`.
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fandoghd": main})
+}
+
+// patience bounds every wait in the scripts. It only has to be longer than a
+// loaded machine takes.
+const patience = 90 * time.Second
+
+func TestScripts(t *testing.T) {
+	toolsOnPath(t)
+	shared := newChild(t.TempDir())
+	if err := shared.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := shared.terminate(); err != nil {
+			t.Errorf("shared daemon: %v\n%s", err, shared.logTail())
+		}
+	})
+	t.Run("script", func(t *testing.T) {
+		testscript.Run(t, testscript.Params{
+			Dir:                 "testdata/script",
+			RequireExplicitExec: true,
+			RequireUniqueNames:  true,
+			Setup: func(env *testscript.Env) error {
+				s := &session{daemons: map[string]*child{"shared": shared}, work: env.WorkDir}
+				env.Values[sessionKey{}] = s
+				env.Defer(func() { s.killOwn() })
+				for name, value := range map[string]string{
+					"HOME": env.WorkDir, "GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "GIT_CONFIG_NOSYSTEM": "1",
+					"GIT_TERMINAL_PROMPT": "0", "DOCKER_CONFIG": env.WorkDir + "/.docker", "SHARED_DATA": shared.data,
+				} {
+					env.Setenv(name, value)
+				}
+				if err := os.WriteFile(env.WorkDir+"/.gitconfig", []byte(gitConfig), 0o600); err != nil {
+					return err
+				}
+				use(env, shared)
+				user := "u" + strings.ToLower(filepath.Base(env.WorkDir)[len("script-"):])
+				return become(env, shared, strings.NewReplacer("_", "-", ".", "-").Replace(user))
+			},
+			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+				"daemon":     cmdDaemon,
+				"user":       cmdUser,
+				"app":        cmdApp,
+				"eventually": cmdEventually,
+			},
+		})
+	})
+}
+
+const gitConfig = `[user]
+	name = Test
+	email = test@localhost
+[init]
+	defaultBranch = main
+[advice]
+	detachedHead = false
+`
+
+// toolsOnPath puts the directory with buildkitd and crane first on PATH.
+func toolsOnPath(t *testing.T) {
+	t.Helper()
+	dir := os.Getenv("FANDOGH_TEST_TOOLS")
+	if dir == "" {
+		dir, _ = filepath.Abs("../../bin")
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "git", "ssh", "busybox", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%v; `make test` installs what the tests need", err)
+		}
+	}
+}
+
+// session is one script's view: its daemons by name, and which one it talks to.
+type session struct {
+	daemons map[string]*child
+	work    string
+}
+
+type sessionKey struct{}
+
+func sessionOf(ts *testscript.TestScript) *session { return ts.Value(sessionKey{}).(*session) }
+
+func (s *session) killOwn() {
+	for name, d := range s.daemons {
+		if name != "shared" {
+			_ = d.kill() // a script may have stopped it already
+		}
+	}
+}
+
+// setter is what Env and TestScript have in common.
+type setter interface {
+	Setenv(name, value string)
+	Getenv(name string) string
+}
+
+// use points the script's environment at a daemon.
+func use(env setter, d *child) {
+	env.Setenv("HTTP", d.addresses.HTTP)
+	env.Setenv("SSH", d.addresses.SSH)
+	env.Setenv("GIT", "ssh://git@"+d.addresses.SSH)
+	env.Setenv("DATA", d.data)
+}
+
+// become creates a user with key and token on a daemon and makes git use it.
+func become(env setter, d *child, name string) error {
+	dir := env.Getenv("HOME")
+	key := filepath.Join(dir, ".ssh", name)
+	if _, err := os.Stat(key); err != nil {
+		if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
+			return err
+		}
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key).CombinedOutput(); err != nil {
+			return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+		}
+	}
+	if _, err := d.admin("password-of-"+name, "user", "add", name, "--password-stdin"); err != nil && !strings.Contains(err.Error(), "exists") {
+		return err
+	}
+	if _, err := d.admin("", "key", "add", name, key+".pub"); err != nil && !strings.Contains(err.Error(), "already") {
+		return err
+	}
+	token, err := d.admin("", "token", "create", name)
+	if err != nil {
+		return err
+	}
+	ssh := fmt.Sprintf("ssh -F /dev/null -i %s -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=%s", key, filepath.Join(dir, ".ssh", "known_hosts"))
+	env.Setenv("GIT_SSH_COMMAND", ssh)
+	_, port, _ := strings.Cut(d.addresses.SSH, ":")
+	if err := os.WriteFile(filepath.Join(dir, "fssh"), []byte("#!/bin/sh\nexec "+ssh+" -p "+port+" git@127.0.0.1 \"$@\"\n"), 0o700); err != nil {
+		return err
+	}
+	env.Setenv("FSSH", filepath.Join(dir, "fssh"))
+	env.Setenv("USER", name)
+	env.Setenv("TOKEN", strings.TrimSpace(token))
+	return nil
+}
+
+// user NAME: from here on git, $USER and $TOKEN are NAME's, created if need be.
+func cmdUser(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: user NAME")
+	}
+	ts.Check(become(ts, sessionOf(ts).current(ts), args[0]))
+}
+
+// app DIR: makes DIR a git repository with a first commit of what is in it, a
+// static busybox and the remote "fandogh" for an image of DIR's name.
+func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: app DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	busybox, err := exec.LookPath("busybox")
+	ts.Check(err)
+	binary, err := os.ReadFile(busybox)
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(dir, "busybox"), binary, 0o755))
+	for _, git := range [][]string{
+		{"init", "-q"}, {"add", "-A"}, {"commit", "-q", "-m", "first"},
+		{"remote", "add", "fandogh", ts.Getenv("GIT") + "/" + ts.Getenv("USER") + "/" + filepath.Base(dir)},
+	} {
+		ts.Check(ts.Exec("git", append([]string{"-C", dir}, git...)...))
+	}
+}
+
+// eventually COMMAND…: runs the command until it succeeds (or, negated, fails).
+func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(patience)
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if (err == nil) != neg {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("gave up waiting for %v: %v", args, err)
+		}
+		<-time.After(50 * time.Millisecond) // between two looks
+	}
+}
+
+// daemon start NAME | use NAME | stop NAME | kill NAME | kill-buildkitd NAME: a daemon
+// with a data directory of its own under $WORK; start again continues on it.
+func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: daemon start|use|stop|kill|kill-buildkitd NAME [FLAG…]")
+	}
+	s, name := sessionOf(ts), args[1]
+	d := s.daemons[name]
+	if d == nil {
+		if args[0] != "start" {
+			ts.Fatalf("no daemon %s", name)
+		}
+		d = newChild(filepath.Join(s.work, name))
+		s.daemons[name] = d
+	}
+	switch args[0] {
+	case "start":
+		d.flags = args[2:]
+		if err := d.start(); err != nil {
+			ts.Fatalf("daemon %s: %v\n%s", name, err, d.logTail())
+		}
+		use(ts, d)
+	case "use":
+		use(ts, d)
+	case "stop":
+		ts.Check(d.terminate())
+	case "kill":
+		ts.Check(d.kill())
+	case "kill-buildkitd":
+		ts.Check(d.killBuildkitd())
+	default:
+		ts.Fatalf("unknown: daemon %s", args[0])
+	}
+	if ts.Getenv("DATA") == d.data {
+		ts.Logf("daemon %s log:\n%s", name, d.logTail())
+	}
+}
+
+func (s *session) current(ts *testscript.TestScript) *child {
+	for _, d := range s.daemons {
+		if d.data == ts.Getenv("DATA") {
+			return d
+		}
+	}
+	ts.Fatalf("no current daemon")
+	return nil
+}
+
+// child is one fandoghd process on one data directory.
+type child struct {
+	data      string
+	flags     []string
+	addresses addresses
+	cmd       *exec.Cmd
+	exited    chan error
+}
+
+func newChild(dir string) *child { return &child{data: filepath.Join(dir, "data")} }
+
+// start runs the daemon and waits until it is ready.
+func (d *child) start() error {
+	if err := os.MkdirAll(filepath.Dir(d.data), 0o755); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(d.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // the child holds its own
+	_ = os.Remove(filepath.Join(d.data, addressesFile))
+	d.cmd = exec.Command("fandoghd", append([]string{"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"}, d.flags...)...)
+	d.cmd.Env = append(os.Environ(), "FANDOGH_LOG_LEVEL=debug")
+	d.cmd.Stderr = log
+	if err := d.cmd.Start(); err != nil {
+		return err
+	}
+	d.exited = make(chan error, 1)
+	go func() { d.exited <- d.cmd.Wait() }()
+	return d.awaitReady()
+}
+
+func (d *child) awaitReady() error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case err := <-d.exited:
+			d.exited <- err
+			return fmt.Errorf("the daemon ended: %w\n%s", err, d.logTail())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if d.ready() {
+			return nil
+		}
+	}
+	return fmt.Errorf("not ready in %s\n%s", patience, d.logTail())
+}
+
+func (d *child) ready() bool {
+	text, err := os.ReadFile(filepath.Join(d.data, addressesFile))
+	if err != nil || json.Unmarshal(text, &d.addresses) != nil {
+		return false
+	}
+	return exec.Command("curl", "-fsS", "http://"+d.addresses.HTTP+"/readyz").Run() == nil
+}
+
+// admin runs `fandoghd admin` on the data directory and returns its standard output.
+func (d *child) admin(stdin string, args ...string) (string, error) {
+	cmd := exec.Command("fandoghd", append([]string{"admin", "--data", d.data}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var errText strings.Builder
+	cmd.Stderr = &errText
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("admin %v: %w: %s", args, err, errText.String())
+	}
+	return string(out), nil
+}
+
+// terminate asks the daemon to stop and wants it to end well.
+func (d *child) terminate() error {
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return d.await()
+}
+
+// kill is kill -9.
+func (d *child) kill() error {
+	if err := d.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = d.await() // it ends by the signal
+	return nil
+}
+
+func (d *child) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	select {
+	case err := <-d.exited:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the daemon did not end in %s", patience)
+	}
+}
+
+// killBuildkitd kills -9 the buildkitd that runs on the data directory.
+func (d *child) killBuildkitd() error {
+	out, err := exec.Command("pkill", "-KILL", "-f", "^[^ ]*buildkitd .*"+d.data).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pkill: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (d *child) logTail() string {
+	text, err := os.ReadFile(d.data + ".log")
+	if err != nil {
+		return err.Error()
+	}
+	if len(text) > 8000 {
+		text = text[len(text)-8000:]
+	}
+	return string(text)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/config"
+)
+
+// serveFlags override the file and the environment where they were given.
+type serveFlags struct {
+	file string
+	data string
+	http string
+	ssh  string
+}
+
+func newServeCommand() *cobra.Command {
+	var flags serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon",
+		Long: "Run the daemon in the foreground until SIGTERM or SIGINT. Without any setting it keeps everything in ./data and\n" +
+			"listens on 127.0.0.1. The addresses in use are printed on one line and kept in addresses.json of the data directory.\n\n" +
+			"Every setting of the configuration file is also an environment variable: http.public_url is FANDOGH_HTTP_PUBLIC_URL.\n" +
+			"Flags win over the environment, the environment over the file.",
+		Example: "  fandoghd serve\n  fandoghd serve --config /etc/fandogh/config.yaml\n  fandoghd serve --data /tmp/fandogh --http 127.0.0.1:0 --ssh 127.0.0.1:0",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd, flags)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), c, newLogger(c.Log, cmd.ErrOrStderr()), cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML `file` to read")
+	f.StringVar(&flags.data, "data", "", "`directory` for everything that is kept (default data)")
+	f.StringVar(&flags.http, "http", "", "`host:port` for REST and registry (default 127.0.0.1:8080)")
+	f.StringVar(&flags.ssh, "ssh", "", "`host:port` for git (default 127.0.0.1:2222)")
+	return cmd
+}
+
+func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
+	c, err := config.Load(flags.file, os.Environ())
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	for name, setting := range map[string]*string{"data": &c.Data, "http": &c.HTTP.Addr, "ssh": &c.SSH.Addr} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed {
+			*setting = flag.Value.String()
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return config.Config{}, usageError{fmt.Errorf("configuration:\n%w", err)}
+	}
+	return c, nil
+}
+
+func newLogger(c config.Log, w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name:       "fandoghd",
+		Level:      hclog.LevelFromString(c.Level),
+		JSONFormat: c.Format == "json",
+		Output:     w,
+	})
+}
