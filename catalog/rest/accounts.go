@@ -22,18 +22,28 @@ func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
 		return api.Message{}, catalog.FieldErrorf("current_password", "the current password is missing")
 	}
 	ctx := c.r.Context()
-	if err := c.Accounts.CheckPassword(ctx, c.id.User.Name, in.CurrentPassword); err != nil {
-		if catalog.CodeOf(err) != catalog.Unauthorized {
-			return api.Message{}, err
-		}
+	if err := c.checkPassword(in.CurrentPassword); err != nil {
 		c.audit("password change refused")
-		return api.Message{}, catalog.FieldErrorf("current_password", "that is not the current password")
+		return api.Message{}, err
 	}
 	if err := c.Accounts.SetPassword(ctx, c.id.User.ID, in.Password); err != nil {
 		return api.Message{}, err
 	}
 	c.audit("password changed")
 	return api.NewMessage(http.StatusOK, "Password changed successfully"), nil
+}
+
+// checkPassword takes the user's password, and no token in its place.
+func (c *call) checkPassword(password string) error {
+	ctx := c.r.Context()
+	if _, err := c.Auth.ByToken(ctx, password); err == nil {
+		return catalog.FieldErrorf("current_password", "current_password must be the password itself, not a token")
+	}
+	_, err := c.Auth.ByPassword(ctx, c.id.User.Name, password)
+	if catalog.CodeOf(err) == catalog.Unauthorized {
+		return catalog.FieldErrorf("current_password", "that is not the current password")
+	}
+	return err
 }
 
 func (c *call) listKeys() ([]api.Key, error) {

@@ -20,9 +20,6 @@ import (
 type Accounts interface {
 	// CreateToken returns the secret, which is shown once. A zero expiry means never.
 	CreateToken(ctx context.Context, userID int64, name string, scope catalog.Scope, expires time.Time) (secret string, token catalog.Token, err error)
-	// CheckPassword proves a password, and takes no token in its place.
-	// Errors: Unauthorized, RateLimited.
-	CheckPassword(ctx context.Context, name, password string) error
 	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
 	SetPassword(ctx context.Context, userID int64, password string) error
 	// AddKey stores an SSH public key in authorized_keys form; an empty name

@@ -1,0 +1,212 @@
+package registry_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+)
+
+const password = "correct horse battery"
+
+// world is a registry over a real store, with users alice and bob, and what
+// drives it from outside.
+type world struct {
+	t        *testing.T
+	store    *sqlite.Store
+	accounts *account.Service
+	registry *registry.Registry
+	host     string
+	dir      string
+	alice    catalog.User
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	var err error
+	w.store, err = sqlite.Open(t.Context(), filepath.Join(w.dir, "fandogh.db"))
+	w.must(err)
+	t.Cleanup(func() { w.must(w.store.Close()) })
+	w.accounts = account.New(account.Config{Users: w.store})
+	w.alice, err = w.accounts.CreateUser(t.Context(), "alice", password, false)
+	w.must(err)
+	_, err = w.accounts.CreateUser(t.Context(), "bob", password, false)
+	w.must(err)
+	w.registry, err = registry.New(registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: w.accounts, Logger: hclog.NewNullLogger()})
+	w.must(err)
+	t.Cleanup(func() { w.must(w.registry.Close()) })
+	server := httptest.NewServer(w.registry)
+	t.Cleanup(server.Close)
+	w.host = strings.TrimPrefix(server.URL, "http://")
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// image makes an image in the catalog.
+func (w *world) image(namespace, name string) catalog.Image {
+	w.t.Helper()
+	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: w.alice.ID})
+	w.must(err)
+	return image
+}
+
+// start begins a build of a version and returns it with its credential.
+func (w *world) start(image catalog.Image, version string) (build catalog.Build, creds string) {
+	w.t.Helper()
+	_, err := w.store.QueueBuilds(w.t.Context(), []catalog.NewBuild{{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush,
+		Commit: strings.Repeat("ab", 20), UserID: w.alice.ID}})
+	w.must(err)
+	build, err = w.store.ClaimBuild(w.t.Context(), "test", time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	w.must(err)
+	username, secret, revoke := w.registry.Grants.Issue(catalog.BuildGrant{BuildID: build.ID, Image: image.Ref, Version: version})
+	w.t.Cleanup(revoke)
+	return build, username + ":" + secret
+}
+
+func (w *world) finish(build catalog.Build, digest string) {
+	w.t.Helper()
+	w.must(w.store.FinishBuild(w.t.Context(), build.ID, "test", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: digest, Size: 1, EndedAt: time.Now()}))
+}
+
+// built pushes a new image as a build does and returns its digest.
+func (w *world) built(image catalog.Image, version string) string {
+	w.t.Helper()
+	build, creds := w.start(image, version)
+	digest := w.push(w.archive(), image.Ref.Repository()+":"+version, creds)
+	w.finish(build, digest)
+	return digest
+}
+
+// archive makes a new one-layer image and returns its file.
+func (w *world) archive() string {
+	w.t.Helper()
+	var layer bytes.Buffer
+	content := []byte(rand.Text())
+	writer := tar.NewWriter(&layer)
+	w.must(writer.WriteHeader(&tar.Header{Name: "hello", Mode: 0o644, Size: int64(len(content))}))
+	_, err := writer.Write(content)
+	w.must(err)
+	w.must(writer.Close())
+	base := filepath.Join(w.t.TempDir(), "layer")
+	w.must(os.WriteFile(base+".tar", layer.Bytes(), 0o600))
+	w.run("crane", "append", "--oci-empty-base", "-f", base+".tar", "-t", "test:1", "-o", base+"-image.tar")
+	return base + "-image.tar"
+}
+
+func (w *world) push(archive, reference, creds string) (digest string) {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "digest")
+	w.run("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", creds, "--digestfile", file, "docker-archive:"+archive, "docker://"+w.host+"/"+reference)
+	out, err := os.ReadFile(file)
+	w.must(err)
+	return strings.TrimSpace(string(out))
+}
+
+func (w *world) run(tool string, args ...string) string {
+	w.t.Helper()
+	out, err := w.try(tool, args...)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (w *world) try(tool string, args ...string) (string, error) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	if tool == "skopeo" {
+		args = append([]string{"--insecure-policy"}, args...)
+	}
+	cmd := exec.CommandContext(ctx, findTool(w.t, tool), args...)
+	cmd.Env = append(os.Environ(), "HOME="+w.dir, "DOCKER_CONFIG="+w.dir, "XDG_RUNTIME_DIR="+w.dir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// findTool looks in FANDOGH_TEST_TOOLS, in the repository's bin, and in PATH.
+func findTool(t *testing.T, name string) string {
+	t.Helper()
+	for _, dir := range []string{os.Getenv("FANDOGH_TEST_TOOLS"), "../../bin"} {
+		if path, err := filepath.Abs(filepath.Join(dir, name)); dir != "" && err == nil {
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("this test needs %s in $FANDOGH_TEST_TOOLS, bin or $PATH: %v", name, err)
+	}
+	return path
+}
+
+// answer is what a bare request got.
+type answer struct {
+	status int
+	code   string
+	text   string
+	header http.Header
+	body   []byte
+}
+
+func (w *world) request(method, path, creds string) answer {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.host+path, nil)
+	w.must(err)
+	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
+	if name, secret, ok := strings.Cut(creds, ":"); ok {
+		req.SetBasicAuth(name, secret)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	w.must(err)
+	var body bytes.Buffer
+	_, err = body.ReadFrom(resp.Body)
+	w.must(err)
+	w.must(resp.Body.Close())
+	a := answer{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}
+	var errs struct {
+		Errors []struct{ Code, Message string }
+	}
+	if json.Unmarshal(a.body, &errs) == nil && len(errs.Errors) > 0 {
+		a.code, a.text = errs.Errors[0].Code, errs.Errors[0].Message
+	}
+	return a
+}
+
+func (w *world) expect(method, path, creds string, status int, code string) answer {
+	w.t.Helper()
+	a := w.request(method, path, creds)
+	if a.status != status || a.code != code {
+		w.t.Errorf("%s %s as %.9s…: got %d %s %q, want %d %s", method, path, creds, a.status, a.code, a.text, status, code)
+	}
+	return a
+}
+
+func ref(host, repository, rest string) string {
+	return fmt.Sprintf("docker://%s/%s%s", host, repository, rest)
+}
