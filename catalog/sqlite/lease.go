@@ -12,6 +12,7 @@ import (
 const (
 	selectWaiting = `SELECT namespace_id, min(build_id) FROM queue WHERE running = 0 AND not_before <= ? GROUP BY namespace_id`
 	selectRunning = `SELECT namespace_id, count(*) FROM queue WHERE running = 1 GROUP BY namespace_id`
+	selectLost    = `SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`
 	selectWake    = `SELECT not_before FROM queue WHERE running = 0 ORDER BY not_before LIMIT 1`
 )
 
@@ -126,7 +127,7 @@ func requeue(ctx context.Context, tx *sql.Tx, b catalog.Build, notBefore time.Ti
 func (s *Store) ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (int, error) {
 		lost, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
-			`SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`, owner, toMicros(now))
+			selectLost, owner, toMicros(now))
 		if err != nil {
 			return 0, err
 		}

@@ -27,7 +27,7 @@ type scanner interface{ Scan(dest ...any) error }
 // write runs f in a transaction that holds the write lock from its beginning,
 // so what f reads stays true until it is committed.
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := s.w.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return fail(err)
 	}
@@ -38,6 +38,16 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return fail(err)
 	}
 	return fail(tx.Commit())
+}
+
+// begin waits for the write lock until ctx ends or patience does.
+func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	for deadline := time.Now().Add(patience); ; {
+		tx, err := s.w.BeginTx(ctx, nil)
+		if err == nil || !busy(err) || ctx.Err() != nil || time.Now().After(deadline) {
+			return tx, err
+		}
+	}
 }
 
 // writeFor is write for an f that has a result; an error leaves none.
@@ -97,13 +107,19 @@ func fail(err error) error {
 	if err == nil || errors.As(err, &known) || !errors.As(err, &e) {
 		return err
 	}
-	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+	switch {
+	case busy(err):
 		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database is busy; try again")
-	case sqlite3.ErrFull:
+	case e.Code == sqlite3.ErrFull:
 		return catalog.Wrap(catalog.Unavailable, err, "the disk of the catalog's database is full")
 	}
 	return err
+}
+
+// busy tells whether err says that another connection holds the lock.
+func busy(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 }
 
 // taken tells whether err says that a unique value is there already.

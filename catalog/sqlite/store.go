@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -50,40 +51,53 @@ func Open(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{now: time.Now}
-	if s.w, err = sql.Open("sqlite3", dsn(path, "_txlock", "immediate", "_journal_mode", "WAL")); err != nil {
+	if err := prepare(ctx, path); err != nil {
+		return nil, err
+	}
+	if s.w, err = sql.Open("sqlite3", dsn(path, lockWait, "_txlock", "immediate")); err != nil {
 		return nil, err
 	}
 	s.w.SetMaxOpenConns(1)
-	if s.r, err = sql.Open("sqlite3", dsn(path, "_query_only", "1")); err != nil {
+	if s.r, err = sql.Open("sqlite3", dsn(path, patience, "_query_only", "1")); err != nil {
 		return nil, errors.Join(err, s.w.Close())
 	}
 	s.r.SetMaxOpenConns(readers)
 	s.r.SetMaxIdleConns(readers)
-	if err := s.prepare(ctx, path); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
 	return s, nil
 }
 
 // prepare changes the journal mode and the schema under a lock of its own:
 // neither waits for another process by SQLite's means.
-func (s *Store) prepare(ctx context.Context, path string) (err error) {
+func prepare(ctx context.Context, path string) (err error) {
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return fmt.Errorf("lock the catalog's database: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := s.w.PingContext(ctx); err != nil {
+	db, err := sql.Open("sqlite3", dsn(path, patience, "_txlock", "immediate", "_journal_mode", "WAL"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.PingContext(ctx); err != nil {
 		return fmt.Errorf("open the catalog's database %s: %w", path, err)
 	}
-	return migrate(ctx, s.w, path)
+	return migrate(ctx, db, path)
 }
+
+const (
+	// patience is how long a call waits for another process to end its write.
+	patience = 10 * time.Second
+	// lockWait is how long SQLite itself waits for the write lock. It does not
+	// notice the end of a context meanwhile, so write asks again instead.
+	lockWait = 100 * time.Millisecond
+)
 
 // dsn carries every PRAGMA, because one set by a statement would reach only
 // one connection of a pool.
-func dsn(path string, extra ...string) string {
+func dsn(path string, busy time.Duration, extra ...string) string {
 	q := url.Values{
-		"_busy_timeout": {"10000"}, // milliseconds
+		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},
 		"_foreign_keys": {"1"},
 		"_synchronous":  {"FULL"},
 	}

@@ -1,0 +1,241 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+)
+
+// TestMain runs this program as a second process that uses the same database
+// when a test asks for it.
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SQLITE_TEST_CHILD"); path != "" {
+		if err := child(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// child makes users until it is killed, and prints each name once it is stored.
+func child(path string) error {
+	ctx := context.Background()
+	s, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	for n := range 100_000 {
+		name := fmt.Sprintf("child%d-%d", os.Getpid(), n)
+		if _, err := s.CreateUser(ctx, catalog.NewUser{Name: name}); err != nil {
+			return err
+		}
+		fmt.Println(name)
+	}
+	return nil
+}
+
+func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), "SQLITE_TEST_CHILD="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd, bufio.NewScanner(out)
+}
+
+// TestProcesses has two other processes make and write the database from its
+// first moment while this one writes too, and kills them amid their work: what
+// they said was stored is there.
+func TestProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	var said []string
+	cmds := make([]*exec.Cmd, 2)
+	lines := make([]*bufio.Scanner, 2)
+	for i := range cmds {
+		cmds[i], lines[i] = startChild(t, path)
+	}
+	s := open(t, path)
+	for n := range 20 {
+		if _, err := s.CreateUser(t.Context(), catalog.NewUser{Name: fmt.Sprintf("parent-%d", n)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range lines {
+			if !l.Scan() {
+				t.Fatal("a process ended early")
+			}
+			said = append(said, l.Text())
+		}
+	}
+	for i, l := range lines {
+		if err := cmds[i].Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for l.Scan() {
+			said = append(said, l.Text())
+		}
+	}
+	for _, name := range said {
+		if _, err := s.User(t.Context(), name); err != nil {
+			t.Errorf("%s was stored: %v", name, err)
+		}
+		if _, err := s.Role(t.Context(), 0, name); err != nil {
+			t.Errorf("namespace %s was stored with its user: %v", name, err)
+		}
+	}
+	if _, err := s.CreateUser(t.Context(), catalog.NewUser{Name: "after"}); err != nil {
+		t.Errorf("a killed writer left the database locked: %v", err)
+	}
+}
+
+func TestReopen(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "odd ?name#100%.db")
+	s, err := sqlite.Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := catalog.CodeOf(s.Ping(ctx)); code != catalog.Unavailable {
+		t.Errorf("ping of a closed store: got %q, want unavailable", code)
+	}
+	again := open(t, path)
+	if got, err := again.User(ctx, "ann"); err != nil || got != user {
+		t.Errorf("got %+v, %v, want %+v", got, err, user)
+	}
+	for _, name := range []string{path, path + "-wal"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v: it holds password hashes", name, info.Mode())
+		}
+	}
+}
+
+// TestOpenTogether opens a new database many times at once: one migrates it.
+func TestOpenTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := sqlite.Open(t.Context(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestNewerDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqlite.Open(t.Context(), path)
+	if code := catalog.CodeOf(err); code != catalog.Unavailable {
+		t.Errorf("got %q (%v), want unavailable", code, err)
+	}
+	if message := catalog.MessageOf(err); !strings.Contains(message, "9999") || !strings.Contains(message, path) {
+		t.Errorf("message %q names neither schema nor database", message)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("this is no database ", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, path := range map[string]string{"no directory": filepath.Join(dir, "none", "x.db"), "a directory": dir, "no database": garbage} {
+		if s, err := sqlite.Open(t.Context(), path); err == nil {
+			t.Errorf("%s: opened", what)
+			s.Close()
+		} else if !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %q does not name the file", what, err)
+		}
+	}
+}
+
+// TestReadersDoNotWait lists while a writer holds the write lock.
+func TestReadersDoNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	s := open(t, path)
+	other, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := s.ListUsers(t.Context()); err != nil {
+		t.Errorf("read beside a writer: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"}); err == nil {
+		t.Error("two writers at once")
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("a call waited %v for the lock after its context had ended", took)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateUser(t.Context(), catalog.NewUser{Name: "ann"}); err != nil {
+		t.Errorf("write after the other writer: %v", err)
+	}
+}

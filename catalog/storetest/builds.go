@@ -1,0 +1,209 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func testQueueBuilds(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	n := asked(i, "v1", commitA)
+	n.Options = catalog.BuildOptions{NoCache: true, Args: map[string]string{"A": "1 ü"}, Target: "t", Platform: "linux/arm64", Dockerfile: "d/f", Context: "c", Pull: true}
+	queued := must(s.QueueBuilds(ctx, []catalog.NewBuild{n, asked(i, "v2", commitB)}))(t)
+	wantEqual(t, "builds", len(queued), 2)
+	b := queued[0]
+	wantRecent(t, "queued", b.QueuedAt)
+	want := catalog.Build{
+		ID: b.ID, VersionID: b.VersionID, Number: 1, Image: i.Ref, ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerPush,
+		Commit: commitA, UserID: i.OwnerID, Options: n.Options, State: catalog.Pending, QueuedAt: b.QueuedAt,
+	}
+	if !reflect.DeepEqual(b, catalog.QueuedBuild{Build: want}) {
+		t.Errorf("got %+v, want %+v", b, want)
+	}
+	if got := must(s.Build(ctx, b.ID))(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("stored: got %+v, want %+v", got, want)
+	}
+	v := must(s.Version(ctx, i.ID, "v1"))(t)
+	wantRecent(t, "version created", v.CreatedAt)
+	wantEqual(t, "version", v, catalog.Version{
+		ID: b.VersionID, ImageID: i.ID, Name: "v1", State: catalog.Pending, Trigger: catalog.TriggerPush, Commit: commitA, CreatedAt: v.CreatedAt,
+	})
+
+	n.UserID, n.Version = 0, "v3" // a webhook has no user
+	wantEqual(t, "nobody's build", must(s.QueueBuilds(ctx, []catalog.NewBuild{n}))(t)[0].UserID, 0)
+	wantEqual(t, "no builds", len(must(s.QueueBuilds(ctx, nil))(t)), 0)
+	twice := must(s.QueueBuilds(ctx, []catalog.NewBuild{asked(i, "v4", commitA), asked(i, "v4", commitA)}))(t)
+	if twice[0].Attached || !twice[1].Attached || twice[0].ID != twice[1].ID {
+		t.Errorf("one version twice in a call: got %+v", twice)
+	}
+}
+
+func testQueueErrors(t *testing.T, s catalog.Store) {
+	i := newImage(t, s, "ann", "app")
+	build(t, s, i, "built", catalog.OutcomeBuilt)
+	queue(t, s, i, "waits")
+	missing := i
+	missing.ID = 999
+	for _, c := range []struct {
+		what string
+		ask  catalog.NewBuild
+		code catalog.Code
+	}{
+		{"no name", asked(i, "", commitA), catalog.Invalid},
+		{"no tag", asked(i, "a b", commitA), catalog.Invalid},
+		{"no image", asked(missing, "v1", commitA), catalog.NotFound},
+		{"built, same commit", asked(i, "built", commitA), catalog.Conflict},
+		{"built, other commit", asked(i, "built", commitB), catalog.Conflict},
+		{"waits, other commit", asked(i, "waits", commitB), catalog.Conflict},
+	} {
+		queued, err := s.QueueBuilds(t.Context(), []catalog.NewBuild{c.ask})
+		if got := catalog.CodeOf(err); got != c.code || queued != nil {
+			t.Errorf("%s: got %v and %q (%v), want %q", c.what, queued, got, err, c.code)
+		}
+	}
+}
+
+func testQueueAllOrNone(t *testing.T, s catalog.Store) {
+	i := newImage(t, s, "ann", "app")
+	build(t, s, i, "built", catalog.OutcomeBuilt)
+	_, err := s.QueueBuilds(t.Context(), []catalog.NewBuild{asked(i, "v1", commitA), asked(i, "built", commitB), asked(i, "v2", commitA)})
+	wantCode(t, err, catalog.Conflict)
+	wantEqual(t, "versions", len(must(s.ListVersions(t.Context(), i.ID, catalog.VersionFilter{}))(t)), 1)
+	_, err = s.ClaimBuild(t.Context(), worker, base, base)
+	wantCode(t, err, catalog.NotFound)
+}
+
+// testRetry asks again for versions whose build failed, from another commit.
+func testRetry(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	for _, outcome := range []catalog.Outcome{catalog.OutcomeUserError, catalog.OutcomeInfrastructure} {
+		version := "after-" + string(outcome)
+		first := build(t, s, i, version, outcome)
+		before := must(s.Version(ctx, i.ID, version))(t)
+		n := asked(i, version, commitB)
+		n.Trigger = catalog.TriggerRebuild
+		second := must(s.QueueBuilds(ctx, []catalog.NewBuild{n}))(t)[0]
+		if second.Attached || second.Number != 2 || second.VersionID != first.VersionID || second.ID <= first.ID {
+			t.Errorf("got %+v", second)
+		}
+		want := before
+		want.State, want.Commit, want.Trigger = catalog.Pending, commitB, catalog.TriggerRebuild
+		wantEqual(t, "version", must(s.Version(ctx, i.ID, version))(t), want)
+		finish(t, s, claim(t, s).ID, catalog.OutcomeBuilt)
+		want.State, want.Digest, want.Size = catalog.Built, "sha256:d1", 42
+		wantEqual(t, "built version", must(s.Version(ctx, i.ID, version))(t), want)
+		if got := must(s.Build(ctx, first.ID))(t); got.State != outcome.State() || got.Commit != commitA {
+			t.Errorf("the first build changed: got %+v", got)
+		}
+	}
+}
+
+func testListBuilds(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	var want []int
+	var last catalog.Build
+	for n := range 5 {
+		last = build(t, s, i, "v1", catalog.OutcomeUserError)
+		build(t, s, i, fmt.Sprintf("other%d", n), catalog.OutcomeUserError)
+		want = append([]int{n + 1}, want...)
+	}
+	numbers := func(page catalog.Page) (numbers []int) {
+		for _, b := range must(s.ListBuilds(ctx, last.VersionID, page))(t) {
+			numbers = append(numbers, b.Number)
+		}
+		return numbers
+	}
+	if got := numbers(catalog.Page{}); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := numbers(catalog.Page{Limit: 2, Before: last.ID}); !slices.Equal(got, want[1:3]) {
+		t.Errorf("second page: got %v, want %v", got, want[1:3])
+	}
+	wantEqual(t, "no version", len(must(s.ListBuilds(ctx, 999, catalog.Page{}))(t)), 0)
+}
+
+func testFinishBuild(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	for _, outcome := range []catalog.Outcome{
+		catalog.OutcomeBuilt, catalog.OutcomeUserError, catalog.OutcomeTimeout,
+		catalog.OutcomeOutOfMemory, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure,
+	} {
+		version := string(outcome)
+		queue(t, s, i, version)
+		want := claim(t, s)
+		result := resultOf(outcome)
+		result.Message = "because"
+		never := catalog.Step{Digest: "sha256:c", Name: "never began"}
+		late := catalog.Step{Digest: "sha256:b", Name: "RUN b", StartedAt: base.Add(2 * time.Microsecond), Error: "exit code: 1"}
+		early := catalog.Step{Digest: "sha256:a", Name: "RUN a", StartedAt: base.Add(time.Microsecond), EndedAt: base.Add(time.Second), Cached: true}
+		result.Steps = []catalog.Step{never, late, early}
+		noError(t, s.FinishBuild(ctx, want.ID, worker, result))
+
+		want.State, want.Outcome, want.Message, want.EndedAt = outcome.State(), outcome, "because", result.EndedAt
+		if got := must(s.Build(ctx, want.ID))(t); !reflect.DeepEqual(got, want) {
+			t.Errorf("build: got %+v, want %+v", got, want)
+		}
+		v := must(s.Version(ctx, i.ID, version))(t)
+		wantEqual(t, "state", v.State, outcome.State())
+		wantEqual(t, "digest", v.Digest, result.Digest)
+		wantEqual(t, "size", v.Size, result.Size)
+		if got := must(s.Steps(ctx, want.ID))(t); !slices.Equal(got, []catalog.Step{early, late, never}) {
+			t.Errorf("steps: got %+v", got)
+		}
+		wantCode(t, s.FinishBuild(ctx, want.ID, worker, result), catalog.Conflict)
+	}
+	queue(t, s, i, "no-digest")
+	b := claim(t, s)
+	wantCode(t, s.FinishBuild(ctx, b.ID, worker, catalog.BuildResult{Outcome: catalog.OutcomeBuilt}), catalog.Invalid)
+	wantEqual(t, "state after a refused end", must(s.Build(ctx, b.ID))(t).State, catalog.Building)
+	_, err := s.Build(ctx, 999)
+	wantCode(t, err, catalog.NotFound)
+	wantEqual(t, "steps of no build", len(must(s.Steps(ctx, 999))(t)), 0)
+}
+
+func testCancelBuild(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	waiting := queue(t, s, i, "waits")
+	b := must(s.CancelBuild(ctx, waiting.ID, base))(t)
+	if b.State != catalog.Failed || b.Outcome != catalog.OutcomeCancelled || !b.Cancelled || !b.EndedAt.Equal(base) || b.Message == "" {
+		t.Errorf("waiting: got %+v", b)
+	}
+	if got := must(s.Build(ctx, b.ID))(t); !reflect.DeepEqual(got, b) {
+		t.Errorf("stored: got %+v, want %+v", got, b)
+	}
+	wantEqual(t, "version", must(s.Version(ctx, i.ID, "waits"))(t).State, catalog.Failed)
+	_, err := s.ClaimBuild(ctx, worker, base, base)
+	wantCode(t, err, catalog.NotFound)
+	_, err = s.CancelBuild(ctx, b.ID, base)
+	wantCode(t, err, catalog.Conflict)
+	_, err = s.CancelBuild(ctx, 999, base)
+	wantCode(t, err, catalog.NotFound)
+}
+
+// testCancelledIsKept cancels a running build that then comes back to the queue.
+func testCancelledIsKept(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	queue(t, s, i, "v1")
+	running := claim(t, s)
+	for range 2 {
+		b := must(s.CancelBuild(ctx, running.ID, base))(t)
+		if b.State != catalog.Building || !b.Cancelled || b.Outcome != "" || !b.EndedAt.IsZero() {
+			t.Errorf("running: got %+v", b)
+		}
+	}
+	noError(t, s.ReleaseBuild(ctx, running.ID, worker, time.Time{}, true))
+	if b := claim(t, s); b.ID != running.ID || !b.Cancelled {
+		t.Errorf("claimed again: got %+v, want it cancelled", b)
+	}
+}
