@@ -164,7 +164,7 @@ func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]cata
 func (b *Builder) sayWaiting(build catalog.Build) {
 	log := b.openLog(build)
 	defer log.close()
-	log.sayf("Queued %s:%s: all %s are busy, it starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build slot"))
+	log.sayf("Queued %s:%s: %s running at once is the most, it starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build"))
 }
 
 // signal makes Run look at the queue.

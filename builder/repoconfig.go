@@ -21,13 +21,13 @@ const (
 // buildSection is `build:` of a repository's own configuration. The keys are
 // the names of the push options; the file's other sections belong to clients.
 type buildSection struct {
-	NoCache    bool              `yaml:"no-cache"`
-	Pull       bool              `yaml:"pull"`
-	Args       map[string]string `yaml:"args"`
-	Target     string            `yaml:"target"`
-	Platform   string            `yaml:"platform"`
-	Dockerfile string            `yaml:"dockerfile"`
-	Context    string            `yaml:"context"`
+	NoCache    bool                `yaml:"no-cache"`
+	Pull       bool                `yaml:"pull"`
+	Args       map[string]ast.Node `yaml:"args"` // scalars, taken as written: 1.10 is not 1.1
+	Target     string              `yaml:"target"`
+	Platform   string              `yaml:"platform"`
+	Dockerfile string              `yaml:"dockerfile"`
+	Context    string              `yaml:"context"`
 }
 
 // repositoryOptions reads the build options a repository gives itself; without
@@ -80,7 +80,37 @@ func parseRepositoryConfig(data []byte) (catalog.BuildOptions, error) {
 	if err := yaml.NodeToValue(file.Build, &section, yaml.Strict()); err != nil {
 		return catalog.BuildOptions{}, configError(err)
 	}
-	return catalog.BuildOptions(section), nil
+	args, err := argTexts(section.Args)
+	if err != nil {
+		return catalog.BuildOptions{}, err
+	}
+	return catalog.BuildOptions{
+		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target,
+		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context,
+	}, nil
+}
+
+// argTexts returns the build args' values as they were written.
+func argTexts(nodes map[string]ast.Node) (map[string]string, error) {
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	args := make(map[string]string, len(nodes))
+	for name, node := range nodes {
+		switch n := node.(type) {
+		case nil, *ast.NullNode:
+			args[name] = ""
+		case *ast.StringNode:
+			args[name] = n.Value
+		case *ast.LiteralNode:
+			args[name] = n.Value.Value
+		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+			args[name] = n.GetToken().Value
+		default:
+			return nil, catalog.Errorf(catalog.Invalid, "%s: the value of build arg %s must be text; write it in quotes", repositoryConfig, name)
+		}
+	}
+	return args, nil
 }
 
 // configError turns the parser's error into a sentence without the source

@@ -1,0 +1,307 @@
+package builder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+)
+
+const (
+	commitA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	commitB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	digest  = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+)
+
+// solverFunc scripts what BuildKit does.
+type solverFunc func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error)
+
+func (f solverFunc) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
+	return f(ctx, r, progress)
+}
+
+// memorySources is a catalog.Sources without git.
+type memorySources struct {
+	mu    sync.Mutex
+	trees map[string]fstest.MapFS // by commit
+	tags  map[string]string       // "ns/app:v1" to commit
+	kept  map[string]bool         // commits
+}
+
+type memoryTree struct{ fstest.MapFS }
+
+func (memoryTree) Close() error          { return nil }
+func (memoryTree) CommitTime() time.Time { return time.Unix(1_700_000_000, 0).UTC() }
+
+func (s *memorySources) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, ok := s.trees[commit]
+	if !ok {
+		return nil, catalog.Errorf(catalog.NotFound, "no commit %s", commit)
+	}
+	if _, ok := files[".gitmodules"]; ok {
+		return nil, catalog.Errorf(catalog.Invalid, "vendor/lib is a submodule, which can't be built")
+	}
+	return memoryTree{files}, nil
+}
+
+func (s *memorySources) Keep(_ context.Context, _ catalog.ImageRef, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept[commit] = true
+	return nil
+}
+
+func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if key := ref.Repository() + ":" + tag; s.tags[key] == commit {
+		delete(s.tags, key)
+	}
+	return nil
+}
+
+func (s *memorySources) Tags(context.Context, catalog.ImageRef) ([]catalog.TagRef, error) {
+	return nil, errors.ErrUnsupported
+}
+func (s *memorySources) Repositories(context.Context) ([]catalog.ImageRef, error) {
+	return nil, errors.ErrUnsupported
+}
+func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
+
+func (s *memorySources) tag(ref catalog.ImageRef, tag, commit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tags[ref.Repository()+":"+tag] = commit
+}
+
+func (s *memorySources) hasTag(ref catalog.ImageRef, tag string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.tags[ref.Repository()+":"+tag]
+	return ok
+}
+
+// credentials counts those in force.
+type credentials struct {
+	mu    sync.Mutex
+	alive map[string]catalog.BuildGrant
+}
+
+func (c *credentials) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := fmt.Sprintf("build.%d", grant.BuildID)
+	c.alive[name] = grant
+	return builder.Credential{Username: name, Password: "secret"}, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.alive, name)
+	}
+}
+
+func (c *credentials) grant(name string) (catalog.BuildGrant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g, ok := c.alive[name]
+	return g, ok
+}
+
+// house is a store, sources and a data directory, over which builders come and go.
+type house struct {
+	t           *testing.T
+	store       *sqlite.Store
+	sources     *memorySources
+	credentials *credentials
+	logs        string
+	users       map[string]catalog.User
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "fandogh.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &house{
+		t: t, store: store, logs: filepath.Join(dir, "logs"), users: map[string]catalog.User{},
+		credentials: &credentials{alive: map[string]catalog.BuildGrant{}},
+		sources: &memorySources{
+			trees: map[string]fstest.MapFS{commitA: {"Dockerfile": {Data: []byte("FROM scratch\n")}}, commitB: {"Dockerfile": {Data: []byte("FROM scratch\n")}}},
+			tags:  map[string]string{}, kept: map[string]bool{},
+		},
+	}
+}
+
+func (h *house) image(namespace, name string) catalog.Image {
+	h.t.Helper()
+	user, ok := h.users[namespace]
+	if !ok {
+		var err error
+		if user, err = h.store.CreateUser(h.t.Context(), catalog.NewUser{Name: namespace}); err != nil {
+			h.t.Fatal(err)
+		}
+		h.users[namespace] = user
+	}
+	image, err := h.store.CreateImage(h.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: user.ID})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return image
+}
+
+// newBuild asks for a build as a push of a tag does.
+func (h *house) newBuild(image catalog.Image, version, commit string) catalog.NewBuild {
+	h.sources.tag(image.Ref, version, commit)
+	return catalog.NewBuild{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: commit, UserID: image.OwnerID}
+}
+
+// builder makes a Builder that does not run yet.
+func (h *house) builder(solve solverFunc, change ...func(*builder.Config)) *builder.Builder {
+	h.t.Helper()
+	config := builder.Config{
+		Store: h.store, Sources: h.sources, Solver: solve, Credentials: h.credentials,
+		RegistryHost: func() string { return "127.0.0.1:5000" }, PublicRegistry: func() string { return "registry.example" },
+		LogDir: h.logs, Owner: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{h.t}, Level: hclog.Error}),
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	b, err := builder.New(config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return b
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// run starts b and returns what stops it; the test's end does so too.
+func (h *house) run(b *builder.Builder) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				h.t.Errorf("Run: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			h.t.Error("Run did not return")
+		}
+	})
+	h.t.Cleanup(stop)
+	return stop
+}
+
+func (h *house) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog.QueuedBuild {
+	h.t.Helper()
+	queued, err := b.Submit(h.t.Context(), builds)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return queued
+}
+
+// follow waits for a build's end and returns it with its log.
+func (h *house) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
+	h.t.Helper()
+	build, lines, err := follow(h.t.Context(), b, id)
+	if err != nil {
+		h.t.Fatalf("follow build %d: %v", id, err)
+	}
+	return build, lines
+}
+
+func follow(ctx context.Context, b *builder.Builder, id int64) (catalog.Build, []string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var texts []string
+	build, err := b.FollowLog(ctx, id, 0, func(lines []catalog.LogLine) error {
+		for _, line := range lines {
+			texts = append(texts, line.Text)
+		}
+		return nil
+	})
+	return build, texts, err
+}
+
+// recorded returns what the store has of a build and its version.
+func (h *house) recorded(id int64) (catalog.Build, catalog.Version) {
+	h.t.Helper()
+	build, err := h.store.Build(h.t.Context(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	version, err := h.store.Version(h.t.Context(), build.ImageID, build.Version)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return build, version
+}
+
+func wantLog(t *testing.T, lines []string, wanted ...string) {
+	t.Helper()
+	rest := strings.Join(lines, "\n")
+	for _, want := range wanted {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Errorf("log lacks %q after what came before it:\n%s", want, strings.Join(lines, "\n"))
+			return
+		}
+		rest = after
+	}
+}
+
+func built(context.Context, builder.SolveRequest, func(builder.Event)) (builder.SolveResult, error) {
+	return builder.SolveResult{Digest: digest, Size: 12_400_000}, nil
+}
+
+// blocking solves tell started that they run and end with their context.
+func blocking(started chan<- int64) solverFunc {
+	return func(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
+		started <- r.Build.ID
+		<-ctx.Done()
+		return builder.SolveResult{}, ctx.Err()
+	}
+}
+
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing happened for 20 s")
+		panic("unreachable")
+	}
+}
+
+var _ fs.ReadLinkFS = memoryTree{}

@@ -1,0 +1,129 @@
+package builder
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func TestCleanLines(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                           "",
+		"plain\tline":                "plain\tline",
+		"a\nb\r\nc\n":                "a|b|c",
+		"10%\r50%\r100%":             "100%",
+		"\x1b[1;31mred\x1b[0m":       "red",
+		"\x1b]0;title\x07text":       "text",
+		"\x1b]8;;http://x\x1b\\link": "link",
+		"bell\x07 back\x08 \u009b2J": "bell back 2J",
+		"bad \xff byte":              "bad \uFFFD byte",
+	} {
+		if got := strings.Join(cleanLines(in), "|"); got != want {
+			t.Errorf("cleanLines(%q) = %q, want %q", in, got, want)
+		}
+	}
+	long := cleanLines(strings.Repeat("é", maxLineBytes))[0]
+	if len(long) > maxLineBytes || !strings.HasSuffix(long, cutMark) || !utf8.ValidString(long) {
+		t.Errorf("a long line became %d bytes ending %q", len(long), long[len(long)-20:])
+	}
+}
+
+func FuzzLogLine(f *testing.F) {
+	f.Add(int64(0), "text")
+	f.Add(int64(1<<40), "\x1b[0m \xff\n")
+	f.Fuzz(func(t *testing.T, ms int64, text string) {
+		if ms < 0 || ms > 1<<42 {
+			return
+		}
+		for _, clean := range cleanLines(text) {
+			line := catalog.LogLine{Offset: time.Duration(ms) * time.Millisecond, Text: clean}
+			encoded := string(appendLine(nil, line))
+			body, ended := strings.CutSuffix(encoded, "\n")
+			if !ended || strings.ContainsAny(body, "\n\r\x1b") || !utf8.ValidString(body) || len(encoded) >= readChunk {
+				t.Fatalf("%q is encoded as %q", clean, encoded)
+			}
+			if got := parseLine(body); got != line {
+				t.Fatalf("%v came back as %v", line, got)
+			}
+		}
+	})
+}
+
+func FuzzRepositoryConfig(f *testing.F) {
+	f.Add([]byte("build:\n  target: x\n  args: {A: 1}\n"))
+	f.Add([]byte("app: x\nbuild: [1]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := parseRepositoryConfig(data); err != nil && catalog.CodeOf(err) != catalog.Invalid {
+			t.Errorf("a user's file is blamed on us: %v", err)
+		}
+	})
+}
+
+func TestRepositoryConfig(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		want       func(o catalog.BuildOptions) bool
+		fault      string
+	}{
+		{name: "other sections", file: "app: web\nname: x\nsource: {context: .}\n", want: func(o catalog.BuildOptions) bool { return o.Target == "" && o.Args == nil }},
+		{name: "empty file", file: "", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
+		{name: "comment", file: "# nothing\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
+		{name: "empty section", file: "build:\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
+		{name: "all keys", file: "build:\n  no-cache: true\n  pull: true\n  args: {A: b, N: 1.10, T: true, Q: \"0x1\", E: }\n  target: t\n  platform: linux/arm64\n  dockerfile: d/F\n  context: d\n",
+			want: func(o catalog.BuildOptions) bool {
+				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d"
+			}},
+		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, no-cache, platform, pull, target`},
+		{name: "twice", file: "build:\n  target: x\n  target: y\n", fault: "line 3"},
+		{name: "wrong type", file: "build:\n  pull: maybe\n", fault: "line 2"},
+		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},
+		{name: "list", file: "build: [a]\n", fault: "line 1"},
+		{name: "no YAML", file: "build: {\n", fault: ".fandogh/config.yml"},
+		{name: "too large", file: "#" + strings.Repeat(" ", maxConfigBytes), fault: "larger than"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := repositoryOptions(fstest.MapFS{repositoryConfig: {Data: []byte(c.file)}})
+			if c.fault != "" {
+				if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), c.fault) {
+					t.Fatalf("error %v, want Invalid with %q", err, c.fault)
+				}
+				if strings.Contains(catalog.MessageOf(err), "\n") {
+					t.Errorf("%q is more than a sentence", catalog.MessageOf(err))
+				}
+				return
+			}
+			if err != nil || !c.want(got) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+	if got, err := repositoryOptions(fstest.MapFS{}); err != nil || got.Args != nil {
+		t.Errorf("without a file: %+v, %v", got, err)
+	}
+	if _, err := repositoryOptions(fstest.MapFS{repositoryConfig + "/x": {}}); catalog.CodeOf(err) != catalog.Invalid {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+func TestHumanTime(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0.0s", 340 * time.Millisecond: "0.3s", 12400 * time.Millisecond: "12.4s",
+		200 * time.Second: "3m20s", 30 * time.Minute: "30m", 90 * time.Minute: "1h30m",
+	} {
+		if got := humanTime(d); got != want {
+			t.Errorf("humanTime(%v) = %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestLogWriteErrorIsReported(t *testing.T) {
+	log := newLogFile(1, t.TempDir()+"/none/1.log")
+	if err := log.append(0, []string{"x"}); err == nil || errors.Unwrap(err) == nil {
+		t.Errorf("append where no file can be: %v", err)
+	}
+}
