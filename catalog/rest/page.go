@@ -7,8 +7,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// maxPage is how many items one answer lists at most, and without a limit.
-const maxPage = 1000
+// maxPage is how many items one answer lists at most, and without a limit. The
+// store gives more than that at once, as list needs.
+const maxPage = 500
 
 // page reads limit and after; after is what the Link of the page before said.
 func (c *call) page() (catalog.Page, error) {

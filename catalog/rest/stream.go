@@ -124,6 +124,7 @@ func newEvents(w http.ResponseWriter) *events {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not hold events back
 	w.WriteHeader(http.StatusOK)
+	_ = e.send("") // the client learns at once that the stream is open
 	e.idle.Go(e.keepAlive)
 	return e
 }
@@ -131,12 +132,14 @@ func newEvents(w http.ResponseWriter) *events {
 func (e *events) keepAlive() {
 	ticker := time.NewTicker(keepAlive)
 	defer ticker.Stop()
-	// The client learns at once that the stream is open.
-	for err := e.send(":\n\n"); err == nil; err = e.send(":\n\n") {
+	for {
 		select {
 		case <-e.done:
 			return
 		case <-ticker.C:
+		}
+		if e.send(":\n\n") != nil {
+			return // whoever sends the next event learns it, too
 		}
 	}
 }

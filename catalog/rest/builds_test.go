@@ -1,0 +1,168 @@
+package rest_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const builds = "/api/images/app/versions/1.0/builds"
+
+func TestBuildsAsTheContractSays(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeUserError, "first")
+	w.version("alice", "app", "1.0", "", "one", "two")
+	type build struct {
+		Logs, State string
+		Start       *string `json:"start_date"`
+		End         *string `json:"end_date"`
+	}
+	got := into[[]build](w.do("alice", "GET", builds, nil).expect(http.StatusOK))
+	if len(got) != 2 || got[0].Logs != "one\ntwo" || got[0].State != "BUILDING" || got[0].Start == nil || got[0].End != nil ||
+		got[1].Logs != "first" || got[1].State != "BUILD_FAILED" || got[1].End == nil {
+		t.Errorf("builds %+v", got)
+	}
+	w.do("alice", "GET", "/api/images/app/versions/9/builds", nil).fault(http.StatusNotFound, "detail")
+}
+
+type poll struct {
+	Logs  string
+	Count int `json:"lines_count"`
+	State string
+}
+
+// A client asks every second from the offset it was told, until the state is
+// neither PENDING nor BUILDING.
+func TestPolling(t *testing.T) {
+	w := newWorld(t)
+	build := w.version("alice", "app", "1.0", "", "one", "two")
+	ask := func(query string) poll {
+		t.Helper()
+		return into[poll](w.do("alice", "GET", builds+"?"+query, nil).expect(http.StatusOK))
+	}
+	for _, row := range []struct {
+		query string
+		want  poll
+	}{
+		{"image_offset=0", poll{"one\ntwo", 2, "BUILDING"}},
+		{"image_offset=1", poll{"two", 2, "BUILDING"}},
+		{"image_offset=2", poll{"", 2, "BUILDING"}},
+		{"image_offset=0&with_timestamp=True", poll{"[00:00.000] one\n[01:01.000] two", 2, "BUILDING"}},
+		{"image_offset=1&with_timestamp=False", poll{"two", 2, "BUILDING"}},
+	} {
+		if got := ask(row.query); got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.query, got, row.want)
+		}
+	}
+	w.logs.add(build.ID, catalog.LogLine{Text: "three"})
+	w.finish(build, catalog.OutcomeUserError)
+	if got, want := ask("image_offset=2"), (poll{"three", 3, "FAILED"}); got != want {
+		t.Errorf("at the end %+v, want %+v", got, want)
+	}
+	for _, query := range []string{"image_offset=-1", "image_offset=x", "image_offset=", "with_timestamp=maybe"} {
+		field, _, _ := strings.Cut(query, "=")
+		w.do("alice", "GET", builds+"?"+query, nil).fault(http.StatusBadRequest, field)
+	}
+}
+
+// Who sees that a build ended stops asking, so it must not be seen before the
+// last line was handed over.
+func TestPollingGetsAllOfALongLog(t *testing.T) {
+	w := newWorld(t)
+	var lines []string
+	for n := range 25_000 {
+		lines = append(lines, strconv.Itoa(n))
+	}
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, lines...)
+	var got []string
+	for offset := 0; ; {
+		p := into[poll](w.do("alice", "GET", builds+"?image_offset="+strconv.Itoa(offset), nil).expect(http.StatusOK))
+		got, offset = append(got, strings.Split(p.Logs, "\n")...), p.Count
+		if p.State != "BUILDING" {
+			if p.State != "BUILT" {
+				t.Errorf("ended as %s", p.State)
+			}
+			break
+		}
+	}
+	if strings.Join(got, " ") != strings.Join(lines, " ") {
+		t.Errorf("got %d lines of %d", len(got), len(lines))
+	}
+}
+
+func TestLogAsText(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, "one", "bad \xff byte")
+	r := w.do("alice", "GET", builds+"/1/log", nil).expect(http.StatusOK)
+	if string(r.body) != "one\nbad \uFFFD byte\n" || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") {
+		t.Errorf("%s: %q", r.header.Get("Content-Type"), r.body)
+	}
+	w.do("alice", "GET", builds+"/2/log", nil).fault(http.StatusNotFound, "detail")
+	w.do("alice", "GET", builds+"/x/log", nil).fault(http.StatusBadRequest, "build")
+}
+
+func TestLogAsEvents(t *testing.T) {
+	w := newWorld(t)
+	build := w.version("alice", "app", "1.0", "", "one", "two")
+	next := w.stream(builds + "/1/log")
+	for _, want := range []string{"id: 1", "data: one", "", "id: 2", "data: two", ""} {
+		if got := next(); got != want {
+			t.Fatalf("event line %q, want %q", got, want)
+		}
+	}
+	w.logs.add(build.ID, catalog.LogLine{Text: "50%\r100%"})
+	for _, want := range []string{"id: 3", "data: 50%", "data: 100%", ""} {
+		if got := next(); got != want {
+			t.Fatalf("event line %q, want %q", got, want)
+		}
+	}
+	w.finish(build, catalog.OutcomeUserError)
+	for _, want := range []string{"event: end", `data: {"message":"it did not work","outcome":"user_error","state":"BUILD_FAILED"}`, "", "EOF"} {
+		if got := next(); got != want {
+			t.Fatalf("event line %q, want %q", got, want)
+		}
+	}
+
+	again := w.stream(builds+"/1/log", header("Last-Event-ID", "2"))
+	if got := again(); got != "id: 3" {
+		t.Errorf("resumed with %q", got)
+	}
+	w.do("alice", "GET", builds+"/1/log", nil, header("Accept", "text/event-stream"), header("Last-Event-ID", "x")).fault(http.StatusBadRequest, "Last-Event-ID")
+}
+
+// stream opens an event stream and returns what reads its next line, "EOF" at its end.
+func (w *world) stream(path string, options ...option) func() string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	w.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
+	w.must(err)
+	req.Header.Set("Authorization", "Bearer "+w.tokens["alice"])
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Accept-Encoding", "gzip")
+	for _, change := range options {
+		change(req)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	w.must(err)
+	w.t.Cleanup(func() { w.must(resp.Body.Close()) })
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
+		w.t.Fatalf("stream answers %d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
+	}
+	lines := bufio.NewScanner(resp.Body)
+	return func() string {
+		if lines.Scan() {
+			return lines.Text()
+		}
+		if err := lines.Err(); err != nil {
+			return err.Error()
+		}
+		return "EOF"
+	}
+}

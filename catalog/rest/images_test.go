@@ -1,0 +1,196 @@
+package rest_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+type wireVersion struct {
+	Version, State, Date string
+	Size                 *int64
+}
+
+type wireImage struct {
+	Name, Namespace string
+	Owner           int64
+	Last            *wireVersion `json:"last_version"`
+	Created         string       `json:"created_at"`
+}
+
+func TestImages(t *testing.T) {
+	w := newWorld(t)
+	if r := w.do("alice", "GET", "/api/images", nil).expect(http.StatusOK); strings.TrimSpace(string(r.body)) != "[]" {
+		t.Errorf("no images are %s", r.body)
+	}
+	r := w.do("alice", "POST", "/api/images", map[string]string{"name": "My_App"}).expect(http.StatusOK)
+	if m := into[map[string]any](r); m["message"] != "Image created successfully" || m["contents"].(map[string]any)["message"] != m["message"] {
+		t.Errorf("created: %s", r.body)
+	}
+	w.do("alice", "POST", "/fa/api/images", map[string]string{"name": "my_app"}).fault(http.StatusConflict, "name")
+
+	w.version("alice", "other", "1.0", catalog.OutcomeBuilt)
+	w.version("alice", "other", "2.0", catalog.OutcomeUserError)
+	images := into[[]wireImage](w.do("alice", "GET", "/fa/api/images", nil).expect(http.StatusOK))
+	if len(images) != 2 || images[0].Name != "other" || images[1].Name != "My_App" {
+		t.Fatalf("images %+v", images)
+	}
+	if images[1].Last != nil || images[0].Last == nil || images[0].Last.Version != "2.0" || images[0].Last.State != "BUILD_FAILED" {
+		t.Errorf("last versions %+v and %+v", images[0].Last, images[1].Last)
+	}
+	if images[0].Namespace != "alice" || images[0].Owner != w.users["alice"].ID {
+		t.Errorf("image %+v", images[0])
+	}
+	if r := w.do("bob", "GET", "/api/images", nil); strings.Contains(string(r.body), "other") {
+		t.Errorf("bob sees %s", r.body)
+	}
+}
+
+func TestImageNames(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"", "a b", "a/b", "../a", "-a", "a-", "é", "a\x00b", "a.b", strings.Repeat("a", 200), "a___b"} {
+		w.do("alice", "POST", "/api/images", map[string]string{"name": name}).fault(http.StatusBadRequest, "name")
+	}
+}
+
+func TestDeleteImage(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
+	busy := w.version("alice", "app", "3.0", "")
+	w.do("alice", "DELETE", "/api/images/app", nil).fault(http.StatusConflict, "detail")
+	w.finish(busy, catalog.OutcomeBuilt)
+
+	r := w.do("alice", "DELETE", "/api/images/APP", nil).expect(http.StatusOK)
+	if m := into[map[string]any](r); m["message"] != "Image Deleted Successfully" || m["status_code"] != 204.0 {
+		t.Errorf("deleted: %s", r.body)
+	}
+	if !slices.Equal(w.remover.removed, []string{"alice/app 3"}) {
+		t.Errorf("removed %v", w.remover.removed)
+	}
+	w.do("alice", "DELETE", "/api/images/app", nil).fault(http.StatusNotFound, "detail")
+
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	r = w.do("alice", "DELETE", "/api/images/app", nil, header("Prefer", "return=minimal")).expect(http.StatusNoContent)
+	if len(r.body) != 0 {
+		t.Errorf("204 with a body: %s", r.body)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
+	w.version("alice", "app", "3.0", catalog.OutcomeTimeout)
+	w.version("alice", "app", "4.0", "")
+	date := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`)
+	for query, want := range map[string][]string{
+		"":                               {"4.0 BUILDING", "3.0 FAILED", "2.0 BUILD_FAILED", "1.0 BUILT"},
+		"?state=BUILT":                   {"1.0 BUILT"},
+		"?state=FAILED":                  {"3.0 FAILED"},
+		"?state=FAILED&state=BUILDING":   {"4.0 BUILDING", "3.0 FAILED"},
+		"?state=PENDING":                 {},
+		"?limit=2":                       {"4.0 BUILDING", "3.0 FAILED"},
+		"?limit=1&state=BUILD_FAILED":    {"2.0 BUILD_FAILED"},
+		"?state=BUILT&after=99999999999": {"1.0 BUILT"},
+	} {
+		got := []string{}
+		for _, v := range into[[]wireVersion](w.do("alice", "GET", "/api/images/app/versions"+query, nil).expect(http.StatusOK)) {
+			got = append(got, v.Version+" "+v.State)
+			if v.Size == nil || (*v.Size != 0) != (v.State == "BUILT") {
+				t.Errorf("%s %s has size %v", v.Version, v.State, v.Size)
+			}
+			if !date.MatchString(v.Date) {
+				t.Errorf("date %q", v.Date)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", query, got, want)
+		}
+	}
+	w.do("alice", "GET", "/api/images/app/versions?state=built", nil).fault(http.StatusBadRequest, "state")
+	w.do("alice", "GET", "/api/images/nix/versions", nil).fault(http.StatusNotFound, "detail")
+	for _, query := range []string{"limit=0", "limit=x", "limit=501", "after=0", "after=x"} {
+		field, _, _ := strings.Cut(query, "=")
+		w.do("alice", "GET", "/api/images/app/versions?"+query, nil).fault(http.StatusBadRequest, field)
+	}
+}
+
+func TestPages(t *testing.T) {
+	w := newWorld(t)
+	for n := range 5 {
+		w.version("alice", "app", fmt.Sprint(n), catalog.OutcomeBuilt)
+	}
+	var got []string
+	const base = "/fa/api/images/app/versions"
+	for path := base + "?state=BUILT&limit=2"; path != ""; {
+		r := w.do("alice", "GET", path, nil).expect(http.StatusOK)
+		for _, v := range into[[]wireVersion](r) {
+			got = append(got, v.Version)
+		}
+		if path = ""; r.header.Get("Link") != "" {
+			link, rel, _ := strings.Cut(r.header.Get("Link"), ">")
+			if rel != `; rel="next"` || !strings.Contains(link, "state=BUILT") {
+				t.Fatalf("Link: %s", r.header.Get("Link"))
+			}
+			path = base + strings.TrimPrefix(link, "<") // relative to the address asked for
+		}
+	}
+	if !slices.Equal(got, []string{"4", "3", "2", "1", "0"}) {
+		t.Errorf("pages give %v", got)
+	}
+}
+
+func TestVersionDetail(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "App", "1.0", catalog.OutcomeUserError)
+	w.version("alice", "App", "1.0", catalog.OutcomeBuilt)
+	d := into[map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0", nil).expect(http.StatusOK))
+	if d["reference"] != "registry.test:8080/alice/app:1.0" || d["state"] != "BUILT" || d["size"] != 1234.0 || d["digest"] == "" {
+		t.Errorf("detail %v", d)
+	}
+	builds := d["builds"].([]any)
+	if len(builds) != 2 || builds[0].(map[string]any)["number"] != 2.0 || builds[1].(map[string]any)["outcome"] != "user_error" {
+		t.Errorf("builds %v", builds)
+	}
+	steps := builds[0].(map[string]any)["steps"].([]any)
+	if len(steps) != 1 || steps[0].(map[string]any)["duration_ms"].(float64) < 900 {
+		t.Errorf("steps %v", steps)
+	}
+}
+
+func TestDeleteVersion(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	busy := w.version("alice", "app", "2.0", "")
+	w.do("alice", "DELETE", "/api/images/app/versions/2.0", nil).fault(http.StatusConflict, "detail")
+	w.finish(busy, catalog.OutcomeBuilt)
+	w.do("alice", "DELETE", "/api/images/app/versions/1.0", nil).expect(http.StatusOK)
+	w.do("alice", "DELETE", "/api/images/app/versions/1.0", nil).fault(http.StatusNotFound, "detail")
+	if !slices.Equal(w.remover.removed, []string{"alice/app:1.0 1"}) {
+		t.Errorf("removed %v", w.remover.removed)
+	}
+}
+
+func TestCancelAndRebuild(t *testing.T) {
+	w := newWorld(t)
+	build := w.version("alice", "app", "1.0", "")
+	const version = "/api/images/app/versions/1.0"
+	w.do("alice", "POST", version+"/cancel", nil).expect(http.StatusOK)
+	if b, err := w.store.Build(t.Context(), build.ID); err != nil || !b.Cancelled {
+		t.Errorf("build %+v, %v", b, err)
+	}
+	w.do("alice", "POST", version+"/rebuild", nil).expect(http.StatusOK) // attaches: still building
+	w.finish(build, catalog.OutcomeCancelled)
+	w.do("alice", "POST", version+"/cancel", nil).fault(http.StatusConflict, "detail")
+	b := into[map[string]any](w.do("alice", "POST", version+"/rebuild", nil).expect(http.StatusOK))
+	if b["number"] != 2.0 || b["state"] != "PENDING" || b["trigger"] != "rebuild" {
+		t.Errorf("rebuild %v", b)
+	}
+	w.do("alice", "POST", "/api/images/app/versions/9/cancel", nil).fault(http.StatusNotFound, "detail")
+}

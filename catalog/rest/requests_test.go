@@ -1,0 +1,168 @@
+package rest_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/rest"
+)
+
+func TestBodies(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct {
+		name, body string
+		status     int
+		field      string
+	}{
+		{"no JSON", `name`, 400, "body"},
+		{"cut off", `{"name": "a`, 400, "body"},
+		{"two values", `{"name": "a"} {}`, 400, "body"},
+		{"an array", `[]`, 400, "body"},
+		{"null", `null`, 400, "body"},
+		{"empty", ``, 400, "body"},
+		{"bad UTF-8", "{\"name\": \"\xff\"}", 400, "body"},
+		{"unknown field", `{"name": "a", "nmae": "b"}`, 400, "nmae"},
+		{"other case", `{"NAME": "a"}`, 400, "NAME"},
+		{"number", `{"name": 1}`, 400, "name"},
+		{"object", `{"name": {}}`, 400, "name"},
+		{"null name", `{"name": null}`, 400, "name"},
+		{"too large", `{"name": "` + strings.Repeat("a", 1<<20) + `"}`, 413, "detail"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := w.do("alice", "POST", "/api/images", row.body)
+			r.t = t
+			r.fault(row.status, row.field)
+		})
+	}
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "nonsense;;"} {
+		w.do("alice", "POST", "/api/images", `{"name":"a"}`, header("Content-Type", contentType)).fault(http.StatusUnsupportedMediaType, "Content-Type")
+	}
+	w.do("alice", "POST", "/api/images", `{"name":"a"}`, header("Content-Type", "application/json; charset=UTF-8")).expect(http.StatusOK)
+}
+
+func TestAddresses(t *testing.T) {
+	w := newWorld(t)
+	w.do("alice", "GET", "/api/images/%ff/versions", nil).fault(http.StatusBadRequest, "path")
+	w.do("alice", "GET", "/api/images?state=%ff", nil).fault(http.StatusBadRequest, "state")
+	w.do("alice", "GET", "/api/images?x=%zz", nil).fault(http.StatusBadRequest, "query")
+	for _, name := range []string{"%00", "a%2Fb", "..%2F..", "%E2%80%AE", "'%20OR%201=1"} {
+		w.do("alice", "GET", "/api/images/"+name+"/versions", nil).fault(http.StatusNotFound, "detail")
+	}
+	w.do("alice", "GET", "/api/images", nil, header("ACTIVE-NAMESPACE", "a\tb")).fault(http.StatusNotFound, "detail")
+}
+
+func TestETag(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	tag := w.do("alice", "GET", "/api/images", nil).expect(http.StatusOK).header.Get("ETag")
+	if r := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", `"x", `+tag)).expect(http.StatusNotModified); len(r.body) > 0 {
+		t.Errorf("304 with %s", r.body)
+	}
+	w.version("alice", "app", "2.0", catalog.OutcomeBuilt)
+	if changed := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", tag)).expect(http.StatusOK).header.Get("ETag"); changed == tag {
+		t.Error("the list changed, its ETag did not")
+	}
+}
+
+func TestGzip(t *testing.T) {
+	w := newWorld(t)
+	text := strings.Repeat("the same line again and again\n", 1000)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+builds+"/1/log", nil)
+	w.must(err)
+	req.Header.Set("Authorization", "JWT "+w.tokens["alice"])
+	req.Header.Set("Accept-Encoding", "gzip") // set by hand, the client leaves the answer as it is
+	resp, err := http.DefaultClient.Do(req)
+	w.must(err)
+	defer func() { w.must(resp.Body.Close()) }()
+	if resp.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("not compressed: %v", resp.Header)
+	}
+	unzipped, err := gzip.NewReader(resp.Body)
+	w.must(err)
+	got, err := io.ReadAll(unzipped)
+	w.must(err)
+	if string(got) != text {
+		t.Errorf("got %d bytes of %d", len(got), len(text))
+	}
+}
+
+func TestRequestIDsAreInTheLog(t *testing.T) {
+	w := newWorld(t)
+	r := w.do("alice", "POST", "/api/images", map[string]string{"name": "app"}).expect(http.StatusOK)
+	id := r.header.Get("X-Request-Id")
+	for _, want := range []string{"image created", "status=200"} {
+		found := false
+		for line := range strings.SplitSeq(w.log.String(), "\n") {
+			found = found || strings.Contains(line, want) && strings.Contains(line, id)
+		}
+		if !found {
+			t.Errorf("no line with %q and the ID in:\n%s", want, w.log.String())
+		}
+	}
+	if strings.Contains(w.log.String(), w.tokens["alice"]) {
+		t.Error("the log holds a token")
+	}
+}
+
+// panicking is a part that breaks.
+type panicking struct{ catalog.BuildLogs }
+
+func (panicking) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
+	panic("secret")
+}
+
+func TestPanicsAreAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	server, err := rest.New(rest.Config{Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: panicking{}, Control: w.control, Remover: w.remover,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log})})
+	w.must(err)
+	h := httptest.NewServer(server)
+	defer h.Close()
+	w.url = h.URL
+	e := w.do("alice", "GET", builds, nil).fault(http.StatusInternalServerError, "detail")
+	if strings.Contains(e.Message, "secret") || !strings.Contains(w.log.String(), "secret") {
+		t.Errorf("told %q", e.Message)
+	}
+}
+
+func TestMissingParts(t *testing.T) {
+	if _, err := rest.New(rest.Config{}); err == nil {
+		t.Error("an API without parts")
+	}
+}
+
+func TestHealth(t *testing.T) {
+	broken := false
+	w := newWorld(t, rest.Check{Name: "database", Ping: func(context.Context) error { return nil }},
+		rest.Check{Name: "buildkit", Ping: func(context.Context) error {
+			if broken {
+				return catalog.Wrap(catalog.Unavailable, errors.New("dial unix"), "BuildKit does not answer")
+			}
+			return nil
+		}})
+	w.do("", "GET", "/healthz", nil).expect(http.StatusOK)
+	type ready struct {
+		Status string
+		Checks map[string]string
+	}
+	if r := into[ready](w.do("", "GET", "/readyz", nil).expect(http.StatusOK)); r.Status != "ready" || r.Checks["buildkit"] != "ok" {
+		t.Errorf("%+v", r)
+	}
+	broken = true
+	r := into[ready](w.do("", "GET", "/readyz", nil).expect(http.StatusServiceUnavailable))
+	if r.Status != "unready" || r.Checks["buildkit"] != "BuildKit does not answer" || r.Checks["database"] != "ok" {
+		t.Errorf("%+v", r)
+	}
+	w.do("", "GET", "/healthz", nil).expect(http.StatusOK)
+}

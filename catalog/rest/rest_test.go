@@ -1,0 +1,363 @@
+package rest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+)
+
+const password = "correct horse battery"
+
+// world is the API over a real store, with the users alice, bob and root.
+type world struct {
+	t        *testing.T
+	store    *sqlite.Store
+	accounts *account.Service
+	logs     *fakeLogs
+	control  *fakeControl
+	remover  *fakeRemover
+	url      string
+	spec     routers.Router
+	log      *lockedBuffer
+	users    map[string]catalog.User
+	tokens   map[string]string
+}
+
+func newWorld(t *testing.T, checks ...rest.Check) *world {
+	t.Helper()
+	w := &world{t: t, logs: &fakeLogs{lines: map[int64][]catalog.LogLine{}}, remover: &fakeRemover{}, log: &lockedBuffer{},
+		users: map[string]catalog.User{}, tokens: map[string]string{}}
+	var err error
+	w.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
+	w.must(err)
+	t.Cleanup(func() { w.must(w.store.Close()) })
+	w.accounts = account.New(account.Config{Users: w.store})
+	w.control = &fakeControl{store: w.store}
+	w.logs.store = w.store
+	server, err := rest.New(rest.Config{
+		Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Remover: w.remover,
+		Checks: checks, RegistryHost: "registry.test:8080",
+		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
+	})
+	w.must(err)
+	h := httptest.NewServer(server)
+	t.Cleanup(h.Close)
+	w.url = h.URL
+	w.spec = specRouter(t)
+	for _, name := range []string{"alice", "bob", "root"} {
+		w.users[name], err = w.store.CreateUser(t.Context(), catalog.NewUser{Name: name, Admin: name == "root"})
+		w.must(err)
+		w.tokens[name], _, err = w.accounts.CreateToken(t.Context(), w.users[name].ID, "test", catalog.ScopeWrite, time.Time{})
+		w.must(err)
+	}
+	w.tokens["alice-ro"], _, err = w.accounts.CreateToken(t.Context(), w.users["alice"].ID, "read", catalog.ScopeRead, time.Time{})
+	w.must(err)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func loadSpec(t *testing.T) *openapi3.T {
+	t.Helper()
+	data, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func specRouter(t *testing.T) routers.Router {
+	t.Helper()
+	router, err := gorillamux.NewRouter(loadSpec(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return router
+}
+
+// reply is an answer whose body was read.
+type reply struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   []byte
+}
+
+// option changes a request before it is sent.
+type option func(*http.Request)
+
+func header(name, value string) option {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// do sends a request, with a string or an object as body, by a user's token,
+// and checks the answer against openapi.yaml.
+func (w *world) do(user, method, path string, body any, options ...option) reply {
+	w.t.Helper()
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		data, err := json.Marshal(b)
+		w.must(err)
+		reader = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, reader)
+	w.must(err)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if user != "" {
+		req.Header.Set("Authorization", "JWT "+w.tokens[user])
+	}
+	for _, change := range options {
+		change(req)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	w.must(err)
+	data, err := io.ReadAll(resp.Body)
+	w.must(err)
+	w.must(resp.Body.Close())
+	if resp.Header.Get("X-Request-Id") == "" {
+		w.t.Errorf("%s %s: no request ID", method, path)
+	}
+	w.validate(req, resp, data)
+	return reply{w.t, resp.StatusCode, resp.Header, data}
+}
+
+func (w *world) validate(req *http.Request, resp *http.Response, body []byte) {
+	w.t.Helper()
+	inner := req.Clone(req.Context())
+	inner.URL.Scheme, inner.URL.Host = "", ""
+	route, params, err := w.spec.FindRoute(inner)
+	if err != nil {
+		return // not in the description; TestDescription compares the two
+	}
+	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: inner, PathParams: params, Route: route},
+		Status:                 resp.StatusCode,
+		Header:                 resp.Header,
+		Body:                   io.NopCloser(bytes.NewReader(body)),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		w.t.Errorf("%s %s: the answer is not as openapi.yaml says: %v\n%s", req.Method, req.URL.Path, err, body)
+	}
+}
+
+// expect checks the status and returns the reply.
+func (r reply) expect(status int) reply {
+	r.t.Helper()
+	if r.status != status {
+		r.t.Fatalf("got status %d, want %d: %s", r.status, status, r.body)
+	}
+	return r
+}
+
+// into reads the body.
+func into[T any](r reply) T {
+	r.t.Helper()
+	var v T
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		r.t.Fatalf("%v in %s", err, r.body)
+	}
+	return v
+}
+
+type wireError struct {
+	Message string
+	Errors  []map[string][]string
+}
+
+// fault checks a failure's status and the field it names.
+func (r reply) fault(status int, field string) wireError {
+	r.t.Helper()
+	r.expect(status)
+	e := into[wireError](r)
+	if e.Message == "" || len(e.Errors) != 1 || len(e.Errors[0][field]) != 1 || e.Errors[0][field][0] != e.Message {
+		r.t.Errorf("want a message and the same under %q: %s", field, r.body)
+	}
+	return e
+}
+
+// image makes an image with one version in the given state, and its build.
+func (w *world) version(namespace, image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
+	w.t.Helper()
+	ctx := w.t.Context()
+	ref := catalog.ImageRef{Namespace: namespace, Name: image}
+	i, err := w.store.Image(ctx, ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		i, err = w.store.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: w.users[namespace].ID})
+	}
+	w.must(err)
+	_, err = w.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: i.ID, Version: version, Trigger: catalog.TriggerPush,
+		Commit: strings.Repeat("ab", 20), UserID: w.users[namespace].ID}})
+	w.must(err)
+	b, err := w.store.ClaimBuild(ctx, "test", time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	w.must(err)
+	for n, text := range lines {
+		w.logs.add(b.ID, catalog.LogLine{Offset: time.Duration(n) * 61 * time.Second, Text: text})
+	}
+	if outcome != "" {
+		w.finish(b, outcome)
+	}
+	return b
+}
+
+func (w *world) finish(b catalog.Build, outcome catalog.Outcome) {
+	w.t.Helper()
+	r := catalog.BuildResult{Outcome: outcome, EndedAt: time.Now(), Steps: []catalog.Step{
+		{Digest: "sha256:1", Name: "[1/1] COPY . .", StartedAt: time.Now().Add(-time.Second), EndedAt: time.Now()}}}
+	if outcome == catalog.OutcomeBuilt {
+		r.Digest, r.Size = "sha256:"+strings.Repeat("1", 64), 1234
+	} else {
+		r.Message = "it did not work"
+	}
+	w.must(w.store.FinishBuild(w.t.Context(), b.ID, "test", r))
+	w.logs.wake()
+}
+
+// fakeLogs keeps logs in memory, as the builder does in files.
+type fakeLogs struct {
+	mu      sync.Mutex
+	lines   map[int64][]catalog.LogLine
+	changed chan struct{}
+	store   catalog.Store
+}
+
+func (f *fakeLogs) add(build int64, line catalog.LogLine) {
+	f.mu.Lock()
+	f.lines[build] = append(f.lines[build], line)
+	f.mu.Unlock()
+	f.wake()
+}
+
+func (f *fakeLogs) wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.changed != nil {
+		close(f.changed)
+	}
+	f.changed = make(chan struct{})
+}
+
+func (f *fakeLogs) ReadLog(_ context.Context, build int64, skip, limit int) ([]catalog.LogLine, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lines := f.lines[build]
+	lines = lines[min(skip, len(lines)):]
+	if limit > 0 {
+		lines = lines[:min(limit, len(lines))]
+	}
+	return append([]catalog.LogLine(nil), lines...), nil
+}
+
+func (f *fakeLogs) FollowLog(ctx context.Context, build int64, skip int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	for {
+		f.mu.Lock()
+		changed := f.changed
+		f.mu.Unlock()
+		b, err := f.store.Build(ctx, build)
+		if err != nil {
+			return b, err
+		}
+		lines, _ := f.ReadLog(ctx, build, skip, 0)
+		skip += len(lines)
+		if len(lines) > 0 {
+			if err := emit(lines); err != nil {
+				return b, err
+			}
+		}
+		if b.State.Ended() {
+			return b, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return b, ctx.Err()
+		}
+	}
+}
+
+// fakeControl does what the builder does to the store, without a worker.
+type fakeControl struct{ store catalog.Store }
+
+func (f *fakeControl) Cancel(ctx context.Context, build int64) error {
+	_, err := f.store.CancelBuild(ctx, build, time.Now())
+	return err
+}
+
+func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
+	queued, err := f.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
+		Commit: strings.Repeat("ab", 20), UserID: userID}})
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return queued[0].Build, nil
+}
+
+// fakeRemover writes down what it was asked to remove.
+type fakeRemover struct{ removed []string }
+
+func (f *fakeRemover) RemoveImage(_ context.Context, ref catalog.ImageRef, builds []int64) error {
+	f.removed = append(f.removed, fmt.Sprint(ref, " ", len(builds)))
+	return nil
+}
+
+func (f *fakeRemover) RemoveVersion(_ context.Context, ref catalog.ImageRef, v catalog.Version, builds []int64) error {
+	f.removed = append(f.removed, fmt.Sprint(ref, ":", v.Name, " ", len(builds)))
+	return nil
+}
+
+// lockedBuffer collects a log that several goroutines write.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
