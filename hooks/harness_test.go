@@ -1,0 +1,263 @@
+package hooks_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/hooks"
+)
+
+const (
+	commitA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	commitB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	tagObj  = "cccccccccccccccccccccccccccccccccccccccc"
+	worker  = "worker"
+)
+
+// memorySources is a catalog.Sources without git: tags by repository.
+type memorySources struct {
+	mu   sync.Mutex
+	tags map[catalog.ImageRef]map[string]string
+	kept []string
+}
+
+func (s *memorySources) Tree(context.Context, catalog.ImageRef, string) (catalog.Tree, error) {
+	return nil, errors.ErrUnsupported
+}
+func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
+
+func (s *memorySources) Keep(_ context.Context, _ catalog.ImageRef, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, commit)
+	return nil
+}
+
+func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ref = lower(ref)
+	if s.tags[ref][tag] == commit {
+		delete(s.tags[ref], tag)
+	}
+	return nil
+}
+
+func (s *memorySources) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.TagRef, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var tags []catalog.TagRef
+	for name, commit := range s.tags[lower(ref)] {
+		tags = append(tags, catalog.TagRef{Name: name, Object: commit, Commit: commit})
+	}
+	return tags, nil
+}
+
+// lower names the repository of an image, as it is on disk.
+func lower(ref catalog.ImageRef) catalog.ImageRef {
+	return catalog.ImageRef{Namespace: ref.Namespace, Name: strings.ToLower(ref.Name)}
+}
+
+func (s *memorySources) Repositories(context.Context) ([]catalog.ImageRef, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var refs []catalog.ImageRef
+	for ref := range s.tags {
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+// house is the hooks over the real store, with this test as the builder.
+type house struct {
+	t       *testing.T
+	store   *sqlite.Store
+	sources *memorySources
+	image   catalog.Image
+	hooks   *hooks.Hooks
+
+	mu        sync.Mutex
+	submits   int
+	cancelled []int64
+	before    func(builds []catalog.NewBuild) error // runs before a submit
+	logs      map[string]scriptedLog                // by version
+}
+
+// scriptedLog is what following a version's build gives.
+type scriptedLog struct {
+	lines  []string
+	result catalog.BuildResult // how it ends, when err is nil
+	err    error
+	hang   bool // until the follower's context ends
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	user, err := store.CreateUser(t.Context(), catalog.NewUser{Name: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "App"}, OwnerID: user.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{
+		t: t, store: store, image: image, logs: map[string]scriptedLog{},
+		sources: &memorySources{tags: map[catalog.ImageRef]map[string]string{{Namespace: "alice", Name: "app"}: {}}},
+	}
+	h.hooks = hooks.New(hooks.Config{
+		Store: store, Submitter: h, Logs: h, Control: h, Sources: h.sources,
+		SSHAddress:     func() string { return "git.example:2222" },
+		PublicRegistry: func() string { return "registry.example" },
+	})
+	return h
+}
+
+func (h *house) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.submits++
+	if h.before != nil {
+		if err := h.before(builds); err != nil {
+			return nil, err
+		}
+	}
+	return h.store.QueueBuilds(ctx, builds)
+}
+
+func (h *house) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (h *house) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	build, err := h.store.Build(context.WithoutCancel(ctx), id)
+	if err != nil {
+		return build, err
+	}
+	h.mu.Lock()
+	log := h.logs[build.Version]
+	h.mu.Unlock()
+	for _, line := range log.lines {
+		if err := emit([]catalog.LogLine{{Text: line}}); err != nil {
+			return build, err
+		}
+	}
+	if log.hang {
+		<-ctx.Done()
+		return build, context.Cause(ctx)
+	}
+	build.Outcome, build.Message, build.State = log.result.Outcome, log.result.Message, log.result.Outcome.State()
+	return build, log.err
+}
+
+func (h *house) Cancel(_ context.Context, id int64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cancelled = append(h.cancelled, id)
+	return nil
+}
+
+func (h *house) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
+	return catalog.Build{}, errors.ErrUnsupported
+}
+
+// version brings a version to a state, as a build of a commit leaves it.
+func (h *house) version(name, commit string, state catalog.State) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	queued, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: name, Trigger: catalog.TriggerPush, Commit: commit}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if state == catalog.Pending {
+		return
+	}
+	claimed, err := h.store.ClaimBuild(ctx, worker, time.Now(), time.Now().Add(time.Hour))
+	if err != nil || claimed.ID != queued[0].ID {
+		h.t.Fatalf("claimed %d, want %d: %v", claimed.ID, queued[0].ID, err)
+	}
+	result := catalog.BuildResult{EndedAt: time.Now()}
+	switch state {
+	case catalog.Building:
+		return
+	case catalog.Built:
+		result.Outcome, result.Digest = catalog.OutcomeBuilt, "sha256:"+strings.Repeat("0", 64)
+	case catalog.BuildFailed:
+		result.Outcome = catalog.OutcomeUserError
+	case catalog.Failed:
+		result.Outcome = catalog.OutcomeTimeout
+	}
+	if err := h.store.FinishBuild(ctx, claimed.ID, worker, result); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// state returns a version's state and commit; empty when there is none.
+func (h *house) state(name string) (catalog.State, string) {
+	h.t.Helper()
+	v, err := h.store.Version(h.t.Context(), h.image.ID, name)
+	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
+		h.t.Fatal(err)
+	}
+	return v.State, v.Commit
+}
+
+// screen is what the pusher sees. Each Write must be whole lines.
+type screen struct {
+	t  *testing.T
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(p) == 0 || p[len(p)-1] != '\n' {
+		s.t.Errorf("not whole lines: %q", p)
+	}
+	return s.Buffer.Write(p)
+}
+
+func (s *screen) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(s.String(), "\n"), "\n")
+}
+
+// push is alice's push of tags as "name=commit".
+func (h *house) push(tags ...string) (catalog.Push, *screen) {
+	seen := &screen{t: h.t}
+	p := catalog.Push{Image: h.image, Identity: catalog.Identity{User: catalog.User{ID: h.image.OwnerID, Name: "alice"}}, Progress: seen, Gone: make(chan struct{})}
+	for _, tag := range tags {
+		name, commit, _ := strings.Cut(tag, "=")
+		p.Updates = append(p.Updates, catalog.RefUpdate{Name: "refs/tags/" + name, New: commit, Commit: commit})
+	}
+	return p, seen
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,69 @@
+package hooks_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func TestPreReceiveRules(t *testing.T) {
+	h := newHouse(t)
+	h.version("built", commitA, catalog.Built)
+	h.version("broken", commitA, catalog.BuildFailed)
+	h.version("failed", commitA, catalog.Failed)
+	h.version("building", commitA, catalog.Building)
+	h.version("waiting", commitA, catalog.Pending)
+	tag := func(name, old, commit string) catalog.RefUpdate {
+		return catalog.RefUpdate{Name: "refs/tags/" + name, Old: old, New: commit, Commit: commit}
+	}
+	for _, c := range []struct {
+		name   string
+		update catalog.RefUpdate
+		code   catalog.Code // empty: accepted
+		says   string
+	}{
+		{"new tag", tag("v1.0", "", commitA), "", ""},
+		{"annotated tag", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj, Commit: commitA}, "", ""},
+		{"branch", catalog.RefUpdate{Name: "refs/heads/main", New: commitA, Commit: commitA}, "", ""},
+		{"branch deleted", catalog.RefUpdate{Name: "refs/heads/main", Old: commitA}, "", ""},
+		{"other ref", catalog.RefUpdate{Name: "refs/notes/commits", New: commitA, Commit: commitA}, catalog.Invalid, "only branches and tags"},
+		{"hidden ref", catalog.RefUpdate{Name: "refs/fandogh/keep", New: commitA, Commit: commitA}, catalog.Invalid, "only branches and tags"},
+		{"nested tag", tag("release/1", "", commitA), catalog.Invalid, "use letters, digits"},
+		{"tag beginning with a dash", tag("-v1", "", commitA), catalog.Invalid, "not beginning with"},
+		{"tag with plus", tag("1.0+x", "", commitA), catalog.Invalid, "use letters, digits"},
+		{"tag of a blob", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj}, catalog.Invalid, "is no commit"},
+		{"tag without version deleted", catalog.RefUpdate{Name: "refs/tags/stray", Old: commitA}, "", ""},
+		{"tag deleted", catalog.RefUpdate{Name: "refs/tags/built", Old: commitA}, catalog.Forbidden, "DELETE /api/images/App/versions/built"},
+		{"built, moved by force", tag("built", commitA, commitB), catalog.Conflict, "push a new tag"},
+		{"built, other commit", tag("built", "", commitB), catalog.Conflict, "never changes"},
+		{"built, annotated again", catalog.RefUpdate{Name: "refs/tags/built", Old: commitA, New: tagObj, Commit: commitA}, catalog.Conflict, "never changes"},
+		{"built, tag put back", tag("built", "", commitA), "", ""},
+		{"building, same commit", tag("building", "", commitA), "", ""},
+		{"building, other commit", tag("building", commitA, commitB), catalog.Conflict, "being built from another commit (aaaaaaa)"},
+		{"waiting, same commit", tag("waiting", "", commitA), "", ""},
+		{"waiting, other commit", tag("waiting", "", commitB), catalog.Conflict, "being built from another commit"},
+		{"user's failure, same commit", tag("broken", "", commitA), "", ""},
+		{"user's failure, fixed", tag("broken", "", commitB), "", ""},
+		{"our failure", tag("failed", "", commitA), "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			push, _ := h.push()
+			// A bad ref is refused alone.
+			push.Updates = []catalog.RefUpdate{tag("fine", "", commitA), c.update}
+			refused := h.hooks.PreReceive(t.Context(), push)
+			err := refused[c.update.Name]
+			if catalog.CodeOf(err) != c.code || err != nil && !strings.Contains(catalog.MessageOf(err), c.says) {
+				t.Errorf("refused with %v, want %q %q", err, c.code, c.says)
+			}
+			if refused["refs/tags/fine"] != nil {
+				t.Error("a good tag was refused with it")
+			}
+		})
+	}
+	unsettled, err := h.hooks.Unsettled(t.Context(), h.image)
+	if want := map[string]string{"building": commitA, "waiting": commitA}; err != nil || !maps.Equal(unsettled, want) {
+		t.Errorf("unsettled = %v, %v, want %v", unsettled, err, want)
+	}
+}
