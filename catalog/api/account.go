@@ -32,6 +32,8 @@ type Account struct {
 	Namespace string `json:"namespace"` // the user's own
 	Admin     bool   `json:"admin"`
 	CreatedAt Time   `json:"created_at"`
+	// GitURL and "/namespace/image" make the address to push to: "ssh://git@host:2222".
+	GitURL string `json:"git_url,omitempty"`
 }
 
 // UpdateAccount changes the password. Every other login stays valid.

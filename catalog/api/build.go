@@ -15,6 +15,13 @@ type BuildLog struct {
 	State      string `json:"state"`       // any failure reads FAILED
 }
 
+// BuildEnd is the last event of a followed log.
+type BuildEnd struct {
+	State   string `json:"state"`
+	Outcome string `json:"outcome"`
+	Message string `json:"message"` // why it ended otherwise than built
+}
+
 // BuildDetail is a build without its log.
 type BuildDetail struct {
 	Number   int    `json:"number"` // 1, 2, … within the version

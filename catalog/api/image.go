@@ -31,4 +31,9 @@ type VersionDetail struct {
 	Commit    string        `json:"commit"`    // hex
 	Trigger   string        `json:"trigger"`   // push, upload, github, registry or rebuild
 	Builds    []BuildDetail `json:"builds"`    // newest first
+
+	// From the image itself, once it is BUILT.
+	Platform string       `json:"platform,omitempty"` // "linux/amd64"
+	Layers   []Layer      `json:"layers,omitempty"`   // base first
+	Config   *ImageConfig `json:"config,omitempty"`
 }

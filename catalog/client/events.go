@@ -1,0 +1,126 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+const eventStream = "text/event-stream"
+
+// errNoStream is a server that offers no stream of this log.
+var errNoStream = errors.New("the server streams no logs")
+
+var errSilent = errors.New("the connection went silent")
+
+// errBrokeOff is a stream without its end event.
+var errBrokeOff = errors.New("the stream broke off")
+
+// event is one event of a text/event-stream.
+type event struct {
+	name string // empty: the default
+	id   string
+	data string
+}
+
+// streamOnce reads the log's stream until its end event.
+func (f *follower) streamOnce(ctx context.Context, u *url.URL) (api.BuildEnd, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(f.client.pace.silence, func() { cancel(errSilent) })
+	defer watchdog.Stop()
+	req, err := f.client.request(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return api.BuildEnd{}, err
+	}
+	req.Header.Set("Accept", eventStream)
+	if f.lines > 0 {
+		req.Header.Set("Last-Event-ID", strconv.Itoa(f.lines))
+	}
+	resp, err := f.client.send(req)
+	if err != nil {
+		return api.BuildEnd{}, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	if err := offersStream(resp); err != nil {
+		return api.BuildEnd{}, err
+	}
+	var end api.BuildEnd
+	err = readEvents(resp.Body, func() { watchdog.Reset(f.client.pace.silence) }, func(e event) (bool, error) {
+		if e.name == "end" {
+			return true, json.Unmarshal([]byte(e.data), &end)
+		}
+		if line, err := strconv.Atoi(e.id); err == nil && e.name == "" {
+			f.lines = line
+			f.emit(e.data)
+		}
+		return false, nil
+	})
+	if err != nil {
+		return end, f.client.networkError(ctx, err)
+	}
+	return end, nil
+}
+
+func offersStream(resp *http.Response) error {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		if err == nil && mediaType == eventStream {
+			return nil
+		}
+		return errNoStream
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+		return errNoStream
+	}
+	return refusal(resp)
+}
+
+// readEvents hands over events until one is the last. alive is called for all
+// that comes, comments included.
+func readEvents(r io.Reader, alive func(), handle func(event) (last bool, err error)) error {
+	lines := bufio.NewReader(r)
+	var e event
+	var data []string
+	for {
+		line, err := lines.ReadString('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return errBrokeOff
+		case err != nil:
+			return err
+		}
+		alive()
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			if data != nil {
+				e.data = strings.Join(data, "\n")
+				if last, err := handle(e); last || err != nil {
+					return err
+				}
+			}
+			e, data = event{}, nil
+			continue
+		}
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "event":
+			e.name = value
+		case "id":
+			e.id = value
+		case "data":
+			data = append(data, value)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+// In returns the same client for another namespace.
+func (c *Client) In(namespace string) *Client {
+	other := *c
+	other.namespace = namespace
+	return &other
+}
+
+// Images lists the namespace's images, newest first.
+func (c *Client) Images(ctx context.Context) iter.Seq2[api.Image, error] {
+	return pages[api.Image](ctx, c, nil, "images")
+}
+
+// CreateImage makes an image without versions and returns the server's sentence.
+func (c *Client) CreateImage(ctx context.Context, name string) (string, error) {
+	out, err := ask[api.Message](ctx, c, http.MethodPost, api.CreateImage{Name: name}, "images")
+	return out.Message, err
+}
+
+// DeleteImage deletes an image with all its versions.
+func (c *Client) DeleteImage(ctx context.Context, image string) error {
+	return c.remove(ctx, "images", image)
+}
+
+// Versions lists an image's versions, newest first, only those in the given
+// states if there are any.
+func (c *Client) Versions(ctx context.Context, image string, states ...string) iter.Seq2[api.Version, error] {
+	return pages[api.Version](ctx, c, url.Values{"state": states}, "images", image, "versions")
+}
+
+// Version tells all that is known of a version.
+func (c *Client) Version(ctx context.Context, image, version string) (api.VersionDetail, error) {
+	return ask[api.VersionDetail](ctx, c, http.MethodGet, nil, "images", image, "versions", version)
+}
+
+// History lists the instructions that made a version's image, newest first.
+func (c *Client) History(ctx context.Context, image, version string) ([]api.HistoryEntry, error) {
+	return Collect(pages[api.HistoryEntry](ctx, c, nil, "images", image, "versions", version, "history"), 0)
+}
+
+// DeleteVersion deletes a version with its builds, logs and tag.
+func (c *Client) DeleteVersion(ctx context.Context, image, version string) error {
+	return c.remove(ctx, "images", image, "versions", version)
+}
+
+// Cancel stops a version's newest build and returns the server's sentence.
+func (c *Client) Cancel(ctx context.Context, image, version string) (string, error) {
+	out, err := ask[api.Message](ctx, c, http.MethodPost, nil, "images", image, "versions", version, "cancel")
+	return out.Message, err
+}
+
+// Rebuild queues a failed version's commit for another build.
+func (c *Client) Rebuild(ctx context.Context, image, version string) (api.BuildDetail, error) {
+	return ask[api.BuildDetail](ctx, c, http.MethodPost, nil, "images", image, "versions", version, "rebuild")
+}
