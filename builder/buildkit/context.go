@@ -23,10 +23,11 @@ import (
 //   - A directory carries the commit's time. The receiver touches directories as
 //     it updates them; being equal to the epoch that image timestamps are
 //     clamped to, the value does not depend on what was there before.
-//   - The receiver takes a failed Open for an empty file, so Open never fails
-//     and the reader does.
+//   - The receiver takes a failed Open for an empty file and waits for ever after
+//     a failed Read, so a file that can't be read ends the whole solve.
 type contextFS struct {
-	ctx  context.Context // of the solve; the tree is not read after it ended
+	ctx  context.Context         // of the solve; the tree is not read after it ended
+	fail context.CancelCauseFunc // ends the solve
 	tree catalog.Tree
 	root string // slash path in the tree, "." for all of it
 }
@@ -69,16 +70,10 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 	return err
 }
 
-// Open returns a file's bytes, or a reader that fails with the reason why not.
+// Open returns a file's bytes. It never fails, but the reader may.
 func (c *contextFS) Open(name string) (io.ReadCloser, error) {
-	if err := c.ctx.Err(); err != nil {
-		return failingReader{err}, nil
-	}
 	file, err := c.tree.Open(path.Join(c.root, cleanTarget(name)))
-	if err != nil {
-		return failingReader{err}, nil
-	}
-	return &contextFile{ctx: c.ctx, file: file}, nil
+	return &contextFile{fs: c, name: name, file: file, err: err}, nil
 }
 
 func (c *contextFS) relative(name string) string {
@@ -115,22 +110,40 @@ func cleanTarget(target string) string {
 	return strings.TrimPrefix(path.Clean("/"+target), "/")
 }
 
-// contextFile stops reading the tree when the solve ended.
+// contextFile stops reading the tree when the solve ended, and ends the solve
+// when it can't read.
 type contextFile struct {
-	ctx  context.Context
-	file fs.File
+	fs   *contextFS
+	name string
+	file fs.File // nil when err is set
+	err  error   // of opening
 }
 
-func (f *contextFile) Read(p []byte) (int, error) {
-	if err := f.ctx.Err(); err != nil {
+func (f *contextFile) Read(p []byte) (n int, err error) {
+	if err := f.fs.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return f.file.Read(p)
+	if err = f.err; err == nil {
+		n, err = f.file.Read(p)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.fs.fail(&treeError{f.name, err})
+	}
+	return n, err
 }
 
-func (f *contextFile) Close() error { return f.file.Close() }
+func (f *contextFile) Close() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Close()
+}
 
-type failingReader struct{ err error }
+// treeError is why the commit's files could not be handed over.
+type treeError struct {
+	name string
+	err  error
+}
 
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
-func (r failingReader) Close() error             { return nil }
+func (e *treeError) Error() string { return "read " + e.name + ": " + e.err.Error() }
+func (e *treeError) Unwrap() error { return e.err }

@@ -27,14 +27,19 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 
 // theirs are texts of the user's mistakes that carry no place in a Dockerfile.
 var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
-	`|unknown (instruction|flag)|no build stage|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|no such host`)
+	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host`)
 
 // classify says why a solve failed, for the user and for the retry rule.
-func classify(err error, view *progress) *builder.SolveError {
+// limited tells that steps have a memory limit.
+func classify(err error, view *progress, limited bool) *builder.SolveError {
+	var unread *treeError
+	if errors.As(err, &unread) {
+		return infrastructure(err, "the builder failed to read %s of this commit", unread.name)
+	}
 	text := rootText(err)
 	failed := view.failed(failedVertex(err))
 	where, excerpt := place(err)
-	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed), Err: err}
+	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed, limited), Err: err}
 
 	subject := text
 	var exit *gateway.ExitError
@@ -43,7 +48,7 @@ func classify(err error, view *progress) *builder.SolveError {
 	}
 	switch result.Outcome {
 	case catalog.OutcomeOutOfMemory:
-		subject += " (out of memory: the step needs more than the builder has)"
+		subject += ": killed for want of memory; the step needs more than the builder gives it"
 	case catalog.OutcomeInfrastructure:
 		subject = "the builder failed: " + subject
 	}
@@ -61,7 +66,7 @@ func classify(err error, view *progress) *builder.SolveError {
 	return result
 }
 
-func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
+func outcomeOf(err error, text string, placed bool, failed *step, limited bool) catalog.Outcome {
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure
@@ -69,7 +74,9 @@ func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcom
 	var exit *gateway.ExitError
 	isExit := errors.As(err, &exit)
 	switch {
-	case isExit && exit.ExitCode == exitKilled && strings.Contains(text, "cannot allocate memory"):
+	// BuildKit knows of the kernel's kill where cgroup v2 tells; else a
+	// kill under a limit is taken for one.
+	case isExit && exit.ExitCode == exitKilled && (limited || strings.Contains(text, "cannot allocate memory")):
 		return catalog.OutcomeOutOfMemory
 	case isExit && exit.ExitCode != gateway.UnknownExitStatus:
 		return catalog.OutcomeUserError
@@ -103,7 +110,7 @@ func place(err error) (where string, excerpt []string) {
 	if s.Info == nil || len(s.Ranges) == 0 {
 		return "", nil
 	}
-	lines := strings.Split(string(s.Info.Data), "\n")
+	lines := strings.Split(strings.TrimRight(string(s.Info.Data), "\n"), "\n")
 	first, last := int(s.Ranges[0].Start.Line), int(s.Ranges[0].Start.Line)
 	for _, r := range s.Ranges {
 		first = min(first, int(r.Start.Line))
@@ -131,21 +138,39 @@ func exitText(exit *gateway.ExitError) string {
 	if exit.ExitCode == gateway.UnknownExitStatus {
 		return "the process could not be started or watched"
 	}
+	if exit.ExitCode == exitKilled {
+		return "exit code 137 (killed)"
+	}
 	return fmt.Sprintf("exit code %d", exit.ExitCode)
 }
 
 // wrapping is what the layers of BuildKit say before they say what happened.
 var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to compute cache key|failed to receive status|failed to get status|Unknown|failed to calculate checksum of ref \S+|code = \w+ desc =|desc =): ?`)
 
+// noBase is how BuildKit says that a base image is not to be had; it repeats the name.
+var noBase = regexp.MustCompile(`^(\S+): failed to resolve source metadata for \S+: `)
+
+// denied is how BuildKit reports what sourcePolicy forbids.
+var denied = regexp.MustCompile(`source "(docker-image://)?([^"]*)" denied by policy`)
+
 func rootText(err error) string {
 	text := err.Error()
+	if m := denied.FindStringSubmatch(text); m != nil && m[1] != "" {
+		return "base image " + m[2] + " is refused by policy: it is not in this image's namespace"
+	} else if m != nil {
+		return "ADD " + m[2] + " is refused by policy: it is an address of the builder's own machine"
+	}
 	for {
 		shorter := wrapping.ReplaceAllString(text, "")
 		if shorter == text {
-			return text
+			break
 		}
 		text = shorter
 	}
+	if m := noBase.FindStringSubmatch(text); m != nil {
+		return "base image " + m[1] + ": " + strings.TrimPrefix(text[len(m[0]):], m[1]+": ")
+	}
+	return text
 }
 
 func oneLine(text string) string {

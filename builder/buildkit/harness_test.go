@@ -36,6 +36,9 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(managerChildEnv); dir != "" {
+		os.Exit(runManagerChild(dir))
+	}
 	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -127,7 +130,7 @@ type testRegistry struct {
 	server *httptest.Server
 	app    http.Handler
 	mu     sync.Mutex
-	fail   bool // answers 503
+	fail   bool // answers 403
 }
 
 func newTestRegistry(dir string) (*testRegistry, error) {
@@ -153,7 +156,7 @@ func (r *testRegistry) serve(w http.ResponseWriter, req *http.Request) {
 	fail := r.fail
 	r.mu.Unlock()
 	if fail {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		w.WriteHeader(http.StatusForbidden) // what clients don't try again
 		return
 	}
 	user, password, ok := req.BasicAuth()

@@ -125,7 +125,10 @@ func (m *Manager) writeConfig() error {
 		"otel":    table{"socketPath": filepath.Join(filepath.Dir(m.socket), "otel.sock")},
 		"cdi":     table{"disabled": true},
 		"history": table{"maxEntries": 20}, // the build's log is Fandogh's to keep
-		"worker":  table{"oci": oci, "containerd": table{"enabled": false}},
+		// A "# syntax=" image runs with more say than a Dockerfile has, over cache
+		// mounts for one, so it may only be Docker's own.
+		"frontend": table{"gateway.v0": table{"allowedRepositories": []string{"docker/dockerfile", "docker/dockerfile-upstream"}}},
+		"worker":   table{"oci": oci, "containerd": table{"enabled": false}},
 	}
 	if m.cfg.RegistryHost != "" {
 		config["registry"] = table{m.cfg.RegistryHost: table{"http": m.cfg.PlainHTTP}}

@@ -14,6 +14,12 @@ import (
 // tailLines is how many lines of output a step keeps for a failure's detail.
 const tailLines = 20
 
+// BuildKit's own preparations get a line for their end only when they took long.
+const (
+	internalPrefix = "[internal] "
+	quietInternal  = time.Second
+)
+
 // progress turns BuildKit's status messages into events. One solve's statuses
 // arrive in one goroutine, so it needs no lock. What it writes:
 //
@@ -45,7 +51,9 @@ func newProgress(limit int64, emit func(builder.Event)) *progress {
 
 func (p *progress) update(status *client.SolveStatus) {
 	for _, v := range status.Vertexes {
-		p.start(v)
+		if p.start(v); v.Cached {
+			p.end(v) // nothing comes between; later steps must not be shown before it
+		}
 	}
 	for _, l := range status.Logs {
 		p.output(l)
@@ -122,6 +130,9 @@ func (p *progress) end(v *client.Vertex) {
 	case v.Cached:
 		s.closed = true
 		p.say(s, at, "CACHED")
+	case strings.HasPrefix(s.Name, internalPrefix) && at.Sub(s.StartedAt) < quietInternal:
+		s.closed = true
+		p.changed(s, at)
 	default:
 		s.closed = true
 		p.say(s, at, "done "+seconds(s.EndedAt.Sub(s.StartedAt)))

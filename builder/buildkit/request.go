@@ -23,20 +23,25 @@ func tenantKey(ref catalog.ImageRef) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// solveOptions translates a request. ctx is the solve's: the tree is not read
-// after it ended.
-func (s *Solver) solveOptions(ctx context.Context, r builder.SolveRequest, src source) client.SolveOpt {
+// solveOptions translates a request. ctx is the solve's, and fail ends it: the tree
+// is not read afterwards.
+func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
 	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
+	attrs := frontendAttrs(r.Options, src, key, epoch)
+	if s.cfg.StepMemory > 0 {
+		attrs["memory"] = strconv.FormatInt(s.cfg.StepMemory, 10)
+	}
 	return client.SolveOpt{
 		Frontend:      "dockerfile.v0",
-		FrontendAttrs: frontendAttrs(r.Options, src, key, epoch),
+		FrontendAttrs: attrs,
 		LocalMounts: map[string]fsutil.FS{
-			"context":    &contextFS{ctx: ctx, tree: r.Tree, root: src.contextDir},
-			"dockerfile": &contextFS{ctx: ctx, tree: r.Tree, root: "."},
+			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},
+			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: "."},
 		},
-		SharedKey: key,
-		Session:   []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
+		SharedKey:    key,
+		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),
+		Session:      []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
 		Exports: []client.ExportEntry{{
 			Type: client.ExporterImage,
 			Attrs: map[string]string{

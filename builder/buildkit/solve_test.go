@@ -1,7 +1,17 @@
 package buildkit
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func TestSolvePushesAnImage(t *testing.T) {
@@ -9,14 +19,257 @@ func TestSolvePushesAnImage(t *testing.T) {
 		"Dockerfile": busyboxImage + "COPY hello.txt /\nRUN echo built > /built.txt && echo shown\n",
 		"hello.txt":  "hello\n",
 	}).withBusybox()
-	r := request("ann", "first", "1.0", tree)
+	r := request("ann", "First", "1.0", tree)
 	result, log := solve(t, r)
-	t.Log(log)
-	t.Log(result)
 	if got := imageFile(t, r, "hello.txt"); got != "hello\n" {
 		t.Errorf("hello.txt holds %q", got)
 	}
 	if got := imageFile(t, r, "built.txt"); got != "built\n" {
 		t.Errorf("built.txt holds %q", got)
 	}
+	if !strings.Contains(log, "RUN echo built") || !strings.Contains(log, "| shown") {
+		t.Errorf("log lacks the step or its output:\n%s", log)
+	}
+	manifest := shared.registry.get(t, "ann", "ann/first/manifests/"+result.Digest)
+	var doc document
+	if err := json.Unmarshal(manifest, &doc); err != nil {
+		t.Fatal(err)
+	}
+	want := int64(len(manifest)) + doc.Config.Size
+	for _, layer := range doc.Layers {
+		want += layer.Size
+	}
+	if result.Size != want {
+		t.Errorf("size is %d, want %d", result.Size, want)
+	}
+}
+
+func TestOneChangedByteIsInTheNextImage(t *testing.T) {
+	tree := func(content string) *testTree {
+		return newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "app.txt": content})
+	}
+	for i, content := range []string{"version 1", "version 2", "version 1"} {
+		r := request("ann", "onebyte", fmt.Sprint(i), tree(content))
+		solve(t, r)
+		if got := imageFile(t, r, "app.txt"); got != content {
+			t.Errorf("push %d: the image holds %q, want %q", i, got, content)
+		}
+	}
+}
+
+func TestSameCommitSameDigest(t *testing.T) {
+	older := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "lib/one": "1"})
+	tree := func() *testTree {
+		return newTree(map[string]string{
+			"Dockerfile": busyboxImage + "COPY . /src\nRUN echo made > /made && date > /when && mkdir -p /a/b\n",
+			"lib/one":    "1", "lib/two": "2", "lib/deep/three": "3", ".dockerignore": "busybox\n!busybox\n",
+		}).withBusybox()
+	}
+	dir := t.TempDir()
+	fresh, err := NewManager(managerConfig(filepath.Join(dir, "other"), shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runManager(t, fresh)
+	solver, err := New(solverConfig(fresh, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// The shared daemon has an older context of this image to update, the other none.
+	solve(t, request("ann", "same", "0.9", older))
+	want := newTree(nil)
+	want.MapFS = tree().MapFS
+	want.add("Dockerfile", strings.ReplaceAll(string(want.MapFS["Dockerfile"].Data), "date > /when && ", ""), 0o644)
+	first, _ := solve(t, request("ann", "same", "1.0", want))
+	second, _ := solve(t, request("ann", "same", "2.0", want))
+	elsewhere, err := solver.Solve(t.Context(), request("ann", "same", "3.0", want), (&recorder{}).event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request("ann", "same", "4.0", want)
+	r.Options.NoCache = true
+	uncached, log := solve(t, r)
+	if strings.Contains(log, "CACHED") {
+		t.Errorf("no-cache used the cache:\n%s", log)
+	}
+	if first != second || first != elsewhere || first != uncached {
+		t.Errorf("one commit has the images %v, %v, %v elsewhere and %v uncached", first, second, elsewhere, uncached)
+	}
+}
+
+func TestTenantsShareNoContextFile(t *testing.T) {
+	// What BuildKit compares, path, size and time, is equal; the bytes are not.
+	tree := func(content string) *testTree {
+		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "secret.txt": content})
+		tree.MapFS["secret.txt"].ModTime = testEpoch
+		return tree
+	}
+	solve(t, request("ann", "app", "1.0", tree("of ann")))
+	bobs := request("bob", "app", "1.0", tree("of bob"))
+	solve(t, bobs)
+	if got := imageFile(t, bobs, "secret.txt"); got != "of bob" {
+		t.Errorf("bob's image holds %q", got)
+	}
+	other := request("ann", "other", "1.0", tree("others"))
+	solve(t, other)
+	if got := imageFile(t, other, "secret.txt"); got != "others" {
+		t.Errorf("the other image holds %q", got)
+	}
+}
+
+func TestTenantsShareNoCacheMount(t *testing.T) {
+	tree := func(mark string) *testTree {
+		return newTree(map[string]string{"Dockerfile": busyboxImage +
+			"RUN --mount=type=cache,target=/cache cat /cache/* > /seen 2>/dev/null; echo " + mark + " >> /cache/mark\n"}).withBusybox()
+	}
+	for _, test := range []struct{ namespace, image, mark, want string }{
+		{"ann", "mounts", "one", ""},
+		{"ann", "mounts", "two", "one\n"}, // the proof that the cache is kept at all
+		{"bob", "mounts", "three", ""},
+		{"ann", "mounts2", "four", ""},
+	} {
+		r := request(test.namespace, test.image, test.mark, tree(test.mark))
+		// A build arg that would choose the cache's namespace is not passed on.
+		r.Options.Args = map[string]string{"BUILDKIT_CACHE_MOUNT_NS": "everybody"}
+		solve(t, r)
+		if got := imageFile(t, r, "seen"); got != test.want {
+			t.Errorf("%s/%s %s saw %q in its cache, want %q", test.namespace, test.image, test.mark, got, test.want)
+		}
+	}
+}
+
+func TestUnreadableFileFailsTheBuild(t *testing.T) {
+	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY data.bin /\n", "data.bin": "0123456789"})
+	tree.opens = map[string]error{"data.bin": errors.New("object is corrupt")}
+	failure, _ := solveError(t, request("ann", "unreadable", "1.0", tree))
+	if !strings.Contains(failure.Error(), "object is corrupt") || !strings.Contains(failure.Message, "data.bin") || failure.Outcome != catalog.OutcomeInfrastructure {
+		t.Errorf("got %s: %s", failure.Outcome, failure.Message)
+	}
+}
+
+func TestContextKeepsNamesModesAndLinks(t *testing.T) {
+	tree := newTree(map[string]string{
+		"Dockerfile": busyboxImage + "COPY . /src\n" +
+			"RUN cd /src && find . | sort > /list && stat -c '%a %u:%g %N' run.sh link > /modes && cat link > /linked\n",
+		"a/b": "1", "a-b": "2", "a.b/c": "3", "a/z/y": "4", "نام.txt": "5", "skip/this": "6",
+		".dockerignore": "skip\nDockerfile\n", "run.sh": "#!/bin/sh\n",
+	}).withBusybox()
+	tree.MapFS["run.sh"].Mode = 0o755
+	tree.add("link", "a/b", fs.ModeSymlink|0o777)
+	r := request("ann", "modes", "1.0", tree)
+	solve(t, r)
+	want := ".\n./.dockerignore\n./a\n./a-b\n./a.b\n./a.b/c\n./a/b\n./a/z\n./a/z/y\n./busybox\n./link\n./run.sh\n./نام.txt\n"
+	if got := imageFile(t, r, "list"); got != want {
+		t.Errorf("the context holds\n%swant\n%s", got, want)
+	}
+	if got, want := imageFile(t, r, "modes"), "755 0:0 run.sh\n777 0:0 'link' -> 'a/b'\n"; got != want {
+		t.Errorf("modes and owners are %q, want %q", got, want)
+	}
+	if got := imageFile(t, r, "linked"); got != "1" {
+		t.Errorf("the link leads to %q", got)
+	}
+}
+
+func TestContextAndDockerfileOptions(t *testing.T) {
+	tree := newTree(map[string]string{
+		"build/app.Dockerfile":              "ARG NAME\nFROM scratch AS base\nARG NAME\nLABEL name=$NAME\nCOPY . /\nFROM base AS other\nLABEL stage=other\n",
+		"build/app.Dockerfile.dockerignore": "*.tmp\n",
+		"web/index.html":                    "hello", "web/x.tmp": "drop", "top.txt": "outside",
+	})
+	r := request("ann", "options", "1.0", tree)
+	r.Options = catalog.BuildOptions{
+		Context: "web", Dockerfile: "build/app.Dockerfile", Target: "base",
+		Args: map[string]string{"NAME": "pistachio"}, Platform: "linux/arm64", Pull: true,
+	}
+	result, _ := solve(t, r)
+	if got := imageFile(t, r, "index.html"); got != "hello" {
+		t.Errorf("index.html holds %q", got)
+	}
+	var doc document
+	if err := json.Unmarshal(shared.registry.get(t, "ann", "ann/options/manifests/"+result.Digest), &doc); err != nil {
+		t.Fatal(err)
+	}
+	config := string(shared.registry.get(t, "ann", "ann/options/blobs/"+doc.Config.Digest.String()))
+	for _, part := range []string{`"name":"pistachio"`, `"architecture":"arm64"`} {
+		if !strings.Contains(config, part) {
+			t.Errorf("config lacks %s: %s", part, config)
+		}
+	}
+	if strings.Contains(config, `"stage"`) {
+		t.Errorf("target was not heeded: %s", config)
+	}
+	blob := shared.registry.get(t, "ann", "ann/options/blobs/"+doc.Layers[0].Digest.String())
+	for header := range tarFiles(t, strings.NewReader(string(blob))) {
+		if header.Name != "index.html" {
+			t.Errorf("the image holds %s", header.Name)
+		}
+	}
+}
+
+func TestSeveralPlatformsMakeAnIndex(t *testing.T) {
+	r := request("ann", "platforms", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY Dockerfile /\n"}))
+	r.Options.Platform = "linux/amd64,linux/arm64"
+	result, _ := solve(t, r)
+	raw := shared.registry.get(t, "ann", "ann/platforms/manifests/"+result.Digest)
+	var index document
+	if err := json.Unmarshal(raw, &index); err != nil {
+		t.Fatal(err)
+	}
+	if len(index.Manifests) != 2 {
+		t.Fatalf("index holds %d manifests, want 2: %s", len(index.Manifests), raw)
+	}
+	least := int64(len(raw)) + index.Manifests[0].Size + index.Manifests[1].Size
+	if result.Size <= least {
+		t.Errorf("size %d does not count configs and layers beyond %d", result.Size, least)
+	}
+}
+
+func TestBaseImageIsTakenWithTheBuildsRights(t *testing.T) {
+	base := request("ann", "base", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY mine.txt /\n", "mine.txt": "of ann"}))
+	baseResult, _ := solve(t, base)
+	from := func(reference string) *testTree {
+		return newTree(map[string]string{"Dockerfile": "FROM " + reference + "\nCOPY more.txt /\n", "more.txt": "more"})
+	}
+	anns := request("ann", "child", "1.0", from(base.Destination))
+	solve(t, anns)
+	if got := imageFile(t, anns, "mine.txt"); got != "of ann" {
+		t.Errorf("the base's file holds %q", got)
+	}
+	for _, reference := range []string{
+		base.Destination,
+		strings.TrimSuffix(base.Destination, ":1.0") + "@" + baseResult.Digest,
+	} {
+		failure, _ := solveError(t, request("bob", "child", "1.0", from(reference)))
+		if failure.Outcome != catalog.OutcomeUserError {
+			t.Errorf("bob's build from %s: %v", reference, failure)
+		}
+	}
+}
+
+func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
+	marker := fmt.Sprint(7_000_000 + time.Now().UnixNano()%1_000_000)
+	tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN echo asleep; sleep " + marker + "\n"}).withBusybox()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	rec := &recorder{notify: make(chan string, 1000)}
+	done := make(chan error, 1)
+	go func() {
+		_, err := shared.solver.Solve(ctx, request("ann", "cancelled", "1.0", tree), rec.event)
+		done <- err
+	}()
+	awaitLine(t, rec, "| asleep")
+	if !processRuns(marker) {
+		t.Fatal("the step's process was not found; the test can't prove anything")
+	}
+	cancel()
+	cancelled := time.Now()
+	err := <-done
+	if took := time.Since(cancelled); took > time.Second {
+		t.Errorf("the solve took %s to stop", took)
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("solve returned %v, want the context's error", err)
+	}
+	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
 }

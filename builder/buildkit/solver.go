@@ -34,6 +34,7 @@ type Config struct {
 	RegistryAliases []string
 	PlainHTTP       bool         // the registry does not speak TLS
 	HTTPClient      *http.Client // reads manifests from the registry; nil: http.DefaultClient
+	StepMemory      int64        // bytes that a RUN step may use; 0: no limit
 	LogLimit        int64        // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
 }
@@ -103,7 +104,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		return builder.SolveResult{}, classify(err, view)
+		return builder.SolveResult{}, classify(err, view, s.cfg.StepMemory > 0)
 	}
 	return s.result(ctx, r, response)
 }
@@ -111,8 +112,8 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 // run solves, hands what happens to view, and returns soon after ctx ends.
 func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, view *progress) (*client.SolveResponse, error) {
 	// Ends with run, so that nobody reads the tree after Solve returned.
-	solveCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	solveCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(context.Canceled)
 	type outcome struct {
 		response *client.SolveResponse
 		err      error
@@ -120,17 +121,17 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
 	go func() {
-		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, r, src), statuses)
+		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, cancel, r, src), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
 	// its end. After a cancellation they are drained unseen.
 	var cut <-chan time.Time
-	cancelled := ctx.Done()
+	cancelled := solveCtx.Done()
 	for open := true; open; {
 		select {
 		case status, ok := <-statuses:
-			if open = ok; ok && ctx.Err() == nil {
+			if open = ok; ok && solveCtx.Err() == nil {
 				view.update(status)
 			}
 		case <-cancelled:
@@ -138,11 +139,14 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 			cut = time.After(cancelGrace)
 		case <-cut:
 			go drain(statuses)
-			return nil, ctx.Err()
+			return nil, context.Cause(solveCtx)
 		}
 	}
 	view.finish()
 	end := <-done
+	if cause := context.Cause(solveCtx); cause != nil {
+		return nil, cause
+	}
 	return end.response, end.err
 }
 

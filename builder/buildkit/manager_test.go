@@ -1,0 +1,241 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/vishvananda/netlink"
+)
+
+// managerChildEnv makes this test binary a program that only runs a manager, in
+// the directory that it names, so that a test can kill it.
+const managerChildEnv = "FANDOGH_TEST_MANAGER_CHILD"
+
+func runManagerChild(dir string) int {
+	manager, err := NewManager(ManagerConfig{
+		Dir: dir, Binary: os.Getenv("FANDOGH_TEST_BUILDKITD"), Logger: testLogger("child"),
+		RegistryHost: os.Getenv("FANDOGH_TEST_REGISTRY"), PlainHTTP: true,
+	})
+	if err == nil {
+		err = manager.Run(context.Background())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// startSleep begins a build whose step sleeps, and returns when it does. The
+// marker is an argument of the sleeping process.
+func startSleep(t *testing.T, solver *Solver, image string) (marker string, done <-chan error) {
+	t.Helper()
+	marker = strconv.FormatInt(8_000_000+time.Now().UnixNano()%1_000_000, 10)
+	tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN echo asleep; sleep " + marker + "\n"}).withBusybox()
+	rec := &recorder{notify: make(chan string, 1000)}
+	result := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go func() {
+		_, err := solver.Solve(ctx, request("ann", image, "1.0", tree), rec.event)
+		result <- err
+	}()
+	awaitLine(t, rec, "| asleep")
+	if !processRuns(marker) {
+		t.Fatal("the sleeping process was not found; the test can't prove anything")
+	}
+	return marker, result
+}
+
+// daemonOf returns the process of a manager's buildkitd.
+func daemonOf(t *testing.T, dir string) int {
+	t.Helper()
+	for _, proc := range processes(filepath.Join(dir, "buildkitd.toml")) {
+		if pid, err := strconv.Atoi(filepath.Base(proc)); err == nil {
+			return pid
+		}
+	}
+	t.Fatalf("no buildkitd runs in %s", dir)
+	return 0
+}
+
+func TestKilledBuildkitdIsStartedAgainAndLeavesNoProcess(t *testing.T) {
+	dir := t.TempDir()
+	m, err := NewManager(managerConfig(dir, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runManager(t, m)
+	solver, err := New(solverConfig(m, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker, done := startSleep(t, solver, "killed")
+	old := daemonOf(t, dir)
+	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		var failure *builder.SolveError
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure {
+			t.Errorf("the solve ended with %v, want an infrastructure failure", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the solve did not notice that buildkitd is gone")
+	}
+	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
+	eventually(t, "buildkitd runs again", func() bool { return solver.Ping(t.Context()) == nil })
+	tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN true\n"}).withBusybox()
+	if _, err := solver.Solve(t.Context(), request("ann", "after", "1.0", tree), func(builder.Event) {}); err != nil {
+		t.Errorf("the next build: %v", err)
+	}
+
+	stop()
+	requireNothingLeft(t, m)
+}
+
+// requireNothingLeft checks that a stopped manager left the machine as it was.
+func requireNothingLeft(t *testing.T, m *Manager) {
+	t.Helper()
+	if running := processes(m.configPath()); len(running) > 0 {
+		t.Errorf("buildkitd still runs: %v", running)
+	}
+	if _, err := netlink.LinkByName(m.network.bridge); err == nil {
+		t.Errorf("the bridge %s is left", m.network.bridge)
+	}
+	for _, table := range []string{"filter", "nat"} {
+		rules, err := exec.Command("iptables-save", "-t", table).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(rules), m.id) {
+			t.Errorf("rules are left in table %s:\n%s", table, rules)
+		}
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		if left, _ := filepath.Glob(pattern + m.cgroupParent()); len(left) > 0 {
+			t.Errorf("control groups are left: %v", left)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), m.cfg.Dir) {
+		t.Errorf("mounts are left:\n%s", mounts)
+	}
+}
+
+func TestKilledDaemonTakesBuildkitdAlong(t *testing.T) {
+	dir := t.TempDir()
+	m, err := NewManager(managerConfig(dir, shared.registry)) // of the same directory, to be run after the kill
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := exec.Command(os.Args[0])
+	daemon.Env = append(os.Environ(), managerChildEnv+"="+dir, "FANDOGH_TEST_BUILDKITD="+testTool("buildkitd"),
+		"FANDOGH_TEST_REGISTRY="+shared.registry.host())
+	daemon.Stderr = os.Stderr
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Wait()         //nolint:errcheck // it was killed
+	defer daemon.Process.Kill() //nolint:errcheck // it is dead already when all goes well
+	solver, err := New(solverConfig(m, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "buildkitd answers", func() bool { return solver.Ping(t.Context()) == nil })
+	marker, _ := startSleep(t, solver, "orphan")
+	pid := daemonOf(t, dir)
+
+	if err := daemon.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "buildkitd dies with its parent", func() bool { return syscall.Kill(pid, 0) != nil })
+	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
+
+	stop := runManager(t, m) // takes over what the killed one left
+	if err := solver.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	stop()
+	requireNothingLeft(t, m)
+}
+
+func TestBuildkitdThatDoesNotStartIsAnErrorWithItsLastWords(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "buildkitd")
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho it hurts here >&2\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewManager(ManagerConfig{Dir: dir, Binary: broken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = m.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "it hurts here") || !strings.Contains(err.Error(), "exit status 7") {
+		t.Errorf("got %v", err)
+	}
+	requireNothingLeft(t, m)
+}
+
+func TestWhatIsMissingIsNamedAllAtOnce(t *testing.T) {
+	_, err := NewManager(ManagerConfig{Dir: t.TempDir(), Binary: "/nonexistent/buildkitd", CNIBinDir: "/nonexistent"})
+	for _, part := range []string{"buildkitd is missing", "install the package containernetworking-plugins"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error lacks %q: %v", part, err)
+		}
+	}
+}
+
+func TestSocketPathFitsASocket(t *testing.T) {
+	if got, want := socketPath("/data/buildkit", "0011aabb"), "/data/buildkit/buildkitd.sock"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := socketPath("/"+strings.Repeat("long/", 30), "0011aabb"), "/run/fandogh-0011aabb/buildkitd.sock"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestLongDirectoryWorks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("very-long-name/", 8))
+	m, err := NewManager(managerConfig(dir, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runManager(t, m)
+	stop()
+	if _, err := os.Stat(filepath.Dir(m.socket)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's directory is left: %v", err)
+	}
+}
+
+func TestSubnets(t *testing.T) {
+	first, err := freeSubnet("00000000", nil)
+	if err != nil || first != netip.MustParsePrefix("10.64.0.0/24") {
+		t.Errorf("got %v, %v", first, err)
+	}
+	taken := []netip.Prefix{netip.MustParsePrefix("10.64.0.128/25"), netip.MustParsePrefix("10.64.1.1/32")}
+	if next, err := freeSubnet("00000000", taken); err != nil || next != netip.MustParsePrefix("10.64.2.0/24") {
+		t.Errorf("got %v, %v", next, err)
+	}
+	if none, err := freeSubnet("00000000", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}); err == nil {
+		t.Errorf("got %v where nothing is free", none)
+	}
+	for _, subnet := range []string{"nonsense", "10.0.0.0/30", "fd00::/64", "127.0.0.0/24"} {
+		if _, err := newNetwork("00112233", subnet); err == nil {
+			t.Errorf("subnet %q was taken", subnet)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package buildkit
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	policy "github.com/moby/buildkit/sourcepolicy/pb"
+)
+
+// machineURLs are literal addresses of the machine BuildKit runs on and of clouds'
+// metadata services. ADD fetches from BuildKit's own network, which the packet
+// filter for RUN steps does not cover. Names that resolve there are not caught.
+const machineURLs = `(?i)^https?://([^/@]*@)?(localhost|127\.|0\.|\[|169\.254\.)`
+
+// sourcePolicy keeps a build to what it may read. The registry decides about
+// every image that it is asked for, but BuildKit does not ask for an image that
+// is named by its digest and lies in the cache: from our own registry only the
+// build's namespace is allowed, as its credential has it.
+func sourcePolicy(image catalog.ImageRef, registryHosts []string) *policy.Policy {
+	var hosts []string
+	for _, host := range registryHosts {
+		hosts = append(hosts, regexp.QuoteMeta(host))
+	}
+	registry := `^docker-image://(` + strings.Join(hosts, "|") + `)/`
+	rule := func(action policy.PolicyAction, pattern string) *policy.Rule {
+		return &policy.Rule{Action: action, Selector: &policy.Selector{Identifier: pattern, MatchType: policy.MatchType_REGEX}}
+	}
+	// The last rule that matches decides.
+	return &policy.Policy{Version: 1, Rules: []*policy.Rule{
+		rule(policy.PolicyAction_DENY, machineURLs),
+		rule(policy.PolicyAction_DENY, registry),
+		rule(policy.PolicyAction_ALLOW, registry+regexp.QuoteMeta(strings.ToLower(image.Namespace))+`/`),
+	}}
+}
