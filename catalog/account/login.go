@@ -73,7 +73,11 @@ func (s *Service) quickCheck(name, stored, secret string) (known bool, err error
 	if err := s.throttle.check(name, s.now()); err != nil {
 		return false, err
 	}
-	return stored != "" && s.verified.has(stored, secret, s.now()), nil
+	if stored == "" || !s.verified.has(stored, secret, s.now()) {
+		return false, nil
+	}
+	s.throttle.succeeded(name)
+	return true, nil
 }
 
 // ByToken accepts a token.
