@@ -194,7 +194,7 @@ func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
 		started, err := b.claim(ctx, builds)
 		if err != nil && ctx.Err() == nil {
 			b.logger.Error("claim a build", "error", err)
-			pause(ctx, time.Second)
+			pause(ctx, b.config.RetryDelay)
 			return false
 		}
 		if !started {
@@ -217,6 +217,12 @@ func (b *Builder) claim(ctx context.Context, builds *sync.WaitGroup) (bool, erro
 	}
 	if err != nil {
 		return false, err
+	}
+	if stop, ours := b.running[build.ID]; ours {
+		// Our earlier attempt lost its lease and has not noticed yet. The store
+		// tells attempts apart by owner only, so it has to go first.
+		stop(errLeaseLost)
+		return true, b.store.ReleaseBuild(ctx, build.ID, b.config.Owner, now.Add(b.config.RetryDelay), true)
 	}
 	// A build ends by its own causes, so that a shutdown can hand it back.
 	buildCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
