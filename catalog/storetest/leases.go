@@ -27,13 +27,13 @@ func testClaimBuild(t *testing.T, s catalog.Store) {
 	wantCode(t, err, catalog.NotFound)
 }
 
-// testClaimIsFair queues many builds of one namespace before a few of others.
+// testClaimIsFair queues many builds of one namespace between a few of others.
 func testClaimIsFair(t *testing.T, s catalog.Store) {
 	images := map[string]catalog.Image{}
 	for _, namespace := range []string{"ann", "bob", "carol"} {
 		images[namespace] = newImage(t, s, namespace, "app")
 	}
-	for n, namespace := range []string{"ann", "ann", "ann", "ann", "bob", "bob", "carol"} {
+	for n, namespace := range []string{"bob", "ann", "ann", "ann", "ann", "bob", "carol"} {
 		queue(t, s, images[namespace], fmt.Sprintf("v%d", n))
 	}
 	var claimed []catalog.Build
@@ -43,16 +43,16 @@ func testClaimIsFair(t *testing.T, s catalog.Store) {
 		wantEqual(t, fmt.Sprintf("claim %d", len(claimed)+1), b.Image.Namespace+" "+b.Version, want)
 		claimed = append(claimed, b)
 	}
-	take("ann v0")
-	take("bob v4")
+	take("bob v0") // none runs anywhere: the oldest
+	take("ann v1")
 	take("carol v6")
-	take("ann v1") // one runs in each: the oldest
+	take("ann v2") // one runs in each: the oldest again
 	take("bob v5")
-	take("ann v2")
-	finish(t, s, claimed[0].ID, catalog.OutcomeBuilt)
+	take("ann v3")
+	finish(t, s, claimed[1].ID, catalog.OutcomeBuilt)
 	queue(t, s, images["carol"], "late")
 	take("carol late") // one of carol's runs, two of ann's
-	take("ann v3")
+	take("ann v4")
 }
 
 // testClaimRace has many workers empty the queue at the same time.
