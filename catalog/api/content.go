@@ -26,3 +26,11 @@ type HistoryEntry struct {
 	Comment    string `json:"comment"`
 	EmptyLayer bool   `json:"empty_layer"`
 }
+
+// ImageContent is what an image says about itself.
+type ImageContent struct {
+	Platform string // "linux/amd64"
+	Layers   []Layer
+	Config   ImageConfig
+	History  []HistoryEntry // newest first
+}

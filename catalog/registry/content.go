@@ -1,0 +1,153 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+// maxConfig bounds an image's configuration, in bytes; builds write it.
+const maxConfig = 4 << 20
+
+// Content reads what an image says about itself. Of an index it is the first
+// image for a platform. Errors: NotFound, Invalid (it is no image we can read).
+func (r *Registry) Content(ctx context.Context, ref catalog.ImageRef, manifest string) (api.ImageContent, error) {
+	repository, err := r.repository(ctx, ref)
+	if err != nil {
+		return api.ImageContent{}, err
+	}
+	m, err := imageManifest(ctx, repository, digest.Digest(manifest))
+	if err != nil {
+		return api.ImageContent{}, unreadable(err, ref, manifest)
+	}
+	config, err := imageConfig(ctx, repository, m.Config.Digest)
+	if err != nil {
+		return api.ImageContent{}, unreadable(err, ref, manifest)
+	}
+	return describe(m, config), nil
+}
+
+func unreadable(err error, ref catalog.ImageRef, manifest string) error {
+	var unknown distribution.ErrManifestUnknownRevision
+	if errors.As(err, &unknown) || errors.Is(err, distribution.ErrBlobUnknown) {
+		return catalog.Wrap(catalog.NotFound, err, "the registry does not hold image %s with digest %s", ref, manifest)
+	}
+	return catalog.Wrap(catalog.Invalid, err, "image %s with digest %s can't be read", ref, manifest)
+}
+
+var errNoImage = errors.New("the index holds no image for a platform")
+
+// imageManifest returns the manifest with the digest, or the first one that an
+// index of that digest names for a platform.
+func imageManifest(ctx context.Context, repository distribution.Repository, d digest.Digest) (ocispec.Manifest, error) {
+	// An index and a manifest share no field but their media type.
+	var either struct {
+		ocispec.Manifest
+		Manifests []ocispec.Descriptor `json:"manifests"`
+	}
+	if err := readManifest(ctx, repository, d, &either); err != nil || len(either.Manifests) == 0 {
+		return either.Manifest, err
+	}
+	for _, candidate := range either.Manifests {
+		// Attestations stand in an index for the platform "unknown".
+		if candidate.Platform != nil && candidate.Platform.OS != "unknown" {
+			var m ocispec.Manifest
+			return m, readManifest(ctx, repository, candidate.Digest, &m)
+		}
+	}
+	return ocispec.Manifest{}, errNoImage
+}
+
+func readManifest(ctx context.Context, repository distribution.Repository, d digest.Digest, into any) error {
+	manifests, err := repository.Manifests(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := manifests.Get(ctx, d)
+	if err != nil {
+		return err
+	}
+	_, payload, err := m.Payload()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(payload, into)
+}
+
+func imageConfig(ctx context.Context, repository distribution.Repository, d digest.Digest) (config ocispec.Image, err error) {
+	blobs := repository.Blobs(ctx)
+	stat, err := blobs.Stat(ctx, d)
+	if err != nil {
+		return config, err
+	}
+	if stat.Size > maxConfig {
+		return config, errors.New("its configuration is too large")
+	}
+	data, err := blobs.Get(ctx, d)
+	if err != nil {
+		return config, err
+	}
+	return config, json.Unmarshal(data, &config)
+}
+
+func describe(m ocispec.Manifest, config ocispec.Image) api.ImageContent {
+	out := api.ImageContent{
+		Platform: strings.TrimSuffix(config.OS+"/"+config.Architecture+"/"+config.Variant, "/"),
+		Layers:   []api.Layer{},
+		History:  []api.HistoryEntry{},
+		Config: api.ImageConfig{
+			Env:          orEmpty(config.Config.Env),
+			Cmd:          orEmpty(config.Config.Cmd),
+			Entrypoint:   orEmpty(config.Config.Entrypoint),
+			ExposedPorts: orEmpty(slices.Sorted(maps.Keys(config.Config.ExposedPorts))),
+			User:         config.Config.User,
+			WorkingDir:   config.Config.WorkingDir,
+			Labels:       config.Config.Labels,
+		},
+	}
+	if out.Config.Labels == nil {
+		out.Config.Labels = map[string]string{}
+	}
+	for _, layer := range m.Layers {
+		out.Layers = append(out.Layers, api.Layer{Digest: layer.Digest.String(), Size: layer.Size})
+	}
+	// The entries that are not empty made the layers, in order.
+	next := 0
+	for _, h := range config.History {
+		entry := api.HistoryEntry{CreatedAt: timeOf(h.Created), CreatedBy: h.CreatedBy, Comment: h.Comment, EmptyLayer: h.EmptyLayer}
+		if !h.EmptyLayer && next < len(out.Layers) {
+			out.Layers[next].CreatedBy = h.CreatedBy
+			entry.Size = out.Layers[next].Size
+			next++
+		}
+		out.History = append(out.History, entry)
+	}
+	slices.Reverse(out.History)
+	return out
+}
+
+func timeOf(t *time.Time) api.Time {
+	if t == nil {
+		return api.Time{}
+	}
+	return api.Time{Time: *t}
+}
+
+// orEmpty keeps null out of the JSON.
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

@@ -1,0 +1,46 @@
+package registry_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+func TestContent(t *testing.T) {
+	w := newWorld(t)
+	image := w.image("alice", "App")
+	build, creds := w.start(image, "1.0")
+	archive := w.archive()
+	changed := archive + "-config.tar"
+	name, secret, _ := strings.Cut(creds, ":")
+	digest := w.push(archive, "alice/app:1.0", creds)
+	w.run("crane", "auth", "login", w.host, "-u", name, "-p", secret)
+	w.run("crane", "mutate", "--insecure", w.host+"/alice/app@"+digest, "-o", changed, "-t", "x:1",
+		"--env", "A=b", "--label", "l=m", "--entrypoint", "/bin/sh,-c", "--cmd", "echo", "--user", "7", "--workdir", "/w", "--exposed-ports", "80/tcp", "--set-platform", "linux/arm64/v8")
+	digest = w.push(changed, "alice/app:1.0", creds)
+	w.finish(build, digest)
+
+	got, err := w.registry.Content(t.Context(), image.Ref, digest)
+	w.must(err)
+	c := got.Config
+	if got.Platform != "linux/arm64/v8" || !slices.Equal(c.Env, []string{"A=b"}) || c.Labels["l"] != "m" || c.User != "7" || c.WorkingDir != "/w" ||
+		!slices.Equal(c.Entrypoint, []string{"/bin/sh", "-c"}) || !slices.Equal(c.Cmd, []string{"echo"}) || !slices.Equal(c.ExposedPorts, []string{"80/tcp"}) {
+		t.Errorf("content %+v", got)
+	}
+	if len(got.Layers) != 1 || got.Layers[0].Size == 0 || !strings.HasPrefix(got.Layers[0].Digest, "sha256:") {
+		t.Errorf("layers %+v", got.Layers)
+	}
+	if len(got.History) == 0 || !slices.ContainsFunc(got.History, func(h api.HistoryEntry) bool { return h.Size == got.Layers[0].Size }) {
+		t.Errorf("history %+v", got.History)
+	}
+
+	if _, err := w.registry.Content(t.Context(), image.Ref, "sha256:"+strings.Repeat("0", 64)); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("no such image: %v", err)
+	}
+	if _, err := w.registry.Content(t.Context(), image.Ref, "nonsense"); err == nil {
+		t.Error("read an image without a digest")
+	}
+}
