@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -30,7 +31,11 @@ const namespaceHeader = "ACTIVE-NAMESPACE"
 // authorize finds out who asks and for which namespace, and refuses what the
 // route's access does not allow.
 func (c *call) authorize(need access) error {
-	if err := c.identify(need.open); err != nil {
+	err := c.identify(need.open)
+	if err := c.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
+		return err
+	}
+	if err != nil {
 		return err
 	}
 	c.namespace = c.r.PathValue("namespace")

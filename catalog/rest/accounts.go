@@ -9,7 +9,7 @@ import (
 
 func (c *call) account() (api.Account, error) {
 	u := c.id.User
-	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}}, nil
+	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}, GitURL: c.GitURL}, nil
 }
 
 // updateAccount asks for the current password, so that a token that leaked

@@ -96,7 +96,7 @@ func TestAccount(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.accounts.SetPassword(t.Context(), w.users["alice"].ID, password))
 	a := into[map[string]any](w.do("alice", "GET", "/api/accounts", nil).expect(http.StatusOK))
-	if a["username"] != "alice" || a["namespace"] != "alice" || a["admin"] != false {
+	if a["username"] != "alice" || a["namespace"] != "alice" || a["admin"] != false || a["git_url"] != "ssh://git@git.test:2222" {
 		t.Errorf("account %v", a)
 	}
 	change := func(current, next string) reply {

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -38,8 +39,9 @@ func statusOf(err error) int {
 	return statuses[catalog.CodeOf(err)]
 }
 
-// retryAfter is what a limited client is told to wait, in seconds.
-const retryAfter = "5"
+// defaultRetryAfter is what a limited client is told to wait, in seconds, when
+// the limit itself does not say.
+const defaultRetryAfter = "5"
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
@@ -56,7 +58,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="fandogh"`)
 	case http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", retryAfter)
+		w.Header().Set("Retry-After", defaultRetryAfter)
+		var limited limitError
+		if errors.As(err, &limited) {
+			w.Header().Set("Retry-After", strconv.Itoa(limited.seconds))
+		}
 	}
 	writeJSON(w, status, errorBody(status, err))
 }

@@ -158,6 +158,9 @@ func TestVersionDetail(t *testing.T) {
 	if len(builds) != 2 || builds[0].(map[string]any)["number"] != 2.0 || builds[1].(map[string]any)["outcome"] != "user_error" {
 		t.Errorf("builds %v", builds)
 	}
+	if d["platform"] != "linux/amd64" || len(d["layers"].([]any)) != 1 || d["config"].(map[string]any)["env"].([]any)[0] != "A=b" {
+		t.Errorf("content %v %v %v", d["platform"], d["layers"], d["config"])
+	}
 	steps := builds[0].(map[string]any)["steps"].([]any)
 	if len(steps) != 1 || steps[0].(map[string]any)["duration_ms"].(float64) < 900 {
 		t.Errorf("steps %v", steps)
@@ -193,4 +196,26 @@ func TestCancelAndRebuild(t *testing.T) {
 		t.Errorf("rebuild %v", b)
 	}
 	w.do("alice", "POST", "/api/images/app/versions/9/cancel", nil).fault(http.StatusNotFound, "detail")
+}
+
+// What the registry lost must not hide what the catalog knows.
+func TestVersionDetailWithoutImage(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "lost", "1.0", catalog.OutcomeBuilt)
+	d := into[map[string]any](w.do("alice", "GET", "/api/images/lost/versions/1.0", nil).expect(http.StatusOK))
+	if d["digest"] != builtDigest || d["layers"] != nil {
+		t.Errorf("detail %v", d)
+	}
+	w.do("alice", "GET", "/api/images/lost/versions/1.0/history", nil).fault(http.StatusNotFound, "detail")
+}
+
+func TestHistory(t *testing.T) {
+	w := newWorld(t)
+	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
+	h := into[[]map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0/history", nil).expect(http.StatusOK))
+	if len(h) != 1 || h[0]["created_by"] != "COPY . ." || h[0]["size"] != 7.0 {
+		t.Errorf("history %v", h)
+	}
+	w.do("alice", "GET", "/api/images/app/versions/2.0/history", nil).fault(http.StatusConflict, "detail")
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
@@ -122,17 +120,27 @@ func (panicking) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, e
 }
 
 func TestPanicsAreAnswered(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *rest.Config) { c.Logs = panicking{} })
 	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
-	server, err := rest.New(rest.Config{Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: panicking{}, Control: w.control, Remover: w.remover,
-		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log})})
-	w.must(err)
-	h := httptest.NewServer(server)
-	defer h.Close()
-	w.url = h.URL
 	e := w.do("alice", "GET", builds, nil).fault(http.StatusInternalServerError, "detail")
 	if strings.Contains(e.Message, "secret") || !strings.Contains(w.log.String(), "secret") {
 		t.Errorf("told %q", e.Message)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	w := newWorld(t, func(c *rest.Config) { c.Limits = rest.Limits{PerSecond: 0.01, Burst: 3} })
+	for _, user := range []string{"alice", "bob", ""} { // each has a measure of their own
+		for range 3 {
+			if r := w.do(user, "GET", "/api/accounts", nil); r.status == http.StatusTooManyRequests {
+				t.Fatalf("%q limited within the burst", user)
+			}
+		}
+		r := w.do(user, "GET", "/api/accounts", nil)
+		r.fault(http.StatusTooManyRequests, "detail")
+		if seconds, err := strconv.Atoi(r.header.Get("Retry-After")); err != nil || seconds < 50 || seconds > 100 {
+			t.Errorf("Retry-After: %q", r.header.Get("Retry-After"))
+		}
 	}
 }
 
@@ -144,13 +152,16 @@ func TestMissingParts(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	broken := false
-	w := newWorld(t, rest.Check{Name: "database", Ping: func(context.Context) error { return nil }},
-		rest.Check{Name: "buildkit", Ping: func(context.Context) error {
+	checks := []rest.Check{
+		{Name: "database", Ping: func(context.Context) error { return nil }},
+		{Name: "buildkit", Ping: func(context.Context) error {
 			if broken {
 				return catalog.Wrap(catalog.Unavailable, errors.New("dial unix"), "BuildKit does not answer")
 			}
 			return nil
-		}})
+		}},
+	}
+	w := newWorld(t, func(c *rest.Config) { c.Checks = checks })
 	w.do("", "GET", "/healthz", nil).expect(http.StatusOK)
 	type ready struct {
 		Status string

@@ -23,11 +23,15 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 )
 
 const password = "correct horse battery"
+
+// builtDigest is what every built version has.
+var builtDigest = "sha256:" + strings.Repeat("1", 64)
 
 // world is the API over a real store, with the users alice, bob and root.
 type world struct {
@@ -44,7 +48,7 @@ type world struct {
 	tokens   map[string]string
 }
 
-func newWorld(t *testing.T, checks ...rest.Check) *world {
+func newWorld(t *testing.T, changes ...func(*rest.Config)) *world {
 	t.Helper()
 	w := &world{t: t, logs: &fakeLogs{lines: map[int64][]catalog.LogLine{}}, remover: &fakeRemover{}, log: &lockedBuffer{},
 		users: map[string]catalog.User{}, tokens: map[string]string{}}
@@ -55,11 +59,15 @@ func newWorld(t *testing.T, checks ...rest.Check) *world {
 	w.accounts = account.New(account.Config{Users: w.store})
 	w.control = &fakeControl{store: w.store}
 	w.logs.store = w.store
-	server, err := rest.New(rest.Config{
-		Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Remover: w.remover,
-		Checks: checks, RegistryHost: "registry.test:8080",
+	config := rest.Config{
+		Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
+		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
-	})
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	server, err := rest.New(config)
 	w.must(err)
 	h := httptest.NewServer(server)
 	t.Cleanup(h.Close)
@@ -244,7 +252,7 @@ func (w *world) finish(b catalog.Build, outcome catalog.Outcome) {
 	r := catalog.BuildResult{Outcome: outcome, EndedAt: time.Now(), Steps: []catalog.Step{
 		{Digest: "sha256:1", Name: "[1/1] COPY . .", StartedAt: time.Now().Add(-time.Second), EndedAt: time.Now()}}}
 	if outcome == catalog.OutcomeBuilt {
-		r.Digest, r.Size = "sha256:"+strings.Repeat("1", 64), 1234
+		r.Digest, r.Size = builtDigest, 1234
 	} else {
 		r.Message = "it did not work"
 	}
@@ -329,6 +337,21 @@ func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string
 		return catalog.Build{}, err
 	}
 	return queued[0].Build, nil
+}
+
+// fakeContents knows one image, in place of the registry.
+type fakeContents struct{}
+
+func (fakeContents) Content(_ context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error) {
+	if digest != builtDigest || ref.Name == "lost" {
+		return api.ImageContent{}, catalog.Errorf(catalog.NotFound, "no such image")
+	}
+	return api.ImageContent{
+		Platform: "linux/amd64",
+		Layers:   []api.Layer{{Digest: digest, Size: 7, CreatedBy: "COPY . ."}},
+		Config:   api.ImageConfig{Env: []string{"A=b"}, Cmd: []string{}, Entrypoint: []string{}, ExposedPorts: []string{}, Labels: map[string]string{}},
+		History:  []api.HistoryEntry{{CreatedBy: "COPY . .", Size: 7}},
+	}, nil
 }
 
 // fakeRemover writes down what it was asked to remove.

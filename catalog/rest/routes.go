@@ -38,6 +38,7 @@ func routes() []route {
 
 		{"GET", image + "/versions", accessRead, answer((*call).listVersions)},
 		{"GET", version, accessRead, answer((*call).versionDetail)},
+		{"GET", version + "/history", accessRead, answer((*call).history)},
 		{"DELETE", version, accessOwn, (*call).deleteVersion},
 		{"POST", version + "/cancel", accessWrite, answer((*call).cancel)},
 		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},

@@ -5,7 +5,7 @@ package rest
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 // Accounts makes what proves a user.
@@ -34,24 +35,36 @@ type Remover interface {
 	RemoveVersion(ctx context.Context, ref catalog.ImageRef, version catalog.Version, buildIDs []int64) error
 }
 
+// Contents reads what images say about themselves; the registry does.
+type Contents interface {
+	// Content returns an image by its manifest's digest. Errors: NotFound, Invalid.
+	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
+}
+
 // Check is one thing /readyz asks.
 type Check struct {
 	Name string
 	Ping func(context.Context) error
 }
 
-// Config is what New needs.
+// Config is what New needs: every part, and the addresses to show.
 type Config struct {
 	Store    catalog.Store
 	Auth     catalog.Authenticator
 	Accounts Accounts
 	Logs     catalog.BuildLogs
 	Control  catalog.BuildControl
+	Contents Contents
 	Remover  Remover
 	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string
-	Logger       hclog.Logger
+	// GitURL and "/namespace/image" make the address to push to, as in
+	// "ssh://git@host:2222".
+	GitURL string
+	// Limits bound how much one client may ask; the zero value means DefaultLimits.
+	Limits Limits
+	Logger hclog.Logger
 }
 
 // Server is the http.Handler for /api/, /fa/api/, /healthz and /readyz.
@@ -59,14 +72,23 @@ type Server struct {
 	Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all routes
+	limiter *limiter
 }
 
-// New builds the API. Errors: Internal, when a part is missing.
+// New builds the API. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
-	if c.Store == nil || c.Auth == nil || c.Accounts == nil || c.Logs == nil || c.Control == nil || c.Remover == nil || c.Logger == nil {
-		return nil, errors.New("the REST API needs store, auth, accounts, logs, control, remover and logger")
+	for name, missing := range map[string]bool{
+		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
+		"Contents": c.Contents == nil, "Remover": c.Remover == nil, "Logger": c.Logger == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("rest.Config.%s is missing", name)
+		}
 	}
-	s := &Server{Config: c, mux: http.NewServeMux()}
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits
+	}
+	s := &Server{Config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits)}
 	for _, route := range routes() {
 		s.mux.Handle(route.method+" "+apiPrefix+route.path, s.endpoint(route))
 	}

@@ -63,7 +63,28 @@ func (c *call) versionDetail() (api.VersionDetail, error) {
 		}
 		out.Builds = append(out.Builds, detail)
 	}
+	if version.State == catalog.Built {
+		content, err := c.Contents.Content(c.r.Context(), image.Ref, version.Digest)
+		if err != nil { // the rest is true all the same
+			requestLogger(c.r.Context()).Warn("built image can't be read", "image", image.Ref, "version", version.Name, "error", err)
+			return out, nil
+		}
+		out.Platform, out.Layers, out.Config = content.Platform, content.Layers, &content.Config
+	}
 	return out, nil
+}
+
+// history lists what made the image, newest first, as docker image history does.
+func (c *call) history() ([]api.HistoryEntry, error) {
+	image, version, err := c.version()
+	if err != nil {
+		return nil, err
+	}
+	if version.State != catalog.Built {
+		return nil, catalog.Errorf(catalog.Conflict, "version %q is %s; only a built version has a history", version.Name, version.State)
+	}
+	content, err := c.Contents.Content(c.r.Context(), image.Ref, version.Digest)
+	return content.History, err
 }
 
 func (c *call) deleteVersion() error {
