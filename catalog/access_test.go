@@ -9,7 +9,9 @@ import (
 
 func TestDecide(t *testing.T) {
 	target := Target{Namespace: "team", Image: "app", Version: "v1"}
-	user := func(scope Scope, admin bool) Identity { return Identity{User: User{ID: 1, Name: "ann", Admin: admin}, Scope: scope} }
+	user := func(scope Scope, admin bool) Identity {
+		return Identity{User: User{ID: 1, Name: "ann", Admin: admin}, Scope: scope}
+	}
 	actions := []Action{ActionRead, ActionWrite, ActionOwn, ActionAdmin, ActionPushResult, "unknown"}
 	for _, c := range []struct {
 		what    string

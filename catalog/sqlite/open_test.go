@@ -39,12 +39,23 @@ func child(path string) error {
 	}
 	for n := range 100_000 {
 		name := fmt.Sprintf("child%d-%d", os.Getpid(), n)
-		if _, err := s.CreateUser(ctx, catalog.NewUser{Name: name}); err != nil {
+		if err := writeSome(ctx, s, name); err != nil {
 			return err
 		}
 		fmt.Println(name)
 	}
 	return nil
+}
+
+// writeSome makes a user, and then changes what it has to read first: such a
+// transaction fails when another process writes between its two halves, unless
+// it has the write lock from its beginning.
+func writeSome(ctx context.Context, s *sqlite.Store, name string) error {
+	u, err := s.CreateUser(ctx, catalog.NewUser{Name: name})
+	if err != nil {
+		return err
+	}
+	return s.SetMember(ctx, name, u.ID, catalog.RoleOwner)
 }
 
 func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
@@ -83,7 +94,7 @@ func TestProcesses(t *testing.T) {
 	}
 	s := open(t, path)
 	for n := range 20 {
-		if _, err := s.CreateUser(t.Context(), catalog.NewUser{Name: fmt.Sprintf("parent-%d", n)}); err != nil {
+		if err := writeSome(t.Context(), s, fmt.Sprintf("parent-%d", n)); err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range lines {

@@ -1,0 +1,51 @@
+package sqlite
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// TestEnter tries every step from every state: the public methods never ask
+// for a wrong one, and if they did, the state table would stop them.
+func TestEnter(t *testing.T) {
+	ctx := t.Context()
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "fandogh.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	u, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := s.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "app"}, OwnerID: u.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := s.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: image.ID, Version: "v1", Commit: "c0ffee"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range catalog.States() {
+		for _, to := range catalog.States() {
+			b := queued[0].Build
+			b.State = from
+			err := s.write(ctx, func(tx *sql.Tx) error {
+				if _, err := tx.ExecContext(ctx, `UPDATE versions SET digest = 'sha256:d'`); err != nil {
+					return err
+				}
+				return enter(ctx, tx, &b, to)
+			})
+			want := catalog.Code("")
+			if !from.CanBecome(to) {
+				want = catalog.Conflict
+			}
+			if got := catalog.CodeOf(err); got != want {
+				t.Errorf("%s to %s: got %q (%v), want %q", from, to, got, err, want)
+			}
+		}
+	}
+}
