@@ -1,0 +1,306 @@
+package gitserver
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+)
+
+// host is a running server with its store, and users who have keys.
+type host struct {
+	t        *testing.T
+	dir      string
+	port     string
+	store    *sqlite.Store
+	repos    *Repositories
+	receiver *receiver
+	server   *Server
+	stop     func()
+}
+
+// receiver is the seam to the hooks: it notes what it is asked and answers as
+// the test says.
+type receiver struct {
+	mu        sync.Mutex
+	pushes    []catalog.Push
+	unsettled map[string]string
+	refuse    map[string]error
+	post      func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
+}
+
+func (r *receiver) Unsettled(context.Context, catalog.Image) (map[string]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unsettled, nil
+}
+
+func (r *receiver) PreReceive(_ context.Context, push catalog.Push) map[string]error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refuse
+}
+
+func (r *receiver) PostReceive(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
+	r.mu.Lock()
+	r.pushes = append(r.pushes, push)
+	post := r.post
+	r.mu.Unlock()
+	if post == nil {
+		return catalog.PostReceiveResult{}
+	}
+	return post(ctx, push)
+}
+
+func (r *receiver) set(change func(*receiver)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(r)
+}
+
+// last returns the updates of the newest push, as "old new" by ref name.
+func (r *receiver) last(t *testing.T) catalog.Push {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.pushes) == 0 {
+		t.Fatal("PostReceive was not called")
+	}
+	return r.pushes[len(r.pushes)-1]
+}
+
+func (r *receiver) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pushes)
+}
+
+func newHost(t *testing.T, change func(*Config)) *host {
+	t.Helper()
+	h := &host{t: t, dir: t.TempDir(), receiver: &receiver{}}
+	ctx := context.Background()
+	var err error
+	if h.store, err = sqlite.Open(ctx, filepath.Join(h.dir, "fandogh.db")); err != nil {
+		t.Fatal(err)
+	}
+	if h.repos, err = OpenRepositories(filepath.Join(h.dir, "repos"), nil); err != nil {
+		t.Fatal(err)
+	}
+	config := Config{
+		Store: h.store, Repositories: h.repos, Receiver: h.receiver,
+		HostKeyFile: filepath.Join(h.dir, "ssh_host_ed25519_key"), Address: "git.example.org:2222",
+		ShutdownGrace: 5 * time.Second,
+	}
+	if change != nil {
+		change(&config)
+	}
+	if h.server, err = New(config); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h.port, _ = net.SplitHostPort(listener.Addr().String())
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- h.server.Serve(ctx, listener) }()
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		h.stop()
+		if err := h.store.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	h.addUser("alice")
+	return h
+}
+
+func (h *host) addUser(name string) catalog.User {
+	h.t.Helper()
+	ctx := context.Background()
+	user, err := h.store.CreateUser(ctx, catalog.NewUser{Name: name})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	block, err := gossh.MarshalPrivateKey(private, "")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(h.key(name), pem.EncodeToMemory(block), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	key, err := gossh.NewPublicKey(public)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, err = h.store.CreateKey(ctx, catalog.NewKey{
+		UserID: user.ID, Name: name, Fingerprint: gossh.FingerprintSHA256(key),
+		PublicKey: strings.TrimSpace(string(gossh.MarshalAuthorizedKey(key))),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return user
+}
+
+func (h *host) key(user string) string { return filepath.Join(h.dir, user+".key") }
+
+func (h *host) sshArgs(user string) []string {
+	return []string{"-F", "/dev/null", "-p", h.port, "-i", h.key(user), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"}
+}
+
+// ssh runs a command as a user and returns what it printed and its status.
+func (h *host) ssh(user string, command ...string) (string, int) {
+	h.t.Helper()
+	args := append(h.sshArgs(user), "git@127.0.0.1")
+	cmd := exec.Command("ssh", append(args, command...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// clone is a user's work tree with a remote "origin" at the host.
+type clone struct {
+	*host
+	dir  string
+	user string
+}
+
+func (h *host) url(path string) string { return "ssh://git@127.0.0.1:" + h.port + "/" + path }
+
+// newClone is an empty repository whose remote is path.
+func (h *host) newClone(user, path string) *clone {
+	h.t.Helper()
+	c := &clone{h, h.t.TempDir(), user}
+	c.git("init", "-q", "-b", "main")
+	c.git("remote", "add", "origin", h.url(path))
+	return c
+}
+
+func (c *clone) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(),
+		"HOME="+c.host.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
+		"GIT_SSH_COMMAND=ssh "+strings.Join(c.sshArgs(c.user), " "),
+		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org",
+	)
+	return cmd
+}
+
+func (c *clone) try(args ...string) (string, error) {
+	out, err := c.command(args...).CombinedOutput()
+	return string(out), err
+}
+
+func (c *clone) git(args ...string) string {
+	c.t.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		c.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// fails runs git, which must fail and say all of want.
+func (c *clone) fails(args []string, want ...string) string {
+	c.t.Helper()
+	out, err := c.try(args...)
+	if err == nil {
+		c.t.Fatalf("git %s succeeded\n%s", strings.Join(args, " "), out)
+	}
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			c.t.Errorf("git %s does not say %q:\n%s", strings.Join(args, " "), w, out)
+		}
+	}
+	return out
+}
+
+func (c *clone) write(name, content string) {
+	c.t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// commit writes one file, commits it and returns the commit.
+func (c *clone) commit(name, content string) string {
+	c.t.Helper()
+	c.write(name, content)
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "change "+name)
+	return c.git("rev-parse", "HEAD")
+}
+
+// serverRefs lists the refs of a repository on the server, hidden ones too.
+func (h *host) serverRefs(path string) string {
+	h.t.Helper()
+	out, err := exec.Command("git", "-C", h.repoDir(path), "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("for-each-ref: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func (h *host) repoDir(path string) string { return filepath.Join(h.dir, "repos", path+".git") }
+
+// fsck has git itself check a repository on the server.
+func (h *host) fsck(path string) {
+	h.t.Helper()
+	out, err := exec.Command("git", "-C", h.repoDir(path), "fsck", "--full", "--strict").CombinedOutput()
+	if err != nil {
+		h.t.Errorf("git fsck %s: %v\n%s", path, err, out)
+	}
+}
+
+// eventually polls until ok or a deadline.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func lines(n int, text string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%s %d\n", text, i)
+	}
+	return b.String()
+}

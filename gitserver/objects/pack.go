@@ -1,0 +1,252 @@
+// Package objects reads and takes in git objects: packs are received, checked
+// and indexed in one streaming pass and one parallel pass, and read back by
+// position, so any number of goroutines may read one Store.
+package objects
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/klauspost/compress/zlib"
+)
+
+// ErrCorrupt is the cause of every error about stored or received bytes that
+// are no git objects.
+var ErrCorrupt = errors.New("corrupt git data")
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// maxEntryHeader covers type and size (9 bytes) and a base hash or offset (20).
+// It is also the least that can follow an object's beginning in a pack, one byte of header, 8 of
+// zlib and the checksum, so looking that far ahead never waits for more than is sent.
+const maxEntryHeader = 29
+
+// entryHeader is what stands before an object's compressed bytes in a pack.
+type entryHeader struct {
+	typ        plumbing.ObjectType
+	size       int64 // inflated; of the delta itself for a delta
+	baseOffset int64 // OFSDeltaObject
+	baseHash   plumbing.Hash
+	length     int64 // of the header, in bytes
+}
+
+func parseEntryHeader(b []byte, offset int64) (entryHeader, error) {
+	var h entryHeader
+	i := 0
+	next := func() (byte, bool) {
+		if i >= len(b) {
+			return 0, false
+		}
+		i++
+		return b[i-1], true
+	}
+	c, ok := next()
+	h.typ = plumbing.ObjectType(c >> 4 & 7)
+	h.size = int64(c & 15)
+	for shift := 4; ok && c&0x80 != 0; shift += 7 {
+		if shift > 56 {
+			return h, corrupt("object size at %d overflows", offset)
+		}
+		c, ok = next()
+		h.size |= int64(c&0x7f) << shift
+	}
+	switch {
+	case !ok:
+		return h, corrupt("object header at %d is cut off", offset)
+	case h.typ == plumbing.OFSDeltaObject:
+		c, ok = next()
+		distance := int64(c & 0x7f)
+		for ok && c&0x80 != 0 {
+			if distance > 1<<54 {
+				return h, corrupt("delta offset at %d overflows", offset)
+			}
+			c, ok = next()
+			distance = (distance+1)<<7 | int64(c&0x7f)
+		}
+		h.baseOffset = offset - distance
+		if !ok || distance <= 0 || h.baseOffset < 12 {
+			return h, corrupt("delta at %d has no base", offset)
+		}
+	case h.typ == plumbing.REFDeltaObject:
+		if i+20 > len(b) {
+			return h, corrupt("delta at %d has no base", offset)
+		}
+		copy(h.baseHash[:], b[i:])
+		i += 20
+	case !h.typ.Valid() || h.typ == plumbing.AnyObject:
+		return h, corrupt("object at %d has an unknown type", offset)
+	}
+	h.length = int64(i)
+	return h, nil
+}
+
+func readEntryHeader(r io.ReaderAt, offset int64) (entryHeader, error) {
+	var b [maxEntryHeader]byte
+	n, err := r.ReadAt(b[:], offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return entryHeader{}, err
+	}
+	return parseEntryHeader(b[:n], offset)
+}
+
+// inflater pools zlib state, which is too big to make anew for every object.
+type inflater struct {
+	z      io.ReadCloser
+	buf    *bufio.Reader // zlib is fast on this very type
+	source offsetReader
+}
+
+var inflaters = sync.Pool{New: func() any { return &inflater{buf: bufio.NewReaderSize(nil, 8<<10)} }}
+
+// openInflater starts to inflate at offset. Give it back by close.
+func openInflater(r io.ReaderAt, offset int64) (*inflater, error) {
+	in := inflaters.Get().(*inflater)
+	in.source = offsetReader{r, offset}
+	in.buf.Reset(&in.source)
+	if in.z == nil {
+		z, err := zlib.NewReader(in.buf)
+		if err != nil {
+			return nil, corrupt("no zlib stream at %d: %v", offset, err)
+		}
+		in.z = z
+		return in, nil
+	}
+	if err := in.z.(zlib.Resetter).Reset(in.buf, nil); err != nil {
+		in.close()
+		return nil, corrupt("no zlib stream at %d: %v", offset, err)
+	}
+	return in, nil
+}
+
+func (in *inflater) close() {
+	in.source = offsetReader{}
+	inflaters.Put(in)
+}
+
+// inflate returns the size bytes that are compressed at offset.
+func inflate(r io.ReaderAt, offset, size int64) ([]byte, error) {
+	in, err := openInflater(r, offset)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	data := make([]byte, size)
+	if _, err := io.ReadFull(in.z, data); err != nil {
+		return nil, corrupt("object at %d: %v", offset, err)
+	}
+	var end [1]byte
+	if n, err := in.z.Read(end[:]); n != 0 || !errors.Is(err, io.EOF) {
+		return nil, corrupt("object at %d is longer than it says", offset)
+	}
+	return data, nil
+}
+
+// offsetReader reads on from an offset.
+type offsetReader struct {
+	r      io.ReaderAt
+	offset int64
+}
+
+func (o *offsetReader) Read(p []byte) (int, error) {
+	n, err := o.r.ReadAt(p, o.offset)
+	o.offset += int64(n)
+	if n > 0 {
+		err = nil // the rest is asked for again
+	}
+	return n, err
+}
+
+// deltaSizes returns the sizes of base and result that a delta begins with.
+func deltaSizes(delta []byte) (base, result int64, err error) {
+	rest := bytes.NewReader(delta)
+	for _, size := range []*int64{&base, &result} {
+		for shift := 0; ; shift += 7 {
+			c, readErr := rest.ReadByte()
+			if readErr != nil || shift > 56 {
+				return 0, 0, corrupt("a delta has no sizes")
+			}
+			*size |= int64(c&0x7f) << shift
+			if c&0x80 == 0 {
+				break
+			}
+		}
+	}
+	return base, result, nil
+}
+
+// applyDelta refuses a result above limit bytes before it is made.
+func applyDelta(base, delta []byte, limit int64) ([]byte, error) {
+	baseSize, size, err := deltaSizes(delta)
+	if err != nil {
+		return nil, err
+	}
+	if baseSize != int64(len(base)) {
+		return nil, corrupt("a delta is for a base of %d bytes, not %d", baseSize, len(base))
+	}
+	if limit > 0 && size > limit {
+		return nil, &LimitError{What: "object", Limit: limit}
+	}
+	result, err := packfile.PatchDelta(base, delta)
+	if err != nil {
+		return nil, corrupt("delta: %v", err)
+	}
+	return result, nil
+}
+
+// packFile is one pack with its index, open for reading.
+type packFile struct {
+	name  string // "pack-<hash>"
+	f     *os.File
+	index *packIndex
+	size  int64
+	bases baseCache
+
+	orderOnce sync.Once
+	positions []position // by offset, once order was called
+}
+
+// baseCache keeps inflated delta bases; a pack's objects often share them.
+type baseCache struct {
+	mu    sync.Mutex
+	held  int64
+	byOff map[int64]cachedBase
+}
+
+type cachedBase struct {
+	typ  plumbing.ObjectType
+	data []byte
+}
+
+const (
+	maxCachedBase  = 1 << 20
+	maxCachedBases = 16 << 20
+)
+
+func (c *baseCache) get(offset int64) (cachedBase, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.byOff[offset]
+	return b, ok
+}
+
+func (c *baseCache) put(offset int64, b cachedBase) {
+	if len(b.data) > maxCachedBase {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held+int64(len(b.data)) > maxCachedBases || c.byOff == nil {
+		c.byOff, c.held = map[int64]cachedBase{}, 0
+	}
+	c.byOff[offset] = b
+	c.held += int64(len(b.data))
+}

@@ -1,0 +1,291 @@
+package objects
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/klauspost/compress/zlib"
+)
+
+// Limits bound what one pack may bring. Zero: no limit.
+type Limits struct {
+	PackBytes   int64 // of the pack as it is sent
+	ObjectBytes int64 // of one object, inflated
+	Objects     int64
+}
+
+// LimitError tells that a pack is over one of its limits.
+type LimitError struct {
+	What  string // "pack", "object" or "objects"
+	Limit int64
+}
+
+// Error returns the limit in words.
+func (e *LimitError) Error() string {
+	switch e.What {
+	case "objects":
+		return fmt.Sprintf("the push has more than %d objects, which is the limit", e.Limit)
+	case "object":
+		return fmt.Sprintf("the push has a file above the limit of %s", byteSize(e.Limit))
+	}
+	return fmt.Sprintf("the push is above the limit of %s", byteSize(e.Limit))
+}
+
+func byteSize(n int64) string {
+	for _, unit := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= unit.size {
+			return fmt.Sprintf("%.4g %s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// entry is one object of a received pack.
+type entry struct {
+	offset     int64
+	size       int64 // inflated; of the delta until it is resolved
+	baseOffset int64
+	baseHash   plumbing.Hash
+	hash       plumbing.Hash // zero until resolved
+	crc        uint32
+	typ        plumbing.ObjectType // as stored until resolved
+}
+
+// Incoming is a received pack in its quarantine directory. It becomes part of
+// a repository by Install and is no file of it before.
+type Incoming struct {
+	dir      string
+	limits   Limits
+	file     *os.File
+	size     int64
+	checksum plumbing.Hash
+	entries  []entry
+	deltas   []int32 // entries to resolve
+	sorted   []int32 // entries by hash, once resolved
+
+	mu      sync.Mutex
+	links   map[plumbing.Hash]plumbing.ObjectType
+	tags    map[plumbing.Hash]Link
+	shallow map[plumbing.Hash]bool            // commits the sender has no parents of
+	cut     map[plumbing.Hash][]plumbing.Hash // those of them in the pack, with parents
+}
+
+// Receive reads one pack from r into dir, which exists and is the caller's to
+// remove. It stops at the first byte over a limit. Bytes after the pack may be
+// read too. Errors: *LimitError, ErrCorrupt, and those of r.
+func Receive(r io.Reader, dir string, limits Limits, shallow []plumbing.Hash) (*Incoming, error) {
+	file, err := os.Create(filepath.Join(dir, "incoming.pack"))
+	if err != nil {
+		return nil, err
+	}
+	in := &Incoming{
+		dir: dir, limits: limits, file: file,
+		links:   map[plumbing.Hash]plumbing.ObjectType{},
+		tags:    map[plumbing.Hash]Link{},
+		shallow: map[plumbing.Hash]bool{},
+		cut:     map[plumbing.Hash][]plumbing.Hash{},
+	}
+	for _, h := range shallow {
+		in.shallow[h] = true
+	}
+	if err := in.read(r); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return in, nil
+}
+
+// Count returns the number of objects in the pack.
+func (in *Incoming) Count() int { return len(in.entries) }
+
+// Close closes the pack's file.
+func (in *Incoming) Close() error { return in.file.Close() }
+
+// source feeds a buffered reader and keeps what that holds, so that the bytes
+// really consumed can be summed: the buffer asks again only when it is empty.
+type source struct {
+	r     io.Reader
+	file  io.Writer
+	limit int64
+
+	n      int64  // bytes read so far
+	window []byte // the buffer's content
+	at     int    // of window, already summed
+	sum    hash.Hash
+	crc    uint32
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	s.consume(len(s.window))
+	n, err := s.r.Read(p)
+	s.window, s.at = p[:n], 0
+	if s.n += int64(n); s.limit > 0 && s.n > s.limit {
+		return 0, &LimitError{"pack", s.limit}
+	}
+	if _, werr := s.file.Write(p[:n]); werr != nil {
+		return 0, werr
+	}
+	return n, err
+}
+
+func (s *source) consume(upTo int) {
+	b := s.window[s.at:upTo]
+	s.sum.Write(b)
+	s.crc = crc32.Update(s.crc, crc32.IEEETable, b)
+	s.at = upTo
+}
+
+// packReader reads a pack object by object.
+type packReader struct {
+	source  source
+	buf     *bufio.Reader
+	z       io.ReadCloser
+	content []byte // of the last object that was asked for
+	copyBuf []byte
+}
+
+// offset is how far the pack was consumed.
+func (p *packReader) offset() int64 { return p.source.n - int64(p.buf.Buffered()) }
+
+// mark sums what was consumed.
+func (p *packReader) mark() { p.source.consume(len(p.source.window) - p.buf.Buffered()) }
+
+func (in *Incoming) read(r io.Reader) error {
+	p := &packReader{copyBuf: make([]byte, 32<<10)}
+	p.source = source{r: r, file: in.file, limit: in.limits.PackBytes, sum: sha1.New()}
+	p.buf = bufio.NewReaderSize(&p.source, 64<<10)
+
+	var header [12]byte
+	if _, err := io.ReadFull(p.buf, header[:]); err != nil {
+		return badPack(err)
+	}
+	if string(header[:4]) != "PACK" || binary.BigEndian.Uint32(header[4:]) != 2 {
+		return corrupt("this is no version 2 pack")
+	}
+	count := int64(binary.BigEndian.Uint32(header[8:]))
+	if in.limits.Objects > 0 && count > in.limits.Objects {
+		return &LimitError{"objects", in.limits.Objects}
+	}
+	in.entries = make([]entry, 0, min(count, 1<<16))
+	for range count {
+		if err := in.readObject(p); err != nil {
+			return badPack(err)
+		}
+	}
+	p.mark()
+	end := p.offset() + sha1.Size
+	if _, err := io.ReadFull(p.buf, in.checksum[:]); err != nil {
+		return badPack(err)
+	}
+	if !bytes.Equal(p.source.sum.Sum(nil), in.checksum[:]) {
+		return corrupt("the pack's checksum is wrong; it was damaged on the way")
+	}
+	in.size = end
+	return in.file.Truncate(end)
+}
+
+// readObject takes one object in. Whole objects are hashed and checked now,
+// deltas wait for resolve.
+func (in *Incoming) readObject(p *packReader) error {
+	p.mark()
+	p.source.crc = 0
+	e := entry{offset: p.offset()}
+	header, err := p.header(e.offset)
+	if err != nil {
+		return err
+	}
+	e.typ, e.size, e.baseOffset, e.baseHash = header.typ, header.size, header.baseOffset, header.baseHash
+	if in.limits.ObjectBytes > 0 && e.size > in.limits.ObjectBytes {
+		return &LimitError{"object", in.limits.ObjectBytes}
+	}
+	var w io.Writer = io.Discard
+	var hasher plumbing.Hasher
+	var content *bytes.Buffer
+	switch {
+	case e.typ.IsDelta():
+		in.deltas = append(in.deltas, int32(len(in.entries)))
+	case e.typ == plumbing.BlobObject:
+		hasher = plumbing.NewHasher(e.typ, e.size)
+		w = hasher
+	default:
+		content = bytes.NewBuffer(p.content[:0])
+		w = content
+	}
+	if err := p.inflate(w, e.size); err != nil {
+		return err
+	}
+	switch {
+	case content != nil:
+		p.content = content.Bytes()
+		e.hash = plumbing.ComputeHash(e.typ, p.content)
+		if err := in.examine(e.hash, e.typ, p.content); err != nil {
+			return err
+		}
+	case e.typ == plumbing.BlobObject:
+		e.hash = hasher.Sum()
+	}
+	p.mark()
+	e.crc = p.source.crc
+	in.entries = append(in.entries, e)
+	return nil
+}
+
+func (p *packReader) header(offset int64) (entryHeader, error) {
+	b, err := p.buf.Peek(maxEntryHeader)
+	if len(b) == 0 && err != nil {
+		return entryHeader{}, err
+	}
+	h, parseErr := parseEntryHeader(b, offset)
+	if parseErr != nil {
+		if err != nil {
+			return h, err
+		}
+		return h, parseErr
+	}
+	_, err = p.buf.Discard(int(h.length))
+	return h, err
+}
+
+func (p *packReader) inflate(w io.Writer, size int64) error {
+	if p.z == nil {
+		z, err := zlib.NewReader(p.buf)
+		if err != nil {
+			return err
+		}
+		p.z = z
+	} else if err := p.z.(zlib.Resetter).Reset(p.buf, nil); err != nil {
+		return err
+	}
+	n, err := io.CopyBuffer(w, io.LimitReader(p.z, size+1), p.copyBuf)
+	if err != nil {
+		return err
+	}
+	if n != size {
+		return corrupt("an object's size is not what it says")
+	}
+	return nil
+}
+
+func badPack(err error) error {
+	var limit *LimitError
+	switch {
+	case errors.As(err, &limit):
+		return limit
+	case errors.Is(err, zlib.ErrChecksum), errors.Is(err, zlib.ErrHeader):
+		return corrupt("%v", err)
+	}
+	return err
+}

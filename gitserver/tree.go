@@ -1,0 +1,389 @@
+package gitserver
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+)
+
+const (
+	maxLinkHops    = 40
+	maxTreeEntries = 1_000_000
+	maxTreeDepth   = 256
+)
+
+// treeSeconds is 1980-01-01T00:00:01Z.
+const treeSeconds = 315532801
+
+// tree is a commit's files. Names are read when it is opened, contents when
+// they are asked for.
+type tree struct {
+	repo  *repository
+	root  *node
+	time  time.Time
+	count int
+}
+
+var _ catalog.Tree = (*tree)(nil)
+
+// node is one file, directory or symlink. Nodes do not change once the tree is open.
+type node struct {
+	name     string
+	mode     fs.FileMode
+	hash     plumbing.Hash
+	children []*node // of a directory, by name
+}
+
+// Tree implements catalog.Sources.
+func (r *Repositories) Tree(ctx context.Context, ref catalog.ImageRef, commit string) (catalog.Tree, error) {
+	repo, err := r.open(ref)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTree(ctx, repo, plumbing.NewHash(commit))
+	if err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
+	return t, nil
+}
+
+func openTree(ctx context.Context, repo *repository, commit plumbing.Hash) (*tree, error) {
+	c, err := repo.commit(commit)
+	if err != nil {
+		return nil, err
+	}
+	t := &tree{repo: repo, time: time.Unix(c.Time, 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
+	if err := t.load(ctx, t.root, c.Tree, "", nil); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// load fills a directory's node. rules are those of the directories above.
+func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix string, rules *attributeRules) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if strings.Count(prefix, "/") > maxTreeDepth {
+		return catalog.Errorf(catalog.Invalid, "%s is nested deeper than %d directories", prefix, maxTreeDepth)
+	}
+	data, err := t.repo.GetTyped(hash, plumbing.TreeObject)
+	if err != nil {
+		return err
+	}
+	entries, err := objects.ParseTree(data)
+	if err != nil {
+		return err
+	}
+	if rules, err = t.readRules(entries, prefix, rules); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := prefix + e.Name
+		isDir := e.Mode == objects.ModeTree
+		attributes := rules.of(name, isDir)
+		if attributes.exportIgnore {
+			continue
+		}
+		if t.count++; t.count > maxTreeEntries {
+			return catalog.Errorf(catalog.Invalid, "the commit has more than %d files", maxTreeEntries)
+		}
+		child := &node{name: e.Name, hash: e.Hash}
+		switch e.Mode {
+		case objects.ModeSubmodule:
+			return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or mark it export-ignore in .gitattributes", name)
+		case objects.ModeTree:
+			child.mode = fs.ModeDir | 0o755
+			if err := t.load(ctx, child, e.Hash, name+"/", rules); err != nil {
+				return err
+			}
+			if len(child.children) == 0 {
+				continue // all of it is left out, and git has no empty directories
+			}
+		case objects.ModeSymlink:
+			child.mode = fs.ModeSymlink | 0o777
+		case objects.ModeExecutable:
+			child.mode = 0o755
+		default:
+			child.mode = 0o644
+		}
+		if attributes.lfs && child.mode.IsRegular() {
+			if err := t.refusePointer(name, e.Hash); err != nil {
+				return err
+			}
+		}
+		dir.children = append(dir.children, child)
+	}
+	slices.SortFunc(dir.children, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	return nil
+}
+
+// readRules adds the directory's own .gitattributes to the rules from above.
+func (t *tree) readRules(entries []objects.TreeEntry, prefix string, above *attributeRules) (*attributeRules, error) {
+	for _, e := range entries {
+		if e.Name != ".gitattributes" || (e.Mode != objects.ModeFile && e.Mode != objects.ModeExecutable) {
+			continue
+		}
+		_, size, err := t.repo.Header(e.Hash)
+		if err != nil || size > maxAttributesFile {
+			return above, err // git ignores such a file too
+		}
+		data, err := t.repo.GetTyped(e.Hash, plumbing.BlobObject)
+		if err != nil {
+			return nil, err
+		}
+		return above.with(prefix, data), nil
+	}
+	return above, nil
+}
+
+const lfsPointer = "version https://git-lfs.github.com/spec/"
+
+func (t *tree) refusePointer(name string, h plumbing.Hash) error {
+	_, size, err := t.repo.Header(h)
+	if err != nil || size > 1024 {
+		return err
+	}
+	data, err := t.repo.GetTyped(h, plumbing.BlobObject)
+	if err != nil {
+		return err
+	}
+	if bytes.HasPrefix(data, []byte(lfsPointer)) {
+		return catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, or fetch it in the Dockerfile", name)
+	}
+	return nil
+}
+
+// CommitTime implements catalog.Tree.
+func (t *tree) CommitTime() time.Time { return t.time }
+
+// Close implements io.Closer. Open files fail afterwards.
+func (t *tree) Close() error { return t.repo.Close() }
+
+// find returns the node at name. A link in the middle of the path is followed
+// inside the tree, one at the end only when follow is set.
+func (t *tree) find(op, name string, follow bool) (*node, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	n, err := t.walk(name, follow)
+	if err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return n, nil
+}
+
+func (t *tree) walk(name string, follow bool) (*node, error) {
+	hops := 0
+	trail := []*node{t.root} // the directories down to where we are
+	parts := strings.Split(name, "/")
+	for len(parts) > 0 {
+		part := parts[0]
+		parts = parts[1:]
+		here := trail[len(trail)-1]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if len(trail) == 1 {
+				return nil, fs.ErrNotExist // a link that leaves the tree
+			}
+			trail = trail[:len(trail)-1]
+			continue
+		}
+		child := here.child(part)
+		if child == nil {
+			return nil, fs.ErrNotExist
+		}
+		switch {
+		case child.mode&fs.ModeSymlink != 0 && (follow || len(parts) > 0):
+			if hops++; hops > maxLinkHops {
+				return nil, errors.New("too many levels of symbolic links")
+			}
+			target, err := t.target(child)
+			if err != nil {
+				return nil, err
+			}
+			if path.IsAbs(target) {
+				return nil, fs.ErrNotExist
+			}
+			parts = append(strings.Split(target, "/"), parts...)
+		case child.mode.IsDir():
+			trail = append(trail, child)
+		case len(parts) > 0:
+			return nil, fs.ErrNotExist // below a file
+		default:
+			return child, nil
+		}
+	}
+	return trail[len(trail)-1], nil
+}
+
+func (n *node) child(name string) *node {
+	i, ok := slices.BinarySearchFunc(n.children, name, func(c *node, name string) int { return strings.Compare(c.name, name) })
+	if !ok {
+		return nil
+	}
+	return n.children[i]
+}
+
+func (t *tree) target(n *node) (string, error) {
+	data, err := t.repo.GetTyped(n.hash, plumbing.BlobObject)
+	return string(data), err
+}
+
+// Open implements fs.FS.
+func (t *tree) Open(name string) (fs.File, error) {
+	n, err := t.find("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	info, err := t.info(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	if n.mode.IsDir() {
+		return &openDir{tree: t, node: n, info: info}, nil
+	}
+	content, err := t.repo.Open(n.hash)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{ReadCloser: content, info: info}, nil
+}
+
+// Stat implements fs.StatFS; links are followed inside the tree.
+func (t *tree) Stat(name string) (fs.FileInfo, error) { return t.stat("stat", name, true) }
+
+// Lstat implements fs.ReadLinkFS.
+func (t *tree) Lstat(name string) (fs.FileInfo, error) { return t.stat("lstat", name, false) }
+
+func (t *tree) stat(op, name string, follow bool) (fs.FileInfo, error) {
+	n, err := t.find(op, name, follow)
+	if err != nil {
+		return nil, err
+	}
+	info, err := t.info(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return info, nil
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (t *tree) ReadLink(name string) (string, error) {
+	n, err := t.find("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	if n.mode&fs.ModeSymlink == 0 {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	return t.target(n)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	n, err := t.find("readdir", name, true)
+	if err != nil {
+		return nil, err
+	}
+	if !n.mode.IsDir() {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
+	}
+	return t.entries(n), nil
+}
+
+func (t *tree) entries(n *node) []fs.DirEntry {
+	entries := make([]fs.DirEntry, len(n.children))
+	for i, c := range n.children {
+		entries[i] = dirEntry{t, c}
+	}
+	return entries
+}
+
+func (t *tree) info(n *node) (fileInfo, error) {
+	info := fileInfo{node: n}
+	if n.mode.IsDir() {
+		return info, nil
+	}
+	_, size, err := t.repo.Header(n.hash)
+	info.size = size
+	return info, err
+}
+
+// fileInfo is a node with its size.
+type fileInfo struct {
+	*node
+	size int64
+}
+
+func (i fileInfo) Name() string      { return i.name }
+func (i fileInfo) Size() int64       { return i.size }
+func (i fileInfo) Mode() fs.FileMode { return i.mode }
+func (i fileInfo) IsDir() bool       { return i.mode.IsDir() }
+func (i fileInfo) Sys() any          { return nil }
+
+// ModTime tells contents apart, see catalog.Tree.
+func (i fileInfo) ModTime() time.Time {
+	if i.mode.IsDir() {
+		return time.Unix(treeSeconds, 0).UTC()
+	}
+	return time.Unix(treeSeconds, int64(binary.BigEndian.Uint64(i.hash[:8])%1e9)).UTC()
+}
+
+type dirEntry struct {
+	tree *tree
+	node *node
+}
+
+func (d dirEntry) Name() string               { return d.node.name }
+func (d dirEntry) IsDir() bool                { return d.node.mode.IsDir() }
+func (d dirEntry) Type() fs.FileMode          { return d.node.mode.Type() }
+func (d dirEntry) Info() (fs.FileInfo, error) { return d.tree.info(d.node) }
+func (d dirEntry) String() string             { return fs.FormatDirEntry(d) }
+
+type openFile struct {
+	io.ReadCloser
+	info fileInfo
+}
+
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+
+type openDir struct {
+	tree *tree
+	node *node
+	info fileInfo
+	read int
+}
+
+func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
+func (d *openDir) Close() error               { return nil }
+
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.node.name, Err: errors.New("is a directory")}
+}
+
+func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	rest := d.tree.entries(d.node)[d.read:]
+	if n > 0 {
+		if len(rest) == 0 {
+			return nil, io.EOF
+		}
+		rest = rest[:min(n, len(rest))]
+	}
+	d.read += len(rest)
+	return rest, nil
+}
