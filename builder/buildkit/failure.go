@@ -174,11 +174,7 @@ func rootText(err error) string {
 }
 
 func oneLine(text string) string {
-	text = cleanLine(strings.Join(strings.Fields(text), " "))
-	if runes := []rune(text); len(runes) > 400 {
-		return string(runes[:400]) + " …"
-	}
-	return text
+	return shorten(cleanLine(strings.Join(strings.Fields(text), " ")), 400)
 }
 
 func infrastructure(err error, format string, args ...any) *builder.SolveError {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -100,6 +101,11 @@ func (m *Manager) Ready(ctx context.Context) error {
 // left on the machine. It returns early with an error when buildkitd does not
 // come up at all.
 func (m *Manager) Run(ctx context.Context) error {
+	unlock, err := m.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := m.prepare(); err != nil {
 		return err
 	}
@@ -130,14 +136,27 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
+// lock makes sure that no other manager works in the directory: it would take
+// this one's network down.
+func (m *Manager) lock() (unlock func(), err error) {
+	for _, dir := range []string{m.cfg.Dir, filepath.Dir(m.socket)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("buildkitd's directory: %w", err)
+		}
+	}
+	file, err := os.OpenFile(filepath.Join(m.cfg.Dir, "manager.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("buildkitd's directory: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another daemon runs a buildkitd in %s; stop it, or choose another data directory", m.cfg.Dir), file.Close())
+	}
+	return func() { _ = file.Close() }, nil
+}
+
 // prepare writes the configuration and makes the network, over whatever a
 // killed predecessor left.
 func (m *Manager) prepare() error {
-	for _, dir := range []string{m.cfg.Dir, filepath.Dir(m.socket)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("buildkitd's directory: %w", err)
-		}
-	}
 	m.sweep()
 	if err := m.network.up(m.log); err != nil {
 		return errors.Join(fmt.Errorf("network for RUN steps: %w", err), m.network.down())

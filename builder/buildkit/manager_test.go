@@ -210,11 +210,20 @@ func TestSocketPathFitsASocket(t *testing.T) {
 
 func TestLongDirectoryWorks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("very-long-name/", 8))
-	m, err := NewManager(managerConfig(dir, shared.registry))
+	cfg := managerConfig(dir, shared.registry)
+	cfg.KeepBytes, cfg.MaxParallelism = 1<<30, 2
+	m, err := NewManager(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop := runManager(t, m)
+	second, err := NewManager(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another daemon") {
+		t.Errorf("a second manager in one directory: %v", err)
+	}
 	stop()
 	if _, err := os.Stat(filepath.Dir(m.socket)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket's directory is left: %v", err)

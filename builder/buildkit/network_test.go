@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -110,4 +111,30 @@ func TestStepReachesTheOutside(t *testing.T) {
 	if !strings.Contains(log, "| from outside") {
 		t.Errorf("no page from outside:\n%s", log)
 	}
+}
+
+func TestStepsDoNotReachEachOther(t *testing.T) {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		t.Skip("this kernel has no br_netfilter, which keeps steps apart with the network plugins that lack port isolation")
+	}
+	tree := func(step string) *testTree {
+		return newTree(map[string]string{"Dockerfile": busyboxImage + "RUN " + step + "\n"}).withBusybox()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	listening := &recorder{notify: make(chan string, 1000)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		step := "ip -4 -o addr show | grep inet.10 | awk '{print \"at \" $4}' | cut -d/ -f1; while true; do echo hello | nc -l -p 9000 >/dev/null; done"
+		_, _ = shared.solver.Solve(ctx, request("ann", "listens", "1.0", tree(step)), listening.event)
+	}()
+	awaitLine(t, listening, "| at 10.")
+	_, address, _ := strings.Cut(listening.text(), "| at ")
+	_, log := solve(t, request("bob", "connects", "1.0", tree("nc -w 2 "+strings.Fields(address)[0]+" 9000 </dev/null; echo tried")))
+	if strings.Contains(log, "| hello") || !strings.Contains(log, "| tried") {
+		t.Errorf("one step reached another, or did not try:\n%s", log)
+	}
+	cancel()
+	<-done
 }

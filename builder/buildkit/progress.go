@@ -14,6 +14,10 @@ import (
 // tailLines is how many lines of output a step keeps for a failure's detail.
 const tailLines = 20
 
+// maxName is how many characters of a step's name are shown; a RUN may hold a
+// whole script.
+const maxName = 200
+
 // BuildKit's own preparations get a line for their end only when they took long.
 const (
 	internalPrefix = "[internal] "
@@ -86,7 +90,7 @@ func (p *progress) step(d digest.Digest) *step {
 // cached step waits for its only line until it ended.
 func (p *progress) start(v *client.Vertex) {
 	s := p.step(v.Digest)
-	s.Name = cleanLine(v.Name)
+	s.Name = shorten(cleanLine(v.Name), maxName)
 	if v.Started == nil {
 		return
 	}
@@ -214,6 +218,13 @@ func (p *progress) failed(d string) *step {
 func shortError(text string) string {
 	if i := strings.LastIndex(text, "did not complete successfully: "); i >= 0 {
 		return text[i+len("did not complete successfully: "):]
+	}
+	return text
+}
+
+func shorten(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + " …"
 	}
 	return text
 }

@@ -1,0 +1,33 @@
+// Package buildkit builds images with BuildKit: with one that an operator runs, or
+// with a buildkitd that it runs itself.
+//
+// A Solver is the builder's Solver over BuildKit's client. A build reads the
+// commit's tree through BuildKit's file sync, without a copy on disk, and pushes
+// to Fandogh's own registry with the build's own credential. Images are
+// reproducible: a commit has one digest, whatever its tags, the daemon and what
+// the daemon built before. Builds of different images share layers by their
+// content, but neither context files nor cache mounts.
+//
+// A Manager (on Linux, as root) keeps a buildkitd running that leaves nothing
+// behind. The composition root ties the two, after the registry listens:
+//
+//	manager, err := buildkit.NewManager(buildkit.ManagerConfig{
+//		Dir:          filepath.Join(data, "buildkit"),
+//		RegistryHost: registryAddr, // host:port
+//		PlainHTTP:    true,
+//		Logger:       log.Named("buildkitd"),
+//	})
+//	if err != nil {
+//		return err // names what is to be installed
+//	}
+//	group.Go(func() error { return manager.Run(ctx) })
+//	solver, err := buildkit.New(buildkit.Config{
+//		Addresses:    func() []string { return []string{manager.Address()} },
+//		RegistryHost: registryAddr,
+//		PlainHTTP:    true,
+//		Logger:       log.Named("buildkit"),
+//	})
+//
+// End the manager's context only after the builder has drained: it stops
+// buildkitd and with it every build. Solver.Ping is the readiness check.
+package buildkit

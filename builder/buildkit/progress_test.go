@@ -1,0 +1,87 @@
+package buildkit
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+func TestProgressReadsWell(t *testing.T) {
+	began := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(seconds float64) *time.Time {
+		moment := began.Add(time.Duration(seconds * float64(time.Second)))
+		return &moment
+	}
+	load := client.Vertex{Digest: "d1", Name: "[internal] load build context", Started: at(0)}
+	slow := client.Vertex{Digest: "d2", Name: "[internal] load metadata for base", Started: at(0)}
+	base := client.Vertex{Digest: "d3", Name: "[1/3] FROM base", Started: at(1), Completed: at(1), Cached: true}
+	run := client.Vertex{Digest: "d4", Name: "[2/3] RUN make", Started: at(1)}
+	waiting := client.Vertex{Digest: "d5", Name: "[3/3] COPY . /"}
+	ended := func(v client.Vertex, when *time.Time, problem string) *client.Vertex {
+		v.Completed, v.Error = when, problem
+		return &v
+	}
+	statuses := []*client.SolveStatus{
+		{Vertexes: []*client.Vertex{&load, &slow, &run, &waiting}},
+		{Vertexes: []*client.Vertex{ended(load, at(0.2), ""), ended(slow, at(1.5), "")}},
+		{Vertexes: []*client.Vertex{&base}, Logs: []*client.VertexLog{{Vertex: "d4", Stream: 1, Data: []byte("compiling\nlink")}}},
+		{Warnings: []*client.VertexWarning{{Short: []byte("JSONArgs: use JSON"), SourceInfo: &pb.SourceInfo{Filename: "Dockerfile"}, Range: []*pb.Range{{Start: &pb.Position{Line: 3}}}}}},
+		{Vertexes: []*client.Vertex{ended(run, at(2.25), "")}},
+		{Vertexes: []*client.Vertex{ended(run, at(2.5), "")}}, // completes once more
+		{Vertexes: []*client.Vertex{ended(client.Vertex{Digest: "d6", Name: "exporting to image", Started: at(3)}, at(3), "push refused")}},
+	}
+	rec := &recorder{}
+	view := newProgress(1<<20, rec.event)
+	for _, status := range statuses {
+		view.update(status)
+	}
+	view.finish()
+	want := strings.Join([]string{
+		"#1 [internal] load build context",
+		"#2 [internal] load metadata for base",
+		"#3 [2/3] RUN make",
+		"#2 done 1.5s",
+		"#4 [1/3] FROM base CACHED",
+		"#3 | compiling",
+		"warning: JSONArgs: use JSON (Dockerfile:3)",
+		"#3 | link",
+		"#3 done 1.2s",
+		"#5 exporting to image",
+		"#5 ERROR push refused",
+	}, "\n")
+	if got := rec.text(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if step := rec.steps["d4"]; !step.EndedAt.Equal(*at(2.5)) || !step.StartedAt.Equal(*at(1)) || step.Name != "[2/3] RUN make" {
+		t.Errorf("the step that completed twice is %+v", step)
+	}
+	if step := rec.steps["d3"]; !step.Cached {
+		t.Errorf("the cached step is %+v", step)
+	}
+	if _, ok := rec.steps["d5"]; ok {
+		t.Error("a step that never started was reported")
+	}
+}
+
+func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
+	now := time.Now()
+	rec := &recorder{}
+	view := newProgress(100, rec.event)
+	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now}}})
+	for i := range 100 {
+		view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: fmt.Appendf(nil, "line %03d\n", i)}}})
+	}
+	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now, Completed: &now, Error: "exit code: 1"}}})
+	text := rec.text()
+	if !strings.Contains(text, "line 010") || strings.Contains(text, "line 011") || strings.Count(text, "left out") != 1 || !strings.Contains(text, "#1 ERROR exit code: 1") {
+		t.Errorf("got\n%s", text)
+	}
+	tail := view.failed("d1").tail
+	if len(tail) != tailLines || tail[len(tail)-1] != "line 099" {
+		t.Errorf("the tail is %q", tail)
+	}
+}
