@@ -11,7 +11,7 @@ import (
 // access says who may use a route. The zero value is none at all, so that a
 // route without a declared access can't be served.
 type access struct {
-	open   bool           // without an identity, though one is read if it is sent
+	open   bool           // also without an identity
 	self   bool           // every user, on what is their own
 	action catalog.Action // with self: read or write; else on the request's namespace
 }
@@ -31,12 +31,12 @@ const namespaceHeader = "ACTIVE-NAMESPACE"
 // authorize finds out who asks and for which namespace, and refuses what the
 // route's access does not allow.
 func (c *call) authorize(need access) error {
-	err := c.identify(need.open)
+	c.idErr = c.identify()
 	if err := c.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
 		return err
 	}
-	if err != nil {
-		return err
+	if c.idErr != nil && !(need.open && catalog.CodeOf(c.idErr) == catalog.Unauthorized) {
+		return c.idErr
 	}
 	c.namespace = c.r.PathValue("namespace")
 	if c.namespace == "" {
@@ -67,12 +67,8 @@ func (c *call) needsWriteScope() error {
 }
 
 // identify reads "Authorization: JWT <token>", or Bearer in JWT's place.
-func (c *call) identify(optional bool) error {
-	header := c.r.Header.Get("Authorization")
-	if header == "" && optional {
-		return nil
-	}
-	scheme, token, _ := strings.Cut(header, " ")
+func (c *call) identify() error {
+	scheme, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "JWT") && !strings.EqualFold(scheme, "Bearer") {
 		return catalog.Errorf(catalog.Unauthorized, "log in first: POST your username and password to %stokens and send the token as \"Authorization: JWT <token>\"", apiPrefix)
 	}

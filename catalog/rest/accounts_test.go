@@ -34,6 +34,11 @@ func TestLogin(t *testing.T) {
 	w.do("", "GET", "/api/images", nil, header("Authorization", "Bearer "+made.Token)).expect(http.StatusOK)
 	w.do("", "GET", "/api/images", nil, header("Authorization", "Basic "+made.Token)).fault(http.StatusUnauthorized, "detail")
 
+	// A client that still sends its expired token can log in again.
+	w.tokens["stale"] = "fandogh_expired"
+	w.do("stale", "POST", "/api/tokens", map[string]string{"username": "alice", "password": password}).expect(http.StatusOK)
+	w.do("stale", "POST", "/api/tokens", map[string]string{"name": "ci"}).fault(http.StatusUnauthorized, "detail")
+
 	login(map[string]any{"username": "alice", "password": "wrong"}).fault(http.StatusUnauthorized, "detail")
 	login(map[string]any{"username": "nobody", "password": password}).fault(http.StatusUnauthorized, "detail")
 	login(map[string]any{"username": "alice"}).fault(http.StatusBadRequest, "password")

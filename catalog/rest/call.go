@@ -17,6 +17,7 @@ type call struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	id        catalog.Identity
+	idErr     error  // why there is no id, on a route that needs none
 	namespace string // that the route's access was checked for
 }
 
@@ -77,7 +78,7 @@ func (c *call) audit(what string, about ...any) {
 // send answers 200. What is read carries an ETag, so that polling an unchanged
 // thing costs an empty 304.
 func (c *call) send(out any) {
-	if c.r.Method != http.MethodGet {
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		writeJSON(c.w, http.StatusOK, out)
 		return
 	}

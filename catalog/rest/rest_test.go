@@ -35,7 +35,7 @@ var builtDigest = "sha256:" + strings.Repeat("1", 64)
 
 // world is the API over a real store, with the users alice, bob and root.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	store    *sqlite.Store
 	accounts *account.Service
 	logs     *fakeLogs
@@ -48,7 +48,7 @@ type world struct {
 	tokens   map[string]string
 }
 
-func newWorld(t *testing.T, changes ...func(*rest.Config)) *world {
+func newWorld(t testing.TB, changes ...func(*rest.Config)) *world {
 	t.Helper()
 	w := &world{t: t, logs: &fakeLogs{lines: map[int64][]catalog.LogLine{}}, remover: &fakeRemover{}, log: &lockedBuffer{},
 		users: map[string]catalog.User{}, tokens: map[string]string{}}
@@ -91,7 +91,7 @@ func (w *world) must(err error) {
 	}
 }
 
-func loadSpec(t *testing.T) *openapi3.T {
+func loadSpec(t testing.TB) *openapi3.T {
 	t.Helper()
 	data, err := os.ReadFile("openapi.yaml")
 	if err != nil {
@@ -107,7 +107,7 @@ func loadSpec(t *testing.T) *openapi3.T {
 	return doc
 }
 
-func specRouter(t *testing.T) routers.Router {
+func specRouter(t testing.TB) routers.Router {
 	t.Helper()
 	router, err := gorillamux.NewRouter(loadSpec(t))
 	if err != nil {
@@ -118,7 +118,7 @@ func specRouter(t *testing.T) routers.Router {
 
 // reply is an answer whose body was read.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte

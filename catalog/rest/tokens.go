@@ -56,11 +56,11 @@ func (c *call) createToken(in api.CreateToken) (api.NewToken, error) {
 const maxLabel = 200
 
 func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
-	if !byPassword {
-		if c.id.User.ID == 0 {
-			return catalog.FieldErrorf("username", "send username and password, or the Authorization header of a user who is logged in")
-		}
-		return nil
+	switch {
+	case !byPassword && c.idErr != nil && c.r.Header.Get("Authorization") == "":
+		return catalog.FieldErrorf("username", "send username and password, or the Authorization header of a user who is logged in")
+	case !byPassword:
+		return c.idErr
 	}
 	if in.Username == "" {
 		return catalog.FieldErrorf("username", "username is missing")
