@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -38,17 +37,13 @@ func fill(b *testing.B, size int) (*sqlite.Store, catalog.Image) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
+	db := plain(b, path)
 	for _, statement := range []string{
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 			INSERT INTO versions (image_id, name, state, trigger_kind, commit_id, digest, size, created_at)
 			SELECT 1, 'v' || i, iif(i % 1000 = 7, 'FAILED', 'BUILT'), 'push', printf('%040x', i), printf('sha256:%064x', i), i, i FROM n`,
 		`INSERT INTO builds (version_id, number, trigger_kind, commit_id, user_id, options, state, outcome, attempts, queued_at, started_at, ended_at)
-			SELECT id, 1, 'push', commit_id, 1, '{}', state, 'built', 1, id, id, id FROM versions WHERE id <= ?1`,
+			SELECT id, 1, 'push', commit_id, 1, '{}', state, 'built', 1, id, id + 1, id + 2 FROM versions WHERE id <= ?1`,
 	} {
 		if _, err := db.ExecContext(ctx, statement, size); err != nil {
 			b.Fatal(err)

@@ -8,15 +8,25 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
+func openNew(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // TestEnter tries every step from every state: the public methods never ask
 // for a wrong one, and if they did, the state table would stop them.
 func TestEnter(t *testing.T) {
 	ctx := t.Context()
-	s, err := Open(ctx, filepath.Join(t.TempDir(), "fandogh.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openNew(t)
 	u, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"})
 	if err != nil {
 		t.Fatal(err)

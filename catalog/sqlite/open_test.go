@@ -3,8 +3,9 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,21 +31,22 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child makes users until it is killed, and prints each name once it is stored.
+// child makes a user for each line it reads, and prints the name once it is stored.
 func child(path string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return err
 	}
-	for n := range 100_000 {
+	input := bufio.NewScanner(os.Stdin)
+	for n := 0; input.Scan(); n++ {
 		name := fmt.Sprintf("child%d-%d", os.Getpid(), n)
 		if err := writeSome(ctx, s, name); err != nil {
 			return err
 		}
 		fmt.Println(name)
 	}
-	return nil
+	return input.Err()
 }
 
 // writeSome makes a user, and then changes what it has to read first: such a
@@ -58,7 +60,14 @@ func writeSome(ctx context.Context, s *sqlite.Store, name string) error {
 	return s.SetMember(ctx, name, u.ID, catalog.RoleOwner)
 }
 
-func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
+// process is a running child.
+type process struct {
+	cmd   *exec.Cmd
+	asks  io.Writer
+	names *bufio.Scanner
+}
+
+func startChild(t *testing.T, path string) process {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -67,8 +76,9 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "SQLITE_TEST_CHILD="+path)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
@@ -78,7 +88,7 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return cmd, bufio.NewScanner(out)
+	return process{cmd: cmd, asks: in, names: bufio.NewScanner(out)}
 }
 
 // TestProcesses has two other processes make and write the database from its
@@ -86,30 +96,38 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 // they said was stored is there.
 func TestProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fandogh.db")
-	var said []string
-	cmds := make([]*exec.Cmd, 2)
-	lines := make([]*bufio.Scanner, 2)
-	for i := range cmds {
-		cmds[i], lines[i] = startChild(t, path)
+	children := []process{startChild(t, path), startChild(t, path)}
+	ask := func(users int) {
+		for _, c := range children {
+			if _, err := io.WriteString(c.asks, strings.Repeat("\n", users)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	var said []string
 	s := open(t, path)
 	for n := range 20 {
+		ask(1)
 		if err := writeSome(t.Context(), s, fmt.Sprintf("parent-%d", n)); err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range lines {
-			if !l.Scan() {
+		for _, c := range children {
+			if !c.names.Scan() {
 				t.Fatal("a process ended early")
 			}
-			said = append(said, l.Text())
+			said = append(said, c.names.Text())
 		}
 	}
-	for i, l := range lines {
-		if err := cmds[i].Process.Kill(); err != nil {
+	ask(10_000)
+	for _, c := range children {
+		if !c.names.Scan() {
+			t.Fatal("a process ended early")
+		}
+		if err := c.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for l.Scan() {
-			said = append(said, l.Text())
+		for c.names.Scan() {
+			said = append(said, c.names.Text())
 		}
 	}
 	for _, name := range said {
@@ -184,12 +202,7 @@ func TestNewerDatabase(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+	if _, err := plain(t, path).Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
 		t.Fatal(err)
 	}
 	_, err = sqlite.Open(t.Context(), path)
@@ -208,9 +221,8 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, path := range map[string]string{"no directory": filepath.Join(dir, "none", "x.db"), "a directory": dir, "no database": garbage} {
-		if s, err := sqlite.Open(t.Context(), path); err == nil {
+		if _, err := sqlite.Open(t.Context(), path); err == nil {
 			t.Errorf("%s: opened", what)
-			s.Close()
 		} else if !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %q does not name the file", what, err)
 		}
@@ -221,12 +233,7 @@ func TestOpenErrors(t *testing.T) {
 func TestReadersDoNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fandogh.db")
 	s := open(t, path)
-	other, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	tx, err := other.Begin()
+	tx, err := plain(t, path).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,11 +11,7 @@ import (
 // TestPlans holds the queries that a growing catalog must not slow down to
 // searches of an index that yields the wanted order.
 func TestPlans(t *testing.T) {
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openNew(t)
 	type query struct {
 		name, text string
 		args       []any

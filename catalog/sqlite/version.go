@@ -44,7 +44,7 @@ func (s *Store) ListVersions(ctx context.Context, imageID int64, f catalog.Versi
 func listVersions(imageID int64, f catalog.VersionFilter) (query string, args []any) {
 	before, limit := bounds(f.Page)
 	const part = `SELECT ` + versionColumns + ` FROM versions WHERE image_id = ? AND id < ?`
-	var parts []string
+	parts := make([]string, 0, len(f.States))
 	for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) {
 		parts = append(parts, part+` AND state = ?`)
 		args = append(args, imageID, before, state)

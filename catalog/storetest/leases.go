@@ -188,7 +188,7 @@ func testReclaim(t *testing.T, s catalog.Store) {
 	}{
 		{"dead", time.Hour, true}, {"dead", -time.Hour, true}, {worker, -time.Microsecond, true}, {worker, 0, false}, {worker, time.Hour, false},
 	}
-	var builds []catalog.Build
+	builds := make([]catalog.Build, 0, len(leases))
 	for n, l := range leases {
 		queue(t, s, i, fmt.Sprintf("v%d", n))
 		builds = append(builds, must(s.ClaimBuild(ctx, l.owner, base, base.Add(l.until)))(t))

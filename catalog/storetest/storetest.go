@@ -159,7 +159,7 @@ func build(t *testing.T, s catalog.Store, i catalog.Image, version string, outco
 
 // names maps a list to the text of each item.
 func names[T any](list []T, name func(T) string) string {
-	var all []string
+	all := make([]string, 0, len(list))
 	for _, v := range list {
 		all = append(all, name(v))
 	}
