@@ -40,7 +40,7 @@ var standardLibraryOnly = []string{"catalog", "catalog/api"}
 // foreign says who alone may import a heavy dependency.
 var foreign = map[string][]string{
 	"github.com/mattn/go-sqlite3":          {"catalog/sqlite"},
-	"github.com/go-git/go-git/v5":          {"gitserver"},
+	"github.com/go-git/go-git/v5":          {"gitserver", "gitserver/objects"},
 	"github.com/gliderlabs/ssh":            {"gitserver"},
 	"github.com/moby/buildkit":             {"builder/buildkit"},
 	"github.com/distribution/distribution": {"catalog/registry"},

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -64,4 +65,13 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 		return catalog.Build{}, err
 	}
 	return queued[0].Build, nil
+}
+
+// RemoveLogs deletes the logs of builds that are gone from the catalog.
+func (b *Builder) RemoveLogs(buildIDs []int64) error {
+	var errs []error
+	for _, id := range buildIDs {
+		errs = append(errs, b.logs.remove(id))
+	}
+	return errors.Join(errs...)
 }

@@ -40,7 +40,7 @@ func (b *logbook) acquire(id int64) *logFile {
 	defer b.mu.Unlock()
 	held := b.open[id]
 	if held == nil {
-		held = &heldLog{logFile: newLogFile(id, filepath.Join(b.dir, fmt.Sprintf("%d.log", id)))}
+		held = &heldLog{logFile: newLogFile(id, b.path(id))}
 		b.open[id] = held
 	}
 	if held.users == 0 {
@@ -80,3 +80,21 @@ func (b *logbook) closeIdle() error {
 	b.idle = nil
 	return errors.Join(errs...)
 }
+
+// remove deletes a build's log. A follower that is reading it keeps what it has open.
+func (b *logbook) remove(id int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	if held := b.open[id]; held != nil && held.users == 0 {
+		b.idle = slices.DeleteFunc(b.idle, func(other int64) bool { return other == id })
+		delete(b.open, id)
+		errs = append(errs, held.close())
+	}
+	if err := os.Remove(b.path(id)); !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *logbook) path(id int64) string { return filepath.Join(b.dir, fmt.Sprintf("%d.log", id)) }

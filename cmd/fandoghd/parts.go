@@ -14,7 +14,7 @@ import (
 
 func (d *daemon) openStorage(context.Context) error {
 	var err error
-	if d.repos, err = gitserver.OpenRepositories(d.config.DataPath("repos")); err != nil {
+	if d.repos, err = gitserver.OpenRepositories(d.config.DataPath("repos"), d.log.Named("git")); err != nil {
 		return err
 	}
 	d.registry, err = registry.New(registry.Config{
@@ -87,16 +87,21 @@ func (d *daemon) openFaces(context.Context) error {
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
 		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
-		HostKeyFile: d.config.DataPath("ssh_host_ed25519_key"),
-		Logger:      d.log.Named("git"),
+		HostKeyFile:  d.config.DataPath("ssh_host_ed25519_key"),
+		Address:      d.addresses.PublicSSH,
+		MaxPackBytes: int64(c.MaxPack), MaxObjectBytes: int64(c.MaxObject), MaxObjects: int64(c.MaxObjects),
+		HandshakeTimeout: c.HandshakeTimeout.Std(), IdleTimeout: c.IdleTimeout.Std(), TotalTimeout: c.TotalTimeout.Std(),
+		MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+		ShutdownGrace: d.config.Shutdown.Std(),
+		Logger:        d.log.Named("git"),
 	})
-	_ = c
 	if err != nil {
 		return err
 	}
 	d.rest, err = rest.New(rest.Config{
 		Store: d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		RegistryHost: d.addresses.publicHost(),
+		Contents: d.registry, Remover: remover{d},
+		RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{
 			{Name: "database", Ping: d.store.Ping},
 			{Name: "registry", Ping: d.registry.Ping},
