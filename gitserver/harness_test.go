@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -89,6 +90,14 @@ func (r *receiver) count() int {
 	return len(r.pushes)
 }
 
+// testWriter logs to the test that runs the server.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
 func newHost(t *testing.T, change func(*Config)) *host {
 	t.Helper()
 	h := &host{t: t, dir: t.TempDir(), receiver: &receiver{}}
@@ -104,6 +113,7 @@ func newHost(t *testing.T, change func(*Config)) *host {
 		Store: h.store, Repositories: h.repos, Receiver: h.receiver,
 		HostKeyFile: filepath.Join(h.dir, "ssh_host_ed25519_key"), Address: "git.example.org:2222",
 		ShutdownGrace: 5 * time.Second,
+		Logger:        hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}}),
 	}
 	if change != nil {
 		change(&config)

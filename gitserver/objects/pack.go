@@ -25,10 +25,8 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }
 
-// maxEntryHeader covers type and size (9 bytes) and a base hash or offset (20).
-// It is also the least that can follow an object's beginning in a pack, one byte of header, 8 of
-// zlib and the checksum, so looking that far ahead never waits for more than is sent.
-const maxEntryHeader = 29
+// maxEntryHeader covers type and size (10 bytes) and a base hash or offset (20).
+const maxEntryHeader = 30
 
 // entryHeader is what stands before an object's compressed bytes in a pack.
 type entryHeader struct {

@@ -243,20 +243,37 @@ func (in *Incoming) readObject(p *packReader) error {
 	return nil
 }
 
+// header reads byte by byte: looking ahead would refill a buffer that is not
+// empty, which source does not allow.
 func (p *packReader) header(offset int64) (entryHeader, error) {
-	b, err := p.buf.Peek(maxEntryHeader)
-	if len(b) == 0 && err != nil {
+	b := make([]byte, 0, maxEntryHeader)
+	number := func() error { // bytes up to one without the high bit
+		for {
+			c, err := p.buf.ReadByte()
+			if err != nil {
+				return err
+			}
+			if b = append(b, c); c&0x80 == 0 || len(b) >= maxEntryHeader {
+				return nil
+			}
+		}
+	}
+	if err := number(); err != nil {
 		return entryHeader{}, err
 	}
-	h, parseErr := parseEntryHeader(b, offset)
-	if parseErr != nil {
-		if err != nil {
-			return h, err
+	switch plumbing.ObjectType(b[0] >> 4 & 7) {
+	case plumbing.OFSDeltaObject:
+		if err := number(); err != nil {
+			return entryHeader{}, err
 		}
-		return h, parseErr
+	case plumbing.REFDeltaObject:
+		n := len(b)
+		b = append(b, make([]byte, 20)...)
+		if _, err := io.ReadFull(p.buf, b[n:]); err != nil {
+			return entryHeader{}, err
+		}
 	}
-	_, err = p.buf.Discard(int(h.length))
-	return h, err
+	return parseEntryHeader(b, offset)
 }
 
 func (p *packReader) inflate(w io.Writer, size int64) error {
