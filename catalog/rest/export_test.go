@@ -23,3 +23,6 @@ func RouteTable() []RouteRow {
 	}
 	return rows
 }
+
+// Network is what requests without an identity are counted by.
+var Network = network

@@ -3,7 +3,7 @@ package rest
 import (
 	"fmt"
 	"math"
-	"net"
+	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -19,8 +19,8 @@ type Limits struct {
 	Burst     int     // at once
 }
 
-// DefaultLimits leave room for several clients that poll every second.
-var DefaultLimits = Limits{PerSecond: 50, Burst: 200}
+// DefaultLimits leave room for many clients that poll every second.
+var DefaultLimits = Limits{PerSecond: 100, Burst: 500}
 
 // maxLimited is how many users and addresses are remembered.
 const maxLimited = 10_000
@@ -48,11 +48,7 @@ func (e limitError) Unwrap() error { return e.error }
 func (l *limiter) allow(id catalog.Identity, address string, now time.Time) error {
 	key := fmt.Sprint("user ", id.User.ID)
 	if id.User.ID == 0 {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
-			host = address
-		}
-		key = "address " + host
+		key = "address " + network(address)
 	}
 	bucket, ok := l.buckets.Get(key)
 	if !ok {
@@ -69,4 +65,20 @@ func (l *limiter) allow(id catalog.Identity, address string, now time.Time) erro
 	reservation.CancelAt(now)
 	seconds := int(math.Ceil(wait.Seconds()))
 	return limitError{catalog.Errorf(catalog.RateLimited, "too many requests; wait %d s and ask less often", seconds), seconds}
+}
+
+// network returns what one client can't change at will: its IPv4 address, or the
+// 64 bits of an IPv6 address that its provider gave it.
+func network(remote string) string {
+	address, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	ip := address.Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		if prefix, err := ip.Prefix(64); err == nil {
+			return prefix.String()
+		}
+	}
+	return ip.String()
 }

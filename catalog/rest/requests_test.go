@@ -65,6 +65,9 @@ func TestETag(t *testing.T) {
 	if r := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", `"x", `+tag)).expect(http.StatusNotModified); len(r.body) > 0 {
 		t.Errorf("304 with %s", r.body)
 	}
+	if head := w.do("alice", "HEAD", "/api/images", nil).expect(http.StatusOK); head.header.Get("ETag") != tag || len(head.body) > 0 {
+		t.Errorf("HEAD has ETag %s and body %q", head.header.Get("ETag"), head.body)
+	}
 	w.version("alice", "app", "2.0", catalog.OutcomeBuilt)
 	if changed := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", tag)).expect(http.StatusOK).header.Get("ETag"); changed == tag {
 		t.Error("the list changed, its ETag did not")
@@ -140,6 +143,16 @@ func TestLimits(t *testing.T) {
 		r.fault(http.StatusTooManyRequests, "detail")
 		if seconds, err := strconv.Atoi(r.header.Get("Retry-After")); err != nil || seconds < 50 || seconds > 100 {
 			t.Errorf("Retry-After: %q", r.header.Get("Retry-After"))
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for address, want := range map[string]string{
+		"10.1.2.3:40": "10.1.2.3", "[::ffff:10.1.2.3]:40": "10.1.2.3", "[2001:db8:1:2:3:4:5:6]:40": "2001:db8:1:2::/64", "[fe80::1%eth0]:40": "fe80::/64", "@": "@",
+	} {
+		if got := rest.Network(address); got != want {
+			t.Errorf("%s counts as %s, want %s", address, got, want)
 		}
 	}
 }
