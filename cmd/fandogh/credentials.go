@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// credentials is the file with everything that logins leave behind. It holds
+// tokens, so only its owner may read it.
+type credentials struct {
+	Server string           `json:"server"` // of the last login
+	Logins map[string]login `json:"logins"` // by the address of the API
+}
+
+// login is one user at one server.
+type login struct {
+	Username  string `json:"username"`
+	Token     string `json:"token"`
+	TokenID   int64  `json:"token_id"`            // to revoke it by
+	Namespace string `json:"namespace,omitempty"` // chosen by `namespace use`
+}
+
+func credentialsPath() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("there is no place for your login: %w", err)
+	}
+	return filepath.Join(dir, "fandogh", "credentials.json"), nil
+}
+
+// readCredentials returns what is saved; nothing at all is no error.
+func readCredentials() (credentials, error) {
+	none := credentials{Logins: map[string]login{}}
+	path, err := credentialsPath()
+	if err != nil {
+		return none, nil //nolint:nilerr // without a home directory nobody is logged in; FANDOGH_TOKEN still works
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("read your logins: %w", err)
+	}
+	saved := none
+	if err := json.Unmarshal(data, &saved); err != nil {
+		return none, fmt.Errorf("%s is damaged (%w); delete it and log in again", path, err)
+	}
+	if saved.Logins == nil {
+		saved.Logins = none.Logins
+	}
+	return saved, nil
+}
+
+// changeCredentials replaces the file by what change makes of it.
+func changeCredentials(change func(*credentials)) error {
+	saved, err := readCredentials()
+	if err != nil {
+		return err
+	}
+	change(&saved)
+	data, err := json.MarshalIndent(saved, "", "  ")
+	if err != nil {
+		return err
+	}
+	path, err := credentialsPath()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("save your login: %w", err)
+	}
+	if err := replaceFile(path, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("save your login: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file so that everybody sees the old one or the new one,
+// whole.
+func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name()) // the first error counts
+		}
+	}()
+	_, err = temp.Write(data)
+	if err == nil {
+		err = temp.Chmod(mode)
+	}
+	if err == nil {
+		err = temp.Sync()
+	}
+	joinClose(&err, temp)
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog/client"
+)
+
+var (
+	errLogin       = errors.New("log in first, with `fandogh login`, or set FANDOGH_TOKEN")
+	errBuildFailed = errors.New("the build failed")
+)
+
+// usageError is what the caller typed wrong, or didn't type.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exits is the table of exit codes, which scripts rely on. The first row that
+// fits an error gives its code.
+var exits = []struct {
+	code    int
+	meaning string
+	fits    func(context.Context, error) bool
+}{
+	{0, "done", func(_ context.Context, err error) bool { return err == nil }},
+	{130, "interrupted; a build that runs goes on", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
+	{201, "the build failed", func(_ context.Context, err error) bool { return errors.Is(err, errBuildFailed) }},
+	{101, "a parameter is wrong or missing", func(_ context.Context, err error) bool { return errors.As(err, new(usageError)) }},
+	{103, "login needed", func(_ context.Context, err error) bool {
+		return errors.Is(err, errLogin) || client.StatusOf(err) == http.StatusUnauthorized
+	}},
+	{102, "the server refused", func(_ context.Context, err error) bool { return client.StatusOf(err) != 0 }},
+	{104, "the server could not be reached", func(_ context.Context, err error) bool {
+		var lost *client.NetworkError
+		return errors.As(err, &lost)
+	}},
+	{1, "anything else", func(context.Context, error) bool { return true }},
+}
+
+func exitCode(ctx context.Context, err error) int {
+	for _, row := range exits {
+		if row.fits(ctx, err) {
+			return row.code
+		}
+	}
+	return 1
+}
+
+func exitCodeHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit status:")
+	for _, row := range exits {
+		fmt.Fprintf(&b, "\n  %3d  %s", row.code, row.meaning)
+	}
+	return b.String()
+}

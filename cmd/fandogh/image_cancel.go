@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newImageCancelCommand(a *app) *cobra.Command {
+	var o versionFlags
+	cmd := &cobra.Command{
+		Use:   "cancel",
+		Short: "Stop a version's build",
+		Long: `Stop the build of a version, whether it runs or waits. The version becomes
+FAILED and can be built again.`,
+		Example: `  fandogh image cancel --image shop --version 1.0`,
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runImageCancel(cmd.Context(), a, o) },
+	}
+	o.add(cmd, a)
+	return cmd
+}
+
+func runImageCancel(ctx context.Context, a *app, o versionFlags) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fill(ctx, a); err != nil {
+		return err
+	}
+	message, err := c.Cancel(ctx, o.image, o.version)
+	if err != nil {
+		return err
+	}
+	row(a.out, message)
+	return nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+type deleteOptions struct {
+	versionFlags
+	yes bool
+}
+
+func newImageDeleteCommand(a *app) *cobra.Command {
+	var o deleteOptions
+	cmd := &cobra.Command{
+		Use:   "delete",
+		Short: "Delete an image, or one of its versions",
+		Long: `Delete an image with all its versions, builds, logs and its git repository, or
+with --version only that version. This can't be undone. On a terminal you are
+asked first, unless --yes is given.`,
+		Example: `  fandogh image delete --image shop
+  fandogh image delete -i shop -v 1.0 --yes`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("version") && o.version == "" {
+				return usagef("--version is empty; leave it out to delete the whole image")
+			}
+			return runImageDelete(cmd.Context(), a, o)
+		},
+	}
+	o.add(cmd, a)
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().StringVar(&o.image, "name", "", "the same as --image")
+	cmd.Flag("name").Hidden = true // scripts for older clients use it
+	return cmd
+}
+
+func runImageDelete(ctx context.Context, a *app, o deleteOptions) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fillImage(ctx, a); err != nil {
+		return err
+	}
+	what, done := "image "+o.image+" with all its versions", "Image Deleted Successfully"
+	remove := func() error { return c.DeleteImage(ctx, o.image) }
+	if o.version != "" {
+		what, done = "version "+o.version+" of image "+o.image, "Version Deleted Successfully"
+		remove = func() error { return c.DeleteVersion(ctx, o.image, o.version) }
+	}
+	if !o.yes {
+		sure, err := a.confirm(ctx, fmt.Sprintf("Delete %s?", what))
+		if err != nil || !sure {
+			return err
+		}
+	}
+	if err := remove(); err != nil {
+		return err
+	}
+	row(a.out, done)
+	return nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newImageHistoryCommand(a *app) *cobra.Command {
+	var o inspectOptions
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Show the instructions that made a version",
+		Long: `Show the instructions that made a version's image, the last one first, with what
+each added to its size, as docker image history does.`,
+		Example: `  fandogh image history --image shop --version 1.0
+  fandogh image history -i shop -v 1.0 --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runImageHistory(cmd, a, o) },
+	}
+	o.add(cmd, a)
+	o.addFlag(cmd)
+	return cmd
+}
+
+func runImageHistory(cmd *cobra.Command, a *app, o inspectOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fill(cmd.Context(), a); err != nil {
+		return err
+	}
+	entries, err := c.History(cmd.Context(), o.image, o.version)
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, entries, func(w io.Writer) {
+		row(w, "CREATED", "CREATED BY", "SIZE", "COMMENT")
+		for _, e := range entries {
+			row(w, shortTime(e.CreatedAt), oneLine(e.CreatedBy, 60), shortSize(e.Size), oneLine(e.Comment, 40))
+		}
+	})
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+type inspectOptions struct {
+	versionFlags
+	output
+}
+
+func newImageInspectCommand(a *app) *cobra.Command {
+	var o inspectOptions
+	cmd := &cobra.Command{
+		Use:   "inspect",
+		Short: "Show all that is known of a version",
+		Long: `Show all that is known of a version: what it was built from and by which builds,
+how to pull it, how its containers start, and its layers.`,
+		Example: `  fandogh image inspect --image shop --version 1.0
+  fandogh image inspect -i shop -v 1.0 --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runImageInspect(cmd, a, o) },
+	}
+	o.add(cmd, a)
+	o.addFlag(cmd)
+	return cmd
+}
+
+func runImageInspect(cmd *cobra.Command, a *app, o inspectOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fill(cmd.Context(), a); err != nil {
+		return err
+	}
+	detail, err := c.Version(cmd.Context(), o.image, o.version)
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, detail, func(w io.Writer) { inspectTable(w, detail) })
+}
+
+func inspectTable(w io.Writer, d api.VersionDetail) {
+	filled := func(name, value string) {
+		if value != "" {
+			row(w, name, value)
+		}
+	}
+	filled("image", d.Image)
+	filled("version", d.Version.Version)
+	filled("state", d.State)
+	filled("published", shortTime(d.Date))
+	filled("reference", d.Reference)
+	filled("digest", d.Digest)
+	filled("size", shortSize(d.Size))
+	filled("platform", d.Platform)
+	filled("commit", d.Commit)
+	filled("trigger", d.Trigger)
+	if config := d.Config; config != nil {
+		filled("entrypoint", quoted(config.Entrypoint))
+		filled("cmd", quoted(config.Cmd))
+		filled("env", strings.Join(config.Env, " "))
+		filled("ports", strings.Join(config.ExposedPorts, " "))
+		filled("user", config.User)
+		filled("workdir", config.WorkingDir)
+		for name, value := range sortedMap(config.Labels) {
+			filled("label", name+"="+value)
+		}
+	}
+	for _, layer := range d.Layers {
+		filled("layer", fmt.Sprintf("%s %s %s", layer.Digest, shortSize(layer.Size), oneLine(layer.CreatedBy, 60)))
+	}
+	for _, build := range d.Builds {
+		filled(fmt.Sprintf("build %d", build.Number), buildLine(build))
+		for _, step := range build.Steps {
+			filled("", "  "+stepLine(step))
+		}
+	}
+}
+
+func buildLine(b api.BuildDetail) string {
+	text := b.State + " by " + b.Trigger
+	if !b.Start.IsZero() && !b.End.IsZero() {
+		text += " in " + shortDuration(b.End.Sub(b.Start.Time))
+	}
+	if b.Message != "" {
+		text += ": " + b.Message
+	}
+	return text
+}
+
+func stepLine(s api.Step) string {
+	took := shortDuration(time.Duration(s.Millis) * time.Millisecond)
+	if s.Cached {
+		took = "cached"
+	}
+	text := fmt.Sprintf("%8s  %s", took, oneLine(s.Name, 70))
+	if s.Error != "" {
+		text += ": " + oneLine(s.Error, 100)
+	}
+	return text
+}
+
+func quoted(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q", words)
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+// maxKeyFile bounds what is read as a public key, in bytes.
+const maxKeyFile = 64 << 10
+
+func newKeyAddCommand(a *app) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "add [FILE]",
+		Short: "Add an SSH public key",
+		Long: `Add an SSH public key from FILE, which ends in .pub, or from standard input if
+FILE is -. Without FILE it is ~/.ssh/id_ed25519.pub.`,
+		Example: `  fandogh key add
+  fandogh key add ~/.ssh/work.pub --name "work laptop"
+  ssh-add -L | head -1 | fandogh key add -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return exactArgs("FILE")(cmd, args)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runKeyAdd(cmd, a, args, name) },
+	}
+	cmd.Flags().StringVarP(&name, "name", "n", "", "`name` to know the key by (default its comment)")
+	return cmd
+}
+
+func runKeyAdd(cmd *cobra.Command, a *app, args []string, name string) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	text, err := a.readKey(args)
+	if err != nil {
+		return err
+	}
+	key, err := c.CreateKey(cmd.Context(), api.CreateKey{Name: name, Key: text})
+	if err != nil {
+		return err
+	}
+	row(a.out, fmt.Sprintf("Added key %d %s %s", key.ID, key.Fingerprint, key.Name))
+	return nil
+}
+
+func (a *app) readKey(args []string) (_ string, err error) {
+	var path string
+	switch {
+	case len(args) > 0 && args[0] == "-":
+		data, err := io.ReadAll(io.LimitReader(a.in, maxKeyFile))
+		return string(data), err
+	case len(args) > 0:
+		path = args[0]
+	default:
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", usagef("name the file of the public key: %w", err)
+		}
+		path = filepath.Join(home, ".ssh", "id_ed25519.pub")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", usagef("the public key can't be read: %w; `ssh-keygen -t ed25519` makes one", err)
+	}
+	defer joinClose(&err, file)
+	data, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+	return string(data), err
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newKeyDeleteCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "delete ID",
+		Short:   "Delete an SSH key",
+		Long:    `Delete an SSH key by the ID that key list shows. From then on nobody can push with it.`,
+		Example: `  fandogh key delete 3`,
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseID(args[0], "key")
+			if err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteKey(cmd.Context(), id); err != nil {
+				return err
+			}
+			row(a.out, "Key Deleted Successfully")
+			return nil
+		},
+	}
+}

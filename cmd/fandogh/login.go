@@ -1,0 +1,105 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+type loginOptions struct {
+	username      string
+	password      string
+	passwordStdin bool
+}
+
+func newLoginCommand(a *app) *cobra.Command {
+	var o loginOptions
+	cmd := &cobra.Command{
+		Use:   "login",
+		Short: "Log in to a server",
+		Long: `Log in to a server by user name and password.
+
+The password is exchanged for a token, which is kept for this server in your
+configuration directory, readable by you alone. The server is remembered, so
+that later commands need no --server.`,
+		Example: `  fandogh login
+  fandogh login --server https://fandogh.example.com --username ali
+  fandogh login --username ali --password-stdin < password.txt`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLogin(cmd, a, o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.username, "username", "u", "", "user `name`")
+	f.StringVarP(&o.password, "password", "p", "", "the `password`; other programs of this machine can see it, --password-stdin keeps it from them")
+	f.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
+	return cmd
+}
+
+func runLogin(cmd *cobra.Command, a *app, o loginOptions) error {
+	ctx := cmd.Context()
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	t.login = login{}
+	c, err := newClient(t)
+	if err != nil {
+		return err
+	}
+	if o.username, err = a.given(ctx, o.username, "User name", "--username"); err != nil {
+		return err
+	}
+	if o.password, err = a.password(cmd, o); err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a machine without name"
+	}
+	token, err := c.CreateToken(ctx, api.CreateToken{Username: o.username, Password: o.password, Name: "fandogh on " + host, Scope: "write"})
+	if err != nil {
+		return err
+	}
+	err = changeCredentials(func(saved *credentials) {
+		saved.Server = t.server
+		saved.Logins[t.server] = login{Username: o.username, Token: token.Secret, TokenID: token.ID}
+	})
+	if err != nil {
+		return err
+	}
+	a.say("You are logged in at %s as %s.", t.shown(), o.username)
+	return nil
+}
+
+const maxPassword = 4 << 10 // bytes
+
+func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
+	switch {
+	case o.passwordStdin && o.password != "":
+		return "", usagef("give --password or --password-stdin, not both")
+	case o.passwordStdin:
+		data, err := io.ReadAll(io.LimitReader(a.in, maxPassword))
+		password, _, _ := strings.Cut(string(data), "\n")
+		if password = strings.TrimSuffix(password, "\r"); err == nil && password == "" {
+			err = usagef("standard input holds no password")
+		}
+		return password, err
+	case o.password == "" && a.interactive():
+		password, err := a.askPassword(cmd.Context(), "Password: ")
+		return password, cmp.Or(err, missing(password))
+	}
+	return o.password, missing(o.password)
+}
+
+func missing(password string) error {
+	if password == "" {
+		return usageError{errors.New("password is missing; give it with --password-stdin")}
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newLogoutCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout",
+		Short: "Log out of a server",
+		Long: `Log out of a server: its token is revoked, so that no copy of it is worth
+anything, and forgotten here. If the server can't be reached the token is
+forgotten all the same.`,
+		Example: `  fandogh logout
+  fandogh logout --server https://fandogh.example.com`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLogout(cmd, a) },
+	}
+}
+
+func runLogout(cmd *cobra.Command, a *app) error {
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	saved, err := readCredentials()
+	if err != nil {
+		return err
+	}
+	var known bool
+	if t.login, known = saved.Logins[t.server]; !known {
+		a.say("You were not logged in at %s.", t.shown())
+		return nil
+	}
+	c, err := newClient(t)
+	if err != nil {
+		return err
+	}
+	if err := c.DeleteToken(cmd.Context(), t.login.TokenID); err != nil {
+		a.say("The token could not be revoked (%v); it is only forgotten here.", err)
+	}
+	if err := changeCredentials(func(saved *credentials) { delete(saved.Logins, t.server) }); err != nil {
+		return err
+	}
+	a.say("You are logged out of %s.", t.shown())
+	return nil
+}

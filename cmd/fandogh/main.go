@@ -1,0 +1,94 @@
+// Fandogh is the client of a Fandogh server: it publishes images from a
+// directory and looks after them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(a.err, a.paint(a.err, red, "fandogh:"), err)
+	}
+	return exitCode(ctx, err)
+}
+
+func newRootCommand(a *app) *cobra.Command {
+	root := group("fandogh", "Publish container images from your directory and look after them",
+		`Publish container images from your directory and look after them.
+
+A directory with a Dockerfile becomes an image by `+"`fandogh image init`"+`; each
+`+"`fandogh image publish`"+` sends it to the server, which builds one version of the
+image. A version never changes once it is built.
+
+The server's address is taken from --server, else $FANDOGH_SERVER, else the
+last login, else `+defaultServer+`. $FANDOGH_TOKEN takes the place
+of a login, and $FANDOGH_NAMESPACE that of --namespace.
+
+`+exitCodeHelp(),
+		`  fandogh login --server https://fandogh.example.com
+  fandogh image init --name shop
+  fandogh image publish --version 1.0
+  fandogh image logs --image shop --version 1.0`,
+		newLoginCommand(a), newLogoutCommand(a), newWhoamiCommand(a), newImageCommand(a),
+		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newCompletionCommand())
+	root.Version = version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	root.PersistentFlags().StringVar(&a.server, "server", "", "`address` of the server")
+	root.PersistentFlags().StringVar(&a.namespace, "namespace", "", "`name` of the namespace to work in (default your own)")
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short, long, example string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args: cobra.ArbitraryArgs, // what is no command reaches RunE and is told so
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			cmd.SuggestionsMinimumDistance = 2
+			text := fmt.Sprintf("there is no command %q under `%s`", args[0], cmd.CommandPath())
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				text += fmt.Sprintf("; did you mean %q?", near[0])
+			}
+			return usagef("%s; see `%s --help`", text, cmd.CommandPath())
+		},
+	}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// exactArgs is cobra.ExactArgs that names what is wanted.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		if len(names) == 0 {
+			return usagef("`%s` takes no argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
+		}
+		return usagef("`%s` takes %d arguments, got %d; it is used as: %s", cmd.CommandPath(), len(names), len(args), cmd.UseLine())
+	}
+}

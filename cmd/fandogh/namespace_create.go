@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newNamespaceCreateCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "create NAME",
+		Short:   "Make a namespace that you own",
+		Long:    `Make a namespace that you own. It is empty, and you are its only member.`,
+		Example: `  fandogh namespace create team`,
+		Args:    exactArgs("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			made, err := c.CreateNamespace(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			row(a.out, fmt.Sprintf("Namespace %s created; you are its %s", made.Name, made.Role))
+			return nil
+		},
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newNamespaceGrantCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "grant NAME USER ROLE",
+		Short: "Give a user a role in a namespace",
+		Long: `Give a user a role in a namespace: read, write or owner. It takes the place of the
+role that the user had.`,
+		Example: `  fandogh namespace grant team ali write`,
+		Args:    exactArgs("NAME", "USER", "ROLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(roles, args[2]) {
+				return usagef("%q is no role; there are: %s", args[2], strings.Join(roles, ", "))
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			member, err := c.SetMember(cmd.Context(), args[0], args[1], args[2])
+			if err != nil {
+				return err
+			}
+			row(a.out, fmt.Sprintf("%s has the role %s in %s", member.Username, member.Role, args[0]))
+			return nil
+		},
+	}
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newNamespaceRevokeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "revoke NAME USER",
+		Short:   "Remove a user from a namespace",
+		Long:    `Remove a user from a namespace. Its last owner can't be removed.`,
+		Example: `  fandogh namespace revoke team ali`,
+		Args:    exactArgs("NAME", "USER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteMember(cmd.Context(), args[0], args[1]); err != nil {
+				return err
+			}
+			row(a.out, fmt.Sprintf("%s is no member of %s any more", args[1], args[0]))
+			return nil
+		},
+	}
+}

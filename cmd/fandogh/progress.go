@@ -1,0 +1,57 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/schollz/progressbar/v3"
+)
+
+// plainProgress is how often the upload is mentioned where no bar can be drawn,
+// so that nobody takes it for stuck.
+const plainProgress = 10 * time.Second
+
+// uploadProgress counts the bytes that are written to it. done ends the show.
+func (a *app) uploadProgress(total int64) (counter io.Writer, done func()) {
+	if !isTerminal(a.err) {
+		p := &plainCounter{app: a, total: total, start: time.Now()}
+		p.shown = p.start
+		return p, p.done
+	}
+	bar := progressbar.NewOptions64(max(total, 1),
+		progressbar.OptionSetWriter(a.err),
+		progressbar.OptionSetDescription("sending"),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowTotalBytes(true),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionOnCompletion(func() { a.say("") }),
+	)
+	return bar, func() { _ = bar.Exit() } // a bar that can't be drawn stops nothing
+}
+
+// plainCounter says in lines how far the upload is.
+type plainCounter struct {
+	*app
+	sent, total  int64
+	start, shown time.Time
+}
+
+func (p *plainCounter) Write(b []byte) (int, error) {
+	p.sent += int64(len(b))
+	if now := time.Now(); now.Sub(p.shown) >= plainProgress {
+		p.shown = now
+		p.app.say("sent %s of %s, %s/s", units.HumanSize(float64(p.sent)), units.HumanSize(float64(p.total)), p.rate())
+	}
+	return len(b), nil
+}
+
+func (p *plainCounter) done() {
+	p.app.say("sent %s in %s, %s/s", units.HumanSize(float64(p.sent)), shortDuration(time.Since(p.start)), p.rate())
+}
+
+func (p *plainCounter) rate() string {
+	return units.HumanSize(float64(p.sent) / max(time.Since(p.start).Seconds(), 1e-3))
+}

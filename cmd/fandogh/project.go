@@ -1,0 +1,111 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// The project's file is shared with the other clients, whose keys are single
+// words with a dot in them, and with the server, which reads its build section.
+const (
+	projectFile = ".fandogh/config.yml"
+	imageKey    = "image.name"
+)
+
+// project is what we read of the file.
+type project struct {
+	Image    string `yaml:"image.name"`
+	AppImage string `yaml:"app.name"` // what the Node client calls it
+	Build    struct {
+		Dockerfile string `yaml:"dockerfile"` // slash path
+		Context    string `yaml:"context"`    // slash path
+	} `yaml:"build"`
+}
+
+func (p project) image() string { return cmp.Or(p.Image, p.AppImage) }
+
+// readProject reads a directory's file; without one everything is empty.
+func readProject(dir string) (project, error) {
+	var p project
+	data, err := os.ReadFile(filepath.Join(dir, projectFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	if err := yaml.Unmarshal(data, &p); err != nil {
+		return p, usagef("%s is not readable:\n%w", projectFile, err)
+	}
+	return p, nil
+}
+
+// saveImage writes the image's name into a directory's file and leaves
+// everything else there as it is.
+func saveImage(dir, name string) error {
+	path := filepath.Join(dir, projectFile)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := setKey(old, imageKey, name)
+	if err != nil {
+		return usagef("%s is not readable:\n%w", projectFile, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := replaceFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", projectFile, err)
+	}
+	return nil
+}
+
+// setKey sets one key of a YAML mapping. Other keys, their order and comments stay.
+func setKey(document []byte, key, value string) ([]byte, error) {
+	entry, err := yaml.Marshal(map[string]string{key: value})
+	if err != nil {
+		return nil, err
+	}
+	file, err := parser.ParseBytes(document, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	var body ast.Node
+	if len(file.Docs) > 0 {
+		body = file.Docs[0].Body
+	}
+	mapping, ok := body.(*ast.MappingNode)
+	switch {
+	case body == nil || body.Type() == ast.NullType || body.Type() == ast.CommentType:
+		// Nothing but comments, if anything.
+		return append(withLineEnd(document), entry...), nil
+	case !ok:
+		return nil, errors.New("it must hold keys and values")
+	}
+	added, err := parser.ParseBytes(entry, 0)
+	if err != nil {
+		return nil, err
+	}
+	addition, ok := added.Docs[0].Body.(*ast.MappingNode)
+	if !ok {
+		return nil, fmt.Errorf("%q can't be written as YAML", value)
+	}
+	mapping.Merge(addition)
+	return withLineEnd([]byte(file.String())), nil
+}
+
+func withLineEnd(text []byte) []byte {
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		return append(text, '\n')
+	}
+	return text
+}

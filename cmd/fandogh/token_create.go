@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+type tokenOptions struct {
+	output
+	name    string
+	scope   string
+	expires string
+}
+
+func newTokenCreateCommand(a *app) *cobra.Command {
+	var o tokenOptions
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make a token",
+		Long: `Make a token and print its secret, and nothing else, on standard output. The
+secret is shown this once. A read token may look and pull; a write token may
+do all that you may.`,
+		Example: `  fandogh token create --name ci --scope write --expires 90d
+  fandogh token create --name pull --scope read | docker login --username ali --password-stdin localhost:8080`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenCreate(cmd, a, o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.name, "name", "n", "", "`name` to know the token by")
+	f.StringVar(&o.scope, "scope", "read", "what it may do: `read or write`")
+	f.StringVar(&o.expires, "expires", "", "how long it lasts, such as 12h or 90d, or the `date` it ends, such as 2030-01-31 (default for ever)")
+	complete(cmd, "scope", fixedValues("read", "write"))
+	o.addFlag(cmd)
+	return cmd
+}
+
+func runTokenCreate(cmd *cobra.Command, a *app, o tokenOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.scope != "read" && o.scope != "write" {
+		return usagef("--scope is read or write, not %q", o.scope)
+	}
+	expires, err := parseExpiry(o.expires, time.Now())
+	if err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if o.name, err = a.given(cmd.Context(), o.name, "Token name", "--name"); err != nil {
+		return err
+	}
+	token, err := c.CreateToken(cmd.Context(), api.CreateToken{Name: o.name, Scope: o.scope, ExpiresAt: api.Time{Time: expires}})
+	if err != nil {
+		return err
+	}
+	a.say("Token %d; keep the secret, it is not shown again.", token.ID)
+	return o.show(a.out, token, func(w io.Writer) { fmt.Fprintln(w, token.Secret) })
+}
+
+// parseExpiry reads a duration from now, days included, or a date, which
+// counts to its end in the user's zone. Empty means never, the zero time.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	var at time.Time
+	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
+		at = now.AddDate(0, 0, int(days))
+	} else if d, err := time.ParseDuration(text); err == nil {
+		at = now.Add(d)
+	} else if date, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
+		at = date.AddDate(0, 0, 1).Add(-time.Second)
+	} else {
+		return at, usagef("--expires %q is neither a time such as 12h or 90d nor a date such as 2030-01-31", text)
+	}
+	if !at.After(now) {
+		return at, usagef("--expires %q lies in the past", text)
+	}
+	return at, nil
+}

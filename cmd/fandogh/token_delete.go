@@ -1,0 +1,30 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newTokenDeleteCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "delete ID",
+		Short:   "Revoke a token",
+		Long:    `Revoke a token by the ID that token list shows. It is refused everywhere at once.`,
+		Example: `  fandogh token delete 3`,
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseID(args[0], "token")
+			if err != nil {
+				return err
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteToken(cmd.Context(), id); err != nil {
+				return err
+			}
+			row(a.out, "Token Revoked Successfully")
+			return nil
+		},
+	}
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"cmp"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newWhoamiCommand(a *app) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "whoami",
+		Short: "Show who you are logged in as, and where",
+		Long: `Show who you are logged in as, at which server, and in which namespace your
+commands work. The server is asked, so this also tells whether the login is
+still good.`,
+		Example: `  fandogh whoami
+  fandogh whoami --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWhoami(cmd, a, out) },
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+func runWhoami(cmd *cobra.Command, a *app, out output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	account, err := c.Account(cmd.Context())
+	if err != nil {
+		return err
+	}
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	namespace := cmp.Or(t.namespace, account.Namespace)
+	shown := struct {
+		Username  string `json:"username"`
+		Namespace string `json:"namespace"` // in use
+		Admin     bool   `json:"admin"`
+		Server    string `json:"server"`
+		GitURL    string `json:"git_url,omitempty"`
+	}{account.Username, namespace, account.Admin, t.shown(), account.GitURL}
+	return out.show(a.out, shown, func(w io.Writer) {
+		row(w, "user", account.Username)
+		row(w, "namespace", namespace)
+		row(w, "server", t.shown())
+		if account.GitURL != "" {
+			row(w, "git", account.GitURL)
+		}
+		if account.Admin {
+			row(w, "admin", "yes")
+		}
+	})
+}
