@@ -116,6 +116,7 @@ func TestAuthorize(t *testing.T) {
 		{"nobody reads", Identity{}, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
 		{"missing namespace", ann, RoleOwner, ActionRead, elsewhere, NotFound, "does not exist, or you have no access"},
 		{"admin anywhere", admin, RoleNone, ActionOwn, team, "", ""},
+		{"admin, missing namespace", admin, RoleNone, ActionWrite, elsewhere, NotFound, "does not exist"},
 		{"admin, the installation", admin, RoleNone, ActionAdmin, Target{}, "", ""},
 		{"owner, the installation", ann, RoleOwner, ActionAdmin, Target{}, Forbidden, "administrator"},
 		{"build stores its image", grant, RoleNone, ActionPushResult, Target{"team", "app", "v1"}, "", ""},

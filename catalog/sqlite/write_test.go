@@ -1,16 +1,23 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func openNew(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
+	return openAt(t, filepath.Join(t.TempDir(), "fandogh.db"))
+}
+
+func openAt(t *testing.T, path string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,5 +64,26 @@ func TestEnter(t *testing.T) {
 				t.Errorf("%s to %s: got %q (%v), want %q", from, to, got, err, want)
 			}
 		}
+	}
+}
+
+// TestWriteLocksFirst has another store write while a transaction has only
+// read: what it read must stay true.
+func TestWriteLocksFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	s, other := openAt(t, path), openAt(t, path)
+	err := s.write(t.Context(), func(tx *sql.Tx) error {
+		if _, err := role(t.Context(), tx, 1, 1); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := other.CreateUser(ctx, catalog.NewUser{Name: "eve"}); err == nil {
+			t.Error("another store wrote amid a transaction")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
