@@ -49,13 +49,13 @@ func TestPull(t *testing.T) {
 	image := w.image("alice", "App") // found and pulled without regard to case
 	digest := w.built(image, "1.0")
 	for _, at := range []string{":1.0", "@" + digest} {
-		w.run("skopeo", "copy", "--src-tls-verify=false", "--src-creds", alice, ref(w.host, "alice/app", at), "dir:"+t.TempDir())
+		w.run("skopeo", "copy", "--src-tls-verify=false", "--src-creds", alice, w.app(at), "dir:"+t.TempDir())
 		for _, creds := range []string{bob, "alice:wrong"} {
-			if out, err := w.try("skopeo", "inspect", "--tls-verify=false", "--creds", creds, ref(w.host, "alice/app", at)); err == nil {
+			if out, err := w.try("skopeo", "inspect", "--tls-verify=false", "--creds", creds, w.app(at)); err == nil {
 				t.Errorf("%.5s pulled %s:\n%s", creds, at, out)
 			}
 		}
-		if out, err := w.try("skopeo", "inspect", "--tls-verify=false", "--no-creds", ref(w.host, "alice/app", at)); err == nil {
+		if out, err := w.try("skopeo", "inspect", "--tls-verify=false", "--no-creds", w.app(at)); err == nil {
 			t.Errorf("anonymous pulled %s:\n%s", at, out)
 		}
 	}

@@ -18,7 +18,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 
 	other := w.archive()
 	for name, who := range map[string]string{"the build itself": creds, "the owner": alice} {
-		out, err := w.try("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", who, "docker-archive:"+other, ref(w.host, "alice/app", ":1.0"))
+		out, err := w.try("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", who, "docker-archive:"+other, w.app(":1.0"))
 		if err == nil {
 			t.Errorf("%s moved a built tag:\n%s", name, out)
 		}

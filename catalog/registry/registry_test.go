@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -207,6 +206,5 @@ func (w *world) expect(method, path, creds string, status int, code string) answ
 	return a
 }
 
-func ref(host, repository, rest string) string {
-	return fmt.Sprintf("docker://%s/%s%s", host, repository, rest)
-}
+// app is the address of alice's image app at ":tag" or "@digest".
+func (w *world) app(at string) string { return "docker://" + w.host + "/alice/app" + at }

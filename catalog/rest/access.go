@@ -35,7 +35,7 @@ func (c *call) authorize(need access) error {
 	if err := c.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
 		return err
 	}
-	if c.idErr != nil && !(need.open && catalog.CodeOf(c.idErr) == catalog.Unauthorized) {
+	if c.idErr != nil && (!need.open || catalog.CodeOf(c.idErr) != catalog.Unauthorized) {
 		return c.idErr
 	}
 	c.namespace = c.r.PathValue("namespace")

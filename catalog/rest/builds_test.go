@@ -16,8 +16,8 @@ const builds = "/api/images/app/versions/1.0/builds"
 
 func TestBuildsAsTheContractSays(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeUserError, "first")
-	w.version("alice", "app", "1.0", "", "one", "two")
+	w.version("app", "1.0", catalog.OutcomeUserError, "first")
+	w.version("app", "1.0", "", "one", "two")
 	type build struct {
 		Logs, State string
 		Start       *string `json:"start_date"`
@@ -41,7 +41,7 @@ type poll struct {
 // neither PENDING nor BUILDING.
 func TestPolling(t *testing.T) {
 	w := newWorld(t)
-	build := w.version("alice", "app", "1.0", "", "one", "two")
+	build := w.version("app", "1.0", "", "one", "two")
 	ask := func(query string) poll {
 		t.Helper()
 		return into[poll](w.do("alice", "GET", builds+"?"+query, nil).expect(http.StatusOK))
@@ -75,11 +75,11 @@ func TestPolling(t *testing.T) {
 // last line was handed over.
 func TestPollingGetsAllOfALongLog(t *testing.T) {
 	w := newWorld(t)
-	var lines []string
-	for n := range 25_000 {
-		lines = append(lines, strconv.Itoa(n))
+	lines := make([]string, 25_000)
+	for n := range lines {
+		lines[n] = strconv.Itoa(n)
 	}
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, lines...)
+	w.version("app", "1.0", catalog.OutcomeBuilt, lines...)
 	var got []string
 	for offset := 0; ; {
 		p := into[poll](w.do("alice", "GET", builds+"?image_offset="+strconv.Itoa(offset), nil).expect(http.StatusOK))
@@ -98,7 +98,7 @@ func TestPollingGetsAllOfALongLog(t *testing.T) {
 
 func TestLogAsText(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, "one", "bad \xff byte")
+	w.version("app", "1.0", catalog.OutcomeBuilt, "one", "bad \xff byte")
 	r := w.do("alice", "GET", builds+"/1/log", nil).expect(http.StatusOK)
 	if string(r.body) != "one\nbad \uFFFD byte\n" || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") {
 		t.Errorf("%s: %q", r.header.Get("Content-Type"), r.body)
@@ -109,7 +109,7 @@ func TestLogAsText(t *testing.T) {
 
 func TestLogAsEvents(t *testing.T) {
 	w := newWorld(t)
-	build := w.version("alice", "app", "1.0", "", "one", "two")
+	build := w.version("app", "1.0", "", "one", "two")
 	next := w.stream(builds + "/1/log")
 	for _, want := range []string{"id: 1", "data: one", "", "id: 2", "data: two", ""} {
 		if got := next(); got != want {

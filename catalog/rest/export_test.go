@@ -11,7 +11,7 @@ type RouteRow struct {
 
 // RouteTable returns the route table.
 func RouteTable() []RouteRow {
-	var rows []RouteRow
+	rows := make([]RouteRow, 0, len(routes()))
 	for _, r := range routes() {
 		rows = append(rows, RouteRow{
 			Method:   r.method,

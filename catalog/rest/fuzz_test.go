@@ -27,7 +27,7 @@ func FuzzLogOffset(f *testing.F) {
 		f.Add(offset, "True")
 	}
 	w := newWorld(f)
-	w.version("alice", "app", "1.0", "", "one", "two")
+	w.version("app", "1.0", "", "one", "two")
 	f.Fuzz(func(t *testing.T, offset, timestamp string) {
 		query := url.Values{"image_offset": {offset}, "with_timestamp": {timestamp}}
 		r := w.in(t).do("alice", "GET", builds+"?"+query.Encode(), nil)

@@ -34,8 +34,8 @@ func TestImages(t *testing.T) {
 	}
 	w.do("alice", "POST", "/fa/api/images", map[string]string{"name": "my_app"}).fault(http.StatusConflict, "name")
 
-	w.version("alice", "other", "1.0", catalog.OutcomeBuilt)
-	w.version("alice", "other", "2.0", catalog.OutcomeUserError)
+	w.version("other", "1.0", catalog.OutcomeBuilt)
+	w.version("other", "2.0", catalog.OutcomeUserError)
 	images := into[[]wireImage](w.do("alice", "GET", "/fa/api/images", nil).expect(http.StatusOK))
 	if len(images) != 2 || images[0].Name != "other" || images[1].Name != "My_App" {
 		t.Fatalf("images %+v", images)
@@ -60,9 +60,9 @@ func TestImageNames(t *testing.T) {
 
 func TestDeleteImage(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
-	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
-	busy := w.version("alice", "app", "3.0", "")
+	w.version("app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "2.0", catalog.OutcomeUserError)
+	busy := w.version("app", "3.0", "")
 	w.do("alice", "DELETE", "/api/images/app", nil).fault(http.StatusConflict, "detail")
 	w.finish(busy, catalog.OutcomeBuilt)
 
@@ -75,7 +75,7 @@ func TestDeleteImage(t *testing.T) {
 	}
 	w.do("alice", "DELETE", "/api/images/app", nil).fault(http.StatusNotFound, "detail")
 
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "1.0", catalog.OutcomeBuilt)
 	r = w.do("alice", "DELETE", "/api/images/app", nil, header("Prefer", "return=minimal")).expect(http.StatusNoContent)
 	if len(r.body) != 0 {
 		t.Errorf("204 with a body: %s", r.body)
@@ -84,10 +84,10 @@ func TestDeleteImage(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
-	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
-	w.version("alice", "app", "3.0", catalog.OutcomeTimeout)
-	w.version("alice", "app", "4.0", "")
+	w.version("app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "2.0", catalog.OutcomeUserError)
+	w.version("app", "3.0", catalog.OutcomeTimeout)
+	w.version("app", "4.0", "")
 	date := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`)
 	for query, want := range map[string][]string{
 		"":                               {"4.0 BUILDING", "3.0 FAILED", "2.0 BUILD_FAILED", "1.0 BUILT"},
@@ -99,8 +99,9 @@ func TestVersions(t *testing.T) {
 		"?limit=1&state=BUILD_FAILED":    {"2.0 BUILD_FAILED"},
 		"?state=BUILT&after=99999999999": {"1.0 BUILT"},
 	} {
-		got := []string{}
-		for _, v := range into[[]wireVersion](w.do("alice", "GET", "/api/images/app/versions"+query, nil).expect(http.StatusOK)) {
+		versions := into[[]wireVersion](w.do("alice", "GET", "/api/images/app/versions"+query, nil).expect(http.StatusOK))
+		got := make([]string, 0, len(versions))
+		for _, v := range versions {
 			got = append(got, v.Version+" "+v.State)
 			if v.Size == nil || (*v.Size != 0) != (v.State == "BUILT") {
 				t.Errorf("%s %s has size %v", v.Version, v.State, v.Size)
@@ -124,7 +125,7 @@ func TestVersions(t *testing.T) {
 func TestPages(t *testing.T) {
 	w := newWorld(t)
 	for n := range 5 {
-		w.version("alice", "app", fmt.Sprint(n), catalog.OutcomeBuilt)
+		w.version("app", fmt.Sprint(n), catalog.OutcomeBuilt)
 	}
 	var got []string
 	const base = "/fa/api/images/app/versions"
@@ -148,8 +149,8 @@ func TestPages(t *testing.T) {
 
 func TestVersionDetail(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "App", "1.0", catalog.OutcomeUserError)
-	w.version("alice", "App", "1.0", catalog.OutcomeBuilt)
+	w.version("App", "1.0", catalog.OutcomeUserError)
+	w.version("App", "1.0", catalog.OutcomeBuilt)
 	d := into[map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0", nil).expect(http.StatusOK))
 	if d["reference"] != "registry.test:8080/alice/app:1.0" || d["state"] != "BUILT" || d["size"] != 1234.0 || d["digest"] == "" {
 		t.Errorf("detail %v", d)
@@ -169,8 +170,8 @@ func TestVersionDetail(t *testing.T) {
 
 func TestDeleteVersion(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
-	busy := w.version("alice", "app", "2.0", "")
+	w.version("app", "1.0", catalog.OutcomeBuilt)
+	busy := w.version("app", "2.0", "")
 	w.do("alice", "DELETE", "/api/images/app/versions/2.0", nil).fault(http.StatusConflict, "detail")
 	w.finish(busy, catalog.OutcomeBuilt)
 	w.do("alice", "DELETE", "/api/images/app/versions/1.0", nil).expect(http.StatusOK)
@@ -182,7 +183,7 @@ func TestDeleteVersion(t *testing.T) {
 
 func TestCancelAndRebuild(t *testing.T) {
 	w := newWorld(t)
-	build := w.version("alice", "app", "1.0", "")
+	build := w.version("app", "1.0", "")
 	const version = "/api/images/app/versions/1.0"
 	w.do("alice", "POST", version+"/cancel", nil).expect(http.StatusOK)
 	if b, err := w.store.Build(t.Context(), build.ID); err != nil || !b.Cancelled {
@@ -201,7 +202,7 @@ func TestCancelAndRebuild(t *testing.T) {
 // What the registry lost must not hide what the catalog knows.
 func TestVersionDetailWithoutImage(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "lost", "1.0", catalog.OutcomeBuilt)
+	w.version("lost", "1.0", catalog.OutcomeBuilt)
 	d := into[map[string]any](w.do("alice", "GET", "/api/images/lost/versions/1.0", nil).expect(http.StatusOK))
 	if d["digest"] != builtDigest || d["layers"] != nil {
 		t.Errorf("detail %v", d)
@@ -211,8 +212,8 @@ func TestVersionDetailWithoutImage(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
-	w.version("alice", "app", "2.0", catalog.OutcomeUserError)
+	w.version("app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "2.0", catalog.OutcomeUserError)
 	h := into[[]map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0/history", nil).expect(http.StatusOK))
 	if len(h) != 1 || h[0]["created_by"] != "COPY . ." || h[0]["size"] != 7.0 {
 		t.Errorf("history %v", h)

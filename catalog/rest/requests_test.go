@@ -28,7 +28,7 @@ func TestBodies(t *testing.T) {
 		{"null", `null`, 400, "body"},
 		{"empty", ``, 400, "body"},
 		{"bad UTF-8", "{\"name\": \"\xff\"}", 400, "body"},
-		{"unknown field", `{"name": "a", "nmae": "b"}`, 400, "nmae"},
+		{"unknown field", `{"name": "a", "title": "b"}`, 400, "title"},
 		{"other case", `{"NAME": "a"}`, 400, "NAME"},
 		{"number", `{"name": 1}`, 400, "name"},
 		{"object", `{"name": {}}`, 400, "name"},
@@ -60,7 +60,7 @@ func TestAddresses(t *testing.T) {
 
 func TestETag(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "1.0", catalog.OutcomeBuilt)
 	tag := w.do("alice", "GET", "/api/images", nil).expect(http.StatusOK).header.Get("ETag")
 	if r := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", `"x", `+tag)).expect(http.StatusNotModified); len(r.body) > 0 {
 		t.Errorf("304 with %s", r.body)
@@ -68,7 +68,7 @@ func TestETag(t *testing.T) {
 	if head := w.do("alice", "HEAD", "/api/images", nil).expect(http.StatusOK); head.header.Get("ETag") != tag || len(head.body) > 0 {
 		t.Errorf("HEAD has ETag %s and body %q", head.header.Get("ETag"), head.body)
 	}
-	w.version("alice", "app", "2.0", catalog.OutcomeBuilt)
+	w.version("app", "2.0", catalog.OutcomeBuilt)
 	if changed := w.do("alice", "GET", "/api/images", nil, header("If-None-Match", tag)).expect(http.StatusOK).header.Get("ETag"); changed == tag {
 		t.Error("the list changed, its ETag did not")
 	}
@@ -77,7 +77,7 @@ func TestETag(t *testing.T) {
 func TestGzip(t *testing.T) {
 	w := newWorld(t)
 	text := strings.Repeat("the same line again and again\n", 1000)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
+	w.version("app", "1.0", catalog.OutcomeBuilt, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+builds+"/1/log", nil)
 	w.must(err)
 	req.Header.Set("Authorization", "JWT "+w.tokens["alice"])
@@ -124,7 +124,7 @@ func (panicking) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, e
 
 func TestPanicsAreAnswered(t *testing.T) {
 	w := newWorld(t, func(c *rest.Config) { c.Logs = panicking{} })
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "1.0", catalog.OutcomeBuilt)
 	e := w.do("alice", "GET", builds, nil).fault(http.StatusInternalServerError, "detail")
 	if strings.Contains(e.Message, "secret") || !strings.Contains(w.log.String(), "secret") {
 		t.Errorf("told %q", e.Message)

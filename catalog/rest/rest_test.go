@@ -223,18 +223,19 @@ func (r reply) fault(status int, field string) wireError {
 	return e
 }
 
-// image makes an image with one version in the given state, and its build.
-func (w *world) version(namespace, image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
+// version makes a version of an image of alice's, and the image if there is
+// none. Without an outcome its build runs.
+func (w *world) version(image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
 	w.t.Helper()
 	ctx := w.t.Context()
-	ref := catalog.ImageRef{Namespace: namespace, Name: image}
+	ref := catalog.ImageRef{Namespace: "alice", Name: image}
 	i, err := w.store.Image(ctx, ref)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		i, err = w.store.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: w.users[namespace].ID})
+		i, err = w.store.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: w.users["alice"].ID})
 	}
 	w.must(err)
 	_, err = w.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: i.ID, Version: version, Trigger: catalog.TriggerPush,
-		Commit: strings.Repeat("ab", 20), UserID: w.users[namespace].ID}})
+		Commit: strings.Repeat("ab", 20), UserID: w.users["alice"].ID}})
 	w.must(err)
 	b, err := w.store.ClaimBuild(ctx, "test", time.Now().Add(time.Second), time.Now().Add(time.Hour))
 	w.must(err)

@@ -42,7 +42,7 @@ func fill(path string) string {
 // anything else of the request.
 func TestAccess(t *testing.T) {
 	w := newWorld(t)
-	w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+	w.version("app", "1.0", catalog.OutcomeBuilt)
 	w.tokens["invalid"] = "fandogh_nonsense"
 	for _, row := range rest.RouteTable() {
 		if !row.Declared {
@@ -78,7 +78,7 @@ func TestRoles(t *testing.T) {
 		{catalog.RoleWrite, 200, 200, 403},
 		{catalog.RoleOwner, 200, 200, 200},
 	} {
-		w.version("alice", "app", "1.0", catalog.OutcomeBuilt)
+		w.version("app", "1.0", catalog.OutcomeBuilt)
 		w.must(w.store.SetMember(t.Context(), "alice", w.users["bob"].ID, row.role))
 		w.do("bob", "GET", "/api/images", nil, inAlice).expect(row.list)
 		w.do("bob", "POST", "/api/images", map[string]string{"name": "new"}, inAlice).expect(row.create)

@@ -40,10 +40,9 @@ func (c *call) buildLog() error {
 	}
 	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	c.w.Header().Set("X-Content-Type-Options", "nosniff")
-	for skip := 0; len(lines) > 0; {
-		if _, err := io.WriteString(c.w, joinLines(lines, timestamps)+"\n"); err != nil {
-			return nil // the client went away
-		}
+	for skip := 0; len(lines) > 0 && c.r.Context().Err() == nil; {
+		// The context ends when the client goes away.
+		_, _ = io.WriteString(c.w, joinLines(lines, timestamps)+"\n")
 		skip += len(lines)
 		if lines, err = c.Logs.ReadLog(c.r.Context(), build.ID, skip, pollLines); err != nil {
 			requestLogger(c.r.Context()).Error("log cut off", "build", build.ID, "error", err)

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"strings"
-
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -27,11 +25,7 @@ func (c *call) versionFilter() (catalog.VersionFilter, error) {
 	for _, name := range c.r.URL.Query()["state"] {
 		state := catalog.State(name)
 		if !state.Valid() {
-			var known []string
-			for _, s := range catalog.States() {
-				known = append(known, string(s))
-			}
-			return filter, catalog.FieldErrorf("state", "%q is no state; there are: %s", name, strings.Join(known, ", "))
+			return filter, catalog.FieldErrorf("state", "%q is no state; there are: %v", name, catalog.States())
 		}
 		filter.States = append(filter.States, state)
 	}
