@@ -144,17 +144,32 @@ func globExpression(glob string) string {
 			e.WriteString(class)
 			i += n
 		case rest[0] == '\\' && len(rest) > 1:
-			_, n := utf8.DecodeRuneInString(rest[1:])
-			e.WriteString(regexp.QuoteMeta(rest[1 : 1+n]))
-			i += 1 + n
+			e.WriteString(regexp.QuoteMeta(widen(rest[1:2])))
+			i += 2
 		default:
-			_, n := utf8.DecodeRuneInString(rest)
-			e.WriteString(regexp.QuoteMeta(rest[:n]))
-			i += n
+			e.WriteString(regexp.QuoteMeta(widen(rest[:1])))
+			i++
 		}
 	}
 	e.WriteString(`\z`)
 	return e.String()
+}
+
+// widen makes a character of every byte, because git's patterns match bytes
+// and regular expressions match characters.
+func widen(s string) string {
+	ascii := true
+	for i := range len(s) {
+		ascii = ascii && s[i] < utf8.RuneSelf
+	}
+	if ascii {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
 }
 
 // globClass translates a bracket expression; one without end is a plain "[".
@@ -178,7 +193,7 @@ func globClass(glob string) (expr string, n int) {
 	if i >= len(glob) {
 		return `\[`, 1
 	}
-	body := glob[begin:i]
+	body := widen(glob[begin:i])
 	if body[0] == ']' {
 		body = `\` + body
 	}
@@ -200,7 +215,7 @@ func (a *attributeRules) of(name string, isDir bool) attributes {
 			if rule.wholeSub {
 				subject = sub
 			}
-			if rule.dirOnly && !isDir || !rule.pattern.MatchString(subject) {
+			if rule.dirOnly && !isDir || !rule.pattern.MatchString(widen(subject)) {
 				continue
 			}
 			for j := len(rule.settings) - 1; j >= 0; j-- {

@@ -41,7 +41,10 @@ func (l *connLimits) admit(conn net.Conn, handshake time.Duration) *countedConn 
 		}
 	})}
 	if handshake > 0 {
-		c.deadline = time.AfterFunc(handshake, func() { _ = c.Close() })
+		c.deadline = time.AfterFunc(handshake, func() {
+			_ = conn.Close()
+			c.release()
+		})
 	}
 	return c
 }

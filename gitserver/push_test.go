@@ -1,6 +1,16 @@
 package gitserver
 
-import "testing"
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
 
 func TestPushAndClone(t *testing.T) {
 	h := newHost(t, nil)
@@ -32,4 +42,247 @@ func TestPushAndClone(t *testing.T) {
 		t.Errorf("cloned tags %q", got)
 	}
 	d.git("fsck", "--full", "--strict")
+}
+
+func TestPushAgainWhileBuildingAttaches(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	commit := c.commit("a.txt", "1")
+	c.git("tag", "-a", "-m", "note", "v1")
+	c.git("push", "origin", "v1")
+	before := h.serverRefs("alice/app")
+	h.receiver.set(func(r *receiver) { r.unsettled = map[string]string{"v1": commit} })
+	out := c.git("push", "origin", "v1")
+	if strings.Contains(out, "up-to-date") {
+		t.Fatalf("git did not send the tag again:\n%s", out)
+	}
+	push := h.receiver.last(t)
+	if h.receiver.count() != 2 || len(push.Updates) != 1 || push.Updates[0].Commit != commit || push.Updates[0].Old != "" {
+		t.Errorf("the second push came as %+v", push.Updates)
+	}
+	// The same commit under another tag object attaches too, the ref stays.
+	c.git("tag", "-f", "-a", "-m", "another note", "v1")
+	c.git("push", "origin", "v1")
+	if after := h.serverRefs("alice/app"); after != before {
+		t.Errorf("the ref moved:\n%s\nwas:\n%s", after, before)
+	}
+	// Another commit is for PreReceive to refuse.
+	c.commit("a.txt", "2")
+	c.git("tag", "-f", "v1")
+	h.receiver.set(func(r *receiver) {
+		r.refuse = map[string]error{"refs/tags/v1": catalog.Errorf(catalog.Conflict, "version v1 is being built from another commit")}
+	})
+	c.fails([]string{"push", "origin", "v1"}, "being built from another commit")
+	if after := h.serverRefs("alice/app"); after != before {
+		t.Errorf("the ref moved:\n%s", after)
+	}
+	h.fsck("alice/app")
+}
+
+func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
+	h := newHost(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	step := make(chan struct{})
+	h.receiver.set(func(r *receiver) {
+		r.post = func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
+			fmt.Fprintln(push.Progress, "first line")
+			<-step
+			fmt.Fprintln(push.Progress, "last line")
+			return catalog.PostReceiveResult{}
+		}
+	})
+	cmd := c.command("push", "-q", "origin", "main")
+	var out syncBuffer
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first line", func() bool { return strings.Contains(out.String(), "remote: first line") })
+	if strings.Contains(out.String(), "last line") {
+		t.Error("the last line came before its time")
+	}
+	close(step)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("push: %v\n%s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "remote: last line") {
+		t.Errorf("the last line is missing:\n%s", out.String())
+	}
+}
+
+func TestKilledClientIsNoticed(t *testing.T) {
+	for name, kill := range map[string]func(pid int) error{
+		"ctrl-c":  func(pid int) error { return syscall.Kill(-pid, syscall.SIGINT) },
+		"kill -9": func(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
+			c := h.newClone("alice", "app")
+			c.commit("a.txt", "1")
+			c.git("tag", "v1")
+			began, ended := make(chan struct{}), make(chan error, 1)
+			h.receiver.set(func(r *receiver) {
+				r.post = func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
+					fmt.Fprintln(push.Progress, "building")
+					close(began)
+					select {
+					case <-push.Gone:
+						ended <- ctx.Err()
+					case <-time.After(10 * time.Second):
+						ended <- fmt.Errorf("Gone was not closed")
+					}
+					fmt.Fprintln(push.Progress, "into the void")
+					return catalog.PostReceiveResult{}
+				}
+			})
+			cmd := c.command("push", "origin", "v1")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-began
+			if err := kill(cmd.Process.Pid); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err != nil {
+				t.Errorf("PostReceive ended with %v; its context is not the connection's", err)
+			}
+			_ = cmd.Wait()
+			if !strings.Contains(h.serverRefs("alice/app"), "refs/tags/v1") {
+				t.Error("the tag went with the client")
+			}
+		})
+	}
+}
+
+func TestShutdownWaitsForAPush(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	began, finish := make(chan struct{}), make(chan struct{})
+	h.receiver.set(func(r *receiver) {
+		r.post = func(context.Context, catalog.Push) catalog.PostReceiveResult {
+			close(began)
+			<-finish
+			return catalog.PostReceiveResult{}
+		}
+	})
+	cmd := c.command("push", "origin", "main")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	stopped := make(chan struct{})
+	go func() { h.stop(); close(stopped) }()
+	eventually(t, "new connections to be refused", func() bool {
+		_, status := h.ssh("alice", "images")
+		return status == 255
+	})
+	close(finish)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the push that ran at shutdown failed: %v", err)
+	}
+	<-stopped
+}
+
+func TestLeftoversOfACrashAreRemoved(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	c.git("push", "origin", "main")
+	repo := h.repoDir("alice/app")
+	for _, path := range []string{
+		repo + "/refs/heads/main.lock", repo + "/packed-refs.lock",
+		h.dir + "/repos/.incoming/push-1/incoming.pack",
+	} {
+		if err := os.MkdirAll(path[:strings.LastIndex(path, "/")], 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := OpenRepositories(h.dir+"/repos", nil); err != nil {
+		t.Fatal(err)
+	}
+	h.stagingEmpty()
+	c.commit("a.txt", "2")
+	c.git("push", "origin", "main")
+}
+
+func TestPackedRefs(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	commit := c.commit("a.txt", "1")
+	c.git("tag", "-a", "-m", "note", "v1")
+	c.git("tag", "v2")
+	c.git("push", "origin", "main", "v1", "v2")
+	server := &clone{h, h.repoDir("alice/app"), "alice"}
+	server.git("pack-refs", "--all")
+	server.git("gc", "-q")
+	if out := c.git("ls-remote", "origin"); strings.Count(out, commit) != 4 || !strings.Contains(out, "refs/tags/v1^{}") {
+		t.Errorf("ls-remote after pack-refs:\n%s", out)
+	}
+	second := c.commit("a.txt", "2")
+	c.git("push", "origin", "main")
+	ref := catalog.ImageRef{Namespace: "alice", Name: "APP"}
+	if err := h.repos.WithdrawTag(t.Context(), ref, "v1", second); err != nil {
+		t.Fatal(err)
+	}
+	tags, err := h.repos.Tags(t.Context(), ref)
+	if err != nil || len(tags) != 2 || tags[0].Commit != commit || tags[0].Object == commit {
+		t.Fatalf("tags %+v, %v", tags, err)
+	}
+	if err := h.repos.WithdrawTag(t.Context(), ref, "v1", commit); err != nil {
+		t.Fatal(err)
+	}
+	if refs := h.serverRefs("alice/app"); strings.Contains(refs, "v1") || !strings.Contains(refs, second) {
+		t.Errorf("v1 should be gone and main moved:\n%s", refs)
+	}
+	h.fsck("alice/app")
+	if err := h.repos.Delete(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := h.repos.Repositories(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("left after Delete: %v, %v", left, err)
+	}
+}
+
+func TestFetchNegotiation(t *testing.T) {
+	h := newHost(t, nil)
+	a := h.newClone("alice", "app")
+	for i := range 30 {
+		a.commit(fmt.Sprintf("f%d.txt", i), fmt.Sprint(i))
+	}
+	a.git("tag", "-a", "-m", "x", "v1")
+	a.git("push", "origin", "main", "v1")
+	b := h.newClone("alice", "app")
+	b.git("fetch", "origin")
+	b.git("checkout", "-q", "-b", "main", "origin/main")
+	if b.git("tag") != "v1" {
+		t.Error("the annotated tag of a fetched commit did not come along")
+	}
+	a.commit("new.txt", "new")
+	a.git("push", "origin", "main")
+	b.commit("own.txt", "own") // the server has no such commit
+	// One commit, one tree, one blob: nothing that b has is sent again.
+	if out := b.git("fetch", "--progress", "origin"); !strings.Contains(out, "remote: Sending 3 objects") {
+		t.Errorf("fetch said:\n%s", out)
+	}
+	b.git("merge", "-q", "-m", "merge", "origin/main")
+	b.git("push", "origin", "main")
+	a.git("pull", "-q", "--ff-only", "origin", "main")
+	a.git("fsck", "--full", "--strict")
+	h.fsck("alice/app")
+	// A second look finds nothing new.
+	a.git("fetch", "origin")
+	// Deepening step by step.
+	s := h.newClone("alice", "app")
+	s.git("fetch", "-q", "--depth", "2", "origin", "main")
+	s.git("fetch", "-q", "--depth", "5", "origin", "main")
+	if n := s.git("rev-list", "--count", "FETCH_HEAD"); n != "6" { // first parents and the merged one
+		t.Errorf("depth 5 gave %s commits", n)
+	}
+	s.git("fsck", "--full")
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // Git's file modes.
@@ -127,21 +129,10 @@ func checkEntryName(name []byte) error {
 		return corrupt("a tree has an entry named %q", s)
 	case strings.IndexByte(s, '/') >= 0:
 		return corrupt("tree entry %q holds a slash", s)
-	case isDotGit(s):
+	case catalog.IsDotGit(s):
 		return corrupt("tree entry %q would be taken for .git", s)
 	}
 	return nil
-}
-
-// isDotGit knows the spellings of ".git" on file systems that ignore case,
-// trailing dots and blanks, or stream names.
-func isDotGit(s string) bool {
-	if len(s) < 4 || (s[0] != '.' && s[0] != 'g' && s[0] != 'G') {
-		return false
-	}
-	s, _, _ = strings.Cut(s, ":")
-	s = strings.ToLower(strings.TrimRight(s, ". "))
-	return s == ".git" || s == "git~1"
 }
 
 // Commit is what the server needs of a commit.

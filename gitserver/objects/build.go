@@ -1,0 +1,191 @@
+package objects
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/klauspost/compress/zlib"
+)
+
+// smallObject is how many bytes of an object are held in memory to see whether
+// it is known before anything is written.
+const smallObject = 128 << 10
+
+// PackBuilder writes new objects into a pack in a quarantine directory. What
+// the store has already is not written again. Memory does not grow with the
+// objects' sizes.
+type PackBuilder struct {
+	store   *Store
+	in      *Incoming
+	out     *bufio.Writer
+	sum     packSum
+	z       *zlib.Writer
+	written map[plumbing.Hash]bool
+	head    []byte // of the object being added
+}
+
+// packSum counts and sums one object's bytes on their way to the pack.
+type packSum struct {
+	w   io.Writer
+	n   int64
+	crc uint32
+}
+
+func (s *packSum) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	s.n += int64(n)
+	s.crc = crc32.Update(s.crc, crc32.IEEETable, b[:n])
+	return n, err
+}
+
+// NewPackBuilder begins a pack in dir, which exists and is the caller's to
+// remove.
+func NewPackBuilder(dir string, store *Store) (*PackBuilder, error) {
+	file, err := os.Create(filepath.Join(dir, "incoming.pack"))
+	if err != nil {
+		return nil, err
+	}
+	b := &PackBuilder{
+		store: store, in: &Incoming{dir: dir, file: file}, out: bufio.NewWriterSize(file, 64<<10),
+		written: map[plumbing.Hash]bool{}, head: make([]byte, smallObject),
+	}
+	b.sum.w = b.out
+	b.z = zlib.NewWriter(&b.sum)
+	// The number of objects is set by Finish.
+	_, err = b.sum.Write([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x00"))
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return b, nil
+}
+
+// Close closes the pack's file.
+func (b *PackBuilder) Close() error { return b.in.Close() }
+
+// ErrSize tells that a content is not as long as was said.
+var ErrSize = errors.New("content is not of the size it was said to have")
+
+// Add takes one object of exactly size bytes in. Errors: ErrSize, those of content.
+func (b *PackBuilder) Add(typ plumbing.ObjectType, size int64, content io.Reader) (plumbing.Hash, error) {
+	head := b.head[:min(size, smallObject)]
+	if _, err := io.ReadFull(content, head); err != nil {
+		return plumbing.ZeroHash, sizeError(err)
+	}
+	if size < smallObject {
+		if err := atEnd(content); err != nil {
+			return plumbing.ZeroHash, err
+		}
+		if h := plumbing.ComputeHash(typ, head); b.written[h] {
+			return h, nil
+		} else if known, err := b.store.Has(h); known || err != nil {
+			return h, err
+		}
+	}
+	return b.write(typ, size, io.MultiReader(bytes.NewReader(head), content))
+}
+
+// write puts an object at the pack's end and takes it off again when its hash
+// turns out to be known.
+func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Reader) (plumbing.Hash, error) {
+	e := entry{offset: b.sum.n, size: size, typ: typ}
+	b.sum.crc = 0
+	if _, err := b.sum.Write(entryHead(typ, size)); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	hasher := plumbing.NewHasher(typ, size)
+	b.z.Reset(&b.sum)
+	n, err := io.Copy(io.MultiWriter(hasher, b.z), io.LimitReader(content, size))
+	if err == nil && n != size {
+		err = ErrSize
+	}
+	if err == nil && size >= smallObject {
+		err = atEnd(content)
+	}
+	if err = errors.Join(err, b.z.Close()); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	e.hash, e.crc = hasher.Sum(), b.sum.crc
+	known := b.written[e.hash]
+	if !known {
+		if known, err = b.store.Has(e.hash); err != nil {
+			return plumbing.ZeroHash, err
+		}
+	}
+	if known {
+		return e.hash, b.truncate(e.offset)
+	}
+	b.written[e.hash] = true
+	b.in.entries = append(b.in.entries, e)
+	return e.hash, nil
+}
+
+func (b *PackBuilder) truncate(offset int64) error {
+	if err := b.out.Flush(); err != nil {
+		return err
+	}
+	if err := b.in.file.Truncate(offset); err != nil {
+		return err
+	}
+	b.sum.n = offset
+	_, err := b.in.file.Seek(offset, io.SeekStart)
+	return err
+}
+
+func sizeError(err error) error {
+	if errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF { //nolint:errorlint // a wrapped one is content's own
+		return ErrSize
+	}
+	return err
+}
+
+func atEnd(content io.Reader) error {
+	var one [1]byte
+	switch _, err := io.ReadFull(content, one[:]); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return ErrSize
+	default:
+		return err
+	}
+}
+
+// Known returns the type and content of an object that Add returned or the
+// store has. An object of the pack is not known before Finish.
+func (b *PackBuilder) Known(h plumbing.Hash) bool { return b.written[h] }
+
+// AddTree takes a tree in, its entries in git's order. Errors: ErrCorrupt for
+// what git itself would not make.
+func (b *PackBuilder) AddTree(data []byte) (plumbing.Hash, error) {
+	if _, err := checkTree(data, nil); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return b.Add(plumbing.TreeObject, int64(len(data)), bytes.NewReader(data))
+}
+
+// Finish completes the pack; Install it then.
+func (b *PackBuilder) Finish() (*Incoming, error) {
+	if err := b.out.Flush(); err != nil {
+		return nil, err
+	}
+	count := binary.BigEndian.AppendUint32(nil, uint32(len(b.in.entries)))
+	if _, err := b.in.file.WriteAt(count, 8); err != nil {
+		return nil, err
+	}
+	sum := sha1.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(b.in.file, 0, b.sum.n)); err != nil {
+		return nil, err
+	}
+	copy(b.in.checksum[:], sum.Sum(nil))
+	_, err := b.in.file.WriteAt(b.in.checksum[:], b.sum.n)
+	b.in.size = b.sum.n + sha1.Size
+	return b.in, err
+}

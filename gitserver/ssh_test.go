@@ -1,0 +1,228 @@
+package gitserver
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// builds stands in for the builder: logs of fixed lines, and notes of what it
+// was asked.
+type builds struct {
+	lines     []catalog.LogLine
+	ended     catalog.Build
+	cancelled int64
+	rebuilt   string
+	hold      chan struct{} // FollowLog waits for it
+}
+
+func (b *builds) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
+	return b.lines, nil
+}
+
+func (b *builds) FollowLog(ctx context.Context, _ int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	if err := emit(b.lines); err != nil {
+		return catalog.Build{}, err
+	}
+	select {
+	case <-ctx.Done():
+		return catalog.Build{}, ctx.Err()
+	case <-b.hold:
+		return b.ended, nil
+	}
+}
+
+func (b *builds) Cancel(_ context.Context, id int64) error { b.cancelled = id; return nil }
+
+func (b *builds) Rebuild(_ context.Context, _ int64, version string, _ int64) (catalog.Build, error) {
+	b.rebuilt = version
+	return catalog.Build{Number: 2}, nil
+}
+
+func TestCommandsOverSSH(t *testing.T) {
+	b := &builds{lines: []catalog.LogLine{{Text: "#1 FROM scratch"}, {Text: "#2 COPY"}}, hold: make(chan struct{})}
+	close(b.hold)
+	h := newHost(t, func(c *Config) { c.Logs, c.Control = b, b })
+	ctx := t.Context()
+	bob := h.addUser("bob")
+	image, err := h.store.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "App"}, OwnerID: bob.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{
+		ImageID: image.ID, Version: "v1", Trigger: catalog.TriggerPush, Commit: strings.Repeat("ab", 20), UserID: bob.ID,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ended = catalog.Build{State: catalog.BuildFailed, Number: 1, Message: "RUN make failed"}
+	for _, test := range []struct {
+		user, command string
+		status        int
+		want          []string
+	}{
+		{"alice", "", 0, []string{"Hello alice", "git push fandogh v1.0", "ssh -p 2222 git.example.org help"}},
+		{"alice", "help", 0, []string{"logs [-f] IMAGE VERSION", "rebuild"}},
+		{"alice", "images", 0, []string{"alice/App", "v1", "PENDING"}},
+		{"bob", "images", 0, []string{"no images yet"}},
+		{"alice", "versions app", 0, []string{"v1", "PENDING"}},
+		{"alice", "versions alice/app", 0, []string{"v1"}},
+		{"bob", "versions alice/app", 66, []string{"does not exist, or you have no access"}},
+		{"alice", "versions nothing", 66, []string{"nothing"}},
+		{"alice", "versions ../etc", 2, []string{"refused"}},
+		{"alice", "versions", 2, []string{"use it as: versions IMAGE"}},
+		{"alice", "builds app v1", 0, []string{"PENDING", "push", "abababa"}},
+		{"alice", "logs app v1", 0, []string{"#1 FROM scratch\n#2 COPY\n"}},
+		{"alice", "logs -f app v1", 73, []string{"#2 COPY", "RUN make failed"}},
+		{"alice", "logs app v9", 66, nil},
+		{"alice", "cancel app v1", 0, []string{"Build 1 of v1 is cancelled"}},
+		{"bob", "cancel alice/app v1", 66, nil},
+		{"alice", "rebuild app v1", 0, []string{"Build 2 of v1 is queued", "ssh -p 2222 git.example.org logs -f alice/App v1"}},
+		{"alice", "rm -rf /", 2, []string{"no command", "help"}},
+		{"alice", "git-upload-archive app", 2, []string{"clone"}},
+		{"alice", "git-upload-pack app", 66, []string{"no git repository yet"}},
+		{"alice", "git-upload-pack 'a%2fb'", 2, []string{"refused"}},
+		{"alice", "git upload-pack /../app", 2, []string{"refused"}},
+		{"bob", "git-receive-pack alice/app", 66, []string{"no access"}},
+	} {
+		out, status := h.ssh(test.user, test.command)
+		if status != test.status {
+			t.Errorf("%s: ssh %s exits with %d, want %d\n%s", test.user, test.command, status, test.status, out)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: ssh %s does not say %q:\n%s", test.user, test.command, want, out)
+			}
+		}
+	}
+	if b.cancelled != queued[0].ID || b.rebuilt != "v1" {
+		t.Errorf("cancelled %d, rebuilt %q", b.cancelled, b.rebuilt)
+	}
+}
+
+func TestNoShellForwardingOrForeignKeys(t *testing.T) {
+	h := newHost(t, nil)
+	if out, status := h.ssh("alice", "-tt"); status != 0 || !strings.Contains(out, "no shell here") {
+		t.Errorf("a terminal gets status %d:\n%s", status, out)
+	}
+	if out, status := h.ssh("alice", "-s", "sftp"); status == 0 {
+		t.Errorf("sftp is served:\n%s", out)
+	}
+	if out, status := h.ssh("alice", "-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:0:127.0.0.1:1", "images"); status == 0 {
+		t.Errorf("remote forwarding is served:\n%s", out)
+	}
+	ctx := t.Context()
+	keys, err := h.store.ListKeys(ctx, 1)
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("keys %v, %v", keys, err)
+	}
+	if err := h.store.DeleteKey(ctx, 1, keys[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := h.ssh("alice", "images"); status != 255 || !strings.Contains(out, "Permission denied (publickey)") {
+		t.Errorf("a removed key gets status %d:\n%s", status, out)
+	}
+}
+
+func TestReadersCannotPush(t *testing.T) {
+	h := newHost(t, nil)
+	bob := h.addUser("bob")
+	if err := h.store.SetMember(t.Context(), "alice", bob.ID, catalog.RoleRead); err != nil {
+		t.Fatal(err)
+	}
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	c.git("push", "origin", "main")
+	b := h.newClone("bob", "alice/app")
+	b.git("fetch", "origin")
+	b.commit("b.txt", "1")
+	b.fails([]string{"push", "origin", "main:other"}, "remote error: not allowed: bob has no right to write")
+}
+
+func TestHostKeyIsMadeOnceAndNeverReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	first, err := hostKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v, %v", info.Mode(), err)
+	}
+	again, err := hostKey(path)
+	if err != nil || string(again.PublicKey().Marshal()) != string(first.PublicKey().Marshal()) {
+		t.Fatalf("another key at the second start, %v", err)
+	}
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hostKey(path); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("a damaged key gives %v", err)
+	}
+	if data, _ := os.ReadFile(path); string(data) != "damaged" {
+		t.Error("a damaged key was replaced")
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hostKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a key for all to read gives %v", err)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	h := newHost(t, func(c *Config) { c.MaxConnectionsPerAddress, c.HandshakeTimeout = 2, 300*time.Millisecond })
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+h.port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	greeting := func(conn net.Conn) int {
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		n, _ := conn.Read(make([]byte, 7))
+		return n
+	}
+	idle := []net.Conn{dial(), dial()}
+	for _, conn := range idle {
+		if greeting(conn) == 0 {
+			t.Fatal("a connection within the limit is refused")
+		}
+	}
+	if greeting(dial()) != 0 {
+		t.Error("a third connection is served")
+	}
+	// Those that do not log in lose their place.
+	eventually(t, "a login", func() bool { _, status := h.ssh("alice", "images"); return status == 0 })
+}
+
+func TestLogsFollowEndsWithTheClient(t *testing.T) {
+	b := &builds{lines: []catalog.LogLine{{Text: "one"}}, hold: make(chan struct{})}
+	h := newHost(t, func(c *Config) {
+		c.Logs = b
+		c.IdleTimeout = 500 * time.Millisecond
+		c.KeepAlive = 50 * time.Millisecond
+	})
+	ctx := t.Context()
+	image, err := h.store.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "app"}, OwnerID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: image.ID, Version: "v1", Trigger: catalog.TriggerPush, Commit: strings.Repeat("ab", 20), UserID: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	b.ended = catalog.Build{State: catalog.Built}
+	// Longer than the idle timeout: the client waits for us, not we for it.
+	time.AfterFunc(time.Second, func() { close(b.hold) })
+	if out, status := h.ssh("alice", "logs -f app v1"); status != 0 || out != "one\n" {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+}

@@ -1,0 +1,269 @@
+package gitserver
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+var treeRef = catalog.ImageRef{Namespace: "alice", Name: "app"}
+
+// treeOf pushes a clone's HEAD without a server and opens its tree.
+func (c *clone) tree() (catalog.Tree, error) {
+	c.t.Helper()
+	dir := c.repoDir(treeRef.Repository())
+	if _, err := os.Stat(dir); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			c.t.Fatal(err)
+		}
+		if err := initRepository(dir); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.git("push", "-q", "--force", "file://"+dir, "HEAD:refs/heads/main")
+	t, err := c.repos.Tree(c.t.Context(), treeRef, c.git("rev-parse", "HEAD"))
+	if err == nil {
+		c.t.Cleanup(func() { t.Close() })
+	}
+	return t, err
+}
+
+// diskHost has repositories but no server.
+func diskHost(t *testing.T) *host {
+	h := &host{t: t, dir: t.TempDir()}
+	var err error
+	if h.repos, err = OpenRepositories(filepath.Join(h.dir, "repos"), nil); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestTreeIsAFileSystem(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	c.write("a", "1")
+	c.write("a-b", "22")
+	c.write("a.b/c", "333")
+	c.write("dir/sub/deep.txt", lines(3000, "deep"))
+	c.write("dir/empty", "")
+	c.write("run.sh", "#!/bin/sh\n")
+	if err := os.Chmod(filepath.Join(c.dir, "run.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"link": "dir/sub/deep.txt", "dir/up": "../a", "dirlink": "dir"} {
+		if err := os.Symlink(target, filepath.Join(c.dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.git("add", "-A")
+	commit := func() {
+		cmd := c.command("commit", "-q", "-m", "x")
+		cmd.Env = append(cmd.Env, "GIT_COMMITTER_DATE=2024-05-06T07:08:09+0200")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	commit()
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fstest.TestFS(tree, "a", "a-b", "a.b/c", "dir/sub/deep.txt", "dir/empty", "run.sh", "link"); err != nil {
+		t.Error(err)
+	}
+	for link, target := range map[string]string{"out": "../../etc/passwd", "abs": "/etc/passwd", "loop": "loop"} {
+		if err := os.Symlink(target, filepath.Join(c.dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.git("add", "-A")
+	commit()
+	if tree, err = c.tree(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tree.CommitTime(), time.Date(2024, 5, 6, 5, 8, 9, 0, time.UTC); !got.Equal(want) || got.Location() != time.UTC {
+		t.Errorf("CommitTime %v, want %v", got, want)
+	}
+	for name, want := range map[string]fs.FileMode{"a": 0o644, "run.sh": 0o755, "dir": fs.ModeDir | 0o755, "link": fs.ModeSymlink | 0o777} {
+		info, err := tree.Lstat(name)
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s has mode %v, %v, want %v", name, info.Mode(), err, want)
+		}
+		if info.ModTime().Unix() != 315532801 {
+			t.Errorf("%s has time %v", name, info.ModTime())
+		}
+	}
+	for name, want := range map[string]string{"link": lines(3000, "deep"), "dir/up": "1", "dirlink/empty": "", "dirlink/sub/deep.txt": lines(3000, "deep")} {
+		got, err := fs.ReadFile(tree, name)
+		if err != nil || string(got) != want {
+			t.Errorf("%s holds %d bytes, %v, want %d", name, len(got), err, len(want))
+		}
+	}
+	for _, name := range []string{"out", "abs", "loop", "none", "a/b", "dir/sub/none"} {
+		if f, err := tree.Open(name); err == nil {
+			t.Errorf("%s opens", name)
+			f.Close()
+		}
+	}
+	if target, err := tree.ReadLink("out"); target != "../../etc/passwd" || err != nil {
+		t.Errorf("out links to %q, %v", target, err)
+	}
+	if _, err := c.repos.Tree(t.Context(), treeRef, strings.Repeat("1", 40)); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("a commit that is not there gives %v", err)
+	}
+	if _, err := c.repos.Tree(t.Context(), catalog.ImageRef{Namespace: "x", Name: "y"}, ""); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("a repository that is not there gives %v", err)
+	}
+}
+
+func TestTreeTellsContentsApartByTime(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	times := map[time.Time]bool{}
+	for _, content := range []string{"aaaa", "aaab", "aaaa"} {
+		c.write("same-length", content)
+		c.git("add", "-A")
+		c.git("commit", "-q", "--allow-empty", "-m", "x")
+		tree, err := c.tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := tree.Lstat("same-length")
+		if err != nil {
+			t.Fatal(err)
+		}
+		times[info.ModTime()] = true
+	}
+	if len(times) != 2 {
+		t.Errorf("%d times for 2 contents", len(times))
+	}
+}
+
+// TestExportIgnoreAsGitArchive holds the tree against git's own archive.
+func TestExportIgnoreAsGitArchive(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	for _, f := range []string{
+		"keep.txt", "secret.txt", "docs/a.md", "docs/keep.me", "docs/deep/b.md", "src/main.go", "src/main_test.go", "src/vendor/x/y.go",
+		"test/one", "test/two", "only/dir/file", "x/build/out", "build/out", "a b.txt", "café.txt", "sub/secret.txt", "sub/again.txt", "num1.dat", "num9.dat", "br]x",
+	} {
+		c.write(f, f)
+	}
+	c.write(".gitattributes", strings.Join([]string{
+		"[attr]hidden export-ignore", "# comment", "", "secret.txt export-ignore", "docs/**/*.md export-ignore", "*_test.go export-ignore",
+		"/test export-ignore", "only/dir/file export-ignore", "build/ export-ignore", `"a b.txt" export-ignore`, "caf?.txt export-ignore",
+		"src/vendor hidden", "num[0-5].dat export-ignore", "br[]]x export-ignore", "sub/again.txt export-ignore text=auto", "bad**name export-ignore",
+		"docs/keep.me export-ignore", "docs/keep.me -export-ignore",
+	}, "\n"))
+	c.write("sub/.gitattributes", "secret.txt -export-ignore\nagain.txt !export-ignore\n")
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			got = append(got, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := c.command("archive", "--format=tar", "HEAD")
+	data, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for r := tar.NewReader(bytes.NewReader(data)); ; {
+		header, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag == tar.TypeReg {
+			want = append(want, header.Name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("tree   %q\narchive %q", got, want)
+	}
+}
+
+func TestSubmodulesAndPointersAreNamed(t *testing.T) {
+	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("0", 64) + "\nsize 12345\n"
+	c := diskHost(t).newClone("alice", "app")
+	c.commit("assets/not-lfs.txt", pointer) // no attribute: just a file that looks like one
+	if _, err := c.tree(); err != nil {
+		t.Errorf("a file without filter=lfs is refused: %v", err)
+	}
+	// Stored with the attribute only now, so that no local filter is needed.
+	c.commit(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
+	c.write("assets/big.bin", pointer)
+	c.git("-c", "filter.lfs.clean=cat", "-c", "filter.lfs.smudge=cat", "add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	_, err := c.tree()
+	if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(err.Error(), "assets/big.bin") {
+		t.Errorf("an LFS pointer gives %v", err)
+	}
+	c.git("rm", "-q", "--cached", "assets/big.bin")
+	c.git("update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",libs/sub")
+	c.git("commit", "-q", "-m", "x")
+	_, err = c.tree()
+	if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(err.Error(), "libs/sub") {
+		t.Errorf("a submodule gives %v", err)
+	}
+}
+
+func TestTreeReadsConcurrently(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	const n = 300
+	for round := range 3 { // deltas, in more than one pack
+		for i := range n {
+			c.write(fmt.Sprintf("d%d/f%d", i%10, i), lines(200, fmt.Sprint("file ", i))+fmt.Sprint(round))
+		}
+		c.commit("round", fmt.Sprint(round))
+	}
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("git", "-C", c.repoDir("alice/app"), "repack", "-adfq").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if tree, err = c.tree(); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for k := range n {
+				i := (k*7 + w*31) % n
+				got, err := fs.ReadFile(tree, fmt.Sprintf("d%d/f%d", i%10, i))
+				if want := lines(200, fmt.Sprint("file ", i)) + "2"; err != nil || string(got) != want {
+					t.Errorf("file %d: %d bytes, %v", i, len(got), err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
