@@ -9,9 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
+
+// readyNamespaces is how many network namespaces wait for a step. Making one takes
+// longer than most steps; a used one is as good as new, since no step may
+// configure a network.
+const readyNamespaces = 4
 
 // maxSocketPath is what fits a unix socket address, less a margin.
 const maxSocketPath = 100
@@ -92,15 +98,17 @@ func directoryID(dir string) string {
 func socketPath(dir, id string) string {
 	path := filepath.Join(dir, "buildkitd.sock")
 	if len(path) > maxSocketPath {
-		path = filepath.Join("/run", "fandogh-"+id, "buildkitd.sock")
+		path = filepath.Join(runtimeDir, id+".sock")
 	}
 	return path
 }
 
-func (m *Manager) rootDir() string      { return filepath.Join(m.cfg.Dir, "root") }
-func (m *Manager) configPath() string   { return filepath.Join(m.cfg.Dir, "buildkitd.toml") }
-func (m *Manager) cniPath() string      { return filepath.Join(m.cfg.Dir, "network.conflist") }
-func (m *Manager) cgroupParent() string { return "fandogh-" + m.id }
+func (m *Manager) rootDir() string    { return filepath.Join(m.cfg.Dir, "root") }
+func (m *Manager) configPath() string { return filepath.Join(m.cfg.Dir, "buildkitd.toml") }
+func (m *Manager) cniPath() string    { return filepath.Join(m.cfg.Dir, "network.conflist") }
+func (m *Manager) tracePath() string  { return strings.TrimSuffix(m.socket, ".sock") + "-trace.sock" }
+
+func cgroupParent(id string) string { return "fandogh-" + id }
 
 // writeConfig generates buildkitd's own configuration and that of its network.
 func (m *Manager) writeConfig() error {
@@ -108,7 +116,8 @@ func (m *Manager) writeConfig() error {
 	oci := table{
 		"enabled": true, "networkMode": "cni",
 		"cniConfigPath": m.cniPath(), "cniBinaryPath": m.tools.cniBinDir,
-		"defaultCgroupParent": m.cgroupParent(),
+		"cniPoolSize":         readyNamespaces,
+		"defaultCgroupParent": cgroupParent(m.id),
 		"gc":                  true,
 	}
 	if m.cfg.KeepBytes > 0 {
@@ -122,7 +131,7 @@ func (m *Manager) writeConfig() error {
 		"root": m.rootDir(),
 		"grpc": table{"address": []string{m.Address()}},
 		// Every daemon its own: the default path is one for the machine.
-		"otel":    table{"socketPath": filepath.Join(filepath.Dir(m.socket), "otel.sock")},
+		"otel":    table{"socketPath": m.tracePath()},
 		"cdi":     table{"disabled": true},
 		"history": table{"maxEntries": 20}, // the build's log is Fandogh's to keep
 		// A "# syntax=" image runs with more say than a Dockerfile has, over cache

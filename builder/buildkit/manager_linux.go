@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/sys/unix"
 )
 
 const (
 	startTimeout = 30 * time.Second       // from fork to the first answer
-	stopTimeout  = 10 * time.Second       // from SIGTERM to SIGKILL
+	stopTimeout  = 3 * time.Second        // from SIGTERM, which waits for builds, to SIGKILL, which is safe
 	pollInterval = 20 * time.Millisecond  // between questions whether it answers
 	firstBackoff = 250 * time.Millisecond // before a restart; doubles up to maxBackoff
 	maxBackoff   = 10 * time.Second
@@ -136,27 +135,13 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// lock makes sure that no other manager works in the directory: it would take
-// this one's network down.
-func (m *Manager) lock() (unlock func(), err error) {
-	for _, dir := range []string{m.cfg.Dir, filepath.Dir(m.socket)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("buildkitd's directory: %w", err)
-		}
-	}
-	file, err := os.OpenFile(filepath.Join(m.cfg.Dir, "manager.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("buildkitd's directory: %w", err)
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another daemon runs a buildkitd in %s; stop it, or choose another data directory", m.cfg.Dir), file.Close())
-	}
-	return func() { _ = file.Close() }, nil
-}
-
 // prepare writes the configuration and makes the network, over whatever a
 // killed predecessor left.
 func (m *Manager) prepare() error {
+	if err := os.MkdirAll(m.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("buildkitd's directory: %w", err)
+	}
+	removeOrphans(m.log)
 	m.sweep()
 	if err := m.network.up(m.log); err != nil {
 		return errors.Join(fmt.Errorf("network for RUN steps: %w", err), m.network.down())
@@ -234,16 +219,14 @@ func (m *Manager) setReady(is bool) {
 // empty control groups.
 func (m *Manager) sweep() {
 	_ = os.Remove(m.socket)
+	_ = os.Remove(m.tracePath())
 	_ = os.RemoveAll(filepath.Join(m.rootDir(), "net", "cni"))
-	removeCgroups(m.cgroupParent())
+	removeCgroups(cgroupParent(m.id))
 }
 
 func (m *Manager) cleanUp() {
 	m.sweep()
 	if err := m.network.down(); err != nil {
 		m.log.Warn("the network of RUN steps is not wholly removed", "error", err)
-	}
-	if filepath.Dir(m.socket) != m.cfg.Dir {
-		_ = os.RemoveAll(filepath.Dir(m.socket))
 	}
 }

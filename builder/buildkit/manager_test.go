@@ -123,7 +123,7 @@ func requireNothingLeft(t *testing.T, m *Manager) {
 		}
 	}
 	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
-		if left, _ := filepath.Glob(pattern + m.cgroupParent()); len(left) > 0 {
+		if left, _ := filepath.Glob(pattern + cgroupParent(m.id)); len(left) > 0 {
 			t.Errorf("control groups are left: %v", left)
 		}
 	}
@@ -165,11 +165,39 @@ func TestKilledDaemonTakesBuildkitdAlong(t *testing.T) {
 	eventually(t, "buildkitd dies with its parent", func() bool { return syscall.Kill(pid, 0) != nil })
 	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
 
-	stop := runManager(t, m) // takes over what the killed one left
+	other, err := NewManager(managerConfig(t.TempDir(), shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runManager(t, other) // removes what the killed one left, though its directory is another
+	requireNothingLeft(t, m)
+	stop := runManager(t, m)
 	if err := solver.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 	stop()
+	requireNothingLeft(t, m)
+}
+
+func TestStopEndsWhatStillRuns(t *testing.T) {
+	m, err := NewManager(managerConfig(t.TempDir(), shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runManager(t, m)
+	solver, err := New(solverConfig(m, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker, _ := startSleep(t, solver, "stopped")
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took > stopTimeout+2*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+	if processRuns(marker) {
+		t.Error("the step's process runs on")
+	}
 	requireNothingLeft(t, m)
 }
 
@@ -203,7 +231,7 @@ func TestSocketPathFitsASocket(t *testing.T) {
 	if got, want := socketPath("/data/buildkit", "0011aabb"), "/data/buildkit/buildkitd.sock"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := socketPath("/"+strings.Repeat("long/", 30), "0011aabb"), "/run/fandogh-0011aabb/buildkitd.sock"; got != want {
+	if got, want := socketPath("/"+strings.Repeat("long/", 30), "0011aabb"), "/run/fandogh/0011aabb.sock"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -225,8 +253,8 @@ func TestLongDirectoryWorks(t *testing.T) {
 		t.Errorf("a second manager in one directory: %v", err)
 	}
 	stop()
-	if _, err := os.Stat(filepath.Dir(m.socket)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket's directory is left: %v", err)
+	if left, _ := filepath.Glob(filepath.Join(runtimeDir, m.id+"*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -28,8 +28,10 @@ type network struct {
 	subnet netip.Prefix
 }
 
+func bridgeName(id string) string { return "fdg" + id }
+
 func newNetwork(id, subnet string) (*network, error) {
-	n := &network{id: id, bridge: "fdg" + id}
+	n := &network{id: id, bridge: bridgeName(id)}
 	taken, err := takenNetworks(n.bridge)
 	if err != nil {
 		return nil, err
@@ -190,7 +192,7 @@ func (n *network) rules() string {
 			line("-A %s -d %s -p %s --dport 53 -j ACCEPT", in, server, protocol)
 		}
 	}
-	line("-A %s -j REJECT", in)
+	line("-A %s -p tcp -j REJECT --reject-with tcp-reset\n-A %s -j REJECT", in, in)
 	// From the bridge: not to other steps, not with a borrowed address, not
 	// to the metadata services of clouds.
 	line("-A %s -i %s -o %s -j DROP", fwd, n.bridge, n.bridge)

@@ -59,7 +59,9 @@ func TestStepReachesNoPortOfThisMachine(t *testing.T) {
 	for _, target := range targets {
 		steps += strings.Replace(fmt.Sprintf(fetchStep, target, port), "\n", "; true\n", 1)
 	}
-	_, log := solve(t, request("ann", "reach", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + steps}).withBusybox()))
+	r := request("ann", "reach", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + steps}).withBusybox())
+	r.Options.NoCache = true
+	_, log := solve(t, r)
 	if n := reached.Load(); n > 0 || strings.Contains(log, "404 Not Found") {
 		t.Errorf("a step made %d connections to this machine:\n%s", n, log)
 	}
@@ -107,7 +109,9 @@ func outside(t *testing.T) string {
 func TestStepReachesTheOutside(t *testing.T) {
 	host := outside(t)
 	tree := newTree(map[string]string{"Dockerfile": busyboxImage + fmt.Sprintf(fetchStep, host, 8080)}).withBusybox()
-	_, log := solve(t, request("ann", "outbound", "1.0", tree))
+	r := request("ann", "outbound", "1.0", tree)
+	r.Options.NoCache = true
+	_, log := solve(t, r)
 	if !strings.Contains(log, "| from outside") {
 		t.Errorf("no page from outside:\n%s", log)
 	}
@@ -131,7 +135,9 @@ func TestStepsDoNotReachEachOther(t *testing.T) {
 	}()
 	awaitLine(t, listening, "| at 10.")
 	_, address, _ := strings.Cut(listening.text(), "| at ")
-	_, log := solve(t, request("bob", "connects", "1.0", tree("nc -w 2 "+strings.Fields(address)[0]+" 9000 </dev/null; echo tried")))
+	r := request("bob", "connects", "1.0", tree("nc -w 2 "+strings.Fields(address)[0]+" 9000 </dev/null; echo tried"))
+	r.Options.NoCache = true
+	_, log := solve(t, r)
 	if strings.Contains(log, "| hello") || !strings.Contains(log, "| tried") {
 		t.Errorf("one step reached another, or did not try:\n%s", log)
 	}

@@ -20,6 +20,7 @@ func TestSolvePushesAnImage(t *testing.T) {
 		"hello.txt":  "hello\n",
 	}).withBusybox()
 	r := request("ann", "First", "1.0", tree)
+	r.Options.NoCache = true
 	result, log := solve(t, r)
 	if got := imageFile(t, r, "hello.txt"); got != "hello\n" {
 		t.Errorf("hello.txt holds %q", got)

@@ -1,0 +1,98 @@
+package buildkit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// runtimeDir holds a lock file for every manager that runs on this machine, named
+// by its id. It goes with a reboot, as bridges and rules do.
+const runtimeDir = "/run/fandogh"
+
+// lockPatience is longer than removing one orphan takes.
+const lockPatience = time.Second
+
+var errLocked = errors.New("locked")
+
+// lockID takes the lock of an id for as long as the file is open. Its error is
+// errLocked while another process has it.
+func lockID(id string) (*os.File, error) {
+	if err := os.MkdirAll(runtimeDir, 0o700); err != nil {
+		return nil, err
+	}
+	for {
+		path := lockPath(id)
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			_ = file.Close()
+			return nil, errLocked
+		}
+		// The last owner may have removed the file before it let the lock go.
+		now, statErr := os.Stat(path)
+		held, err := file.Stat()
+		if err == nil && statErr == nil && os.SameFile(now, held) {
+			return file, nil
+		}
+		_ = file.Close()
+	}
+}
+
+// unlockID removes a lock and lets it go.
+func unlockID(id string, file *os.File) {
+	_ = os.Remove(lockPath(id))
+	_ = file.Close()
+}
+
+func lockPath(id string) string { return filepath.Join(runtimeDir, id+".lock") }
+
+// lock makes sure that no other manager works in the directory: it would take
+// this one's network down.
+func (m *Manager) lock() (unlock func(), err error) {
+	file, err := lockID(m.id)
+	// Another manager that looks for orphans holds it for a moment.
+	for end := time.Now().Add(lockPatience); errors.Is(err, errLocked) && time.Now().Before(end); {
+		time.Sleep(pollInterval)
+		file, err = lockID(m.id)
+	}
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("another daemon runs a buildkitd in %s; stop it, or choose another data directory", m.cfg.Dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock for buildkitd: %w", err)
+	}
+	return func() { unlockID(m.id, file) }, nil
+}
+
+// removeOrphans removes the networks and control groups of managers that were
+// killed and whose data directory nobody uses again.
+func removeOrphans(log hclog.Logger) {
+	locks, err := filepath.Glob(lockPath("*"))
+	if err != nil {
+		return
+	}
+	for _, path := range locks {
+		id := strings.TrimSuffix(filepath.Base(path), ".lock")
+		file, err := lockID(id)
+		if err != nil {
+			continue // it runs
+		}
+		orphan := network{id: id, bridge: bridgeName(id)}
+		if err := orphan.down(); err != nil {
+			log.Warn("the network of a killed daemon is not wholly removed", "bridge", orphan.bridge, "error", err)
+			_ = file.Close()
+			continue
+		}
+		removeCgroups(cgroupParent(id))
+		unlockID(id, file)
+	}
+}
