@@ -80,7 +80,7 @@ func parseEntryHeader(b []byte, offset int64) (entryHeader, error) {
 		}
 		copy(h.baseHash[:], b[i:])
 		i += 20
-	case !h.typ.Valid() || h.typ == plumbing.AnyObject:
+	case h.typ < plumbing.CommitObject || h.typ > plumbing.TagObject:
 		return h, corrupt("object at %d has an unknown type", offset)
 	}
 	h.length = int64(i)

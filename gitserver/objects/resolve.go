@@ -47,7 +47,8 @@ func (in *Incoming) Resolve(ctx context.Context, store *Store) error {
 type resolver struct {
 	in      *Incoming
 	offsets []int32                   // OFS deltas by base offset
-	hashes  map[plumbing.Hash][]int32 // REF deltas by base
+	byHash  bool                      // there are REF deltas
+	hashes  map[plumbing.Hash][]int32 // REF deltas by base, guarded by in.mu
 	pending int64                     // deltas not rebuilt yet
 }
 
@@ -61,6 +62,7 @@ func (r *resolver) index() {
 			r.hashes[entries[i].baseHash] = append(r.hashes[entries[i].baseHash], i)
 		}
 	}
+	r.byHash = len(r.hashes) > 0
 	slices.SortFunc(r.offsets, func(a, b int32) int {
 		return cmp.Compare(entries[a].baseOffset, entries[b].baseOffset)
 	})
@@ -76,7 +78,7 @@ func (r *resolver) children(i int32) []int32 {
 		high++
 	}
 	kids := r.offsets[low:high:high]
-	if len(r.hashes) > 0 {
+	if r.byHash {
 		r.in.mu.Lock()
 		defer r.in.mu.Unlock()
 		if byHash := r.hashes[e.hash]; len(byHash) > 0 {
@@ -91,8 +93,7 @@ func (r *resolver) run(ctx context.Context) error {
 	if len(r.in.deltas) == 0 {
 		return nil
 	}
-	// The map may be emptied while roots are looked for, so ask entries as they
-	// were: whole objects are the roots.
+	// Entries change while roots are looked for, so note which are whole now.
 	isDelta := make([]bool, len(r.in.entries))
 	for _, i := range r.in.deltas {
 		isDelta[i] = true
