@@ -87,6 +87,9 @@ func (l *lineSplitter) take() string {
 // cleanLine makes a line safe to show on any terminal: no escape sequences, no
 // control characters but tabs, and valid UTF-8.
 func cleanLine(line string) string {
+	if isPlain(line) {
+		return line // nearly all are, and there may be millions
+	}
 	line = strings.ToValidUTF8(line, "\uFFFD")
 	line = escapes.ReplaceAllString(line, "")
 	return strings.Map(func(r rune) rune {
@@ -95,4 +98,28 @@ func cleanLine(line string) string {
 		}
 		return -1
 	}, line)
+}
+
+func isPlain(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// skipTo leaves out all of data but its last lines, and forgets what came before
+// them. It is for output of which only the end is still wanted.
+func (l *lineSplitter) skipTo(lines int, data []byte) []byte {
+	rest := data
+	for range lines + 1 {
+		i := bytes.LastIndexByte(rest, '\n')
+		if i < 0 {
+			return data
+		}
+		rest = rest[:i]
+	}
+	l.partial, l.cut, l.pending = l.partial[:0], false, false
+	return data[len(rest)+1:]
 }

@@ -150,7 +150,11 @@ func (p *progress) output(l *client.VertexLog) {
 		splitter = &lineSplitter{}
 		s.streams[l.Stream] = splitter
 	}
-	for _, line := range splitter.write(l.Data) {
+	data := l.Data
+	if p.isFull {
+		data = splitter.skipTo(tailLines, data)
+	}
+	for _, line := range splitter.write(data) {
 		p.outputLine(s, l.Timestamp, line)
 	}
 }
@@ -173,12 +177,13 @@ func (p *progress) outputLine(s *step, at time.Time, line string) {
 	if p.isFull {
 		return
 	}
-	if p.room -= int64(len(line)) + 1; p.room < 0 {
+	text := fmt.Sprintf("#%d | %s", s.number, line)
+	if p.room -= int64(len(text)) + 1; p.room < 0 {
 		p.isFull = true
 		p.emit(builder.Event{Time: at, Line: "(this build prints more than is kept; the rest of its output is left out)"})
 		return
 	}
-	p.emit(builder.Event{Time: at, Line: fmt.Sprintf("#%d | %s", s.number, line)})
+	p.emit(builder.Event{Time: at, Line: text})
 }
 
 func (p *progress) warn(w *client.VertexWarning) {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package buildkit
 
 import (
@@ -70,18 +72,23 @@ func TestProgressReadsWell(t *testing.T) {
 func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
 	now := time.Now()
 	rec := &recorder{}
-	view := newProgress(100, rec.event)
+	view := newProgress(160, rec.event)
 	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now}}})
-	for i := range 100 {
+	for i := range 50 {
 		view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: fmt.Appendf(nil, "line %03d\n", i)}}})
 	}
+	var rest []byte
+	for i := 50; i < 100; i++ {
+		rest = fmt.Appendf(rest, "line %03d\n", i)
+	}
+	view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: rest}}})
 	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now, Completed: &now, Error: "exit code: 1"}}})
 	text := rec.text()
 	if !strings.Contains(text, "line 010") || strings.Contains(text, "line 011") || strings.Count(text, "left out") != 1 || !strings.Contains(text, "#1 ERROR exit code: 1") {
 		t.Errorf("got\n%s", text)
 	}
 	tail := view.failed("d1").tail
-	if len(tail) != tailLines || tail[len(tail)-1] != "line 099" {
+	if len(tail) != tailLines || tail[0] != "line 080" || tail[len(tail)-1] != "line 099" {
 		t.Errorf("the tail is %q", tail)
 	}
 }

@@ -27,6 +27,7 @@ func tenantKey(ref catalog.ImageRef) string {
 // is not read afterwards.
 func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
+	repository := strings.TrimSuffix(r.Destination, ":"+r.Build.Version)
 	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
 	attrs := frontendAttrs(r.Options, src, key, epoch)
 	if s.cfg.StepMemory > 0 {
@@ -45,12 +46,13 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 		Exports: []client.ExportEntry{{
 			Type: client.ExporterImage,
 			Attrs: map[string]string{
-				"name":              r.Destination,
+				"name":              repository,
 				"push":              "true",
+				"push-by-digest":    "true", // publish gives it its tag
 				"oci-mediatypes":    "true",
 				"compression":       "gzip",
 				"rewrite-timestamp": "true",
-				"source-date-epoch": epoch,
+				"source-date-epoch": strconv.FormatInt(catalog.TreeTime.Unix(), 10),
 				"registry.insecure": strconv.FormatBool(s.cfg.PlainHTTP),
 			},
 		}},

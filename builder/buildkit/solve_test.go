@@ -1,3 +1,5 @@
+//go:build linux
+
 package buildkit
 
 import (
@@ -11,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestSolvePushesAnImage(t *testing.T) {
@@ -273,4 +277,50 @@ func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
 		t.Errorf("solve returned %v, want the context's error", err)
 	}
 	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
+}
+
+func TestBuildsAtOnceDoNotMix(t *testing.T) {
+	const builds = 6
+	group, ctx := errgroup.WithContext(t.Context())
+	requests := make([]builder.SolveRequest, builds)
+	for i := range requests {
+		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "which.txt": fmt.Sprint("build ", i)})
+		for n := range 200 {
+			tree.add(fmt.Sprintf("many/%d/%03d.txt", n%7, n), fmt.Sprint(n), 0o644)
+		}
+		requests[i] = request("ann", "parallel", fmt.Sprint(i), tree)
+		group.Go(func() error {
+			_, err := shared.solver.Solve(ctx, requests[i], func(builder.Event) {})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range requests {
+		if got, want := imageFile(t, r, "which.txt"), fmt.Sprint("build ", i); got != want {
+			t.Errorf("image %d holds %q", i, got)
+		}
+	}
+}
+
+func TestMuchOutputIsBoundedAndDoesNotBlock(t *testing.T) {
+	cfg := solverConfig(shared.manager, shared.registry)
+	cfg.LogLimit = 64 << 10
+	solver, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request("ann", "loud", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "RUN yes spam | head -c 20000000; echo the end\n"}).withBusybox())
+	r.Options.NoCache = true
+	rec := &recorder{}
+	if _, err := solver.Solve(t.Context(), r, rec.event); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rec.text()); n < 63<<10 || n > 66<<10 {
+		t.Errorf("the log has %d bytes", n)
+	}
+	if text := rec.text(); strings.Count(text, "left out") != 1 || strings.Contains(text, "| the end") || !strings.Contains(text, "exporting to image") {
+		t.Errorf("the log is\n%s", strings.ReplaceAll(text, "#5 | spam\n", ""))
+	}
 }

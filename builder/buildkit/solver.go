@@ -18,8 +18,8 @@ const (
 	// cancelGrace is how long a cancelled solve may take to end by itself
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
-	// manifestTimeout bounds asking the registry for the size of what was pushed.
-	manifestTimeout = 30 * time.Second
+	// publishTimeout bounds tagging what was pushed.
+	publishTimeout = 30 * time.Second
 )
 
 // Config says how to reach BuildKit and the registry.
@@ -32,10 +32,10 @@ type Config struct {
 	// build's credential goes to these hosts only.
 	RegistryHost    string
 	RegistryAliases []string
-	PlainHTTP       bool         // the registry does not speak TLS
-	HTTPClient      *http.Client // reads manifests from the registry; nil: http.DefaultClient
-	StepMemory      int64        // bytes that a RUN step may use; 0: no limit
-	LogLimit        int64        // bytes of output kept of one build; 0: 10 MiB
+	PlainHTTP       bool              // the registry does not speak TLS
+	Transport       http.RoundTripper // to the registry; nil: the default one
+	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
+	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
 }
 
@@ -59,8 +59,8 @@ func New(cfg Config) (*Solver, error) {
 	if cfg.LogLimit <= 0 {
 		cfg.LogLimit = defaultLogLimit
 	}
-	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = http.DefaultClient
+	if cfg.Transport == nil {
+		cfg.Transport = http.DefaultTransport
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
@@ -160,15 +160,14 @@ func (s *Solver) registryHosts() []string {
 }
 
 func (s *Solver) result(ctx context.Context, r builder.SolveRequest, response *client.SolveResponse) (builder.SolveResult, error) {
-	digest := response.ExporterResponse["containerimage.digest"]
-	sizeCtx, cancel := context.WithTimeout(ctx, manifestTimeout)
+	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	size, err := s.imageSize(sizeCtx, r, digest)
+	result, err := s.publish(publishCtx, r, response.ExporterResponse["containerimage.digest"])
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
 	}
 	if err != nil {
-		return builder.SolveResult{}, infrastructure(err, "the image was pushed, but the registry does not give its manifest back")
+		return builder.SolveResult{}, infrastructure(err, "the image was built, but the registry did not take it")
 	}
-	return builder.SolveResult{Digest: digest, Size: size}, nil
+	return result, nil
 }
