@@ -74,6 +74,17 @@ func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag
 	return nil
 }
 
+func (s *memorySources) SetTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := ref.Repository() + ":" + tag
+	if there, ok := s.tags[key]; ok && there != commit {
+		return catalog.Errorf(catalog.Conflict, "tag %s is of another commit", tag)
+	}
+	s.tags[key] = commit
+	return nil
+}
+
 func (s *memorySources) Tags(context.Context, catalog.ImageRef) ([]catalog.TagRef, error) {
 	return nil, errors.ErrUnsupported
 }

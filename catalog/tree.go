@@ -4,13 +4,19 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 )
 
+// TreeTime is the time of every file in a Tree, to the second, and of everything
+// in the layers built from it. Being no commit's and no machine's time, it makes equal
+// files equal layers.
+var TreeTime = time.Date(1980, 1, 1, 0, 0, 1, 0, time.UTC)
+
 // Tree is one commit's files, read straight from git objects, without the
 // paths that .gitattributes marks export-ignore. Names, order and errors are as io/fs has them;
-// Lstat and ReadLink never follow links. A file's ModTime has constant seconds
-// (1980-01-01T00:00:01Z) and nanoseconds taken from its blob's hash, because
+// Lstat and ReadLink never follow links. A file's ModTime is TreeTime
+// with nanoseconds taken from its blob's hash, because
 // BuildKit tells changed files by size and time. It is safe for concurrent use.
 type Tree interface {
 	fs.ReadLinkFS
@@ -38,6 +44,10 @@ type Sources interface {
 	Keep(ctx context.Context, ref ImageRef, commit string) error
 	// WithdrawTag removes a tag if it still peels to commit. No tag is no error.
 	WithdrawTag(ctx context.Context, ref ImageRef, tag, commit string) error
+	// SetTag makes a tag of an object the repository has. A tag of the same
+	// commit stays as it is. Errors: Invalid (tag), NotFound (repository or
+	// object), Conflict (the tag is of another commit).
+	SetTag(ctx context.Context, ref ImageRef, tag, object string) error
 	// Tags returns the tags of a repository, none when there is no repository.
 	Tags(ctx context.Context, ref ImageRef) ([]TagRef, error)
 	// Repositories returns the image of every repository on disk, names in
@@ -45,4 +55,52 @@ type Sources interface {
 	Repositories(ctx context.Context) ([]ImageRef, error)
 	// Delete removes an image's repository. None is no error.
 	Delete(ctx context.Context, ref ImageRef) error
+}
+
+// SourceWriter puts files that came otherwise than by git into the
+// repositories. The git server implements it.
+type SourceWriter interface {
+	// WriteTree begins a tree for an image, whose repository is made when there
+	// is none yet. Nothing of it is in the repository before Commit.
+	WriteTree(ctx context.Context, ref ImageRef) (TreeWriter, error)
+}
+
+// TreeWriter takes in the files of one tree, in any order. Paths are as
+// fs.ValidPath has them; directories come by themselves. A content that the
+// repository has already takes no space. It is not safe for concurrent use.
+type TreeWriter interface {
+	// File writes a file of exactly size bytes. Errors: those of content, and
+	// Invalid (path, or content of another size).
+	File(path string, executable bool, size int64, content io.Reader) error
+	// Symlink writes a symbolic link. Errors: Invalid (path).
+	Symlink(path, target string) error
+	// Copy gives the file at from, which was written before, a second path.
+	// Errors: Invalid (path), NotFound (from).
+	Copy(path, from string) error
+	// Commit makes a commit of all files, without parents, and brings it into
+	// the repository. It returns the commit, hex.
+	Commit(ctx context.Context, c NewCommit) (string, error)
+	// Close drops what was not committed.
+	Close() error
+}
+
+// NewCommit is what TreeWriter.Commit writes beside the files.
+type NewCommit struct {
+	Author  string
+	Message string
+	Time    time.Time
+	// Like names a commit, hex, that is returned in place of a new one when it
+	// has no parents and the very same files. Empty: always a new one.
+	Like string
+}
+
+// IsDotGit knows the spellings of ".git" on file systems that ignore case,
+// trailing dots and blanks, or stream names. No tree may hold such a name.
+func IsDotGit(name string) bool {
+	if len(name) < 4 || (name[0] != '.' && name[0] != 'g' && name[0] != 'G') {
+		return false
+	}
+	name, _, _ = strings.Cut(name, ":")
+	name = strings.ToLower(strings.TrimRight(name, ". "))
+	return name == ".git" || name == "git~1"
 }

@@ -52,6 +52,17 @@ func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag
 	return nil
 }
 
+func (s *memorySources) SetTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tags := s.tags[lower(ref)]
+	if there, ok := tags[tag]; ok && there != commit {
+		return catalog.Errorf(catalog.Conflict, "tag %s is of another commit", tag)
+	}
+	tags[tag] = commit
+	return nil
+}
+
 func (s *memorySources) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.TagRef, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

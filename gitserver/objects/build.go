@@ -110,7 +110,7 @@ func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Read
 		err = atEnd(content)
 	}
 	if err = errors.Join(err, b.z.Close()); err != nil {
-		return plumbing.ZeroHash, err
+		return plumbing.ZeroHash, errors.Join(err, b.truncate(e.offset))
 	}
 	e.hash, e.crc = hasher.Sum(), b.sum.crc
 	known := b.written[e.hash]
@@ -157,10 +157,6 @@ func atEnd(content io.Reader) error {
 		return err
 	}
 }
-
-// Known returns the type and content of an object that Add returned or the
-// store has. An object of the pack is not known before Finish.
-func (b *PackBuilder) Known(h plumbing.Hash) bool { return b.written[h] }
 
 // AddTree takes a tree in, its entries in git's order. Errors: ErrCorrupt for
 // what git itself would not make.

@@ -105,6 +105,11 @@ func checkTree(data []byte, links []Link) ([]Link, error) {
 	return links, nil
 }
 
+// CompareEntries is the order of a tree's entries.
+func CompareEntries(a, b TreeEntry) int {
+	return compareEntries([]byte(a.Name), a.Mode == ModeTree, []byte(b.Name), b.Mode == ModeTree)
+}
+
 // compareEntries orders names as git does: a directory as if it ended in "/".
 func compareEntries(a []byte, aTree bool, b []byte, bTree bool) int {
 	n := min(len(a), len(b))

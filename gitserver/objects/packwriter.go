@@ -94,13 +94,18 @@ func (p *packWriter) object(h plumbing.Hash) error {
 }
 
 func (p *packWriter) header(typ plumbing.ObjectType, size int64, base []byte) error {
+	_, err := p.Write(append(entryHead(typ, size), base...))
+	return err
+}
+
+// entryHead encodes what stands before an object in a pack, its base excepted.
+func entryHead(typ plumbing.ObjectType, size int64) []byte {
 	b := []byte{byte(typ)<<4 | byte(size&15)}
 	for size >>= 4; size > 0; size >>= 7 {
 		b[len(b)-1] |= 0x80
 		b = append(b, byte(size&0x7f))
 	}
-	_, err := p.Write(append(b, base...))
-	return err
+	return b
 }
 
 func (p *packWriter) copy(pack *packFile, offset, header int64) error {
