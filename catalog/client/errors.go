@@ -12,6 +12,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
+// ErrName is a name that no path can hold; the server was not asked.
+var ErrName = errors.New("can't be a name")
+
 // Error is the server's answer to what it did not do.
 type Error struct {
 	Status    int    // of HTTP

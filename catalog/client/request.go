@@ -30,7 +30,7 @@ func (c *Client) api(parts ...string) (*url.URL, error) {
 	u := *c.base
 	for _, part := range parts {
 		if part == "" || part == "." || part == ".." {
-			return nil, &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("%q can't be a name", part)}
+			return nil, fmt.Errorf("%q %w", part, ErrName)
 		}
 		u.RawPath = u.EscapedPath() + "/" + url.PathEscape(part)
 		u.Path += "/" + part

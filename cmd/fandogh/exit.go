@@ -32,7 +32,9 @@ var exits = []struct {
 	{0, "done", func(_ context.Context, err error) bool { return err == nil }},
 	{130, "interrupted; a build that runs goes on", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
 	{201, "the build failed", func(_ context.Context, err error) bool { return errors.Is(err, errBuildFailed) }},
-	{101, "a parameter is wrong or missing", func(_ context.Context, err error) bool { return errors.As(err, new(usageError)) }},
+	{101, "a parameter is wrong or missing", func(_ context.Context, err error) bool {
+		return errors.As(err, new(usageError)) || errors.Is(err, client.ErrName)
+	}},
 	{103, "login needed", func(_ context.Context, err error) bool {
 		return errors.Is(err, errLogin) || client.StatusOf(err) == http.StatusUnauthorized
 	}},

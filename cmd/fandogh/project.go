@@ -85,8 +85,9 @@ func setKey(document []byte, key, value string) ([]byte, error) {
 	}
 	mapping, ok := body.(*ast.MappingNode)
 	switch {
-	case body == nil || body.Type() == ast.NullType || body.Type() == ast.CommentType:
-		// Nothing but comments, if anything.
+	case body != nil && body.Type() == ast.NullType:
+		return entry, nil
+	case body == nil || body.Type() == ast.CommentType:
 		return append(withLineEnd(document), entry...), nil
 	case !ok:
 		return nil, errors.New("it must hold keys and values")
@@ -98,6 +99,16 @@ func setKey(document []byte, key, value string) ([]byte, error) {
 	addition, ok := added.Docs[0].Body.(*ast.MappingNode)
 	if !ok {
 		return nil, fmt.Errorf("%q can't be written as YAML", value)
+	}
+	for _, present := range mapping.Values {
+		if present.Key.GetToken().Value == key {
+			replacement := addition.Values[0].Value
+			if err := replacement.SetComment(present.Value.GetComment()); err != nil {
+				return nil, err
+			}
+			present.Value = replacement
+			return withLineEnd([]byte(file.String())), nil
+		}
 	}
 	mapping.Merge(addition)
 	return withLineEnd([]byte(file.String())), nil

@@ -38,9 +38,13 @@ func openWorkspace(dir string, p project) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
+	secret, err := ownSecret()
+	if err != nil {
+		return nil, err
+	}
 	w := &workspace{dir: dir}
 	err = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || file == dir {
+		if err != nil || file == dir || secret(entry) {
 			return err
 		}
 		rel, err := filepath.Rel(dir, file)
@@ -102,4 +106,25 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 	}
 	return build, usagef("there is no %s in this directory; the server builds the image from it. "+
 		"Go to the directory of your project, or name another file under build.dockerfile in %s", candidates[0], projectFile)
+}
+
+// ownSecret tells the file with the user's logins, which must not go into an
+// image because somebody publishes from the home directory.
+func ownSecret() (func(fs.DirEntry) bool, error) {
+	none := func(fs.DirEntry) bool { return false }
+	path, err := credentialsPath()
+	if err != nil {
+		return none, nil //nolint:nilerr // no place for logins, no logins
+	}
+	own, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	return func(entry fs.DirEntry) bool {
+		if entry.Name() != own.Name() {
+			return false
+		}
+		info, err := entry.Info()
+		return err == nil && os.SameFile(own, info)
+	}, err
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func testApp() *app { return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv} }
+
+// every calls check for each command, the groups included.
+func every(cmd *cobra.Command, check func(*cobra.Command)) {
+	check(cmd)
+	for _, child := range cmd.Commands() {
+		every(child, check)
+	}
+}
+
+func TestEveryCommandIsExplained(t *testing.T) {
+	root := newRootCommand(testApp())
+	seen := 0
+	every(root, func(cmd *cobra.Command) {
+		seen++
+		path := cmd.CommandPath()
+		if cmd.Short == "" || cmd.Long == "" || cmd.Example == "" {
+			t.Errorf("%s lacks Short, Long or Example", path)
+		}
+		if strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > 70 {
+			t.Errorf("%s: Short is one line without full stop: %q", path, cmd.Short)
+		}
+		if cmd.Args == nil || cmd.RunE == nil {
+			t.Errorf("%s lacks Args or RunE, so wrong arguments would not be refused", path)
+		}
+	})
+	if seen < 25 {
+		t.Errorf("saw only %d commands", seen)
+	}
+}
+
+// TestExamplesParse finds the command of every example and lets it read the
+// example's flags and arguments.
+func TestExamplesParse(t *testing.T) {
+	every(newRootCommand(testApp()), func(cmd *cobra.Command) {
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			_, words, found := strings.Cut(line, "fandogh ")
+			if !found || strings.Contains(line, "<(") {
+				continue
+			}
+			words, _, _ = strings.Cut(words, " | ")
+			words, _, _ = strings.Cut(words, " > ")
+			words, _, _ = strings.Cut(words, " < ")
+			args := strings.Fields(strings.ReplaceAll(words, `"work laptop"`, "work-laptop"))
+			found2, rest, err := newRootCommand(testApp()).Find(args)
+			if err != nil {
+				t.Errorf("%s: %q: %v", cmd.CommandPath(), line, err)
+				continue
+			}
+			if err := found2.ParseFlags(rest); err != nil {
+				t.Errorf("%s: %q: %v", cmd.CommandPath(), line, err)
+			}
+			if err := found2.ValidateArgs(found2.Flags().Args()); err != nil {
+				t.Errorf("%s: %q: %v", cmd.CommandPath(), line, err)
+			}
+		}
+	})
+}
+
+// TestManualFlags holds the commands of the published manual.
+func TestManualFlags(t *testing.T) {
+	for _, line := range []string{
+		"image init --name x", "image init -n x", "image publish --version 1.0", "image publish -v 1.0", "image publish --version 1.0 -d",
+		"image publish --version 1.0 --detach", "image publish -v 1 --with_timestamp", "image logs --image x --version 1", "image logs -i x -v 1",
+		"image logs -i x -v 1 --with_timestamp -f", "image list", "image delete --image x", "image delete -i x", "image delete -i x -v 1",
+		"image delete --name x", "image versions --image x", "image versions -i x", "image search x", "image inspect -i x -v 1",
+		"image history -i x -v 1", "image rebuild -i x -v 1", "image cancel -i x -v 1", "login", "logout", "whoami", "completion bash",
+		"key add f", "key list", "key delete 1", "token create -n x", "token list", "token delete 1", "namespace create x", "namespace list", "namespace members x",
+	} {
+		cmd, rest, err := newRootCommand(testApp()).Find(strings.Fields(line))
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil {
+			err = cmd.ValidateArgs(cmd.Flags().Args())
+		}
+		if err != nil || cmd.HasSubCommands() {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestParseExpiry(t *testing.T) {
+	now := time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
+	tests := []struct{ text, want string }{
+		{"12h", "2030-02-01T00:00:00Z"},
+		{"1d", "2030-02-01T12:00:00Z"},
+		{"90d", "2030-05-01T12:00:00Z"},
+		{"2030-01-31", "2030-01-31T23:59:59Z"},
+		{"", "0001-01-01T00:00:00Z"},
+	}
+	for _, test := range tests {
+		got, err := parseExpiry(test.text, now)
+		if err != nil || got.Format(time.RFC3339) != test.want {
+			t.Errorf("%q: got %v, %v, want %s", test.text, got, err, test.want)
+		}
+	}
+	for _, wrong := range []string{"x", "d", "-1h", "-5d", "0d", "2030-01-30", "2030-13-01", "1.5d"} {
+		if got, err := parseExpiry(wrong, now); err == nil {
+			t.Errorf("%q: got %v", wrong, got)
+		}
+	}
+}
+
+func TestPlainTakesTerminalControl(t *testing.T) {
+	if got := plain("a\x1b[31mb\r\x07\u009bc\td\u202e"); strings.ContainsAny(got, "\x1b\r\x07\u009b") || !strings.Contains(got, "\t") {
+		t.Errorf("got %q", got)
+	}
+}

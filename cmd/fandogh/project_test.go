@@ -1,0 +1,49 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+func TestSetKeyKeepsTheRest(t *testing.T) {
+	tests := []struct{ name, old, want string }{
+		{"no file", "", "image.name: shop\n"},
+		{"as the Python client leaves it", "image.name: old\n", "image.name: shop\n"},
+		{"only comments", "# nothing yet", "# nothing yet\nimage.name: shop\n"},
+		{"null", "null\n", "image.name: shop\n"},
+		{"other keys", "build:\n  args:\n    A: b # why\n# end\nz: [1, 2]\n", "build:\n  args:\n    A: b # why\n# end\nz: [1, 2]\nimage.name: shop\n"},
+		{"quoted key and a comment", "a: 1\n\"image.name\": 'x' # c\nb: 2\n", "a: 1\n\"image.name\": shop # c\nb: 2\n"},
+		{"no line end", "a: 1", "a: 1\nimage.name: shop\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := setKey([]byte(test.old), imageKey, "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+			var p project
+			if err := yaml.Unmarshal(got, &p); err != nil || p.image() != "shop" {
+				t.Errorf("read back %q, %v", p.image(), err)
+			}
+		})
+	}
+	for _, broken := range []string{"- a\n- b\n", "just text\n", "a: [\n"} {
+		if got, err := setKey([]byte(broken), imageKey, "shop"); err == nil {
+			t.Errorf("%q became %q", broken, got)
+		}
+	}
+	for _, value := range []string{"true", "1.0", "a: b", "#x", "", "null"} {
+		got, err := setKey(nil, imageKey, value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p project
+		if err := yaml.Unmarshal(got, &p); err != nil || p.Image != value {
+			t.Errorf("%q was read back as %q, %v from %s", value, p.Image, err, got)
+		}
+	}
+}
