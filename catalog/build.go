@@ -149,6 +149,10 @@ type Store interface {
 	Images
 	Versions
 	Builds
+	Events
+	Jobs
+	Connections
+	Webhooks
 	// Ping tells whether the store answers. Errors: Unavailable.
 	Ping(ctx context.Context) error
 	Close() error

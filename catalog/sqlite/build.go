@@ -111,8 +111,10 @@ func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (
 		case catalog.Pending:
 			b.Cancelled, b.Outcome, b.EndedAt = true, catalog.OutcomeCancelled, fromMicros(toMicros(now))
 			b.Message = "cancelled before it began"
-			err = end(ctx, tx, &b)
-			return b, err
+			if err := end(ctx, tx, &b); err != nil {
+				return b, err
+			}
+			return b, s.recordBuild(ctx, tx, catalog.EventBuildFinished, b.ID)
 		}
 		return b, catalog.Errorf(catalog.Conflict, "build %d of %s:%s has ended already, as %s", b.Number, b.Image, b.Version, b.State)
 	})

@@ -90,6 +90,9 @@ func (s *Store) DeleteImage(ctx context.Context, imageID int64) error {
 		if busy {
 			return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
 		}
+		if err := s.recordImage(ctx, tx, catalog.EventImageDeleted, imageID); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM images WHERE id = ?`, imageID)
 		return err
 	})

@@ -35,7 +35,10 @@ func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Ti
 			return b, err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE queue SET running = 1, owner = ?, lease_until = ? WHERE build_id = ?`, owner, toMicros(until), id)
-		return b, err
+		if err != nil {
+			return b, err
+		}
+		return b, s.recordBuild(ctx, tx, catalog.EventBuildStarted, id)
 	})
 }
 
@@ -170,6 +173,9 @@ func (s *Store) FinishBuild(ctx context.Context, buildID int64, owner string, r 
 			}
 		}
 		if err := end(ctx, tx, &b); err != nil {
+			return err
+		}
+		if err := s.recordBuild(ctx, tx, catalog.EventBuildFinished, buildID); err != nil {
 			return err
 		}
 		return insertSteps(ctx, tx, buildID, r.Steps)

@@ -40,6 +40,13 @@ func TestPlans(t *testing.T) {
 		{"ReclaimBuilds", selectLost, []any{"me", 0}, "(running=?)"},
 		{"NextWake", selectWake, nil, "COVERING INDEX queue_by_time (running=?)"},
 		{"Steps", selectSteps, []any{1}, "PRIMARY KEY (build_id=?)"},
+		{"EventsAfter", selectEvents, []any{0, 10}, "PRIMARY KEY (rowid>?)"},
+		{"EventsAfter in a namespace", selectEventsInNamespace, []any{"ann", 0, 10}, "events_by_namespace (namespace=? AND rowid>?)"},
+		{"ListJobs", selectJobsOf, []any{"a", 1, math.MaxInt64, 10}, "jobs_by_subject (kind=? AND subject=? AND rowid<?)"},
+		{"ConnectionsTo", selectConnectionsTo, []any{"a/b"}, "connections_by_repository (repository=?)"},
+		{"ListSourceRefs", selectSourceRefs, []any{1, 10}, "source_refs_newest (connection_id=?)"},
+		{"FromSource", selectFromSource, []any{1, "c"}, "source_refs_by_commit (connection_id=? AND commit_id=?)"},
+		{"WebhooksFor", selectWebhooksFor, []any{1, 1}, "webhooks_by_owner (namespace_id=? AND <expr>=?)"},
 	} {
 		plan, err := all(t.Context(), s.r, func(row scanner) (detail string, err error) {
 			var id, parent, unused int

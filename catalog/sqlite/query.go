@@ -37,7 +37,11 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		}
 		return fail(err)
 	}
-	return fail(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return fail(err)
+	}
+	s.tellRecorded()
+	return nil
 }
 
 // begin waits for the write lock until ctx ends or patience does.

@@ -57,7 +57,10 @@ func (s *Store) insertVersion(ctx context.Context, tx *sql.Tx, n catalog.NewBuil
 	if dangling(err) {
 		err = catalog.Errorf(catalog.NotFound, "there is no such image")
 	}
-	return v, err
+	if err != nil {
+		return v, err
+	}
+	return v, s.recordVersion(ctx, tx, catalog.EventVersionCreated, v.ID)
 }
 
 // attach returns the build of a version that is being built.
@@ -96,6 +99,9 @@ func (s *Store) insertBuild(ctx context.Context, tx *sql.Tx, versionID int64, n 
 	if _, err := tx.ExecContext(ctx, `INSERT INTO queue (build_id, version_id, namespace_id)
 		SELECT ?, versions.id, images.namespace_id FROM versions JOIN images ON images.id = versions.image_id
 		WHERE versions.id = ?`, id, versionID); err != nil {
+		return q, err
+	}
+	if err := s.recordBuild(ctx, tx, catalog.EventBuildQueued, id); err != nil {
 		return q, err
 	}
 	q.Build, err = buildByID(ctx, tx, id)

@@ -32,6 +32,7 @@ type Store struct {
 	w   *sql.DB
 	r   *sql.DB
 	now func() time.Time
+	news
 }
 
 // Open opens the database at path, makes it when there is none, and brings its

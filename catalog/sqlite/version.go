@@ -66,6 +66,9 @@ func (s *Store) DeleteVersion(ctx context.Context, versionID int64) error {
 		if !v.State.Ended() {
 			return catalog.Errorf(catalog.Conflict, "version %s is being built; cancel the build first", v.Name)
 		}
+		if err := s.recordVersion(ctx, tx, catalog.EventVersionDeleted, versionID); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM versions WHERE id = ?`, versionID)
 		return err
 	})

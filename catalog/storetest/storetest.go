@@ -48,6 +48,17 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"FinishBuild":           testFinishBuild,
 		"CancelBuild":           testCancelBuild,
 		"CancelledIsKept":       testCancelledIsKept,
+		"Events":                testEvents,
+		"NoEventWithoutChange":  testNoEventWithoutChange,
+		"PruneEvents":           testPruneEvents,
+		"Cursor":                testCursor,
+		"Jobs":                  testJobs,
+		"JobOrder":              testJobOrder,
+		"ReclaimJobs":           testReclaimJobs,
+		"PruneJobs":             testPruneJobs,
+		"Connections":           testConnections,
+		"SourceRefs":            testSourceRefs,
+		"Webhooks":              testWebhooks,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

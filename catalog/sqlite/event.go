@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// news tells this process of events, once their transaction is committed.
+type news struct {
+	mu       sync.Mutex
+	changed  chan struct{}
+	recorded atomic.Bool // an event, in the transaction that runs
+}
+
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.changed == nil {
+		n.changed = make(chan struct{})
+	}
+	return n.changed
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.changed != nil {
+		close(n.changed)
+		n.changed = nil
+	}
+}
+
+const eventColumns = `id, at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state,
+	build_id, number, trigger_kind, outcome, message`
+
+func scanEvent(row scanner) (e catalog.Event, err error) {
+	return e, row.Scan(&e.ID, timeColumn{&e.At}, &e.Kind, &e.NamespaceID, &e.Image.Namespace, &e.ImageID, &e.Image.Name, &e.Version,
+		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message)
+}
+
+// tellRecorded wakes whoever waits, after a commit.
+func (n *news) tellRecorded() {
+	if n.recorded.Swap(false) {
+		n.tell()
+	}
+}
+
+// recordBuild adds an event about a build as it stands in the transaction.
+func (s *Store) recordBuild(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, buildID int64) error {
+	s.recorded.Store(true)
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state,
+			build_id, number, trigger_kind, outcome, message)
+		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name, versions.name, builds.commit_id, versions.digest, builds.state,
+			builds.id, builds.number, builds.trigger_kind, builds.outcome, builds.message
+		FROM builds JOIN versions ON versions.id = builds.version_id
+		JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id
+		WHERE builds.id = ?`, toMicros(s.now()), kind, buildID)
+	return err
+}
+
+// recordVersion adds an event about a version as it stands in the transaction.
+func (s *Store) recordVersion(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, versionID int64) error {
+	s.recorded.Store(true)
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state, trigger_kind)
+		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name, versions.name, versions.commit_id, versions.digest, versions.state,
+			versions.trigger_kind
+		FROM versions JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id
+		WHERE versions.id = ?`, toMicros(s.now()), kind, versionID)
+	return err
+}
+
+// recordImage adds an event about an image.
+func (s *Store) recordImage(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, imageID int64) error {
+	s.recorded.Store(true)
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image)
+		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name
+		FROM images JOIN namespaces ON namespaces.id = images.namespace_id WHERE images.id = ?`, toMicros(s.now()), kind, imageID)
+	return err
+}
+
+const (
+	selectEvents            = `SELECT ` + eventColumns + ` FROM events WHERE id > ? ORDER BY id LIMIT ?`
+	selectEventsInNamespace = `SELECT ` + eventColumns + ` FROM events WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?`
+)
+
+// EventsAfter returns events, oldest first.
+func (s *Store) EventsAfter(ctx context.Context, namespace string, after int64, limit int) ([]catalog.Event, error) {
+	_, limit = bounds(catalog.Page{Limit: limit})
+	if namespace == "" {
+		return all(ctx, s.r, scanEvent, selectEvents, after, limit)
+	}
+	return all(ctx, s.r, scanEvent, selectEventsInNamespace, namespace, after, limit)
+}
+
+// LastEvent returns the newest event's ID.
+func (s *Store) LastEvent(ctx context.Context) (id int64, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM events`).Scan(&id)
+	return id, fail(err)
+}
+
+// NewEvents returns a channel that is closed at the next event.
+func (s *Store) NewEvents() <-chan struct{} { return s.next() }
+
+// PruneEvents forgets events from before a time.
+func (s *Store) PruneEvents(ctx context.Context, before time.Time) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM events WHERE at < ?`, toMicros(before))
+		return err
+	})
+}
+
+// Cursor returns how far a consumer has come.
+func (s *Store) Cursor(ctx context.Context, consumer string) (id int64, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT event_id FROM cursors WHERE consumer = ?`, consumer).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, fail(err)
+}
+
+// SetCursor records how far a consumer has come.
+func (s *Store) SetCursor(ctx context.Context, consumer string, eventID int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO cursors (consumer, event_id) VALUES (?, ?)
+			ON CONFLICT (consumer) DO UPDATE SET event_id = excluded.event_id`, consumer, eventID)
+		return err
+	})
+}
