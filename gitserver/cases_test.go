@@ -316,3 +316,25 @@ func TestUndoAndFailed(t *testing.T) {
 		t.Errorf("v1 should be put back and v2 left for the hooks:\n%s", refs)
 	}
 }
+
+func TestAThousandTagsAndNames(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	var specs []string
+	for i := range 1000 {
+		specs = append(specs, fmt.Sprintf("main:refs/tags/t%d/x", i))
+	}
+	c.git(append([]string{"push", "-q", "--atomic", "origin"}, specs...)...)
+	if n := strings.Count(h.serverRefs("alice/app"), "\n"); n != 1000 {
+		t.Errorf("%d refs, want 1000", n)
+	}
+	c.fails([]string{"push", "origin", "main:refs/tags/t1"}, "can't stand beside")
+	c.fails([]string{"push", "origin", "main:refs/tags/t1/x/y"}, "can't stand beside")
+	// In one atomic push, too, and nothing of it stays.
+	c.fails([]string{"push", "--atomic", "origin", "main:refs/heads/n/m", "main:refs/heads/n"}, "n")
+	if refs := h.serverRefs("alice/app"); strings.Contains(refs, "refs/heads/n") {
+		t.Errorf("an atomic push with names in each other's way left something:\n%s", refs)
+	}
+	c.git("push", "origin", "main:refs/heads/n")
+}

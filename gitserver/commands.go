@@ -3,7 +3,6 @@ package gitserver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -370,7 +369,7 @@ func (c *client) rebuild(ctx context.Context, ref catalog.ImageRef, args []strin
 	}
 	_, err = fmt.Fprintf(c.session, "Build %d of %s is queued; follow it with: %s\n", build.Number, v.Name,
 		c.sshCommand("logs -f "+image.Ref.String()+" "+v.Name))
-	return errors.Join(err)
+	return err
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

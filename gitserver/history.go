@@ -3,6 +3,7 @@ package gitserver
 import (
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
@@ -105,7 +106,7 @@ func (g *history) content(commits, known []plumbing.Hash) ([]plumbing.Hash, erro
 		if err != nil {
 			return nil, err
 		}
-		if err := g.tree(c.Tree, seen, func(plumbing.Hash) {}); err != nil {
+		if err := g.tree(c.Tree, seen, 0, func(plumbing.Hash) {}); err != nil {
 			return nil, err
 		}
 	}
@@ -115,16 +116,23 @@ func (g *history) content(commits, known []plumbing.Hash) ([]plumbing.Hash, erro
 		if err != nil {
 			return nil, err
 		}
-		if err := g.tree(c.Tree, seen, func(h plumbing.Hash) { found = append(found, h) }); err != nil {
+		if err := g.tree(c.Tree, seen, 0, func(h plumbing.Hash) { found = append(found, h) }); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-func (g *history) tree(root plumbing.Hash, seen hashSet, visit func(plumbing.Hash)) error {
+// maxWalkDepth is git's own limit for nested trees.
+const maxWalkDepth = 2048
+
+// tree visits what is below root and not seen yet.
+func (g *history) tree(root plumbing.Hash, seen hashSet, depth int, visit func(plumbing.Hash)) error {
 	if seen[root] {
 		return nil
+	}
+	if depth > maxWalkDepth {
+		return catalog.Errorf(catalog.Invalid, "directories are nested deeper than %d", maxWalkDepth)
 	}
 	seen[root] = true
 	visit(root)
@@ -140,7 +148,7 @@ func (g *history) tree(root plumbing.Hash, seen hashSet, visit func(plumbing.Has
 		switch {
 		case e.Mode == objects.ModeSubmodule:
 		case e.Mode == objects.ModeTree:
-			if err := g.tree(e.Hash, seen, visit); err != nil {
+			if err := g.tree(e.Hash, seen, depth+1, visit); err != nil {
 				return err
 			}
 		case !seen[e.Hash]:

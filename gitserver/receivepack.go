@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/hashicorp/go-hclog"
 
@@ -47,6 +47,7 @@ type push struct {
 	incoming  *objects.Incoming // nil for deletions alone
 	attached  map[*command]bool // the ref stands already, only the build is asked for
 	moved     []*command        // refs that were changed
+	place     os.FileInfo       // the repository the objects were checked against, nil for none
 }
 
 // serve takes one push from in and answers on out. It returns early, leaving
@@ -70,14 +71,11 @@ func (rp *receivePack) serve(ctx context.Context, lost <-chan struct{}, ref cata
 		case <-stopWatch:
 		}
 	}()
-	stopKeepAlive := p.band.keepAlive(rp.keepAlive)
-	defer stopKeepAlive()
 
 	unpackErr := p.take(ctx, in)
 	if unpackErr != nil {
 		p.refuseAll(unpackErr)
 	}
-	stopKeepAlive()
 	return p.report(unpackErr)
 }
 
@@ -143,6 +141,7 @@ func (p *push) take(ctx context.Context, in io.Reader) error {
 		}
 		defer p.incoming.Close()
 	}
+	defer p.band.keepAlive(p.keepAlive)()
 	// Only now, so that a client which is still sending gets the answer.
 	if p.options, err = catalog.ParsePushOptions(p.req.options); err != nil {
 		p.refuseAll(err)
@@ -217,6 +216,11 @@ func (p *push) check(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
+	if place, err := os.Stat(p.repos.path(p.ref)); err == nil {
+		p.place = place
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	store, err := objects.OpenStore(filepath.Join(p.repos.path(p.ref), "objects"))
 	if err != nil {
 		return err
@@ -352,6 +356,11 @@ func (p *push) moveRefs() error {
 		return err
 	}
 	defer repo.Close()
+	if p.place != nil {
+		if now, err := os.Stat(repo.dir); err != nil || !os.SameFile(p.place, now) {
+			return catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; push again to make it anew", p.ref)
+		}
+	}
 	if p.incoming != nil {
 		ends, err := p.incoming.NewShallow(repo.Store)
 		if err != nil {
@@ -484,39 +493,4 @@ func (p *push) reportLine(err error) string {
 		p.log.Error("push failed", "image", p.ref, "user", p.identity.User.Name, "error", err)
 	}
 	return strings.Join(strings.Fields(reportLine(err)), " ")
-}
-
-// advertisement is the first thing a git server says.
-type advertisement struct {
-	refs         []gitRef
-	peeled       map[string]plumbing.Hash
-	shallow      []plumbing.Hash
-	capabilities string
-}
-
-func (a advertisement) encode(w io.Writer) error {
-	packets := pktline.NewEncoder(w)
-	suffix := "\x00" + a.capabilities
-	if len(a.refs) == 0 {
-		if err := packets.Encodef("%s capabilities^{}%s\n", plumbing.ZeroHash, suffix); err != nil {
-			return err
-		}
-	}
-	for _, f := range a.refs {
-		if err := packets.Encodef("%s %s%s\n", f.Hash, f.Name, suffix); err != nil {
-			return err
-		}
-		suffix = ""
-		if target, ok := a.peeled[f.Name]; ok {
-			if err := packets.Encodef("%s %s^{}\n", target, f.Name); err != nil {
-				return err
-			}
-		}
-	}
-	for _, h := range a.shallow {
-		if err := packets.Encodef("shallow %s\n", h); err != nil {
-			return err
-		}
-	}
-	return packets.Flush()
 }

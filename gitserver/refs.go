@@ -218,18 +218,40 @@ func (r *repository) lockRef(c refChange) (lock string, err error) {
 	return lock, nil
 }
 
-// checkNameFree refuses a ref below or above another one: a/b beside a.
+// checkNameFree refuses a ref below or above another one: a/b beside a. It does
+// not read all refs, as a push may bring thousands.
 func (r *repository) checkNameFree(name string) error {
-	refs, err := r.readRefs()
+	packed, err := r.packedRefs()
 	if err != nil {
 		return err
 	}
-	for _, other := range refs {
-		if strings.HasPrefix(name, other.Name+"/") || strings.HasPrefix(other.Name, name+"/") {
-			return catalog.Errorf(catalog.Conflict, "%s can't stand beside %s; git keeps refs as files and directories", name, other.Name)
+	for i, c := range name {
+		if c != '/' || i < len("refs/heads") {
+			continue
+		}
+		if _, ok, err := r.readRef(name[:i]); ok || err != nil {
+			return errors.Join(err, besideError(name, name[:i]))
 		}
 	}
-	return nil
+	for other := range packed {
+		if strings.HasPrefix(other, name+"/") {
+			return besideError(name, other)
+		}
+	}
+	below := filepath.Join(r.dir, filepath.FromSlash(name))
+	return filepath.WalkDir(below, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return nil
+		}
+		if err != nil || d.IsDir() || path == below || strings.HasSuffix(path, ".lock") {
+			return err
+		}
+		return besideError(name, name+"/"+d.Name())
+	})
+}
+
+func besideError(name, other string) error {
+	return catalog.Errorf(catalog.Conflict, "%s can't stand beside %s; git keeps refs as files and directories", name, other)
 }
 
 func (r *repository) commitRef(c refChange) error {
@@ -239,7 +261,7 @@ func (r *repository) commitRef(c refChange) error {
 		if err := os.Rename(path+".lock", path); err != nil {
 			return err
 		}
-		return objects.SyncDir(filepath.Dir(path))
+		return r.syncRefDirs(filepath.Dir(path))
 	}
 	// Out of packed-refs first: the other order would show its old value there.
 	if err := r.unpackRef(c.Name); err != nil {
@@ -248,7 +270,20 @@ func (r *repository) commitRef(c refChange) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return objects.SyncDir(filepath.Dir(path))
+	return r.syncRefDirs(filepath.Dir(path))
+}
+
+// syncRefDirs makes the last change in dir last, which may itself be new.
+func (r *repository) syncRefDirs(dir string) error {
+	top := filepath.Join(r.dir, "refs")
+	for {
+		if err := objects.SyncDir(dir); err != nil {
+			return err
+		}
+		if dir = filepath.Dir(dir); dir == top || len(dir) <= len(r.dir) {
+			return nil
+		}
+	}
 }
 
 func (r *repository) unpackRef(name string) error {

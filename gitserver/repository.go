@@ -35,6 +35,12 @@ func initRepository(dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
+	// The directories themselves must survive a crash that comes after the push.
+	for _, sub := range []string{"refs", "objects", ""} {
+		if err := objects.SyncDir(filepath.Join(dir, sub)); err != nil {
+			return err
+		}
+	}
 	config := "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
 	return errors.Join(
 		writeFile(filepath.Join(dir, "config"), config),

@@ -219,7 +219,7 @@ func (s *Server) probe(ctx context.Context, conn gossh.Conn) {
 			return
 		case <-ticker.C:
 		}
-		dead := time.AfterFunc(2*interval, func() { _ = conn.Close() })
+		dead := time.AfterFunc(8*interval, func() { _ = conn.Close() })
 		_, _, err := conn.SendRequest("keepalive@openssh.com", true, nil)
 		dead.Stop()
 		if err != nil {

@@ -302,7 +302,7 @@ func (f *fetch) addTags(hashes []plumbing.Hash, commits hashSet) ([]plumbing.Has
 				return err
 			}
 			if typ == plumbing.TreeObject {
-				return f.history.tree(h, sent, func(h plumbing.Hash) { hashes = append(hashes, h) })
+				return f.history.tree(h, sent, 0, func(h plumbing.Hash) { hashes = append(hashes, h) })
 			}
 			sent[h] = true
 			hashes = append(hashes, h)
