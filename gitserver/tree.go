@@ -24,9 +24,6 @@ const (
 	maxTreeDepth   = 256
 )
 
-// treeSeconds is 1980-01-01T00:00:01Z.
-const treeSeconds = 315532801
-
 // tree is a commit's files. Names are read when it is opened, contents when
 // they are asked for.
 type tree struct {
@@ -339,9 +336,9 @@ func (i fileInfo) Sys() any          { return nil }
 // ModTime tells contents apart, see catalog.Tree.
 func (i fileInfo) ModTime() time.Time {
 	if i.mode.IsDir() {
-		return time.Unix(treeSeconds, 0).UTC()
+		return catalog.TreeTime
 	}
-	return time.Unix(treeSeconds, int64(binary.BigEndian.Uint64(i.hash[:8])%1e9)).UTC()
+	return catalog.TreeTime.Add(time.Duration(binary.BigEndian.Uint64(i.hash[:8]) % uint64(time.Second)))
 }
 
 type dirEntry struct {

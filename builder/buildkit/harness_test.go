@@ -26,6 +26,7 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/hashicorp/go-hclog"
 	"github.com/sirupsen/logrus"
 )
@@ -199,13 +200,14 @@ func (r *testRegistry) get(t *testing.T, namespace, path string) []byte {
 // catalog.Tree: constant seconds, nanoseconds from the content.
 type testTree struct {
 	fstest.MapFS
-	opens map[string]error // what Open of a name fails with
+	opens  map[string]error // what Open of a name fails with
+	commit time.Time
 }
 
 var testEpoch = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 
 func newTree(files map[string]string) *testTree {
-	t := &testTree{MapFS: fstest.MapFS{}}
+	t := &testTree{MapFS: fstest.MapFS{}, commit: testEpoch}
 	for name, content := range files {
 		t.add(name, content, 0o644)
 	}
@@ -217,7 +219,7 @@ func (t *testTree) add(name, content string, mode fs.FileMode) *testTree {
 	_, _ = h.Write([]byte(content))
 	t.MapFS[name] = &fstest.MapFile{
 		Data: []byte(content), Mode: mode,
-		ModTime: time.Date(1980, 1, 1, 0, 0, 1, int(h.Sum32()%1e9), time.UTC),
+		ModTime: catalog.TreeTime.Add(time.Duration(h.Sum32() % 1e9)),
 	}
 	return t
 }
@@ -239,7 +241,7 @@ func (t *testTree) Open(name string) (fs.File, error) {
 	return t.MapFS.Open(name)
 }
 
-func (t *testTree) CommitTime() time.Time { return testEpoch }
+func (t *testTree) CommitTime() time.Time { return t.commit }
 func (t *testTree) Close() error          { return nil }
 
 // busyboxImage begins a Dockerfile whose RUN steps have a shell.
@@ -308,7 +310,7 @@ func solve(t *testing.T, r builder.SolveRequest) (builder.SolveResult, string) {
 func imageFile(t *testing.T, r builder.SolveRequest, name string) string {
 	t.Helper()
 	repository := r.Build.Image.Repository()
-	var manifest document
+	var manifest v1.Manifest
 	if err := json.Unmarshal(shared.registry.get(t, r.Build.Image.Namespace, repository+"/manifests/"+r.Build.Version), &manifest); err != nil {
 		t.Fatal(err)
 	}
