@@ -3,9 +3,10 @@ package buildkit
 import (
 	"context"
 
-	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/moby/buildkit/session/auth"
 	"google.golang.org/grpc"
+
+	"github.com/fandoghpaas/fandogh/builder"
 )
 
 // registryAuth answers BuildKit's questions for a password with the build's

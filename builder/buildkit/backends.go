@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/moby/buildkit/client"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // answerTimeout is how long a BuildKit may take to say that it is there.

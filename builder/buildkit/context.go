@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // contextFS shows one directory of a tree to BuildKit's file sync. It is the

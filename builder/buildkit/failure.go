@@ -6,12 +6,13 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // exitKilled is what a shell reports of a process that got SIGKILL.

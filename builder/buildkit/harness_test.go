@@ -24,11 +24,12 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/hashicorp/go-hclog"
 	"github.com/sirupsen/logrus"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // shared is the one buildkitd and the one registry of this test binary.

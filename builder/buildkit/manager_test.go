@@ -16,9 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/vishvananda/netlink"
 )
 
 // managerChildEnv makes this test binary a program that only runs a manager, in

@@ -4,8 +4,9 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/fandoghpaas/fandogh/catalog"
 	policy "github.com/moby/buildkit/sourcepolicy/pb"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // machineURLs are literal addresses of the machine BuildKit runs on and of clouds'

@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/tonistiigi/fsutil"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // tenantKey tells BuildKit which builds may share context files and cache

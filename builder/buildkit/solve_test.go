@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func TestSolvePushesAnImage(t *testing.T) {

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const (

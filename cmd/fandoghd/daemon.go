@@ -126,14 +126,15 @@ func (d *daemon) openStore(ctx context.Context) error {
 	return err
 }
 
-func (d *daemon) listen(context.Context) error {
+func (d *daemon) listen(ctx context.Context) error {
 	c := d.config
+	var listen net.ListenConfig
 	var err error
-	if d.httpListener, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
+	if d.httpListener, err = listen.Listen(ctx, "tcp", c.HTTP.Addr); err != nil {
 		return fmt.Errorf("http.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.httpListener))
-	if d.sshListener, err = net.Listen("tcp", c.SSH.Addr); err != nil {
+	if d.sshListener, err = listen.Listen(ctx, "tcp", c.SSH.Addr); err != nil {
 		return fmt.Errorf("ssh.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.sshListener))
