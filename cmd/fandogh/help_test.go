@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +117,42 @@ func TestParseExpiry(t *testing.T) {
 func TestPlainTakesTerminalControl(t *testing.T) {
 	if got := plain("a\x1b[31mb\r\x07\u009bc\td\u202e"); strings.ContainsAny(got, "\x1b\r\x07\u009b") || !strings.Contains(got, "\t") {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestOpenConnectionsAreTold(t *testing.T) {
+	for server, want := range map[string]bool{
+		"https://h/api": false, "http://h/api": true, "http://10.0.0.1:8080/api": true, "http://127.0.0.1:8080/api": false,
+		"http://localhost/api": false, "http://[::1]:1/api": false, "https://10.0.0.1/api": false,
+	} {
+		if got := readableOnTheWay(server); got != want {
+			t.Errorf("%s: got %t", server, got)
+		}
+	}
+}
+
+// TestRunsEverywhere builds the program for the systems that it is made for,
+// without C, and holds it to what it may link.
+func TestRunsEverywhere(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		t.Run(system, func(t *testing.T) {
+			environment := append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system)
+			build := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, ".")
+			build.Env = environment
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			list := exec.CommandContext(t.Context(), "go", "list", "-deps", ".")
+			list.Env = environment
+			out, err := list.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, heavy := range []string{"go-sqlite3", "moby/buildkit", "go-git", "/catalog\n", "/catalog/rest", "net/http/pprof"} {
+				if strings.Contains(string(out), heavy) {
+					t.Errorf("it links %s", strings.TrimSpace(heavy))
+				}
+			}
+		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 
@@ -51,6 +53,9 @@ func runLogin(cmd *cobra.Command, a *app, o loginOptions) error {
 	c, err := newClient(t)
 	if err != nil {
 		return err
+	}
+	if readableOnTheWay(t.server) {
+		a.say("Warning: %s does not encrypt; everybody on the way can read your password. Use https if the server has it.", t.shown())
 	}
 	if o.username, err = a.given(ctx, o.username, "User name", "--username"); err != nil {
 		return err
@@ -102,4 +107,14 @@ func missing(password string) error {
 		return usageError{errors.New("password is missing; give it with --password-stdin")}
 	}
 	return nil
+}
+
+// readableOnTheWay tells whether what is sent to a server can be read on the way.
+func readableOnTheWay(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme == "https" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip == nil || !ip.IsLoopback()
 }

@@ -29,7 +29,16 @@ func (a *app) uploadProgress(total int64) (counter io.Writer, done func()) {
 		progressbar.OptionFullWidth(),
 		progressbar.OptionOnCompletion(func() { a.say("") }),
 	)
-	return bar, func() { _ = bar.Exit() } // a bar that can't be drawn stops nothing
+	return barCounter{bar}, func() { _ = bar.Exit() }
+}
+
+// barCounter moves a bar. A bar that can't be drawn, or is full because files
+// grew since they were listed, stops nothing.
+type barCounter struct{ bar *progressbar.ProgressBar }
+
+func (c barCounter) Write(b []byte) (int, error) {
+	_ = c.bar.Add(len(b))
+	return len(b), nil
 }
 
 // plainCounter says in lines how far the upload is.
