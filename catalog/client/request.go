@@ -75,7 +75,7 @@ func (c *Client) call(ctx context.Context, method string, u *url.URL, in, out an
 		header, err := c.attempt(ctx, method, u, body, out)
 		return header, retryable(ctx, method, err, header)
 	}, backoff.WithBackOff(wait), backoff.WithMaxTries(maxTries))
-	var asked *retryLater
+	var asked *retryLaterError
 	if errors.As(err, &asked) {
 		err = asked.refused
 	}
@@ -159,14 +159,14 @@ func (c *Client) networkError(ctx context.Context, err error) error {
 	return &NetworkError{Server: c.base.Host, Err: err}
 }
 
-// retryLater asks backoff for a certain wait and keeps what the server said.
-type retryLater struct {
+// retryLaterError asks backoff for a certain wait and keeps what the server said.
+type retryLaterError struct {
 	refused error
 	wait    error // a *backoff.RetryAfterError
 }
 
-func (e *retryLater) Error() string   { return e.refused.Error() }
-func (e *retryLater) Unwrap() []error { return []error{e.refused, e.wait} }
+func (e *retryLaterError) Error() string   { return e.refused.Error() }
+func (e *retryLaterError) Unwrap() []error { return []error{e.refused, e.wait} }
 
 // retryable marks as permanent what must not, or need not, be tried again.
 func retryable(ctx context.Context, method string, err error, header http.Header) error {
@@ -186,7 +186,7 @@ func retryable(ctx context.Context, method string, err error, header http.Header
 		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
 			seconds, parseErr := strconv.Atoi(header.Get("Retry-After"))
 			if parseErr == nil && seconds > 0 && seconds <= maxRetryAfter {
-				return &retryLater{err, backoff.RetryAfter(seconds)}
+				return &retryLaterError{err, backoff.RetryAfter(seconds)}
 			}
 			return err
 		}

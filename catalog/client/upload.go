@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -43,7 +44,7 @@ func (c *Client) CreateVersion(ctx context.Context, image, version string, write
 	writeErr := <-written
 	// An answer explains why the rest was not read; without one, a failure of
 	// write is why the request failed.
-	if err != nil && StatusOf(err) == 0 && writeErr != nil && writeErr != io.ErrClosedPipe {
+	if err != nil && StatusOf(err) == 0 && writeErr != nil && !errors.Is(writeErr, io.ErrClosedPipe) {
 		return "", writeErr
 	}
 	return message, err

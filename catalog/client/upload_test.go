@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -119,6 +120,26 @@ func TestUploadIsInterrupted(t *testing.T) {
 		}
 	})
 	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUploadLosesTheServer(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.CopyN(io.Discard, r.Body, 1000); err != nil {
+			t.Error(err)
+		}
+		drop(t, w)
+	})
+	var lost *NetworkError
+	_, err := c.CreateVersion(t.Context(), "app", "1.0", func(w io.Writer) error {
+		for {
+			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+				return fmt.Errorf("send file: %w", err)
+			}
+		}
+	})
+	if !errors.As(err, &lost) {
 		t.Errorf("got %v", err)
 	}
 }

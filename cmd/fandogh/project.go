@@ -56,7 +56,7 @@ func saveImage(dir, name string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text, err := setKey(old, imageKey, name)
+	text, err := setImage(old, name)
 	if err != nil {
 		return usagef("%s is not readable:\n%w", projectFile, err)
 	}
@@ -69,9 +69,10 @@ func saveImage(dir, name string) error {
 	return nil
 }
 
-// setKey sets one key of a YAML mapping. Other keys, their order and comments stay.
-func setKey(document []byte, key, value string) ([]byte, error) {
-	entry, err := yaml.Marshal(map[string]string{key: value})
+// setImage sets the image's name in a YAML mapping. Other keys, their order and
+// comments stay.
+func setImage(document []byte, name string) ([]byte, error) {
+	entry, err := yaml.Marshal(map[string]string{imageKey: name})
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +99,10 @@ func setKey(document []byte, key, value string) ([]byte, error) {
 	}
 	addition, ok := added.Docs[0].Body.(*ast.MappingNode)
 	if !ok {
-		return nil, fmt.Errorf("%q can't be written as YAML", value)
+		return nil, fmt.Errorf("%q can't be written as YAML", name)
 	}
 	for _, present := range mapping.Values {
-		if present.Key.GetToken().Value == key {
+		if present.Key.GetToken().Value == imageKey {
 			replacement := addition.Values[0].Value
 			if err := replacement.SetComment(present.Value.GetComment()); err != nil {
 				return nil, err

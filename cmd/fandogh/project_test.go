@@ -6,7 +6,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-func TestSetKeyKeepsTheRest(t *testing.T) {
+func TestSetImageKeepsTheRest(t *testing.T) {
 	tests := []struct{ name, old, want string }{
 		{"no file", "", "image.name: shop\n"},
 		{"as the Python client leaves it", "image.name: old\n", "image.name: shop\n"},
@@ -18,7 +18,7 @@ func TestSetKeyKeepsTheRest(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := setKey([]byte(test.old), imageKey, "shop")
+			got, err := setImage([]byte(test.old), "shop")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,12 +32,12 @@ func TestSetKeyKeepsTheRest(t *testing.T) {
 		})
 	}
 	for _, broken := range []string{"- a\n- b\n", "just text\n", "a: [\n"} {
-		if got, err := setKey([]byte(broken), imageKey, "shop"); err == nil {
+		if got, err := setImage([]byte(broken), "shop"); err == nil {
 			t.Errorf("%q became %q", broken, got)
 		}
 	}
 	for _, value := range []string{"true", "1.0", "a: b", "#x", "", "null"} {
-		got, err := setKey(nil, imageKey, value)
+		got, err := setImage(nil, value)
 		if err != nil {
 			t.Fatal(err)
 		}
