@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -60,9 +62,11 @@ func (j *job) succeed(ctx context.Context, result SolveResult) error {
 
 // failed ends the build, or has it tried again when the fault is ours.
 func (j *job) failed(ctx context.Context, failure *SolveError) error {
-	if failure.Err != nil {
-		j.logger.Error("build failed", "build", j.build.ID, "outcome", failure.Outcome, "error", failure.Err)
+	level := hclog.Info
+	if failure.Outcome == catalog.OutcomeInfrastructure {
+		level = hclog.Error
 	}
+	j.logger.Log(level, "build did not succeed", "build", j.build.ID, "version", j.name(), "attempt", j.build.Attempts, "outcome", failure.Outcome, "error", failure)
 	if failure.Outcome == catalog.OutcomeInfrastructure && j.build.Attempts < j.config.MaxAttempts {
 		return j.retry(ctx, failure)
 	}

@@ -26,9 +26,6 @@ func (b *Builder) work(ctx context.Context, build catalog.Build) {
 	defer j.log.close()
 	j.announce()
 	result, err := j.attempt(ctx)
-	if err != nil {
-		b.logger.Info("build did not succeed", "build", build.ID, "version", j.name(), "attempt", build.Attempts, "error", err)
-	}
 	j.settle(context.WithoutCancel(ctx), result, err)
 }
 

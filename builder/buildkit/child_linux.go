@@ -119,11 +119,19 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 		}
 		c.last = append(c.last, line)
 		c.mu.Unlock()
-		if strings.Contains(line, "level=error") || strings.Contains(line, "level=fatal") || strings.Contains(line, "level=warning") {
+		if worthWarning(line) {
 			log.Warn(line)
 		} else {
 			log.Debug(line)
 		}
 	}
 	_, _ = io.Copy(io.Discard, out) // a line beyond all bounds must not block the child
+}
+
+// worthWarning picks what concerns the operator. A build that fails is an error
+// to buildkitd as well, but that belongs to whoever asked for it and is in the
+// build's log.
+func worthWarning(line string) bool {
+	return strings.Contains(line, "level=fatal") ||
+		strings.Contains(line, "level=error") && !strings.Contains(line, "Control/Solve returned error")
 }

@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 			Setup: func(env *testscript.Env) error {
 				s := &session{daemons: map[string]*child{"shared": shared}, work: env.WorkDir}
 				env.Values[sessionKey{}] = s
-				env.Defer(func() { s.killOwn() })
+				env.Defer(func() { s.stopOwn() })
 				for name, value := range map[string]string{
 					"HOME": env.WorkDir, "GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "GIT_CONFIG_NOSYSTEM": "1",
 					"GIT_TERMINAL_PROMPT": "0", "DOCKER_CONFIG": env.WorkDir + "/.docker", "SHARED_DATA": shared.data,
@@ -107,10 +107,12 @@ type sessionKey struct{}
 
 func sessionOf(ts *testscript.TestScript) *session { return ts.Value(sessionKey{}).(*session) }
 
-func (s *session) killOwn() {
+// stopOwn ends the script's own daemons in order, so that nothing of theirs
+// stays on the machine.
+func (s *session) stopOwn() {
 	for name, d := range s.daemons {
-		if name != "shared" {
-			_ = d.kill() // a script may have stopped it already
+		if name != "shared" && d.terminate() != nil { // the script may have ended it already
+			_ = d.kill()
 		}
 	}
 }
