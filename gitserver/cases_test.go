@@ -29,7 +29,7 @@ func TestThinPackOfASecondPush(t *testing.T) {
 	c.git("push", "--thin", "origin", "main")
 	c.commit("big.txt", lines(20000, "the same line again")+"!")
 	c.git("push", "--thin", "origin", "main")
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestFiveTagsAtOnce(t *testing.T) {
@@ -57,7 +57,7 @@ func TestFiveTagsAtOnce(t *testing.T) {
 			t.Errorf("%s is %s, want %s", tag, u.New, want)
 		}
 	}
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestAtomicIsAllOrNothing(t *testing.T) {
@@ -65,7 +65,7 @@ func TestAtomicIsAllOrNothing(t *testing.T) {
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
-	before := h.serverRefs("alice/app")
+	before := h.serverRefs()
 	c.commit("a.txt", "2")
 	c.git("tag", "good")
 	c.git("tag", "bad")
@@ -73,17 +73,17 @@ func TestAtomicIsAllOrNothing(t *testing.T) {
 		r.refuse = map[string]error{"refs/tags/bad": catalog.Errorf(catalog.Conflict, "no bad tags")}
 	})
 	c.fails([]string{"push", "--atomic", "origin", "main", "good", "bad"}, "no bad tags", "atomic")
-	if after := h.serverRefs("alice/app"); after != before {
+	if after := h.serverRefs(); after != before {
 		t.Errorf("an atomic push that was refused changed refs:\n%s\nwas:\n%s", after, before)
 	}
 	h.stagingEmpty()
 
 	c.fails([]string{"push", "origin", "main", "good", "bad"}, "no bad tags")
-	after := h.serverRefs("alice/app")
+	after := h.serverRefs()
 	if !strings.Contains(after, "refs/tags/good") || strings.Contains(after, "refs/tags/bad") {
 		t.Errorf("a push that is not atomic should set all but the refused ref:\n%s", after)
 	}
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestForceOntoARefusedTag(t *testing.T) {
@@ -98,7 +98,7 @@ func TestForceOntoARefusedTag(t *testing.T) {
 		r.refuse = map[string]error{"refs/tags/v1": catalog.Errorf(catalog.Conflict, "version v1 is built and never changes")}
 	})
 	c.fails([]string{"push", "--force", "origin", "v1"}, "version v1 is built and never changes")
-	if refs := h.serverRefs("alice/app"); !strings.Contains(refs, first) {
+	if refs := h.serverRefs(); !strings.Contains(refs, first) {
 		t.Errorf("the tag moved:\n%s", refs)
 	}
 }
@@ -119,7 +119,7 @@ func TestShallowCloneOfOursPushesATag(t *testing.T) {
 	ci.commit("b.txt", "from CI")
 	ci.git("tag", "v1")
 	ci.git("push", "origin", "main", "v1")
-	h.fsck("alice/app")
+	h.fsck()
 	if _, err := os.Stat(filepath.Join(h.repoDir("alice/app"), "shallow")); err == nil {
 		t.Error("the server's repository became shallow though it has all commits")
 	}
@@ -142,7 +142,7 @@ func TestShallowCloneOfAnotherRepository(t *testing.T) {
 	ci.git("remote", "set-url", "origin", h.url("app"))
 	ci.git("tag", "v1")
 	ci.git("push", "origin", "main", "v1")
-	h.fsck("alice/app")
+	h.fsck()
 	c := h.newClone("alice", "app")
 	c.git("clone", "-q", h.url("app"), "copy")
 	c.dir += "/copy"
@@ -151,7 +151,7 @@ func TestShallowCloneOfAnotherRepository(t *testing.T) {
 	}
 	c.commit("c.txt", "more")
 	c.git("push", "origin", "main")
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestDeleteOnlyPush(t *testing.T) {
@@ -160,7 +160,7 @@ func TestDeleteOnlyPush(t *testing.T) {
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main", "main:refs/heads/a/b", "main:other")
 	c.git("push", "origin", "--delete", "a/b", "other")
-	if refs := h.serverRefs("alice/app"); strings.Count(refs, "\n") != 1 {
+	if refs := h.serverRefs(); strings.Count(refs, "\n") != 1 {
 		t.Errorf("only main should be left:\n%s", refs)
 	}
 	push := h.receiver.last(t)
@@ -177,7 +177,7 @@ func TestEmptyPackForKnownObjects(t *testing.T) {
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
 	c.git("push", "origin", "main:refs/tags/v1")
-	if !strings.Contains(h.serverRefs("alice/app"), "refs/tags/v1") {
+	if !strings.Contains(h.serverRefs(), "refs/tags/v1") {
 		t.Error("the tag is not there")
 	}
 }
@@ -207,7 +207,7 @@ func TestRacingClientsOneWins(t *testing.T) {
 	if won != 1 || h.receiver.count() != 1 {
 		t.Errorf("%d clients won, %d pushes came through, want one\n%s", won, h.receiver.count(), strings.Join(outputs, "\n"))
 	}
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestFiveThousandFiles(t *testing.T) {
@@ -219,7 +219,7 @@ func TestFiveThousandFiles(t *testing.T) {
 	c.commit("last.txt", "x")
 	c.git("tag", "v1")
 	c.git("push", "origin", "v1")
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestLimitsStopEarly(t *testing.T) {
@@ -229,7 +229,7 @@ func TestLimitsStopEarly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if _, err := f.Read(b); err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +290,7 @@ func TestOnlyBranchesAndTags(t *testing.T) {
 	if out := c.git("ls-remote", "origin"); strings.Contains(out, "fandogh") {
 		t.Errorf("hidden refs are shown:\n%s", out)
 	}
-	if !strings.Contains(h.serverRefs("alice/app"), "refs/fandogh/keep/"+commit) {
+	if !strings.Contains(h.serverRefs(), "refs/fandogh/keep/"+commit) {
 		t.Error("the hidden ref is gone")
 	}
 }
@@ -311,7 +311,7 @@ func TestUndoAndFailed(t *testing.T) {
 		}
 	})
 	c.fails([]string{"push", "-q", "origin", "v1", "v2"}, "remote: step one", "remote: step two", "try later: the queue is full", "RUN make failed")
-	refs := h.serverRefs("alice/app")
+	refs := h.serverRefs()
 	if strings.Contains(refs, "v1") || !strings.Contains(refs, "v2") {
 		t.Errorf("v1 should be put back and v2 left for the hooks:\n%s", refs)
 	}
@@ -321,19 +321,19 @@ func TestAThousandTagsAndNames(t *testing.T) {
 	h := newHost(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
-	var specs []string
+	specs := make([]string, 0, 1000)
 	for i := range 1000 {
 		specs = append(specs, fmt.Sprintf("main:refs/tags/t%d/x", i))
 	}
 	c.git(append([]string{"push", "-q", "--atomic", "origin"}, specs...)...)
-	if n := strings.Count(h.serverRefs("alice/app"), "\n"); n != 1000 {
+	if n := strings.Count(h.serverRefs(), "\n"); n != 1000 {
 		t.Errorf("%d refs, want 1000", n)
 	}
 	c.fails([]string{"push", "origin", "main:refs/tags/t1"}, "can't stand beside")
 	c.fails([]string{"push", "origin", "main:refs/tags/t1/x/y"}, "can't stand beside")
 	// In one atomic push, too, and nothing of it stays.
 	c.fails([]string{"push", "--atomic", "origin", "main:refs/heads/n/m", "main:refs/heads/n"}, "n")
-	if refs := h.serverRefs("alice/app"); strings.Contains(refs, "refs/heads/n") {
+	if refs := h.serverRefs(); strings.Contains(refs, "refs/heads/n") {
 		t.Errorf("an atomic push with names in each other's way left something:\n%s", refs)
 	}
 	c.git("push", "origin", "main:refs/heads/n")

@@ -274,10 +274,10 @@ func (c *clone) commit(name, content string) string {
 	return c.git("rev-parse", "HEAD")
 }
 
-// serverRefs lists the refs of a repository on the server, hidden ones too.
-func (h *host) serverRefs(path string) string {
+// serverRefs lists the refs of alice/app on the server, hidden ones too.
+func (h *host) serverRefs() string {
 	h.t.Helper()
-	out, err := exec.Command("git", "-C", h.repoDir(path), "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
+	out, err := exec.Command("git", "-C", h.repoDir("alice/app"), "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
 	if err != nil {
 		h.t.Fatalf("for-each-ref: %v\n%s", err, out)
 	}
@@ -286,24 +286,27 @@ func (h *host) serverRefs(path string) string {
 
 func (h *host) repoDir(path string) string { return filepath.Join(h.dir, "repos", path+".git") }
 
-// fsck has git itself check a repository on the server.
-func (h *host) fsck(path string) {
+// fsck has git itself check alice/app on the server.
+func (h *host) fsck() {
 	h.t.Helper()
-	out, err := exec.Command("git", "-C", h.repoDir(path), "fsck", "--full", "--strict").CombinedOutput()
+	out, err := exec.Command("git", "-C", h.repoDir("alice/app"), "fsck", "--full", "--strict").CombinedOutput()
 	if err != nil {
-		h.t.Errorf("git fsck %s: %v\n%s", path, err, out)
+		h.t.Errorf("git fsck: %v\n%s", err, out)
 	}
 }
 
 // eventually polls until ok or a deadline.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.After(10 * time.Second)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-deadline:
 			t.Fatalf("timed out: %s", what)
+		case <-poll.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

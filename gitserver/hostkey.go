@@ -56,7 +56,7 @@ func makeHostKey(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // at worst a file with a key that nobody uses
 	if err := errors.Join(pem.Encode(f, block), f.Sync(), f.Close()); err != nil {
 		return err
 	}

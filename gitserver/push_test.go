@@ -30,7 +30,7 @@ func TestPushAndClone(t *testing.T) {
 	c.commit("a.txt", lines(500, "line")+"one more\n")
 	c.git("tag", "-a", "-m", "annotated", "v1.1")
 	c.git("push", "origin", "main", "v1.1")
-	h.fsck("alice/app")
+	h.fsck()
 
 	d := h.newClone("alice", "alice/app.git")
 	d.git("clone", "-q", h.url("app"), "copy")
@@ -50,7 +50,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 	commit := c.commit("a.txt", "1")
 	c.git("tag", "-a", "-m", "note", "v1")
 	c.git("push", "origin", "v1")
-	before := h.serverRefs("alice/app")
+	before := h.serverRefs()
 	h.receiver.set(func(r *receiver) { r.unsettled = map[string]string{"v1": commit} })
 	out := c.git("push", "origin", "v1")
 	if strings.Contains(out, "up-to-date") {
@@ -63,7 +63,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 	// The same commit under another tag object attaches too, the ref stays.
 	c.git("tag", "-f", "-a", "-m", "another note", "v1")
 	c.git("push", "origin", "v1")
-	if after := h.serverRefs("alice/app"); after != before {
+	if after := h.serverRefs(); after != before {
 		t.Errorf("the ref moved:\n%s\nwas:\n%s", after, before)
 	}
 	// Another commit is for PreReceive to refuse.
@@ -73,10 +73,10 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 		r.refuse = map[string]error{"refs/tags/v1": catalog.Errorf(catalog.Conflict, "version v1 is being built from another commit")}
 	})
 	c.fails([]string{"push", "origin", "v1"}, "being built from another commit")
-	if after := h.serverRefs("alice/app"); after != before {
+	if after := h.serverRefs(); after != before {
 		t.Errorf("the ref moved:\n%s", after)
 	}
-	h.fsck("alice/app")
+	h.fsck()
 }
 
 func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
@@ -149,7 +149,7 @@ func TestKilledClientIsNoticed(t *testing.T) {
 				t.Errorf("PostReceive ended with %v; its context is not the connection's", err)
 			}
 			_ = cmd.Wait()
-			if !strings.Contains(h.serverRefs("alice/app"), "refs/tags/v1") {
+			if !strings.Contains(h.serverRefs(), "refs/tags/v1") {
 				t.Error("the tag went with the client")
 			}
 		})
@@ -237,10 +237,10 @@ func TestPackedRefs(t *testing.T) {
 	if err := h.repos.WithdrawTag(t.Context(), ref, "v1", commit); err != nil {
 		t.Fatal(err)
 	}
-	if refs := h.serverRefs("alice/app"); strings.Contains(refs, "v1") || !strings.Contains(refs, second) {
+	if refs := h.serverRefs(); strings.Contains(refs, "v1") || !strings.Contains(refs, second) {
 		t.Errorf("v1 should be gone and main moved:\n%s", refs)
 	}
-	h.fsck("alice/app")
+	h.fsck()
 	if err := h.repos.Delete(t.Context(), ref); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestFetchNegotiation(t *testing.T) {
 	b.git("push", "origin", "main")
 	a.git("pull", "-q", "--ff-only", "origin", "main")
 	a.git("fsck", "--full", "--strict")
-	h.fsck("alice/app")
+	h.fsck()
 	// A second look finds nothing new.
 	a.git("fetch", "origin")
 	// Deepening step by step.

@@ -86,7 +86,7 @@ func (p *push) advertise(ctx context.Context, out io.Writer) error {
 	var shallow []plumbing.Hash
 	repo, err := p.repos.open(p.ref)
 	if err == nil {
-		defer repo.Close()
+		defer discard(repo)
 		if refs, err = repo.readRefs(); err != nil {
 			return err
 		}
@@ -101,11 +101,7 @@ func (p *push) advertise(ctx context.Context, out io.Writer) error {
 	}
 	ad := advertisement{capabilities: receiveCapabilities, shallow: shallow}
 	for _, f := range refs {
-		tag := strings.TrimPrefix(f.Name, "refs/tags/")
-		if _, hidden := p.unsettled[tag]; hidden && tag != f.Name {
-			continue
-		}
-		if !strings.HasPrefix(f.Name, hiddenRefs) {
+		if !p.isUnsettled(f.Name) && !strings.HasPrefix(f.Name, hiddenRefs) {
 			ad.refs = append(ad.refs, f)
 		}
 	}
@@ -121,6 +117,13 @@ func (p *push) findUnsettled(ctx context.Context) error {
 		p.unsettled, err = p.receiver.Unsettled(ctx, image)
 	}
 	return err
+}
+
+// isUnsettled tells whether a ref is a tag the client was not told of.
+func (p *push) isUnsettled(name string) bool {
+	tag, isTag := strings.CutPrefix(name, "refs/tags/")
+	_, unsettled := p.unsettled[tag]
+	return isTag && unsettled
 }
 
 // take reads the pack and does what the commands say. An error means that
@@ -139,7 +142,7 @@ func (p *push) take(ctx context.Context, in io.Reader) error {
 		if p.incoming, err = objects.Receive(in, stage, p.limits, p.req.shallow); err != nil {
 			return p.packError(err)
 		}
-		defer p.incoming.Close()
+		defer discard(p.incoming)
 	}
 	defer p.band.keepAlive(p.keepAlive)()
 	// Only now, so that a client which is still sending gets the answer.
@@ -225,7 +228,7 @@ func (p *push) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer discard(store)
 	if p.incoming != nil {
 		if n := p.incoming.Count(); n >= 1000 && !p.req.can("quiet") {
 			fmt.Fprintf(progress{p.band}, "Checking %d objects\n", n)
@@ -275,8 +278,7 @@ func (p *push) checkCommand(store *objects.Store, c *command) error {
 // commit attaches to its build; whether another may replace it is for
 // PreReceive to say.
 func (p *push) checkUnsettled(store *objects.Store, c *command, commit plumbing.Hash) error {
-	tag, isTag := strings.CutPrefix(c.Name, "refs/tags/")
-	if _, hidden := p.unsettled[tag]; !isTag || !hidden || !c.Old.IsZero() {
+	if !p.isUnsettled(c.Name) || !c.Old.IsZero() {
 		return nil
 	}
 	repo, err := p.repos.open(p.ref)
@@ -286,7 +288,7 @@ func (p *push) checkUnsettled(store *objects.Store, c *command, commit plumbing.
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	current, ok, err := repo.readRef(c.Name)
 	if !ok || err != nil {
 		return err
@@ -308,15 +310,14 @@ func (p *push) updates() ([]catalog.RefUpdate, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer store.Close()
+	defer discard(store)
 	var updates []catalog.RefUpdate
 	for _, c := range p.req.commands {
 		if c.err != nil {
 			continue
 		}
 		u := catalog.RefUpdate{Name: c.Name}
-		tag := strings.TrimPrefix(c.Name, "refs/tags/")
-		if _, hidden := p.unsettled[tag]; !c.Old.IsZero() && !(hidden && tag != c.Name) {
+		if !c.Old.IsZero() && !p.isUnsettled(c.Name) {
 			u.Old = c.Old.String()
 		}
 		if !c.isDelete() {
@@ -355,7 +356,7 @@ func (p *push) moveRefs() error {
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	if p.place != nil {
 		if now, err := os.Stat(repo.dir); err != nil || !os.SameFile(p.place, now) {
 			return catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; push again to make it anew", p.ref)
@@ -413,7 +414,7 @@ func (p *push) undo(names []string) {
 		p.log.Error("put refs back", "image", p.ref, "error", err)
 		return
 	}
-	defer repo.Close()
+	defer discard(repo)
 	for _, name := range names {
 		for _, c := range p.moved {
 			if c.Name != name {

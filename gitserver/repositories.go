@@ -128,7 +128,7 @@ func (r *Repositories) openOrCreate(ref catalog.ImageRef) (*repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(staged) // nothing is left of it once it was renamed
+	defer func() { _ = os.RemoveAll(staged) }() // once it was renamed nothing is left of it
 	if err := initRepository(staged); err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (r *Repositories) Keep(_ context.Context, ref catalog.ImageRef, commit stri
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	h := plumbing.NewHash(commit)
 	if _, err := repo.commit(h); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (r *Repositories) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag,
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	defer r.lock(ref)()
 	name := "refs/tags/" + tag
 	current, ok, err := repo.readRef(name)
@@ -199,7 +199,7 @@ func (r *Repositories) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.
 	if err != nil {
 		return nil, err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	refs, err := repo.readRefs()
 	if err != nil {
 		return nil, err

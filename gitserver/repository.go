@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +24,9 @@ type repository struct {
 	ref catalog.ImageRef
 	*objects.Store
 }
+
+// discard closes what was only read, where a failure loses nothing.
+func discard(c io.Closer) { _ = c.Close() }
 
 const defaultBranch = "refs/heads/main"
 

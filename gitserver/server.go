@@ -139,7 +139,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.stop()
 	err := server.Close()
 	s.sessions.Wait()
-	<-served
+	s.Logger.Debug("no longer serving", "reason", <-served)
 	if errors.Is(closeErr, net.ErrClosed) {
 		closeErr = nil
 	}

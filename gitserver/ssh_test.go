@@ -183,7 +183,7 @@ func TestConnectionLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { conn.Close() })
+		t.Cleanup(func() { _ = conn.Close() })
 		return conn
 	}
 	greeting := func(conn net.Conn) int {

@@ -37,7 +37,7 @@ func (c *clone) tree() (catalog.Tree, error) {
 	c.git("push", "-q", "--force", "file://"+dir, "HEAD:refs/heads/main")
 	t, err := c.repos.Tree(c.t.Context(), treeRef, c.git("rev-parse", "HEAD"))
 	if err == nil {
-		c.t.Cleanup(func() { t.Close() })
+		c.t.Cleanup(func() { _ = t.Close() })
 	}
 	return t, err
 }
@@ -115,7 +115,7 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	for _, name := range []string{"out", "abs", "loop", "none", "a/b", "dir/sub/none"} {
 		if f, err := tree.Open(name); err == nil {
 			t.Errorf("%s opens", name)
-			f.Close()
+			_ = f.Close()
 		}
 	}
 	if target, err := tree.ReadLink("out"); target != "../../etc/passwd" || err != nil {

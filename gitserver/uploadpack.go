@@ -45,7 +45,7 @@ func (u *uploadPack) serve(ref catalog.ImageRef, in io.Reader, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	f := &fetch{repo: repo, in: pktline.NewScanner(in), out: pktline.NewEncoder(out), peeled: map[string]plumbing.Hash{}}
 	if f.history, err = newHistory(repo); err != nil {
 		return err

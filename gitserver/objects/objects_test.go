@@ -23,8 +23,7 @@ type packBuilder struct {
 	count uint32
 }
 
-func (b *packBuilder) raw(typ plumbing.ObjectType, size int, base []byte, data []byte) int64 {
-	offset := int64(12 + b.body.Len())
+func (b *packBuilder) raw(typ plumbing.ObjectType, size int, base []byte, data []byte) {
 	head := []byte{byte(typ)<<4 | byte(size&15)}
 	for n := size >> 4; n > 0; n >>= 7 {
 		head[len(head)-1] |= 0x80
@@ -36,7 +35,6 @@ func (b *packBuilder) raw(typ plumbing.ObjectType, size int, base []byte, data [
 	_, _ = z.Write(data)
 	_ = z.Close()
 	b.count++
-	return offset
 }
 
 func (b *packBuilder) add(typ plumbing.ObjectType, data string) plumbing.Hash {
@@ -70,7 +68,7 @@ func receive(t testing.TB, pack []byte, limits Limits, shallow ...plumbing.Hash)
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() { in.Close() })
+	t.Cleanup(func() { _ = in.Close() })
 	store, err := OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -185,10 +183,7 @@ func TestBombsAreRefused(t *testing.T) {
 	var b packBuilder
 	base := b.add(plumbing.BlobObject, strings.Repeat("x", 1000))
 	// Copies the base 20 times: 20,000 bytes out of some 60.
-	delta := []byte{0xe8, 0x07, 0xa0, 0x9c, 0x01}
-	for range 20 {
-		delta = append(delta, 0xb0, 0xe8, 0x03)
-	}
+	delta := append([]byte{0xe8, 0x07, 0xa0, 0x9c, 0x01}, bytes.Repeat([]byte{0xb0, 0xe8, 0x03}, 20)...)
 	b.raw(plumbing.REFDeltaObject, len(delta), base[:], delta)
 	if _, err := receive(t, b.pack(), Limits{}); err != nil {
 		t.Fatalf("the pack itself is good: %v", err)
@@ -284,8 +279,8 @@ func TestRoundTripAgainstGit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer store.Close()
-		var hashes []plumbing.Hash
+		defer func() { _ = store.Close() }()
+		hashes := make([]plumbing.Hash, 0, len(in.entries))
 		for i := range in.entries {
 			e := &in.entries[i]
 			hashes = append(hashes, e.hash)

@@ -211,7 +211,7 @@ func (in *Incoming) readObject(p *packReader) error {
 	if in.limits.ObjectBytes > 0 && e.size > in.limits.ObjectBytes {
 		return &LimitError{"object", in.limits.ObjectBytes}
 	}
-	var w io.Writer = io.Discard
+	w := io.Discard
 	var hasher plumbing.Hasher
 	var content *bytes.Buffer
 	switch {

@@ -44,7 +44,7 @@ func OpenStore(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
+	errs := make([]error, 0, len(s.packs))
 	for _, p := range s.packs {
 		errs = append(errs, p.f.Close())
 	}
