@@ -34,6 +34,9 @@ type daemon struct {
 	log       hclog.Logger
 	addresses addresses
 
+	registryHost  string // host:port of the registry as BuildKit reaches it
+	registryPlain bool   // by plain HTTP
+
 	httpListener, sshListener net.Listener
 
 	store    *sqlite.Store

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
@@ -35,7 +36,7 @@ func (d *daemon) openBuilder(context.Context) error {
 	d.builder, err = builder.New(builder.Config{
 		Store: d.store, Sources: d.repos, Solver: d.solver,
 		Credentials:    grants{&d.registry.Grants},
-		RegistryHost:   func() string { return d.addresses.HTTP },
+		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		LogDir:         d.config.DataPath("logs"),
 		Owner:          owner(),
@@ -55,15 +56,19 @@ func (d *daemon) openBuilder(context.Context) error {
 	return nil
 }
 
-// openBuildKit reaches the BuildKits that were given, or prepares our own.
+// openBuildKit reaches the BuildKits that were given, or prepares our own. Our
+// own reaches the registry on this machine; those given may be elsewhere and use the
+// address that users have.
 func (d *daemon) openBuildKit() error {
 	c := d.config.Builder
 	given := func() []string { return c.Addresses }
+	d.registryHost, d.registryPlain = d.addresses.publicHost(), strings.HasPrefix(d.addresses.PublicURL, "http://")
 	if len(c.Addresses) == 0 {
+		d.registryHost, d.registryPlain = d.addresses.HTTP, true
 		var err error
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
-			RegistryHost: d.addresses.HTTP, PlainHTTP: true,
+			RegistryHost: d.registryHost, PlainHTTP: d.registryPlain,
 			KeepBytes: int64(c.Managed.KeepCache),
 			Logger:    d.log.Named("buildkitd"),
 		})
@@ -75,7 +80,7 @@ func (d *daemon) openBuildKit() error {
 	var err error
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
-		RegistryHost: d.addresses.HTTP, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: true,
+		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
 		Logger: d.log.Named("buildkit"),
 	})
 	return err
