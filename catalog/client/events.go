@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,23 +87,19 @@ func offersStream(resp *http.Response) error {
 	return refusal(resp)
 }
 
+// maxEventLine bounds one line of a stream, in bytes; a log's lines are far shorter.
+const maxEventLine = 1 << 20
+
 // readEvents hands over events until one is the last. alive is called for all
-// that comes, comments included.
+// that comes, comments included. A stream without a last event is errBrokeOff.
 func readEvents(r io.Reader, alive func(), handle func(event) (last bool, err error)) error {
-	lines := bufio.NewReader(r)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxEventLine)
 	var e event
 	var data []string
-	for {
-		line, err := lines.ReadString('\n')
-		switch {
-		case errors.Is(err, io.EOF):
-			return errBrokeOff
-		case err != nil:
-			return err
-		}
+	for lines.Scan() {
 		alive()
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
+		if lines.Text() == "" {
 			if data != nil {
 				e.data = strings.Join(data, "\n")
 				if last, err := handle(e); last || err != nil {
@@ -112,7 +109,7 @@ func readEvents(r io.Reader, alive func(), handle func(event) (last bool, err er
 			e, data = event{}, nil
 			continue
 		}
-		field, value, _ := strings.Cut(line, ":")
+		field, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimPrefix(value, " ")
 		switch field {
 		case "event":
@@ -123,4 +120,5 @@ func readEvents(r io.Reader, alive func(), handle func(event) (last bool, err er
 			data = append(data, value)
 		}
 	}
+	return cmp.Or(lines.Err(), errBrokeOff)
 }
