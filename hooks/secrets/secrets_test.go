@@ -1,0 +1,63 @@
+package secrets_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
+)
+
+func open(t *testing.T, file string) *secrets.Box {
+	t.Helper()
+	box, err := secrets.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+func TestBox(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	sealed := open(t, file).Seal([]byte("geheim"), "image 1")
+	if bytes.Contains(sealed, []byte("geheim")) {
+		t.Error("the secret can be read")
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", info.Mode(), err)
+	}
+	again := open(t, file)
+	if got, err := again.Open(sealed, "image 1"); err != nil || string(got) != "geheim" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if bytes.Equal(sealed, again.Seal([]byte("geheim"), "image 1")) {
+		t.Error("equal secrets look equal")
+	}
+	for what, open := range map[string]func() ([]byte, error){
+		"another row": func() ([]byte, error) { return again.Open(sealed, "image 2") },
+		"another key": func() ([]byte, error) {
+			return open(t, filepath.Join(t.TempDir(), "key")).Open(sealed, "image 1")
+		},
+		"changed": func() ([]byte, error) { return again.Open(append([]byte{sealed[0] ^ 1}, sealed[1:]...), "image 1") },
+		"nothing": func() ([]byte, error) { return again.Open(nil, "image 1") },
+	} {
+		if got, err := open(); err == nil {
+			t.Errorf("%s: opened as %q", what, got)
+		}
+	}
+}
+
+func TestBadKeyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("abc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.Open(file); err == nil {
+		t.Error("a short key was taken")
+	}
+	if _, err := secrets.Open(filepath.Join(t.TempDir(), "missing", "key")); err == nil {
+		t.Error("no directory is no error")
+	}
+}
