@@ -1,0 +1,94 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// keep is how long ended jobs and events can be looked at.
+const keep = 7 * 24 * time.Hour
+
+// Store is what holds events and jobs.
+type Store interface {
+	catalog.Events
+	catalog.Jobs
+}
+
+// Follower hands every event to a consumer, in order, also those that happened
+// while the daemon was down.
+type Follower struct {
+	Store  catalog.Events
+	Name   string // of the consumer; its place is kept by it
+	Handle func(ctx context.Context, e catalog.Event) error
+	Logger hclog.Logger
+}
+
+// Run follows events until ctx ends, then returns nil. An event whose Handle
+// fails is handed over again, so Handle must bear an event twice.
+func (f Follower) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		news := f.Store.NewEvents()
+		err := f.catchUp(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		pause := time.Minute
+		if err != nil {
+			f.Logger.Error("follow events", "consumer", f.Name, "error", err)
+			pause, news = 5*time.Second, nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+func (f Follower) catchUp(ctx context.Context) error {
+	at, err := f.Store.Cursor(ctx, f.Name)
+	if err != nil {
+		return err
+	}
+	for {
+		events, err := f.Store.EventsAfter(ctx, "", at, 200)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		for _, e := range events {
+			if err = f.Handle(ctx, e); err != nil {
+				break
+			}
+			at = e.ID
+		}
+		if err = errors.Join(err, f.Store.SetCursor(ctx, f.Name, at)); err != nil {
+			return err
+		}
+	}
+}
+
+// Prune forgets events and ended jobs after a week, looking now and every hour
+// until ctx ends; then it returns nil.
+func Prune(ctx context.Context, store Store, logger hclog.Logger) error {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		before := time.Now().Add(-keep)
+		if err := errors.Join(store.PruneEvents(ctx, before), store.PruneJobs(ctx, before)); err != nil && ctx.Err() == nil {
+			logger.Error("forget old events and jobs", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,228 @@
+// Package jobs works off the catalog's small durable jobs: each is tried, tried
+// again with growing pauses, and given up in the end. A job may run twice, when
+// a process died in the middle of it; its work must bear that.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Kind is how jobs of one kind are done.
+type Kind struct {
+	// Do makes one attempt. The answer is kept with the job, a sentence safe
+	// to show. An error is tried again unless its code says that the next
+	// attempt can't end otherwise (Invalid, Forbidden, Conflict, TooLarge).
+	Do func(ctx context.Context, job catalog.Job) (answer string, err error)
+	// Pauses lie before the second attempt, the third and so on; after the
+	// last one the job is given up.
+	Pauses []time.Duration
+}
+
+// Config is what a Worker is made of; Store, Kinds and Owner are required.
+type Config struct {
+	Store    catalog.Jobs
+	Kinds    map[catalog.JobKind]Kind
+	Owner    string        // names this worker in leases; unique to each start
+	Parallel int           // jobs at once; 0: 4
+	Timeout  time.Duration // of one attempt; 0: 10 minutes
+	Logger   hclog.Logger
+	Now      func() time.Time
+}
+
+// grace is how long a lease outlives its attempt's timeout.
+const grace = time.Minute
+
+// Worker runs jobs.
+type Worker struct {
+	Config
+	kinds []catalog.JobKind
+	wake  chan struct{} // holds one token: look at the queue again
+
+	mu      sync.Mutex
+	pending []*entry // wait for the transaction that stores them
+	storing bool
+}
+
+// New returns a Worker; Run makes it work.
+func New(c Config) *Worker {
+	if c.Parallel <= 0 {
+		c.Parallel = 4
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	w := &Worker{Config: c, wake: make(chan struct{}, 1)}
+	for kind := range c.Kinds {
+		w.kinds = append(w.kinds, kind)
+	}
+	slices.Sort(w.kinds)
+	return w
+}
+
+// Run works until ctx ends; then jobs that were not done wait in the store, and
+// it returns nil. It first takes back what an earlier process left. Call it once.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.Store.ReclaimJobs(ctx, w.Owner, w.Now()); err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	slots := make(chan struct{}, w.Parallel)
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		job, err := w.Store.ClaimJob(ctx, w.kinds, w.Owner, w.Now(), w.Now().Add(w.Timeout+grace))
+		if err == nil {
+			running.Go(func() {
+				defer func() { <-slots }()
+				w.attempt(ctx, job)
+			})
+			continue
+		}
+		<-slots
+		if catalog.CodeOf(err) != catalog.NotFound && ctx.Err() == nil {
+			w.Logger.Error("look for jobs", "error", err)
+		}
+		w.wait(ctx, catalog.CodeOf(err) == catalog.NotFound)
+	}
+	return nil
+}
+
+// wait returns when there may be something to do.
+func (w *Worker) wait(ctx context.Context, healthy bool) {
+	delay := time.Second
+	if healthy {
+		delay = time.Minute
+		if at, ok, err := w.Store.NextJob(ctx, w.kinds); err == nil && ok {
+			delay = min(delay, max(at.Sub(w.Now()), 10*time.Millisecond))
+		}
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-w.wake:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// final tells which errors the next attempt can't change.
+var final = []catalog.Code{catalog.Invalid, catalog.Forbidden, catalog.Conflict, catalog.TooLarge}
+
+// attempt does a job once and records how it went.
+func (w *Worker) attempt(ctx context.Context, job catalog.Job) {
+	kind := w.Kinds[job.Kind]
+	attempt, cancel := context.WithTimeout(ctx, w.Timeout)
+	answer, err := kind.Do(attempt, job)
+	cancel()
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	switch {
+	case err == nil:
+		err = w.Store.EndJob(store, job.ID, w.Owner, catalog.JobDone, answer, w.Now())
+	case ctx.Err() != nil: // shutting down; it was not the job's fault
+		err = w.Store.RetryJob(store, job.ID, w.Owner, w.Now(), job.Answer, true)
+	default:
+		err = w.failed(store, job, kind, err)
+	}
+	if err != nil {
+		// The lease ends by itself; then the job is done again.
+		w.Logger.Error("record how a job went", "kind", job.Kind, "job", job.ID, "error", err)
+	}
+}
+
+func (w *Worker) failed(ctx context.Context, job catalog.Job, kind Kind, err error) error {
+	message := catalog.MessageOf(err)
+	logger := w.Logger.With("kind", job.Kind, "job", job.Key, "attempt", job.Attempts, "error", err)
+	if job.Attempts > len(kind.Pauses) || slices.Contains(final, catalog.CodeOf(err)) {
+		logger.Warn("gave a job up")
+		return w.Store.EndJob(ctx, job.ID, w.Owner, catalog.JobFailed, message, w.Now())
+	}
+	pause := kind.Pauses[job.Attempts-1]
+	logger.Info("a job failed and is tried again", "in", pause)
+	return w.Store.RetryJob(ctx, job.ID, w.Owner, w.Now().Add(pause), message, false)
+}
+
+// entry is one call of Put on its way into the store.
+type entry struct {
+	jobs []catalog.NewJob
+	put  []catalog.PutJob
+	err  error
+	done chan struct{}
+}
+
+// Put stores jobs, all or none, and has them done. Calls that come at the same
+// time share a transaction, so that a burst does not wait for one sync of the
+// disk each. When ctx ends first, they may be stored or not.
+func (w *Worker) Put(ctx context.Context, jobs ...catalog.NewJob) ([]catalog.PutJob, error) {
+	e := &entry{jobs: jobs, done: make(chan struct{})}
+	w.mu.Lock()
+	w.pending = append(w.pending, e)
+	first := !w.storing
+	w.storing = true
+	w.mu.Unlock()
+	if first {
+		go w.store(context.WithoutCancel(ctx))
+	}
+	select {
+	case <-e.done:
+		return e.put, e.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// store stores what is pending until nothing is.
+func (w *Worker) store(ctx context.Context) {
+	for {
+		w.mu.Lock()
+		batch := w.pending
+		w.pending = nil
+		w.storing = len(batch) > 0
+		w.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		w.storeBatch(ctx, batch)
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (w *Worker) storeBatch(ctx context.Context, batch []*entry) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var all []catalog.NewJob
+	for _, e := range batch {
+		all = append(all, e.jobs...)
+	}
+	put, err := w.Store.PutJobs(ctx, all, w.Now())
+	if err == nil && len(put) != len(all) {
+		err = errors.New("the store lost count of the jobs")
+	}
+	for _, e := range batch {
+		if e.err = err; err == nil {
+			e.put, put = put[:len(e.jobs):len(e.jobs)], put[len(e.jobs):]
+		}
+		close(e.done)
+	}
+}
