@@ -99,6 +99,7 @@ func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the first line", func() bool { return strings.Contains(out.String(), "remote: first line") })
+	h.stagingEmpty() // a build may take long
 	if strings.Contains(out.String(), "last line") {
 		t.Error("the last line came before its time")
 	}

@@ -3,11 +3,8 @@ package gitserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -129,60 +126,11 @@ func (p *push) isUnsettled(name string) bool {
 // take reads the pack and does what the commands say. An error means that
 // nothing was done; what befell single refs is in their commands.
 func (p *push) take(ctx context.Context, in io.Reader) error {
-	stage, err := p.repos.stage()
-	if err != nil {
+	received, err := p.accept(ctx, in)
+	if err != nil || len(received.Updates) == 0 {
 		return err
-	}
-	defer func() {
-		if err := os.RemoveAll(stage); err != nil {
-			p.log.Error("remove a quarantine directory", "error", err)
-		}
-	}()
-	if p.req.needsPack() {
-		if p.incoming, err = objects.Receive(in, stage, p.limits, p.req.shallow); err != nil {
-			return p.packError(err)
-		}
-		defer discard(p.incoming)
 	}
 	defer p.band.keepAlive(p.keepAlive)()
-	// Only now, so that a client which is still sending gets the answer.
-	if p.options, err = catalog.ParsePushOptions(p.req.options); err != nil {
-		p.refuseAll(err)
-		return nil
-	}
-	if err := p.check(ctx); err != nil {
-		return p.packError(err)
-	}
-	if !p.anyLeft() {
-		return nil
-	}
-	image, err := p.image(ctx)
-	if err != nil {
-		return err
-	}
-	received := catalog.Push{
-		Image: image, Identity: p.identity, Options: p.options,
-		Progress: progress{p.band}, Gone: p.band.lost,
-	}
-	if received.Updates, err = p.updates(); err != nil {
-		return err
-	}
-	for name, refusal := range p.receiver.PreReceive(ctx, received) {
-		p.refuse(name, refusal)
-	}
-	p.keepAtomic()
-	if !p.anyLeft() {
-		return nil
-	}
-	if err := p.moveRefs(); err != nil {
-		return err
-	}
-	if received.Updates, err = p.updates(); err != nil {
-		return err
-	}
-	if len(received.Updates) == 0 {
-		return nil
-	}
 	result := p.receiver.PostReceive(ctx, received)
 	p.undo(result.Undo)
 	for name, failure := range result.Failed {
@@ -191,240 +139,65 @@ func (p *push) take(ctx context.Context, in io.Reader) error {
 	return nil
 }
 
-// packError says in words for the pusher why a pack was not taken.
-func (p *push) packError(err error) error {
-	var limit *objects.LimitError
-	var missing *objects.MissingError
-	switch {
-	case errors.As(err, &limit):
-		return catalog.Errorf(catalog.TooLarge, "%v; leave large files out of the history, or ask the operator to raise it", limit)
-	case errors.As(err, &missing) && len(p.req.shallow) > 0:
-		return catalog.Errorf(catalog.Invalid, "%v, because it comes from a shallow clone; run git fetch --unshallow and push again", missing)
-	case errors.As(err, &missing):
-		return catalog.Errorf(catalog.Invalid, "%v; run git fsck in your clone, or push from a complete one", missing)
-	case errors.Is(err, objects.ErrCorrupt):
-		return catalog.Wrap(catalog.Invalid, err, "the pushed objects are refused: %s", strings.TrimPrefix(err.Error(), objects.ErrCorrupt.Error()+": "))
+// accept brings a push from its pack to the refs. It returns what was done, and
+// keeps nothing of the pack, as builds may take long.
+func (p *push) accept(ctx context.Context, in io.Reader) (received catalog.Push, err error) {
+	stage, err := p.repos.stage()
+	if err != nil {
+		return received, err
 	}
-	return err
-}
-
-// check resolves the pack and judges every command by itself.
-func (p *push) check(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-p.band.lost:
-			cancel()
-		case <-ctx.Done():
+	defer func() {
+		p.incoming = nil
+		if err := os.RemoveAll(stage); err != nil {
+			p.log.Error("remove a quarantine directory", "error", err)
 		}
 	}()
-	if place, err := os.Stat(p.repos.path(p.ref)); err == nil {
-		p.place = place
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if p.req.needsPack() {
+		if p.incoming, err = objects.Receive(in, stage, p.limits, p.req.shallow); err != nil {
+			return received, p.packError(err)
+		}
+		defer discard(p.incoming)
 	}
-	store, err := objects.OpenStore(filepath.Join(p.repos.path(p.ref), "objects"))
+	defer p.band.keepAlive(p.keepAlive)()
+	// Only now, so that a client which is still sending gets the answer.
+	if p.options, err = catalog.ParsePushOptions(p.req.options); err != nil {
+		p.refuseAll(err)
+		return received, nil
+	}
+	if err := p.check(ctx); err != nil {
+		return received, p.packError(err)
+	}
+	if !p.anyLeft() {
+		return received, nil
+	}
+	if received, err = p.judge(ctx); err != nil || !p.anyLeft() {
+		return catalog.Push{}, err
+	}
+	if err := p.moveRefs(); err != nil {
+		return catalog.Push{}, err
+	}
+	received.Updates, err = p.updates()
+	return received, err
+}
+
+// judge asks the hooks which updates they refuse.
+func (p *push) judge(ctx context.Context) (catalog.Push, error) {
+	image, err := p.image(ctx)
 	if err != nil {
-		return err
+		return catalog.Push{}, err
 	}
-	defer discard(store)
-	if p.incoming != nil {
-		if n := p.incoming.Count(); n >= 1000 && !p.req.can("quiet") {
-			fmt.Fprintf(progress{p.band}, "Checking %d objects\n", n)
-		}
-		if err := p.incoming.Resolve(ctx, store); err != nil {
-			return err
-		}
+	received := catalog.Push{
+		Image: image, Identity: p.identity, Options: p.options,
+		Progress: progress{p.band}, Gone: p.band.lost,
 	}
-	seen := map[string]bool{}
-	for _, c := range p.req.commands {
-		if seen[c.Name] {
-			p.refuse(c.Name, catalog.Errorf(catalog.Invalid, "%s is updated twice in one push", c.Name))
-		}
-		seen[c.Name] = true
-		if err := p.checkCommand(store, c); err != nil {
-			p.refuse(c.Name, err)
-		}
+	if received.Updates, err = p.updates(); err != nil {
+		return received, err
+	}
+	for name, refusal := range p.receiver.PreReceive(ctx, received) {
+		p.refuse(name, refusal)
 	}
 	p.keepAtomic()
-	return nil
-}
-
-func (p *push) checkCommand(store *objects.Store, c *command) error {
-	if err := checkRefName(c.Name); err != nil {
-		return err
-	}
-	if c.isDelete() {
-		if c.Old.IsZero() {
-			return catalog.Errorf(catalog.NotFound, "%s does not exist", c.Name)
-		}
-		return nil
-	}
-	target, err := p.incoming.Peel(store, c.New)
-	if errors.Is(err, objects.ErrNotFound) {
-		return catalog.Errorf(catalog.Invalid, "%s names object %s, which was not pushed", c.Name, c.New)
-	}
-	if err != nil {
-		return err
-	}
-	if strings.HasPrefix(c.Name, "refs/heads/") && (target.Type != plumbing.CommitObject || target.Hash != c.New) {
-		return catalog.Errorf(catalog.Invalid, "branch %s must be a commit", strings.TrimPrefix(c.Name, "refs/heads/"))
-	}
-	return p.checkUnsettled(store, c, target.Hash)
-}
-
-// checkUnsettled looks at a tag that the client could not know of. The same
-// commit attaches to its build; whether another may replace it is for
-// PreReceive to say.
-func (p *push) checkUnsettled(store *objects.Store, c *command, commit plumbing.Hash) error {
-	if !p.isUnsettled(c.Name) || !c.Old.IsZero() {
-		return nil
-	}
-	repo, err := p.repos.open(p.ref)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer discard(repo)
-	current, ok, err := repo.readRef(c.Name)
-	if !ok || err != nil {
-		return err
-	}
-	target, err := store.Peel(current)
-	if err != nil {
-		return err
-	}
-	if target.Hash == commit {
-		p.attached[c] = true
-	}
-	c.Old = current
-	return nil
-}
-
-// updates returns the commands that are left, as the catalog knows them.
-func (p *push) updates() ([]catalog.RefUpdate, error) {
-	store, err := objects.OpenStore(filepath.Join(p.repos.path(p.ref), "objects"))
-	if err != nil {
-		return nil, err
-	}
-	defer discard(store)
-	var updates []catalog.RefUpdate
-	for _, c := range p.req.commands {
-		if c.err != nil {
-			continue
-		}
-		u := catalog.RefUpdate{Name: c.Name}
-		if !c.Old.IsZero() && !p.isUnsettled(c.Name) {
-			u.Old = c.Old.String()
-		}
-		if !c.isDelete() {
-			u.New = c.New.String()
-			target, err := p.incoming.Peel(store, c.New)
-			if err != nil {
-				return nil, err
-			}
-			if target.Type == plumbing.CommitObject {
-				u.Commit = target.Hash.String()
-			}
-		}
-		updates = append(updates, u)
-	}
-	return updates, nil
-}
-
-// image returns the image's row, made on the first push.
-func (p *push) image(ctx context.Context) (catalog.Image, error) {
-	image, err := p.images.Image(ctx, p.ref)
-	if catalog.CodeOf(err) != catalog.NotFound {
-		return image, err
-	}
-	image, err = p.images.CreateImage(ctx, catalog.NewImage{Ref: p.ref, OwnerID: p.identity.User.ID})
-	if catalog.CodeOf(err) == catalog.Conflict {
-		return p.images.Image(ctx, p.ref) // another first push was faster
-	}
-	return image, err
-}
-
-// moveRefs takes the objects in and changes the refs: all of them or none when
-// the push is atomic, else each by itself.
-func (p *push) moveRefs() error {
-	defer p.repos.lock(p.ref)()
-	repo, err := p.repos.openOrCreate(p.ref)
-	if err != nil {
-		return err
-	}
-	defer discard(repo)
-	if p.place != nil {
-		if now, err := os.Stat(repo.dir); err != nil || !os.SameFile(p.place, now) {
-			return catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; push again to make it anew", p.ref)
-		}
-	}
-	if p.incoming != nil {
-		ends, err := p.incoming.NewShallow(repo.Store)
-		if err != nil {
-			return err
-		}
-		// The ends are known before the objects that need them.
-		if err := repo.addShallow(ends); err != nil {
-			return err
-		}
-		if err := p.incoming.Install(filepath.Join(repo.dir, "objects")); err != nil {
-			return err
-		}
-	}
-	var todo []*command
-	for _, c := range p.req.commands {
-		if c.err == nil && !p.attached[c] {
-			todo = append(todo, c)
-		}
-	}
-	if p.req.can("atomic") {
-		changes := make([]refChange, len(todo))
-		for i, c := range todo {
-			changes[i] = c.refChange
-		}
-		if err := repo.updateRefs(changes); err != nil {
-			p.refuseAll(err)
-			return nil
-		}
-		p.moved = todo
-	} else {
-		for _, c := range todo {
-			if err := repo.updateRefs([]refChange{c.refChange}); err != nil {
-				p.refuse(c.Name, err)
-				continue
-			}
-			p.moved = append(p.moved, c)
-		}
-	}
-	return repo.pointHead()
-}
-
-// undo puts refs back whose builds could not be queued.
-func (p *push) undo(names []string) {
-	if len(names) == 0 {
-		return
-	}
-	defer p.repos.lock(p.ref)()
-	repo, err := p.repos.open(p.ref)
-	if err != nil {
-		p.log.Error("put refs back", "image", p.ref, "error", err)
-		return
-	}
-	defer discard(repo)
-	for _, name := range names {
-		for _, c := range p.moved {
-			if c.Name != name {
-				continue
-			}
-			if err := repo.updateRefs([]refChange{{Name: name, Old: c.New, New: c.Old}}); err != nil {
-				p.log.Error("put a ref back", "image", p.ref, "ref", name, "error", err)
-			}
-		}
-	}
+	return received, nil
 }
 
 func (p *push) refuse(name string, err error) {
