@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
@@ -22,13 +24,16 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exits is the table of exit codes, which scripts rely on. The first row that
-// fits an error gives its code.
-var exits = []struct {
+// exit is one exit code and when it is given.
+type exit struct {
 	code    int
 	meaning string
 	fits    func(context.Context, error) bool
-}{
+}
+
+// exits is the table of exit codes, which scripts rely on. The first row that
+// fits an error gives its code.
+var exits = []exit{
 	{0, "done", func(_ context.Context, err error) bool { return err == nil }},
 	{130, "interrupted; a build that runs goes on", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
 	{201, "the build failed", func(_ context.Context, err error) bool { return errors.Is(err, errBuildFailed) }},
@@ -58,7 +63,9 @@ func exitCode(ctx context.Context, err error) int {
 func exitCodeHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit status:")
-	for _, row := range exits {
+	sorted := slices.Clone(exits)
+	slices.SortFunc(sorted, func(a, b exit) int { return cmp.Compare(a.code, b.code) })
+	for _, row := range sorted {
 		fmt.Fprintf(&b, "\n  %3d  %s", row.code, row.meaning)
 	}
 	return b.String()

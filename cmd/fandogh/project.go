@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -70,8 +71,29 @@ func saveImage(dir, name string) error {
 }
 
 // setImage sets the image's name in a YAML mapping. Other keys, their order and
-// comments stay.
+// comments stay; a document whose other keys would not is refused.
 func setImage(document []byte, name string) ([]byte, error) {
+	var before, after map[string]any
+	if err := yaml.Unmarshal(document, &before); err != nil {
+		return nil, err
+	}
+	text, err := editImage(document, name)
+	if err != nil {
+		return nil, err
+	}
+	err = yaml.Unmarshal(text, &after)
+	if before == nil {
+		before = map[string]any{}
+	}
+	before[imageKey] = name
+	if err != nil || !reflect.DeepEqual(before, after) {
+		return nil, fmt.Errorf("it is written in a way that can't be kept; put the line %q there yourself", imageKey+": "+name)
+	}
+	return text, nil
+}
+
+// editImage is setImage as far as documents are written as usual.
+func editImage(document []byte, name string) ([]byte, error) {
 	entry, err := yaml.Marshal(map[string]string{imageKey: name})
 	if err != nil {
 		return nil, err
@@ -86,8 +108,6 @@ func setImage(document []byte, name string) ([]byte, error) {
 	}
 	mapping, ok := body.(*ast.MappingNode)
 	switch {
-	case body != nil && body.Type() == ast.NullType:
-		return entry, nil
 	case body == nil || body.Type() == ast.CommentType:
 		return append(withLineEnd(document), entry...), nil
 	case !ok:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -11,7 +12,7 @@ func TestSetImageKeepsTheRest(t *testing.T) {
 		{"no file", "", "image.name: shop\n"},
 		{"as the Python client leaves it", "image.name: old\n", "image.name: shop\n"},
 		{"only comments", "# nothing yet", "# nothing yet\nimage.name: shop\n"},
-		{"null", "null\n", "image.name: shop\n"},
+		{"in braces", "{a: b}\n", "{a: b, image.name: shop}\n"},
 		{"other keys", "build:\n  args:\n    A: b # why\n# end\nz: [1, 2]\n", "build:\n  args:\n    A: b # why\n# end\nz: [1, 2]\nimage.name: shop\n"},
 		{"quoted key and a comment", "a: 1\n\"image.name\": 'x' # c\nb: 2\n", "a: 1\n\"image.name\": shop # c\nb: 2\n"},
 		{"no line end", "a: 1", "a: 1\nimage.name: shop\n"},
@@ -46,4 +47,30 @@ func TestSetImageKeepsTheRest(t *testing.T) {
 			t.Errorf("%q was read back as %q, %v from %s", value, p.Image, err, got)
 		}
 	}
+}
+
+// FuzzSetImage takes any file: the result holds the name, and what it held.
+func FuzzSetImage(f *testing.F) {
+	for _, seed := range []string{"", "a: 1\n", "# c\nbuild:\n  args: {A: b}\n", "image.name: x # c\n", "- a\n", "{a: b}\n", "a: |\n  text\n", "---\na: 1\n", "a: &x 1\nb: *x\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, old string) {
+		var before map[string]any
+		if err := yaml.Unmarshal([]byte(old), &before); err != nil {
+			t.Skip("no YAML mapping")
+		}
+		got, err := setImage([]byte(old), "shop")
+		if err != nil {
+			t.Skip("refused")
+		}
+		var after map[string]any
+		if err := yaml.Unmarshal(got, &after); err != nil || after[imageKey] != "shop" {
+			t.Fatalf("%q became %q: %v", old, got, err)
+		}
+		for key, value := range before {
+			if key != imageKey && fmt.Sprint(after[key]) != fmt.Sprint(value) {
+				t.Errorf("%q became %q: %s is %v", old, got, key, after[key])
+			}
+		}
+	})
 }
