@@ -47,5 +47,15 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
+bench: packages test-packages build $(BIN)/registry ## ours beside the peer, into bench/RESULTS.md
+	@$(call install,openssh-server)
+	CGO_ENABLED=0 go build -o $(BIN)/ticker ./bench/ticker
+	go run ./bench -tools $(BIN) -out bench/RESULTS.md
+
+# The peer's registry, of the version that go.mod has.
+$(BIN)/registry: go.mod
+	GOBIN=$(BIN) go install github.com/distribution/distribution/v3/cmd/registry@$$(go list -m -f '{{.Version}}' github.com/distribution/distribution/v3)
+	touch $@
+
 clean:
 	rm -rf $(BIN)

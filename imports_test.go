@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"cmd/fandogh":       {"catalog/client", "catalog/api"},
 	"cmd/fandoghd":      {"*"},
 	"bench":             {"*"},
+	"bench/ticker":      {},
 }
 
 // standardLibraryOnly are the packages without any dependency.

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// parallelBuilds is how many builds the daemon runs at once; the peer has no bound.
+const parallelBuilds = 8
+
+// user owns every repository on both sides.
+const user = "bench"
+
+// daemon is a running fandoghd with one user.
+type daemon struct {
+	*process
+	bench     *bench
+	data      string
+	http, ssh string
+	sshFlags  string
+	token     string
+}
+
+// startDaemon runs fandoghd on a new data directory and waits until it builds.
+func startDaemon(ctx context.Context, b *bench, dir string, env ...string) (*daemon, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	d := &daemon{bench: b, data: filepath.Join(dir, "data")}
+	if err := d.run(ctx, dir, env, "/readyz"); err != nil {
+		return nil, err
+	}
+	key, err := makeKey(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	d.sshFlags = sshFlags(key)
+	if err := d.addUser(ctx, user, key+".pub"); err != nil {
+		return nil, err
+	}
+	d.token, err = d.admin(ctx, "", "token", "create", user)
+	return d, err
+}
+
+// run starts the process and waits for an HTTP path to answer.
+func (d *daemon) run(ctx context.Context, dir string, env []string, path string) error {
+	addresses := filepath.Join(d.data, "addresses.json")
+	_ = os.Remove(addresses)
+	var err error
+	d.process, err = startProcess(filepath.Join(dir, "fandoghd.log"), env, d.bench.tool("fandoghd"),
+		"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	return d.await(ctx, func() bool {
+		text, err := os.ReadFile(addresses)
+		if err != nil {
+			return false
+		}
+		var a struct{ HTTP, SSH string }
+		if json.Unmarshal(text, &a) != nil {
+			return false
+		}
+		d.http, d.ssh = a.HTTP, a.SSH
+		response, err := http.Get("http://" + d.http + path)
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+func (d *daemon) admin(ctx context.Context, stdin string, args ...string) (string, error) {
+	if stdin != "" {
+		return command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, d.bench.tool("fandoghd"), "admin", "--data", d.data}, args...)...)
+	}
+	return command(ctx, "", nil, d.bench.tool("fandoghd"), append([]string{"admin", "--data", d.data}, args...)...)
+}
+
+func (d *daemon) addUser(ctx context.Context, name, publicKey string) error {
+	if _, err := d.admin(ctx, "password-of-"+name, "user", "add", name, "--password-stdin"); err != nil {
+		return err
+	}
+	if publicKey == "" {
+		return nil
+	}
+	_, err := d.admin(ctx, "", "key", "add", name, publicKey)
+	return err
+}
+
+func (d *daemon) name() string                          { return "ours" }
+func (d *daemon) env() []string                         { return gitEnv(d.sshFlags) }
+func (d *daemon) prepare(context.Context, string) error { return nil }
+func (d *daemon) remote(app string) string              { return "ssh://git@" + d.ssh + "/" + user + "/" + app }
+func (d *daemon) image(app, tag string) string          { return d.http + "/" + user + "/" + app + ":" + tag }
+func (d *daemon) credentials() (name, password string)  { return user, d.token }
+
+// call asks the REST API.
+func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.http+"/api/"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "JWT "+token)
+	request.Header.Set("ACTIVE-NAMESPACE", user)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, strings.TrimSpace(string(text)))
+	}
+	return text, err
+}

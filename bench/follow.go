@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	followed   = 1000
+	lineRate   = 200
+	lineCount  = 200 * 30
+	chattyFile = "FROM scratch\nCOPY ticker /ticker\nCOPY src /src/\nRUN [\"/ticker\", \"%d\", \"%d\"]\n"
+)
+
+// followers is row 7: many clients of the event stream of one build that prints
+// steadily. Every line carries the time it was printed at.
+func followers(ctx context.Context, b *bench) ([]measure, error) {
+	d, err := b.ours(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := []int{followed}
+	if b.scale {
+		counts = []int{followed, followed / 10}
+	}
+	var all []measure
+	for _, count := range counts {
+		measures, err := b.follow(ctx, d, count)
+		all = append(all, measures...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, error) {
+	app := "chatty" + strconv.Itoa(count)
+	w, err := b.newWorkTree(ctx, app, fmt.Sprintf(chattyFile, lineRate, lineCount), 1, 100)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := command(ctx, "", nil, "cp", b.tool("ticker"), w.dir); err != nil {
+		return nil, err
+	}
+	if err := w.commit(ctx, "v1"); err != nil {
+		return nil, err
+	}
+	if _, err := command(ctx, w.dir, d.env(), "git", "push", "-q", "-o", "detach", d.remote(app), "v1"); err != nil {
+		return nil, err
+	}
+	if err := d.resetPeak(); err != nil {
+		return nil, err
+	}
+	lags := make([][]float64, count)
+	failures := make([]error, count)
+	var group sync.WaitGroup
+	for i := range count {
+		group.Go(func() {
+			lags[i], failures[i] = d.followLog(ctx, app)
+		})
+	}
+	group.Wait()
+	_, peak := d.memory()
+	if err := errors.Join(failures...); err != nil {
+		return nil, err
+	}
+	var lag []float64
+	complete := 0.0
+	for _, mine := range lags {
+		lag = append(lag, mine...)
+		if len(mine) == lineCount {
+			complete++
+		}
+	}
+	size := fmt.Sprintf("%d followers, %d lines at %d/s", count, lineCount, lineRate)
+	n := float64(count)
+	return []measure{
+		{row: 7, what: "followers who got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true},
+		{row: 7, what: "p99 lag from printing to the follower", size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}, goal: 250},
+		{row: 7, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}, goal: 250},
+	}, nil
+}
+
+// followLog reads the stream to its end and returns the lag, in milliseconds, of
+// each line that came in its order.
+func (d *daemon) followLog(ctx context.Context, app string) ([]float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.http+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "JWT "+d.token)
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := d.askPatiently(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	lag := make([]float64, 0, lineCount)
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "event: end" {
+			return lag, nil
+		}
+		_, tick, ok := strings.Cut(line, "| tick ")
+		if !ok {
+			continue
+		}
+		now := time.Now()
+		number, printed, _ := strings.Cut(tick, " ")
+		nanos, err := strconv.ParseInt(printed, 10, 64)
+		if err != nil || number != strconv.Itoa(len(lag)) {
+			return lag, fmt.Errorf("line %q is not the %dth", line, len(lag))
+		}
+		lag = append(lag, now.Sub(time.Unix(0, nanos)).Seconds()*1000)
+	}
+	return lag, errors.Join(errors.New("the stream broke off"), lines.Err())
+}
+
+// askPatiently waits as it is told when the server wants fewer requests.
+func (d *daemon) askPatiently(ctx context.Context, request *http.Request) (*http.Response, error) {
+	for {
+		response, err := http.DefaultClient.Do(request)
+		if err != nil || response.StatusCode == http.StatusOK {
+			return response, err
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusTooManyRequests {
+			return nil, errors.New(response.Status)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// measure is one comparison at one size: samples of ours and, in turn with
+// them, of the peer. Without peer samples the goal is an absolute one.
+type measure struct {
+	row  int
+	what string
+	size string  // as shown
+	n    float64 // as a number, for the exponent
+	unit string
+	ours []float64
+	peer []float64
+	// goal is what to reach: a bound on ours/peer, or on ours when there is no peer.
+	goal    float64
+	atLeast bool // the bound is a lower one
+	note    string
+}
+
+func median(samples []float64) float64 {
+	if len(samples) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(samples))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+func quantile(samples []float64, q float64) float64 {
+	if len(samples) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(samples))
+	return s[min(len(s)-1, int(q*float64(len(s))))]
+}
+
+func (m measure) ratio() float64 { return median(m.ours) / median(m.peer) }
+
+// judged is the number the goal is about.
+func (m measure) judged() float64 {
+	if len(m.peer) > 0 {
+		return m.ratio()
+	}
+	return median(m.ours)
+}
+
+func (m measure) verdict() string {
+	switch {
+	case m.goal == 0:
+		return ""
+	case m.atLeast && m.judged() >= m.goal, !m.atLeast && m.judged() <= m.goal:
+		return "reached"
+	}
+	return "**missed**"
+}
+
+func (m measure) goalText() string {
+	if m.goal == 0 {
+		return ""
+	}
+	sign, unit := "≤", " "+m.unit
+	if m.atLeast {
+		sign = "≥"
+	}
+	if len(m.peer) > 0 {
+		unit = " of the peer"
+	}
+	return fmt.Sprintf("%s %g%s", sign, m.goal, unit)
+}
+
+// table lists measures as Markdown.
+func table(all []measure) string {
+	var b strings.Builder
+	b.WriteString("| # | what | size | ours | peer | ours/peer | to reach | | exponent |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, m := range all {
+		peer, ratio := "", ""
+		if len(m.peer) > 0 {
+			peer, ratio = number(median(m.peer), m.unit), fmt.Sprintf("%.2f", m.ratio())
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.row, m.what+note(m.note), m.size,
+			number(median(m.ours), m.unit), peer, ratio, m.goalText(), m.verdict(), exponents(all, m))
+	}
+	return b.String()
+}
+
+func note(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+func number(x float64, unit string) string {
+	switch {
+	case math.IsNaN(x):
+		return "–"
+	case x >= 100:
+		return fmt.Sprintf("%.0f %s", x, unit)
+	case x >= 1:
+		return fmt.Sprintf("%.2f %s", x, unit)
+	}
+	return fmt.Sprintf("%.3f %s", x, unit)
+}
+
+// exponents tells how ours, and the peer's, grew from the next smaller size.
+func exponents(all []measure, m measure) string {
+	var smaller *measure
+	for i, other := range all {
+		if other.row == m.row && other.what == m.what && other.n < m.n && (smaller == nil || other.n > smaller.n) {
+			smaller = &all[i]
+		}
+	}
+	if smaller == nil || smaller.n <= 0 {
+		return ""
+	}
+	grown := func(from, to []float64) string {
+		return fmt.Sprintf("%.2f", math.Log(median(to)/median(from))/math.Log(m.n/smaller.n))
+	}
+	text := grown(smaller.ours, m.ours)
+	if len(m.peer) > 0 && len(smaller.peer) > 0 {
+		text += " (peer " + grown(smaller.peer, m.peer) + ")"
+	}
+	return text
+}
+
+func seconds(f func() error) (float64, error) {
+	started := time.Now()
+	err := f()
+	return time.Since(started).Seconds(), err
+}
+
+// inTurn runs both sides rounds times, the first one changing each time.
+func inTurn(rounds int, ours, peer func(round int) error) error {
+	for i := range rounds {
+		first, second := ours, peer
+		if i%2 == 1 {
+			first, second = peer, ours
+		}
+		if err := first(i); err != nil {
+			return err
+		}
+		if err := second(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}

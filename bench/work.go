@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// words are what file contents are made of: they compress about as well as
+// source code.
+var words = makeWords()
+
+func makeWords() []string {
+	random := rand.New(rand.NewPCG(1, 1))
+	list := make([]string, 6000)
+	for i := range list {
+		letters := make([]byte, 2+random.IntN(9))
+		for j := range letters {
+			letters[j] = 'a' + byte(random.IntN(26))
+		}
+		list[i] = string(letters)
+	}
+	return list
+}
+
+// prose returns about size bytes of lines of words, the same for the same seed.
+func prose(seed uint64, size int) string {
+	random := rand.New(rand.NewPCG(seed, 2))
+	var b strings.Builder
+	b.Grow(size + 80)
+	for b.Len() < size {
+		for range 4 + random.IntN(6) {
+			// Squaring makes some words common, as in any text.
+			x := random.Float64()
+			b.WriteString(words[int(x*x*x*float64(len(words)))])
+			b.WriteByte(' ')
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// workTree is a git work tree whose commits go to both sides.
+type workTree struct {
+	dir string
+	app string
+	env []string
+}
+
+// newWorkTree makes a repository with a Dockerfile and files of about size
+// bytes each in folders of fifty.
+func (b *bench) newWorkTree(ctx context.Context, app, dockerfile string, files, size int) (*workTree, error) {
+	w := &workTree{dir: b.path(app), app: app, env: gitEnv("")[1:]}
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := w.write("Dockerfile", dockerfile); err != nil {
+		return nil, err
+	}
+	for i := range files {
+		if err := w.write(fileName(i), prose(uint64(i), size)); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.git(ctx, "init", "-q", "-b", "main"); err != nil {
+		return nil, err
+	}
+	return w, w.commit(ctx, "first")
+}
+
+func fileName(i int) string { return fmt.Sprintf("src/d%03d/f%05d.txt", i/50, i) }
+
+func (w *workTree) write(name, text string) error {
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// copyProgram puts a program into the tree under its own name.
+func (w *workTree) copyProgram(name string) error {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(w.dir, filepath.Base(name)), program, 0o755)
+}
+
+func (w *workTree) git(ctx context.Context, args ...string) error {
+	_, err := command(ctx, w.dir, w.env, "git", args...)
+	return err
+}
+
+// commit records everything and tags it.
+func (w *workTree) commit(ctx context.Context, tag string) error {
+	if err := w.git(ctx, "add", "-A"); err != nil {
+		return err
+	}
+	if err := w.git(ctx, "commit", "-q", "-m", tag); err != nil {
+		return err
+	}
+	return w.git(ctx, "tag", tag)
+}
+
+// push sends a tag to a side and returns the seconds until it can be pulled.
+func (w *workTree) push(ctx context.Context, s side, tag string) (float64, error) {
+	return seconds(func() error {
+		if _, err := command(ctx, w.dir, s.env(), "git", "push", "-q", s.remote(w.app), tag); err != nil {
+			return fmt.Errorf("%s: %w", s.name(), err)
+		}
+		return pullable(ctx, s, w.app, tag)
+	})
+}
