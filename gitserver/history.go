@@ -70,8 +70,9 @@ func (g *history) ancestors(starts []plumbing.Hash, ends, skip hashSet) ([]plumb
 	return found, nil
 }
 
-// boundary returns the commits that are depth commits away from starts and
-// have parents: where a shallow clone ends; and those that are nearer.
+// boundary returns the commits where a shallow clone ends, and those that are
+// nearer: it ends depth commits away from starts, where there are parents, and
+// where this repository's own history ends.
 func (g *history) boundary(starts []plumbing.Hash, depth int) (ends, inside hashSet, err error) {
 	ends, inside = hashSet{}, hashSet{}
 	level := starts
@@ -85,7 +86,7 @@ func (g *history) boundary(starts []plumbing.Hash, depth int) (ends, inside hash
 			if err != nil {
 				return nil, nil, err
 			}
-			if n == depth && len(c.Parents) > 0 {
+			if g.grafts[h] || n == depth && len(c.Parents) > 0 {
 				ends[h] = true
 				continue
 			}

@@ -88,17 +88,20 @@ func runTests(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// publicName is what users call the registry; nothing resolves it.
+const publicName = "images.test"
+
 func managerConfig(dir string, registry *testRegistry) ManagerConfig {
 	return ManagerConfig{
 		Dir: dir, Binary: testTool("buildkitd"),
-		RegistryHost: registry.host(), PlainHTTP: true, Logger: testLogger("buildkitd"),
+		RegistryHost: registry.host(), RegistryAliases: []string{publicName}, PlainHTTP: true, Logger: testLogger("buildkitd"),
 	}
 }
 
 func solverConfig(manager *Manager, registry *testRegistry) Config {
 	return Config{
 		Addresses:    func() []string { return []string{manager.Address()} },
-		RegistryHost: registry.host(), PlainHTTP: true, Logger: testLogger("solver"),
+		RegistryHost: registry.host(), RegistryAliases: []string{publicName}, PlainHTTP: true, Logger: testLogger("solver"),
 	}
 }
 

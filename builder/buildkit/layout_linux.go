@@ -140,7 +140,12 @@ func (m *Manager) writeConfig() error {
 		"worker":   table{"oci": oci, "containerd": table{"enabled": false}},
 	}
 	if m.cfg.RegistryHost != "" {
-		config["registry"] = table{m.cfg.RegistryHost: table{"http": m.cfg.PlainHTTP}}
+		registries := table{}
+		for _, alias := range m.cfg.RegistryAliases {
+			registries[alias] = table{"mirrors": []string{m.cfg.RegistryHost}}
+		}
+		registries[m.cfg.RegistryHost] = table{"http": m.cfg.PlainHTTP}
+		config["registry"] = registries
 	}
 	text, err := toml.Marshal(config)
 	if err != nil {

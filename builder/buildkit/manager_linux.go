@@ -31,12 +31,15 @@ type ManagerConfig struct {
 	CNIBinDir string
 	// Subnet is the IPv4 network of RUN steps, "10.88.7.0/24"; empty: a free one
 	// derived from Dir.
-	Subnet         string
-	RegistryHost   string // host:port of Fandogh's own registry
-	PlainHTTP      bool   // which does not speak TLS
-	MaxParallelism int    // steps at once over all builds; 0: no limit
-	KeepBytes      int64  // what the build cache may use; 0: BuildKit's own rule for the disk
-	Logger         hclog.Logger
+	Subnet string
+	// RegistryHost is host:port of Fandogh's own registry. What Dockerfiles take
+	// from the RegistryAliases is fetched there.
+	RegistryHost    string
+	RegistryAliases []string
+	PlainHTTP       bool  // RegistryHost does not speak TLS
+	MaxParallelism  int   // steps at once over all builds; 0: no limit
+	KeepBytes       int64 // what the build cache may use; 0: BuildKit's own rule for the disk
+	Logger          hclog.Logger
 }
 
 // Manager runs one buildkitd of its own as a child and keeps it running.

@@ -290,8 +290,14 @@ func TestBaseImageIsTakenWithTheBuildsRights(t *testing.T) {
 	if got := imageFile(t, anns, "mine.txt"); got != "of ann" {
 		t.Errorf("the base's file holds %q", got)
 	}
+	public := request("ann", "child", "2.0", from(publicName+"/ann/base:1.0"))
+	solve(t, public)
+	if got := imageFile(t, public, "mine.txt"); got != "of ann" {
+		t.Errorf("the base's file holds %q when it is taken by its public name", got)
+	}
 	for _, reference := range []string{
 		base.Destination,
+		publicName + "/ann/base:1.0",
 		strings.TrimSuffix(base.Destination, ":1.0") + "@" + baseResult.Digest,
 	} {
 		failure, _ := solveError(t, request("bob", "child", "1.0", from(reference)))

@@ -68,7 +68,7 @@ func (d *daemon) openBuildKit() error {
 		var err error
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
-			RegistryHost: d.registryHost, PlainHTTP: d.registryPlain,
+			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
 			KeepBytes: int64(c.Managed.KeepCache),
 			Logger:    d.log.Named("buildkitd"),
 		})
