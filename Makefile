@@ -9,7 +9,7 @@ GOLANGCI_VERSION := v2.15.0
 
 # What the daemon needs to build images, and what only tests and the demo need.
 RUN_PACKAGES := runc containernetworking-plugins iptables
-TEST_PACKAGES := busybox-static skopeo openssh-client git curl
+TEST_PACKAGES := busybox-static skopeo openssh-client git curl openssl procps
 
 .PHONY: build demo run test lint bench fuzz packages test-packages tools clean
 

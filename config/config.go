@@ -31,9 +31,23 @@ type Config struct {
 
 // HTTP sets the listener for REST, registry and health.
 type HTTP struct {
-	Addr      string `yaml:"addr" env:"ADDR"`             // host:port
-	PublicURL string `yaml:"public_url" env:"PUBLIC_URL"` // http(s)://host[:port]; empty: from the listener
+	Addr      string   `yaml:"addr" env:"ADDR"`             // host:port
+	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // http(s)://host[:port]; empty: from the listener
+	TLS       HTTPSTLS `yaml:"tls" envPrefix:"TLS_"`
 }
+
+// HTTPSTLS makes the listener speak TLS, by files or by ACME; neither: plain
+// HTTP, for a proxy in front or this machine alone.
+type HTTPSTLS struct {
+	Cert          string   `yaml:"cert" env:"CERT"` // PEM file, read again when it changes
+	Key           string   `yaml:"key" env:"KEY"`
+	ACMEHosts     []string `yaml:"acme_hosts" env:"ACME_HOSTS"` // names to get certificates for
+	ACMEEmail     string   `yaml:"acme_email" env:"ACME_EMAIL"`
+	ACMEDirectory string   `yaml:"acme_directory" env:"ACME_DIRECTORY"` // URL; empty: the library's
+}
+
+// Enabled tells whether the listener speaks TLS.
+func (t HTTPSTLS) Enabled() bool { return t.Cert != "" || len(t.ACMEHosts) > 0 }
 
 // SSH sets the git server.
 type SSH struct {

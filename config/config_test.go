@@ -17,7 +17,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Builder.Addresses = []string{}
+	want.Builder.Addresses, want.HTTP.TLS.ACMEHosts = []string{}, []string{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
 	}
@@ -118,7 +118,9 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"http.addr", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
+	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
+	err = c.Validate()
+	for _, want := range []string{"http.addr", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

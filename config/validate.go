@@ -42,6 +42,9 @@ func (c Config) Validate() error {
 		_, _, err := net.ParseCIDR(subnet)
 		check(err == nil, "builder.managed.subnet", "%q is no CIDR such as 10.88.7.0/24", subnet)
 	}
+	check((c.HTTP.TLS.Cert == "") == (c.HTTP.TLS.Key == ""), "http.tls", "cert and key go together")
+	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "take certificates from files or from ACME, not both")
+	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
 	faults = append(faults, c.Builder.validateAddresses()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is neither text nor json", c.Log.Format)
@@ -60,12 +63,18 @@ func (b Builder) validateAddresses() []error {
 			faults = append(faults, fmt.Errorf("builder.addresses[%d]: tcp needs builder.tls.ca, cert and key: BuildKit runs whatever it is sent", i))
 		}
 	}
-	for path, file := range map[string]string{"ca": b.TLS.CA, "cert": b.TLS.Cert, "key": b.TLS.Key} {
+	return append(faults, missingFiles("builder.tls", map[string]string{"ca": b.TLS.CA, "cert": b.TLS.Cert, "key": b.TLS.Key})...)
+}
+
+// missingFiles reports the files that are named but not there.
+func missingFiles(section string, files map[string]string) []error {
+	var faults []error
+	for setting, file := range files {
 		if file == "" {
 			continue
 		}
 		if _, err := os.Stat(file); err != nil {
-			faults = append(faults, fmt.Errorf("builder.tls.%s: %w", path, err))
+			faults = append(faults, fmt.Errorf("%s.%s: %w", section, setting, err))
 		}
 	}
 	return faults

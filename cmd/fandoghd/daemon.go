@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ type daemon struct {
 	registryPlain bool   // by plain HTTP
 
 	httpListener, sshListener net.Listener
+	registryListener          net.Listener // plain, for our own BuildKit; nil unless HTTP speaks TLS
 
 	store    *sqlite.Store
 	accounts *account.Service
@@ -144,11 +146,33 @@ func (d *daemon) listen(ctx context.Context) error {
 	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr}
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.HTTP
+		if c.HTTP.TLS.Enabled() {
+			a.PublicURL = "https://" + a.HTTP
+		}
 	}
 	if a.PublicSSH == "" {
 		a.PublicSSH = a.SSH
 	}
 	d.addresses = a
+	if c.HTTP.TLS.Enabled() {
+		return d.speakTLS(ctx)
+	}
+	return nil
+}
+
+// speakTLS wraps the HTTP listener, and opens a plain one on loopback for our own
+// BuildKit, which would not trust just any certificate.
+func (d *daemon) speakTLS(ctx context.Context) error {
+	c, err := tlsConfig(d.config.HTTP.TLS, d.config.DataPath("acme"))
+	if err != nil {
+		return fmt.Errorf("http.tls: %w", err)
+	}
+	d.httpListener = tls.NewListener(d.httpListener, c)
+	var listen net.ListenConfig
+	if d.registryListener, err = listen.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	d.onClose(closeListener(d.registryListener))
 	return nil
 }
 
@@ -182,15 +206,25 @@ func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
 	return builder.Credential{Username: user, Password: password}, revoke
 }
 
-// serveHTTP serves until ctx ends, then lets requests finish within the grace.
+// serveHTTP serves REST and registry until ctx ends.
 func (d *daemon) serveHTTP(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/v2/", d.registry)
 	mux.Handle("/", d.rest)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+	return d.serveOn(ctx, d.httpListener, mux)
+}
+
+// serveRegistry serves our own BuildKit while HTTP speaks TLS.
+func (d *daemon) serveRegistry(ctx context.Context) error {
+	return d.serveOn(ctx, d.registryListener, d.registry)
+}
+
+// serveOn serves until ctx ends, then lets requests finish within the grace.
+func (d *daemon) serveOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: d.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(d.httpListener) }()
+	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
 		return err

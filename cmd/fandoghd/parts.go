@@ -65,6 +65,9 @@ func (d *daemon) openBuildKit() error {
 	d.registryHost, d.registryPlain = d.addresses.publicHost(), strings.HasPrefix(d.addresses.PublicURL, "http://")
 	if len(c.Addresses) == 0 {
 		d.registryHost, d.registryPlain = d.addresses.HTTP, true
+		if d.registryListener != nil {
+			d.registryHost = d.registryListener.Addr().String()
+		}
 		var err error
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
@@ -122,6 +125,9 @@ func (d *daemon) openFaces(context.Context) error {
 // builds push to.
 func (d *daemon) run(ctx context.Context) error {
 	stages := [][]part{{{"http", d.serveHTTP}}}
+	if d.registryListener != nil {
+		stages[0] = append(stages[0], part{"registry", d.serveRegistry})
+	}
 	if d.managed != nil {
 		stages = append(stages, []part{{"buildkitd", d.managed.Run}})
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fandoghpaas/fandogh/config"
 )
 
 // The scripts drive the real program: fandoghd is this test binary run as the
@@ -226,7 +228,7 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	switch args[0] {
 	case "start":
-		d.flags = args[2:]
+		d.flags, d.env = args[2:], settings(ts)
 		if err := d.start(); err != nil {
 			ts.Fatalf("daemon %s: %v\n%s", name, err, d.logTail())
 		}
@@ -247,6 +249,17 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// settings returns what the script set of the daemon's environment.
+func settings(ts *testscript.TestScript) []string {
+	var set []string
+	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL"} {
+		if value := ts.Getenv(config.EnvPrefix + name); value != "" {
+			set = append(set, config.EnvPrefix+name+"="+value)
+		}
+	}
+	return set
+}
+
 func (s *session) current(ts *testscript.TestScript) *child {
 	for _, d := range s.daemons {
 		if d.data == ts.Getenv("DATA") {
@@ -261,6 +274,7 @@ func (s *session) current(ts *testscript.TestScript) *child {
 type child struct {
 	data      string
 	flags     []string
+	env       []string // settings, of the script's environment
 	addresses addresses
 	cmd       *exec.Cmd
 	exited    chan error
@@ -280,7 +294,7 @@ func (d *child) start() error {
 	defer log.Close() //nolint:errcheck // the child holds its own
 	_ = os.Remove(filepath.Join(d.data, addressesFile))
 	d.cmd = exec.Command("fandoghd", append([]string{"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"}, d.flags...)...)
-	d.cmd.Env = append(os.Environ(), "FANDOGH_LOG_LEVEL=debug")
+	d.cmd.Env = append(append(os.Environ(), "FANDOGH_LOG_LEVEL=debug"), d.env...)
 	d.cmd.Stderr = log
 	if err := d.cmd.Start(); err != nil {
 		return err
@@ -310,7 +324,8 @@ func (d *child) ready() bool {
 	if err != nil || json.Unmarshal(text, &d.addresses) != nil {
 		return false
 	}
-	return exec.Command("curl", "-fsS", "http://"+d.addresses.HTTP+"/readyz").Run() == nil
+	scheme, _, _ := strings.Cut(d.addresses.PublicURL, ":")
+	return exec.Command("curl", "-fsSk", scheme+"://"+d.addresses.HTTP+"/readyz").Run() == nil
 }
 
 // admin runs `fandoghd admin` on the data directory and returns its standard output.
