@@ -1,0 +1,130 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-github/v84/github"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// from returns the remote of the visit's connection.
+func (v *visit) from(ctx context.Context) (catalog.Remote, error) {
+	return v.remoteOf(ctx, v.connection)
+}
+
+// remoteOf says how a connection's source is reached: always by the connected
+// repository's name at the configured host.
+func (s *Service) remoteOf(ctx context.Context, c catalog.Connection) (catalog.Remote, error) {
+	keys, err := s.open(c)
+	if err != nil {
+		return catalog.Remote{}, err
+	}
+	if keys.DeployKey != "" {
+		return catalog.Remote{URL: s.SSHURL + "/" + c.Repository + ".git", PrivateKey: []byte(keys.DeployKey), KnownHosts: s.KnownHosts}, nil
+	}
+	token, err := s.token(ctx, c, keys)
+	if err != nil {
+		return catalog.Remote{}, err
+	}
+	return catalog.Remote{URL: s.BaseURL + "/" + c.Repository + ".git", Username: "x-access-token", Password: token, HTTP: s.http}, nil
+}
+
+// token returns what the API and git over HTTP are asked with, empty for none.
+func (s *Service) token(ctx context.Context, c catalog.Connection, keys sealed) (string, error) {
+	if keys.Token != "" || !keys.App || s.App.ID == 0 {
+		return keys.Token, nil
+	}
+	return s.installationToken(ctx, c.Repository)
+}
+
+// api returns a client of the API that asks with a token.
+func (s *Service) api(token string) (*github.Client, error) {
+	client := github.NewClient(s.http)
+	if token != "" {
+		client = client.WithAuthToken(token)
+	}
+	var err error
+	client.BaseURL, err = url.Parse(s.APIURL + "/")
+	return client, err
+}
+
+// installationTokens are those of the App, by repository.
+type installationTokens struct {
+	mu   sync.Mutex
+	held map[string]installationToken
+}
+
+type installationToken struct {
+	token   string
+	expires time.Time
+}
+
+// installationToken returns a token for one repository alone that is good for
+// some minutes at least.
+func (s *Service) installationToken(ctx context.Context, repository string) (string, error) {
+	s.tokens.mu.Lock()
+	defer s.tokens.mu.Unlock()
+	if t, ok := s.tokens.held[repository]; ok && time.Until(t.expires) > 10*time.Minute {
+		return t.token, nil
+	}
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(s.App.Key)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	// Issued a little earlier: clocks differ.
+	proof, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.RegisteredClaims{
+		Issuer: strconv.FormatInt(s.App.ID, 10), IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(8 * time.Minute)),
+	}).SignedString(key)
+	if err != nil {
+		return "", err
+	}
+	api, err := s.api(proof)
+	if err != nil {
+		return "", err
+	}
+	owner, name, _ := strings.Cut(repository, "/")
+	installation, _, err := api.Apps.FindRepositoryInstallation(ctx, owner, name)
+	if err != nil {
+		return "", apiError(err, "find the App's installation")
+	}
+	issued, _, err := api.Apps.CreateInstallationToken(ctx, installation.GetID(), &github.InstallationTokenOptions{
+		Repositories: []string{name},
+		Permissions:  &github.InstallationPermissions{Contents: github.Ptr("read"), Metadata: github.Ptr("read"), Statuses: github.Ptr("write")},
+	})
+	if err != nil {
+		return "", apiError(err, "get a token of the App's installation")
+	}
+	if s.tokens.held == nil {
+		s.tokens.held = map[string]installationToken{}
+	}
+	s.tokens.held[repository] = installationToken{issued.GetToken(), issued.GetExpiresAt().Time}
+	return issued.GetToken(), nil
+}
+
+// apiError gives an answer of the API its place in the vocabulary.
+func apiError(err error, what string) error {
+	var answer *github.ErrorResponse
+	var known *catalog.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	if errors.As(err, &answer) && answer.Response != nil {
+		switch answer.Response.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
+			return catalog.Wrap(catalog.Forbidden, err, "%s: GitHub refuses the token; it needs the right to read contents and to write commit statuses", what)
+		case http.StatusNotFound, http.StatusUnprocessableEntity:
+			return catalog.Wrap(catalog.Invalid, err, "%s: GitHub knows no such repository or commit, or the token may not see it", what)
+		}
+	}
+	return catalog.Wrap(catalog.Unavailable, err, "%s: GitHub does not answer as it should", what)
+}

@@ -1,0 +1,248 @@
+package github
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v84/github"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// reply is what GitHub's page of a delivery shows.
+type reply struct {
+	status  int
+	Message string   `json:"message"`
+	Images  []string `json:"images,omitempty"`
+}
+
+// signaturePattern admits SHA-256 alone.
+var signaturePattern = regexp.MustCompile(`^sha256=[0-9a-f]{64}$`)
+
+// unverified answers every delivery that is not proven to come from a connected
+// repository, so that nobody learns what is connected.
+var unverified = reply{status: http.StatusUnauthorized,
+	Message: "no connected repository has sent this: connect the repository first, and check that the webhook's secret is the one that was shown then"}
+
+// ServeHTTP takes GitHub's deliveries. The delivery is stored before it is
+// answered, and worked off later.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := s.receive(w, r)
+	s.Logger.Debug("delivery", "id", github.DeliveryID(r), "event", github.WebHookType(r), "status", out.status, "answer", out.Message)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if out.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "10")
+	}
+	w.WriteHeader(out.status)
+	// A failed write is a client that went away.
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+func (s *Service) receive(w http.ResponseWriter, r *http.Request) reply {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return reply{status: http.StatusMethodNotAllowed, Message: "deliveries are sent by POST"}
+	}
+	signature := r.Header.Get(github.SHA256SignatureHeader)
+	if !signaturePattern.MatchString(signature) {
+		return unverified
+	}
+	body, release, err := s.readBody(w, r)
+	if err != nil {
+		return s.refusal(err)
+	}
+	defer release()
+	payload, err := payloadOf(r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return s.refusal(err)
+	}
+	from, err := s.verify(r.Context(), repositoryOf(payload), signature, body)
+	if err != nil {
+		return s.refusal(err)
+	}
+	if from == nil {
+		return unverified
+	}
+	return s.accept(r, payload, from)
+}
+
+func (s *Service) refusal(err error) reply {
+	status, ok := map[catalog.Code]int{
+		catalog.Invalid: http.StatusBadRequest, catalog.TooLarge: http.StatusRequestEntityTooLarge, catalog.Unavailable: http.StatusServiceUnavailable,
+	}[catalog.CodeOf(err)]
+	if !ok {
+		status = http.StatusInternalServerError
+		s.Logger.Error("take a delivery", "error", err)
+	}
+	return reply{status: status, Message: catalog.MessageOf(err)}
+}
+
+// readBody reads a delivery within the limits on its size and on the memory of
+// all of them. release gives the memory back.
+func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+	size := s.MaxPayload
+	if r.ContentLength > size {
+		return nil, nil, s.tooLarge()
+	}
+	if r.ContentLength >= 0 {
+		size = r.ContentLength
+	}
+	wait, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.bodies.Acquire(wait, size); err != nil {
+		return nil, nil, catalog.Wrap(catalog.Unavailable, err, "too many deliveries at once; send it again in a moment")
+	}
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxPayload))
+	if err != nil {
+		s.bodies.Release(size)
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, nil, s.tooLarge()
+		}
+		return nil, nil, catalog.Wrap(catalog.Invalid, err, "the body was cut off")
+	}
+	return body, func() { s.bodies.Release(size) }, nil
+}
+
+func (s *Service) tooLarge() error {
+	return catalog.Errorf(catalog.TooLarge, "the delivery is larger than %d bytes", s.MaxPayload)
+}
+
+// payloadOf returns the JSON of a body, which GitHub sends as it is or in a form.
+func payloadOf(contentType string, body []byte) ([]byte, error) {
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	switch mediaType {
+	case "application/json":
+		return body, nil
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, catalog.Wrap(catalog.Invalid, err, "the form can't be read")
+		}
+		return []byte(form.Get("payload")), nil
+	}
+	return nil, catalog.Errorf(catalog.Invalid, "choose the content type application/json for the webhook, not %q", contentType)
+}
+
+// decoy is compared where there is no secret to compare with.
+var decoy = rand.Text()
+
+// verify returns the connections whose secret signed the body: nil when none
+// did, and none of length zero when the App did for a repository that nobody
+// connected.
+func (s *Service) verify(ctx context.Context, repository, signature string, body []byte) ([]catalog.Connection, error) {
+	signed := func(secret string) bool {
+		// An empty secret would be proven by anybody.
+		ok := secret != "" && github.ValidateSignature(signature, body, []byte(secret)) == nil
+		return ok
+	}
+	byApp := signed(s.App.WebhookSecret)
+	var from []catalog.Connection
+	if byApp {
+		from = []catalog.Connection{}
+	}
+	if repository == "" {
+		signed(decoy)
+		return from, nil
+	}
+	connections, err := s.Store.ConnectionsTo(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	if len(connections) == 0 {
+		signed(decoy)
+	}
+	for _, c := range connections {
+		keys, err := s.open(c)
+		if err != nil {
+			return nil, err
+		}
+		if signed(keys.Secret) || byApp && keys.App {
+			from = append(from, c)
+		}
+	}
+	return from, nil
+}
+
+// accept deals with a delivery that is proven to be of some connections.
+func (s *Service) accept(r *http.Request, payload []byte, from []catalog.Connection) reply {
+	id, event := github.DeliveryID(r), github.WebHookType(r)
+	if id == "" || len(id) > 200 || event == "" || len(event) > 100 {
+		return reply{status: http.StatusBadRequest, Message: "a delivery needs the headers X-GitHub-Event and X-GitHub-Delivery"}
+	}
+	images := make([]string, len(from))
+	for i, c := range from {
+		images[i] = c.Image.String()
+	}
+	if event == "ping" {
+		return reply{status: http.StatusOK, Message: "pong: " + listOf(images) + " will be built from this repository", Images: images}
+	}
+	a, reason, err := readEvent(event, payload)
+	switch {
+	case err != nil:
+		return s.refusal(err)
+	case reason != "":
+		return reply{status: http.StatusAccepted, Message: reason, Images: images}
+	case len(from) == 0:
+		return reply{status: http.StatusAccepted, Message: "no image is connected to this repository through the App"}
+	}
+	put, err := s.put(r.Context(), id, a, from)
+	if err != nil {
+		return s.refusal(err)
+	}
+	known := 0
+	for _, p := range put {
+		if p.Known {
+			known++
+		}
+	}
+	if known == len(put) {
+		return reply{status: http.StatusOK, Message: "this delivery was taken before, and nothing is done again: " + progressOf(put), Images: images}
+	}
+	return reply{status: http.StatusOK, Message: fmt.Sprintf("%s is looked at for %s", a.Ref, listOf(images)), Images: images}
+}
+
+// put stores a delivery for each of its connections.
+func (s *Service) put(ctx context.Context, id string, a arrival, to []catalog.Connection) ([]catalog.PutJob, error) {
+	payload, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	var news []catalog.NewJob
+	for _, c := range to {
+		// By connection: the same event goes to each webhook of a repository
+		// by the same ID, and they need not share a secret.
+		news = append(news, catalog.NewJob{Kind: KindDelivery, Key: fmt.Sprintf("%s/%d", id, c.ID), Subject: c.ID, Payload: payload})
+	}
+	return s.worker.Put(ctx, news...)
+}
+
+func listOf(images []string) string {
+	if len(images) == 0 {
+		return "no image"
+	}
+	return strings.Join(images, ", ")
+}
+
+func progressOf(put []catalog.PutJob) string {
+	var parts []string
+	for _, p := range put {
+		part := string(p.State)
+		if p.Answer != "" {
+			part += ", " + p.Answer
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,212 @@
+// Package github builds what is pushed to GitHub. A signed delivery becomes a
+// durable job; the job fetches the ref by the connected address into the
+// image's own repository; from there on it is a tag like any other. What came
+// of the build goes back as a commit status.
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/hooks/egress"
+	"github.com/fandoghpaas/fandogh/hooks/jobs"
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
+)
+
+// Kinds of jobs.
+const (
+	KindDelivery catalog.JobKind = "github.delivery" // subject: connection
+	KindStatus   catalog.JobKind = "github.status"   // subject: connection
+	KindSync     catalog.JobKind = "github.sync"     // subject: connection
+)
+
+// Store is what the connections need of catalog.Store.
+type Store interface {
+	catalog.Connections
+	catalog.Events
+	catalog.Jobs
+	Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error)
+	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
+	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
+	Build(ctx context.Context, buildID int64) (catalog.Build, error)
+	ListBuilds(ctx context.Context, versionID int64, page catalog.Page) ([]catalog.Build, error)
+	UserByID(ctx context.Context, id int64) (catalog.User, error)
+}
+
+// Judge says which tags may be set; hooks.Hooks does.
+type Judge interface {
+	PreReceive(ctx context.Context, push catalog.Push) map[string]error
+}
+
+// Queue takes builds and gives up those that wait; the builder does.
+type Queue interface {
+	hooks.Submitter
+	// CancelWaiting takes a build off the queue if it has not begun.
+	CancelWaiting(ctx context.Context, buildID int64) (bool, error)
+}
+
+// App is a GitHub App of the installation; the zero value is none.
+type App struct {
+	ID            int64
+	Key           []byte // PEM
+	WebhookSecret string // of the App's own webhook
+}
+
+// Config is what a Service is made of. Zero numbers take the defaults named
+// beside them.
+type Config struct {
+	Store   Store
+	Judge   Judge
+	Queue   Queue
+	Sources catalog.Sources
+	Fetcher catalog.Fetcher
+	Secrets *secrets.Box
+	// BaseURL is where people see the repositories; empty: https://github.com.
+	// Only for that default are private addresses refused: another one was
+	// chosen by the operator.
+	BaseURL string
+	APIURL  string // empty: what belongs to BaseURL
+	SSHURL  string // for deploy keys, "ssh://git@host[:port]"; empty: BaseURL's host
+	App     App
+	// KnownHosts is the file of SSH host keys.
+	KnownHosts string
+	// WebhookURL returns the address of ServeHTTP as GitHub reaches it.
+	WebhookURL func() string
+	// BuildURL returns where a person looks at a build.
+	BuildURL func(b catalog.Build) string
+
+	MaxPayload     int64 // bytes of a delivery; 25 MiB
+	MaxPackBytes   int64 // of what is fetched; as pushes
+	MaxObjectBytes int64
+	MaxObjects     int64
+	SyncInterval   time.Duration   // 1 hour; negative: never by itself
+	SyncLimit      int             // builds of one sync; 20
+	Parallel       int             // deliveries worked off at once; 4
+	Pauses         []time.Duration // between attempts; 5 s, 30 s, 2 min, 10 min, 30 min
+	Owner          string          // names this process in leases; unique to each start
+	Logger         hclog.Logger
+}
+
+const publicGitHub = "https://github.com"
+
+// maxBodies bounds the memory that deliveries nobody verified yet may hold.
+const maxBodies = 128 << 20
+
+// Service is the connections to GitHub.
+type Service struct {
+	Config
+	base   *url.URL
+	http   *http.Client
+	worker *jobs.Worker
+	bodies *semaphore.Weighted
+	images keyedLock // by image ID: one ref of an image is dealt with at a time
+	sent   keyedLock // by connection ID: statuses go one by one
+	tokens installationTokens
+}
+
+var _ catalog.GitHubControl = (*Service)(nil)
+
+// New returns a Service; Run makes it work.
+func New(c Config) (*Service, error) {
+	public := c.BaseURL == "" || strings.TrimSuffix(c.BaseURL, "/") == publicGitHub
+	if err := c.setAddresses(); err != nil {
+		return nil, err
+	}
+	if c.MaxPayload <= 0 {
+		c.MaxPayload = 25 << 20
+	}
+	if c.MaxPayload > maxBodies {
+		return nil, fmt.Errorf("github: a delivery may have at most %d bytes", maxBodies)
+	}
+	if c.SyncInterval == 0 {
+		c.SyncInterval = time.Hour
+	}
+	if c.SyncLimit <= 0 {
+		c.SyncLimit = 20
+	}
+	if c.Pauses == nil {
+		c.Pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.App.ID != 0 && len(c.App.Key) == 0 {
+		return nil, errors.New("github: the App has no private key")
+	}
+	s := &Service{Config: c, bodies: semaphore.NewWeighted(maxBodies)}
+	var err error
+	if s.base, err = url.Parse(c.BaseURL); err != nil {
+		return nil, err
+	}
+	api, err := url.Parse(c.APIURL)
+	if err != nil {
+		return nil, err
+	}
+	s.http = egress.Client(egress.Policy{Origins: []string{egress.Origin(s.base), egress.Origin(api)}, Private: !public})
+	s.worker = jobs.New(jobs.Config{
+		Store: c.Store, Owner: c.Owner + "/github", Parallel: c.Parallel, Logger: c.Logger,
+		Kinds: map[catalog.JobKind]jobs.Kind{
+			KindDelivery: {Do: s.deliver, Pauses: c.Pauses},
+			KindStatus:   {Do: s.sendStatus, Pauses: c.Pauses},
+			KindSync:     {Do: s.sync, Pauses: c.Pauses[:min(1, len(c.Pauses))]},
+		},
+	})
+	return s, nil
+}
+
+// setAddresses completes the addresses, without slashes at their ends.
+func (c *Config) setAddresses() error {
+	if c.BaseURL == "" {
+		c.BaseURL = publicGitHub
+	}
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	base, err := url.Parse(c.BaseURL)
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" || base.User != nil {
+		return fmt.Errorf("github: %q is no https://host", c.BaseURL)
+	}
+	switch {
+	case c.APIURL == "" && c.BaseURL == publicGitHub:
+		c.APIURL = "https://api.github.com"
+	case c.APIURL == "":
+		c.APIURL = c.BaseURL + "/api/v3"
+	}
+	c.APIURL = strings.TrimSuffix(c.APIURL, "/")
+	if c.SSHURL == "" {
+		c.SSHURL = "ssh://git@" + base.Hostname()
+	}
+	c.SSHURL = strings.TrimSuffix(c.SSHURL, "/")
+	return nil
+}
+
+// Run works off deliveries, sends statuses and compares tags by schedule until
+// ctx ends; then what is left waits in the store, and it returns nil.
+func (s *Service) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.worker.Run(ctx) })
+	group.Go(func() error { return s.schedule(ctx) })
+	follower := jobs.Follower{Store: s.Store, Name: "github.status", Handle: s.onEvent, Logger: s.Logger}
+	group.Go(func() error { return follower.Run(ctx) })
+	return group.Wait()
+}
+
+// keyedLock is a lock for each ID.
+type keyedLock struct{ locks sync.Map }
+
+func (k *keyedLock) lock(id int64) (unlock func()) {
+	l, _ := k.locks.LoadOrStore(id, &sync.Mutex{})
+	mutex := l.(*sync.Mutex)
+	mutex.Lock()
+	return mutex.Unlock
+}
