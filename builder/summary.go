@@ -90,13 +90,22 @@ func (j *job) summarize(result SolveResult, ended time.Time) {
 	j.log.sayf("  pull     docker pull %s", reference)
 }
 
-// nextStep says what the user can do after each outcome; %s is the version.
+// nextStep says what the user can do after each outcome; %s is how to ask again.
 var nextStep = map[catalog.Outcome]string{
-	catalog.OutcomeUserError:      "Correct it, commit, move the tag (git tag -f %s) and push it again.",
-	catalog.OutcomeTimeout:        "Make the build shorter, or ask the operator for more time, then push %s again.",
-	catalog.OutcomeOutOfMemory:    "Make the build use less memory, or ask the operator for more, then push %s again.",
-	catalog.OutcomeCancelled:      "Push %s again to build it after all.",
-	catalog.OutcomeInfrastructure: "This is not your build's fault. Push %s again later, or ask the operator.",
+	catalog.OutcomeUserError:      "Correct it and %s.",
+	catalog.OutcomeTimeout:        "Make the build shorter, or ask the operator for more time; then %s.",
+	catalog.OutcomeOutOfMemory:    "Make the build use less memory, or ask the operator for more; then %s.",
+	catalog.OutcomeCancelled:      "To build it after all, %s.",
+	catalog.OutcomeInfrastructure: "This is not your build's fault. Later, or after asking the operator, %s.",
+}
+
+// again says how to ask for a build once more, by the way it was asked for; %s is
+// the version.
+var again = map[catalog.Trigger]string{
+	catalog.TriggerPush:    "push %s again (git tag -f %[1]s moves the tag to a new commit)",
+	catalog.TriggerUpload:  "publish %s again",
+	catalog.TriggerGitHub:  "push %s to GitHub again",
+	catalog.TriggerRebuild: "rebuild %s, or push it again",
 }
 
 // explain ends the log of a build that failed.
@@ -110,7 +119,7 @@ func (j *job) explain(failure *SolveError) {
 	}
 	j.log.sayf("%s was not built (%s): %s", j.name(), strings.ReplaceAll(string(failure.Outcome), "_", " "), failure.Message)
 	if next, ok := nextStep[failure.Outcome]; ok {
-		j.log.sayf(next, j.build.Version)
+		j.log.sayf(next, fmt.Sprintf(again[j.build.Trigger], j.build.Version))
 	}
 }
 
