@@ -89,7 +89,7 @@ func (s *Server) endpoint(route route) http.Handler {
 			err = route.handle(c)
 		}
 		if err != nil {
-			s.fail(w, r, err)
+			s.failDraining(w, r, err)
 		}
 	})
 }

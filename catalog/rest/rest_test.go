@@ -26,6 +26,8 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/hooks"
 )
 
 const password = "correct horse battery"
@@ -41,6 +43,8 @@ type world struct {
 	logs     *fakeLogs
 	control  *fakeControl
 	remover  *fakeRemover
+	repos    *gitserver.Repositories
+	uploads  *hooks.Uploads
 	url      string
 	spec     routers.Router
 	log      *lockedBuffer
@@ -59,8 +63,9 @@ func newWorld(t testing.TB, changes ...func(*rest.Config)) *world {
 	w.accounts = account.New(account.Config{Users: w.store})
 	w.control = &fakeControl{store: w.store}
 	w.logs.store = w.store
+	w.openUploads()
 	config := rest.Config{
-		Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
+		Uploads: w.uploads, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
 	}

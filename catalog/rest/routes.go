@@ -37,6 +37,7 @@ func routes() []route {
 		{"DELETE", image, accessOwn, (*call).deleteImage},
 
 		{"GET", image + "/versions", accessRead, answer((*call).listVersions)},
+		{"POST", image + "/versions", accessWrite, answer((*call).createVersion)},
 		{"GET", version, accessRead, answer((*call).versionDetail)},
 		{"GET", version + "/history", accessRead, answer((*call).history)},
 		{"DELETE", version, accessOwn, (*call).deleteVersion},

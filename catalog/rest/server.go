@@ -55,6 +55,7 @@ type Config struct {
 	Logs     catalog.BuildLogs
 	Control  catalog.BuildControl
 	Contents Contents
+	Uploads  catalog.Uploader
 	Remover  Remover
 	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
@@ -79,7 +80,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Remover": c.Remover == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Remover": c.Remover == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)
