@@ -381,8 +381,8 @@ func FuzzUploadForm(f *testing.F) {
 	f.Add(body[:len(body)/2], boundary)
 	f.Add("--b\r\nContent-Disposition: form-data; name=version\r\n\r\n1\r\n--b--", "b")
 	f.Fuzz(func(t *testing.T, body, boundary string) {
-		if strings.ContainsAny(boundary, "\r\n\x00") {
-			return
+		if strings.ContainsFunc(boundary, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return // no client can send such a header
 		}
 		r := w.in(t).do("alice", "POST", "/api/images/app/versions", body, header("Content-Type", "multipart/form-data; boundary=\""+boundary+"\""))
 		checkAnswer(t, r, body)
