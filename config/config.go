@@ -24,6 +24,7 @@ type Config struct {
 	Data     string   `yaml:"data" env:"DATA"`
 	HTTP     HTTP     `yaml:"http" envPrefix:"HTTP_"`
 	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
+	Uploads  Uploads  `yaml:"uploads" envPrefix:"UPLOADS_"`
 	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
 	Log      Log      `yaml:"log" envPrefix:"LOG_"`
 	Shutdown Duration `yaml:"shutdown_grace" env:"SHUTDOWN_GRACE"`
@@ -61,6 +62,13 @@ type SSH struct {
 	MaxPack                  Size     `yaml:"max_pack" env:"MAX_PACK"`
 	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
 	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
+}
+
+// Uploads limits archives that are sent over REST.
+type Uploads struct {
+	MaxArchive  Size `yaml:"max_archive" env:"MAX_ARCHIVE"`   // as it is sent
+	MaxUnpacked Size `yaml:"max_unpacked" env:"MAX_UNPACKED"` // all its files
+	MaxEntries  int  `yaml:"max_entries" env:"MAX_ENTRIES"`
 }
 
 // Builder sets the queue and BuildKit.
@@ -104,6 +112,7 @@ func Default() Config {
 			MaxConnections: 512, MaxConnectionsPerAddress: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
 		},
+		Uploads: Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Builder: Builder{
 			Parallel: 2, Timeout: Duration(time.Hour),
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},

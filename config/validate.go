@@ -34,6 +34,7 @@ func (c Config) Validate() error {
 	for path, n := range map[string]int64{
 		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
 		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
+		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"builder.parallel": int64(c.Builder.Parallel), "builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
 	} {
 		check(n > 0, path, "must be above 0")

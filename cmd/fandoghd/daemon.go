@@ -49,6 +49,7 @@ type daemon struct {
 	managed  *buildkit.Manager // nil when BuildKits were given
 	builder  *builder.Builder
 	hooks    *hooks.Hooks
+	uploads  *hooks.Uploads
 	git      *gitserver.Server
 	rest     *rest.Server
 

@@ -106,7 +106,16 @@ func (d *daemon) openFaces(context.Context) error {
 	if err != nil {
 		return err
 	}
+	u := d.config.Uploads
+	d.uploads, err = hooks.NewUploads(d.hooks, hooks.UploadConfig{
+		Writer: d.repos, SpoolDir: d.config.DataPath("uploads"),
+		Limits: hooks.UploadLimits{Bytes: int64(u.MaxArchive), Unpacked: int64(u.MaxUnpacked), Entries: u.MaxEntries},
+	})
+	if err != nil {
+		return err
+	}
 	d.rest, err = rest.New(rest.Config{
+		Uploads: d.uploads,
 		Store: d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
 		Contents: d.registry, Remover: remover{d},
 		RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
