@@ -86,7 +86,8 @@ type Builds interface {
 	QueueBuilds(ctx context.Context, builds []NewBuild) ([]QueuedBuild, error)
 	// ClaimBuild leases the next build until the given time and makes it and
 	// its version BUILDING: of the namespaces with waiting builds, the one with
-	// fewest running, then the oldest build. Errors: NotFound (nothing waits).
+	// fewest running, of those the one served longest ago, then the oldest build.
+	// Errors: NotFound (nothing waits).
 	ClaimBuild(ctx context.Context, owner string, now, until time.Time) (Build, error)
 	// ExtendLease prolongs a lease. Errors: Conflict (lost).
 	ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error

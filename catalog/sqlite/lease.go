@@ -1,17 +1,20 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const (
-	selectWaiting = `SELECT namespace_id, min(build_id) FROM queue WHERE running = 0 AND not_before <= ? GROUP BY namespace_id`
-	selectRunning = `SELECT namespace_id, count(*) FROM queue WHERE running = 1 GROUP BY namespace_id`
+	selectWaiting = `SELECT namespace_id, min(build_id), (SELECT served_at FROM namespaces WHERE id = namespace_id)
+		FROM queue WHERE running = 0 AND not_before <= ? GROUP BY namespace_id`
+	selectRunning = `SELECT namespace_id, count(*), 0 FROM queue WHERE running = 1 GROUP BY namespace_id`
 	selectLost    = `SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`
 	selectWake    = `SELECT not_before FROM queue WHERE running = 0 ORDER BY not_before LIMIT 1`
 )
@@ -43,13 +46,15 @@ func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Ti
 }
 
 // perNamespace is one row of selectWaiting or selectRunning.
-type perNamespace struct{ namespace, n int64 }
+type perNamespace struct{ namespace, n, servedAt int64 }
 
 func scanPerNamespace(row scanner) (p perNamespace, err error) {
-	return p, row.Scan(&p.namespace, &p.n)
+	return p, row.Scan(&p.namespace, &p.n, &p.servedAt)
 }
 
-// nextBuild chooses the oldest build of the namespaces with fewest running.
+// nextBuild chooses among the namespaces with fewest running the one that was
+// served longest ago, and of that the oldest build: with one build at a time,
+// too, namespaces take turns.
 func nextBuild(ctx context.Context, tx *sql.Tx, now time.Time) (int64, error) {
 	waiting, err := all(ctx, tx, scanPerNamespace, selectWaiting, toMicros(now))
 	if err != nil {
@@ -66,14 +71,11 @@ func nextBuild(ctx context.Context, tx *sql.Tx, now time.Time) (int64, error) {
 	for _, c := range counts {
 		running[c.namespace] = c.n
 	}
-	next := waiting[0]
-	for _, w := range waiting[1:] {
-		a, b := running[w.namespace], running[next.namespace]
-		if a < b || a == b && w.n < next.n {
-			next = w
-		}
-	}
-	return next.n, nil
+	next := slices.MinFunc(waiting, func(a, b perNamespace) int {
+		return cmp.Or(cmp.Compare(running[a.namespace], running[b.namespace]), cmp.Compare(a.servedAt, b.servedAt), cmp.Compare(a.n, b.n))
+	})
+	_, err = tx.ExecContext(ctx, `UPDATE namespaces SET served_at = ? WHERE id = ?`, toMicros(now), next.namespace)
+	return next.n, err
 }
 
 func errLost(buildID int64) *catalog.Error {

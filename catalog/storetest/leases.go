@@ -55,6 +55,23 @@ func testClaimIsFair(t *testing.T, s catalog.Store) {
 	take("ann v4")
 }
 
+// testClaimTakesTurns runs one build at a time, as a small installation does.
+func testClaimTakesTurns(t *testing.T, s catalog.Store) {
+	images := map[string]catalog.Image{}
+	for _, namespace := range []string{"ann", "bob", "carol"} {
+		images[namespace] = newImage(t, s, namespace, "app")
+	}
+	for n, namespace := range []string{"ann", "ann", "ann", "ann", "bob", "bob", "carol"} {
+		queue(t, s, images[namespace], fmt.Sprintf("v%d", n))
+	}
+	for n, want := range []string{"ann v0", "bob v4", "carol v6", "ann v1", "bob v5", "ann v2", "ann v3"} {
+		now := base.Add(time.Duration(n) * time.Minute)
+		b := must(s.ClaimBuild(t.Context(), worker, now, now.Add(time.Minute)))(t)
+		wantEqual(t, fmt.Sprintf("claim %d", n+1), b.Image.Namespace+" "+b.Version, want)
+		finish(t, s, b.ID, catalog.OutcomeBuilt)
+	}
+}
+
 // testClaimRace has many workers empty the queue at the same time.
 func testClaimRace(t *testing.T, s catalog.Store) {
 	const builds, workers = 40, 8

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"StateTable":            testStateTable,
 		"ClaimBuild":            testClaimBuild,
 		"ClaimIsFair":           testClaimIsFair,
+		"ClaimTakesTurns":       testClaimTakesTurns,
 		"ClaimRace":             testClaimRace,
 		"QueueRace":             testQueueRace,
 		"NotBefore":             testNotBefore,
