@@ -376,8 +376,12 @@ func TestRebuild(t *testing.T) {
 	h.run(b)
 	new := h.newBuild(image, "v1", commitA)
 	new.Options.Target = "tiny"
+	h.sources.tag(image.Ref, "v1", commitA)
 	first := h.submit(b, new)[0]
 	h.follow(b, first.ID)
+	if h.sources.hasTag(image.Ref, "v1") {
+		t.Error("the failed version kept its tag")
+	}
 	again, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID)
 	if err != nil {
 		t.Fatal(err)
@@ -385,6 +389,9 @@ func TestRebuild(t *testing.T) {
 	build, _ := h.follow(b, again.ID)
 	if build.State != catalog.Built || build.Number != 2 || build.Commit != commitA || build.Trigger != catalog.TriggerRebuild || options.Target != "tiny" {
 		t.Errorf("rebuilt %+v with %+v", build, options)
+	}
+	if !h.sources.hasTag(image.Ref, "v1") {
+		t.Error("the rebuilt version has no tag")
 	}
 	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID); catalog.CodeOf(err) != catalog.Conflict {
 		t.Errorf("rebuild of a built version: %v", err)

@@ -53,11 +53,22 @@ func (j *job) succeed(ctx context.Context, result SolveResult) error {
 	if err := j.hold(ctx); err != nil {
 		return err
 	}
+	j.restore(ctx)
 	ended := j.now()
 	j.summarize(result, ended)
 	return j.finish(ctx, catalog.BuildResult{
 		Outcome: catalog.OutcomeBuilt, Digest: result.Digest, Size: result.Size, EndedAt: ended, Steps: j.steps.list(),
 	})
+}
+
+// restore puts back the tag that an earlier, failed build of the version has
+// lost; an annotated one comes back as a lightweight one. The image is good
+// without it, so it is not waited for.
+func (j *job) restore(ctx context.Context) {
+	err := j.config.Sources.SetTag(ctx, j.build.Image, j.build.Version, j.build.Commit)
+	if err != nil {
+		j.logger.Error("put back the tag of a built version", "image", j.build.Image, "version", j.build.Version, "error", err)
+	}
 }
 
 // failed ends the build, or has it tried again when the fault is ours.
