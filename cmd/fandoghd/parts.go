@@ -116,7 +116,7 @@ func (d *daemon) openFaces(context.Context) error {
 	}
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads,
-		Store: d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
+		Store:   d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
 		Contents: d.registry, Remover: remover{d},
 		RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{
