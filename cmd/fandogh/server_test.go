@@ -252,6 +252,10 @@ func (s *testServer) WithdrawTag(context.Context, catalog.ImageRef, string, stri
 	return nil
 }
 
+func (s *testServer) SetTag(context.Context, catalog.ImageRef, string, string, string) error {
+	return nil
+}
+
 func (s *testServer) RemoveImage(context.Context, catalog.ImageRef, []int64) error { return nil }
 func (s *testServer) RemoveVersion(context.Context, catalog.ImageRef, catalog.Version, []int64) error {
 	return nil
