@@ -252,7 +252,7 @@ func (s *testServer) WithdrawTag(context.Context, catalog.ImageRef, string, stri
 	return nil
 }
 
-func (s *testServer) SetTag(context.Context, catalog.ImageRef, string, string, string) error {
+func (s *testServer) SetTag(context.Context, catalog.ImageRef, string, string) error {
 	return nil
 }
 
