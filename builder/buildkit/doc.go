@@ -2,8 +2,10 @@
 // with a buildkitd that it runs itself.
 //
 // A Solver is the builder's Solver over BuildKit's client. A build reads the
-// commit's tree through BuildKit's file sync, without a copy on disk, and pushes
-// to Fandogh's own registry with the build's own credential. Images are
+// commit's tree through BuildKit's file sync, without a copy on disk. BuildKit
+// hands over the finished image through the same session, and the Solver stores it
+// in Fandogh's own registry with the build's own credential, each layer dated and
+// compressed once, on its way. Images are
 // reproducible: a commit has one digest, whatever its tags, the daemon and what
 // the daemon built before. Builds of different images share layers by their
 // content, but neither context files nor cache mounts.

@@ -19,6 +19,10 @@ const tailLines = 20
 // whole script.
 const maxName = 200
 
+// exportName calls the export what it is for the user: how BuildKit hands the
+// image over is between the two of us.
+var exportName = strings.NewReplacer("exporting to oci image format", "exporting to image")
+
 // BuildKit's own preparations get a line for their end only when they took long.
 const (
 	internalPrefix = "[internal] "
@@ -91,7 +95,7 @@ func (p *progress) step(d digest.Digest) *step {
 // cached step waits for its only line until it ended.
 func (p *progress) start(v *client.Vertex) {
 	s := p.step(v.Digest)
-	s.Name = shorten(cleanLine(v.Name), maxName)
+	s.Name = shorten(cleanLine(exportName.Replace(v.Name)), maxName)
 	if v.Started == nil {
 		return
 	}

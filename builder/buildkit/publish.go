@@ -2,23 +2,23 @@ package buildkit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// publisher finishes the image that BuildKit pushed by digest: it dates it and
-// puts it under its tag.
+// publisher finishes an image whose layers are stored: it writes its
+// configuration and manifest with what became of the layers, dates it, and puts
+// it under its tag.
 //
 // BuildKit dates layers and the image alike and only ever makes times earlier,
 // so a layer that was cached before the commit was made would keep its own time,
@@ -26,139 +26,173 @@ import (
 // time, by which they are also the same from commit to commit, and only the image's
 // configuration is given the commit's time, here.
 type publisher struct {
-	tag     name.Tag
+	*shelf
+	ctx     context.Context
 	created time.Time
-	options []remote.Option
 	size    int64            // bytes, of everything written or referred to so far
 	counted map[v1.Hash]bool // blobs in size: manifests may share them
 }
 
+// document is a manifest or an index as it goes to the registry.
+type document struct {
+	raw       []byte
+	mediaType types.MediaType
+}
+
+// RawManifest implements remote.Taggable.
+func (d document) RawManifest() ([]byte, error) { return d.raw, nil }
+
+// MediaType says what the document is.
+func (d document) MediaType() (types.MediaType, error) { return d.mediaType, nil }
+
+func (d document) descriptor() v1.Descriptor {
+	return v1.Descriptor{MediaType: d.mediaType, Size: int64(len(d.raw)), Digest: sumOf(d.raw)}
+}
+
+func sumOf(raw []byte) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: digest.FromBytes(raw).Encoded()}
+}
+
 // publish returns the finished image, which is under the request's tag then.
-func (s *Solver) publish(ctx context.Context, r builder.SolveRequest, digest string) (builder.SolveResult, error) {
-	naming := []name.Option{name.StrictValidation}
-	if s.cfg.PlainHTTP {
-		naming = append(naming, name.Insecure)
-	}
-	tag, err := name.NewTag(r.Destination, naming...)
+// root is the digest of what BuildKit exported to the shelf.
+func (s *shelf) publish(ctx context.Context, created time.Time, root string) (builder.SolveResult, error) {
+	p := &publisher{shelf: s, ctx: ctx, created: created.UTC(), counted: map[v1.Hash]bool{}}
+	raw, err := p.read(root)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	options := []remote.Option{
-		remote.WithContext(ctx), remote.WithTransport(s.cfg.Transport),
-		remote.WithAuth(&authn.Basic{Username: r.Credential.Username, Password: r.Credential.Password}),
+	var kind struct {
+		MediaType types.MediaType `json:"mediaType"`
 	}
-	p := &publisher{tag: tag, created: r.Tree.CommitTime().UTC(), options: options, counted: map[v1.Hash]bool{}}
-	pushed, err := remote.Get(tag.Digest(digest), options...)
-	if err != nil {
-		return builder.SolveResult{}, fmt.Errorf("read back what was pushed: %w", err)
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return builder.SolveResult{}, err
 	}
-	var finished remote.Taggable
-	if pushed.MediaType.IsIndex() {
-		finished, err = p.index(pushed)
+	var finished document
+	if kind.MediaType.IsIndex() {
+		finished, err = p.index(raw)
 	} else {
-		finished, err = p.image(pushed)
+		finished, err = p.image(raw)
 	}
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	if err := remote.Put(tag, finished, options...); err != nil {
+	if err := p.put(p.tag, finished); err != nil {
 		return builder.SolveResult{}, fmt.Errorf("tag the image: %w", err)
 	}
-	hash, err := partial.Digest(finished.(partial.WithRawManifest))
-	if err != nil {
-		return builder.SolveResult{}, err
-	}
-	return builder.SolveResult{Digest: hash.String(), Size: p.size}, nil
+	return builder.SolveResult{Digest: finished.descriptor().Digest.String(), Size: p.size}, nil
 }
 
-// image returns a pushed image with its dates, whose configuration is stored.
-func (p *publisher) image(pushed *remote.Descriptor) (v1.Image, error) {
-	img, err := pushed.Image()
-	if err != nil {
-		return nil, err
+func (p *publisher) read(hash string) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	raw, ok := p.documents[digest.Digest(hash)]
+	if !ok {
+		return nil, fmt.Errorf("BuildKit exported no document %s", hash)
 	}
-	if img, err = dated(img, p.created); err != nil {
-		return nil, fmt.Errorf("date the image: %w", err)
-	}
-	config, err := partial.ConfigLayer(img)
-	if err != nil {
-		return nil, err
-	}
-	if err := remote.WriteLayer(p.tag.Repository, config, p.options...); err != nil {
-		return nil, fmt.Errorf("store the image's configuration: %w", err)
-	}
-	return img, p.count(img)
+	return raw, nil
 }
 
-// index does the same for every image of a multi-platform index.
-func (p *publisher) index(pushed *remote.Descriptor) (v1.ImageIndex, error) {
-	index, err := pushed.ImageIndex()
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return nil, err
-	}
-	finished := mutate.IndexMediaType(empty.Index, manifest.MediaType)
-	for _, child := range manifest.Manifests {
-		one, err := remote.Get(p.tag.Digest(child.Digest.String()), p.options...)
-		if err != nil {
-			return nil, err
-		}
-		img, err := p.image(one)
-		if err != nil {
-			return nil, err
-		}
-		hash, err := img.Digest()
-		if err != nil {
-			return nil, err
-		}
-		if err := remote.Put(p.tag.Digest(hash.String()), img, p.options...); err != nil {
-			return nil, err
-		}
-		finished = mutate.AppendManifests(finished, mutate.IndexAddendum{
-			Add: img, Descriptor: v1.Descriptor{Platform: child.Platform, Annotations: child.Annotations},
-		})
-	}
-	raw, err := finished.RawManifest()
+func (p *publisher) put(reference name.Reference, d document) error {
+	return p.pusher.Put(p.ctx, reference, d)
+}
+
+// encode makes the document that v is and counts it.
+func (p *publisher) encode(v any, mediaType types.MediaType) (document, error) {
+	raw, err := json.Marshal(v)
 	p.size += int64(len(raw))
-	return finished, err
+	return document{raw, mediaType}, err
 }
 
-// count adds an image to the size: its manifest, configuration and layers.
-func (p *publisher) count(img v1.Image) error {
-	manifest, err := img.Manifest()
-	if err != nil {
-		return err
+func (p *publisher) count(blob v1.Descriptor) {
+	if !p.counted[blob.Digest] {
+		p.counted[blob.Digest] = true
+		p.size += blob.Size
 	}
-	size, err := img.Size()
-	if err != nil {
-		return err
+}
+
+// image returns an image's manifest; its configuration is stored.
+func (p *publisher) image(raw []byte) (document, error) {
+	var manifest v1.Manifest
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		return document{}, err
 	}
-	p.size += size
-	for _, blob := range append(manifest.Layers, manifest.Config) {
-		if !p.counted[blob.Digest] {
-			p.counted[blob.Digest] = true
-			p.size += blob.Size
+	text, err := p.read(manifest.Config.Digest.String())
+	if err != nil {
+		return document{}, err
+	}
+	var config v1.ConfigFile
+	if err := json.Unmarshal(text, &config); err != nil {
+		return document{}, err
+	}
+	if err := p.useStored(&manifest, &config); err != nil {
+		return document{}, err
+	}
+	date(&config, p.created)
+	if text, err = json.Marshal(config); err != nil {
+		return document{}, err
+	}
+	if err := p.pusher.Upload(p.ctx, p.tag.Repository, static.NewLayer(text, manifest.Config.MediaType)); err != nil {
+		return document{}, fmt.Errorf("store the image's configuration: %w", err)
+	}
+	manifest.Config.Digest, manifest.Config.Size = sumOf(text), int64(len(text))
+	p.count(manifest.Config)
+	return p.encode(manifest, manifest.MediaType)
+}
+
+// useStored names the layers as the registry has them.
+func (p *publisher) useStored(manifest *v1.Manifest, config *v1.ConfigFile) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(config.RootFS.DiffIDs) != len(manifest.Layers) {
+		return fmt.Errorf("the image has %d layers and configures %d", len(manifest.Layers), len(config.RootFS.DiffIDs))
+	}
+	for i := range manifest.Layers {
+		layer := &manifest.Layers[i]
+		stored, ok := p.layers[digest.Digest(layer.Digest.String())]
+		if !ok {
+			return fmt.Errorf("BuildKit exported no layer %s", layer.Digest)
 		}
+		layer.Digest, layer.Size = stored.digest, stored.size
+		if stored.diffID != (v1.Hash{}) {
+			layer.MediaType = types.OCILayer
+			config.RootFS.DiffIDs[i] = stored.diffID
+		}
+		p.count(*layer)
 	}
 	return nil
 }
 
-// dated gives an image, and those entries of its history that this build made,
-// the time it was created. A base image's entries keep theirs.
-func dated(img v1.Image, created time.Time) (v1.Image, error) {
-	config, err := img.ConfigFile()
-	if err != nil {
-		return nil, err
+// index does the same for every image of a multi-platform index.
+func (p *publisher) index(raw []byte) (document, error) {
+	var index v1.IndexManifest
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return document{}, err
 	}
-	config = config.DeepCopy()
+	for i, child := range index.Manifests {
+		raw, err := p.read(child.Digest.String())
+		if err != nil {
+			return document{}, err
+		}
+		finished, err := p.image(raw)
+		if err != nil {
+			return document{}, err
+		}
+		named := finished.descriptor()
+		if err := p.put(p.tag.Digest(named.Digest.String()), finished); err != nil {
+			return document{}, err
+		}
+		index.Manifests[i].Digest, index.Manifests[i].Size = named.Digest, named.Size
+	}
+	return p.encode(index, index.MediaType)
+}
+
+// date gives an image, and those entries of its history that this build made,
+// the time it was created. A base image's entries keep theirs.
+func date(config *v1.ConfigFile, created time.Time) {
 	config.Created = v1.Time{Time: created}
 	for i, entry := range config.History {
 		if entry.Created.Equal(catalog.TreeTime) {
 			config.History[i].Created = config.Created
 		}
 	}
-	return mutate.ConfigFile(img, config)
 }

@@ -25,10 +25,9 @@ func tenantKey(ref catalog.ImageRef) string {
 }
 
 // solveOptions translates a request. ctx is the solve's, and fail ends it: the tree
-// is not read afterwards.
-func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source) client.SolveOpt {
+// is not read afterwards. The image goes to out.
+func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
-	repository := strings.TrimSuffix(r.Destination, ":"+r.Build.Version)
 	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
 	attrs := frontendAttrs(r.Options, src, key, epoch)
 	if s.cfg.StepMemory > 0 {
@@ -45,16 +44,13 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),
 		Session:      []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
 		Exports: []client.ExportEntry{{
-			Type: client.ExporterImage,
+			Type:        client.ExporterOCI,
+			OutputStore: out,
 			Attrs: map[string]string{
-				"name":              repository,
-				"push":              "true",
-				"push-by-digest":    "true", // publish gives it its tag
+				"tar":               "false",
 				"oci-mediatypes":    "true",
-				"compression":       "gzip",
-				"rewrite-timestamp": "true",
+				"compression":       "uncompressed", // the shelf compresses, once
 				"source-date-epoch": strconv.FormatInt(catalog.TreeTime.Unix(), 10),
-				"registry.insecure": strconv.FormatBool(s.cfg.PlainHTTP),
 			},
 		}},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ const (
 	// cancelGrace is how long a cancelled solve may take to end by itself
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
-	// publishTimeout bounds tagging what was pushed.
+	// publishTimeout bounds tagging an image whose layers are stored.
 	publishTimeout = 30 * time.Second
+	notTaken       = "the image was built, but the registry did not take it"
 )
 
 // Config says how to reach BuildKit and the registry.
@@ -44,6 +46,8 @@ type Config struct {
 type Solver struct {
 	cfg      Config
 	backends *backends
+	known    *knownLayers
+	slots    chan struct{} // one for each layer that is compressed now
 	log      hclog.Logger
 }
 
@@ -69,6 +73,8 @@ func New(cfg Config) (*Solver, error) {
 	return &Solver{
 		cfg:      cfg,
 		log:      cfg.Logger,
+		known:    newKnownLayers(),
+		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
 	}, nil
 }
@@ -98,20 +104,38 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	defer release()
 
+	shelfCtx, clear := context.WithCancel(ctx)
+	defer clear()
+	out, err := s.newShelf(shelfCtx, r)
+	if err != nil {
+		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
+	}
 	view := newProgress(s.cfg.LogLimit, progress)
-	response, err := s.run(ctx, c, r, src, view)
+	response, err := s.run(ctx, c, r, src, out, view)
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
+	}
+	if storing := out.failure(); err != nil && storing != nil {
+		return builder.SolveResult{}, infrastructure(storing, notTaken)
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
 		return builder.SolveResult{}, classify(err, view, s.cfg.StepMemory > 0)
 	}
-	return s.result(ctx, r, response)
+	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	result, err := out.publish(publishCtx, r.Tree.CommitTime(), response.ExporterResponse["containerimage.digest"])
+	if ctx.Err() != nil {
+		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil {
+		return builder.SolveResult{}, infrastructure(err, notTaken)
+	}
+	return result, nil
 }
 
 // run solves, hands what happens to view, and returns soon after ctx ends.
-func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, view *progress) (*client.SolveResponse, error) {
+func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *shelf, view *progress) (*client.SolveResponse, error) {
 	// Ends with run, so that nobody reads the tree after Solve returned.
 	solveCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
@@ -122,7 +146,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
 	go func() {
-		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, cancel, r, src), statuses)
+		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, cancel, r, src, out), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
@@ -158,17 +182,4 @@ func drain(statuses <-chan *client.SolveStatus) {
 
 func (s *Solver) registryHosts() []string {
 	return append([]string{s.cfg.RegistryHost}, s.cfg.RegistryAliases...)
-}
-
-func (s *Solver) result(ctx context.Context, r builder.SolveRequest, response *client.SolveResponse) (builder.SolveResult, error) {
-	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	result, err := s.publish(publishCtx, r, response.ExporterResponse["containerimage.digest"])
-	if ctx.Err() != nil {
-		return builder.SolveResult{}, ctx.Err()
-	}
-	if err != nil {
-		return builder.SolveResult{}, infrastructure(err, "the image was built, but the registry did not take it")
-	}
-	return result, nil
 }

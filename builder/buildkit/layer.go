@@ -1,0 +1,150 @@
+package buildkit
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/stream"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/pgzip"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// layerCompression trades a few percent of size for a third of the time.
+const layerCompression = 5
+
+// storedLayer is a layer as the registry has it.
+type storedLayer struct {
+	digest v1.Hash
+	size   int64
+	// diffID is of the layer's uncompressed bytes; empty when they are as BuildKit
+	// made them.
+	diffID v1.Hash
+}
+
+// outgoing is a layer on its way to the registry; digest and size are known
+// once it was read to its end. It is a v1.Layer that can be read once.
+type outgoing struct {
+	body    io.Reader
+	sum     hash.Hash
+	read    int64
+	started bool
+	ended   bool
+}
+
+func newOutgoing(body io.Reader) *outgoing { return &outgoing{body: body, sum: sha256.New()} }
+
+func (o *outgoing) Read(b []byte) (int, error) {
+	n, err := o.body.Read(b)
+	_, _ = o.sum.Write(b[:n]) // a hash never fails
+	o.read += int64(n)
+	o.ended = o.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
+func (o *outgoing) Close() error { return nil }
+
+// Digest implements v1.Layer.
+func (o *outgoing) Digest() (v1.Hash, error) {
+	if !o.ended {
+		return v1.Hash{}, stream.ErrNotComputed
+	}
+	return hashOf(o.sum), nil
+}
+
+// Compressed implements v1.Layer.
+func (o *outgoing) Compressed() (io.ReadCloser, error) {
+	if o.started {
+		return nil, stream.ErrConsumed
+	}
+	o.started = true
+	return o, nil
+}
+
+// Size implements v1.Layer.
+func (o *outgoing) Size() (int64, error) {
+	if !o.ended {
+		return 0, stream.ErrNotComputed
+	}
+	return o.read, nil
+}
+
+// DiffID implements v1.Layer.
+func (o *outgoing) DiffID() (v1.Hash, error) { return v1.Hash{}, stream.ErrNotComputed }
+
+// Uncompressed implements v1.Layer.
+func (o *outgoing) Uncompressed() (io.ReadCloser, error) { return nil, stream.ErrNotComputed }
+
+// MediaType implements v1.Layer.
+func (o *outgoing) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+
+func hashOf(h hash.Hash) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
+}
+
+// isCompressed tells by a layer's first bytes: those of gzip and of zstd.
+func isCompressed(layer *bufio.Reader) bool {
+	head, _ := layer.Peek(4) // a shorter one is no layer, whatever reads it will say so
+	return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) || bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd})
+}
+
+// finishLayer writes the archive from in, dated and compressed, to out, and
+// returns the hash of the dated archive. The same archive gives the same bytes
+// on every machine: blocks are of one size, however many cores work on them.
+func finishLayer(out io.Writer, in io.Reader) (v1.Hash, error) {
+	compressor, err := pgzip.NewWriterLevel(out, layerCompression)
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	compressor.ModTime = time.Unix(0, 0) // the header's "unknown"
+	sum := sha256.New()
+	buffered := bufio.NewWriterSize(io.MultiWriter(sum, compressor), 256<<10)
+	err = dateArchive(buffered, in)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err = errors.Join(err, compressor.Close()); err != nil {
+		return v1.Hash{}, err
+	}
+	return hashOf(sum), nil
+}
+
+// dateArchive copies a layer's archive and makes no time in it later than
+// catalog.TreeTime.
+func dateArchive(out io.Writer, in io.Reader) error {
+	from, to := tar.NewReader(in), tar.NewWriter(out)
+	for {
+		header, err := from.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		for _, t := range []*time.Time{&header.ModTime, &header.AccessTime, &header.ChangeTime} {
+			if t.After(catalog.TreeTime) {
+				*t = catalog.TreeTime
+			}
+		}
+		if err := to.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := io.Copy(to, from); err != nil {
+			return err
+		}
+	}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, in) // what may follow an archive's end
+	return err
+}

@@ -1,0 +1,148 @@
+package buildkit
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/opencontainers/go-digest"
+)
+
+// maxKnownLayers is how many layers are remembered, at some 300 bytes each.
+const maxKnownLayers = 10_000
+
+// knownLayers remembers what became of BuildKit's layers. It only saves time: a
+// layer that was forgotten is made again, to the same bytes.
+type knownLayers struct {
+	layers *lru.Cache[digest.Digest, storedLayer]
+}
+
+func newKnownLayers() *knownLayers {
+	layers, _ := lru.New[digest.Digest, storedLayer](maxKnownLayers) // only a size below one is an error
+	return &knownLayers{layers}
+}
+
+func (k *knownLayers) get(d digest.Digest) (storedLayer, bool) { return k.layers.Get(d) }
+func (k *knownLayers) put(d digest.Digest, layer storedLayer)  { k.layers.Add(d, layer) }
+
+// layerWriter takes one layer from BuildKit and passes it on to the registry.
+type layerWriter struct {
+	shelf  *shelf
+	status content.Status
+	in     *io.PipeWriter
+	stop   func() bool
+	done   chan struct{} // closed when the registry has the layer, or err is set
+	stored storedLayer
+	err    error
+}
+
+var errAbandoned = errors.New("BuildKit broke off in the middle of a layer")
+
+func newLayerWriter(s *shelf, o content.WriterOpts) *layerWriter {
+	out, in := io.Pipe()
+	w := &layerWriter{shelf: s, in: in, done: make(chan struct{}), status: content.Status{Ref: o.Ref, Total: o.Desc.Size}}
+	w.stop = context.AfterFunc(s.ctx, func() { _ = in.CloseWithError(context.Cause(s.ctx)) })
+	go func() {
+		defer close(w.done)
+		if w.stored, w.err = s.store(out); w.err != nil && !errors.Is(w.err, errAbandoned) {
+			s.fail(w.err)
+		}
+		// Whoever still writes must not wait for a reader.
+		_ = out.CloseWithError(errors.Join(w.err, errAbandoned))
+	}()
+	return w
+}
+
+// store uploads a layer. One that is compressed already came with a base image,
+// which is kept as it is.
+func (s *shelf) store(in io.Reader) (storedLayer, error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-s.ctx.Done():
+		return storedLayer{}, context.Cause(s.ctx)
+	}
+	layer := bufio.NewReaderSize(in, 64<<10)
+	if isCompressed(layer) {
+		return s.upload(newOutgoing(layer))
+	}
+	compressed, to := io.Pipe()
+	defer compressed.Close() //nolint:errcheck // a pipe's end closes without a fault
+	var finished storedLayer
+	made := make(chan error, 1)
+	go func() {
+		var err error
+		finished.diffID, err = finishLayer(to, layer)
+		_ = to.CloseWithError(err)
+		made <- err
+	}()
+	stored, err := s.upload(newOutgoing(compressed))
+	_ = compressed.CloseWithError(err) // lets the maker end
+	if madeErr := <-made; err == nil {
+		err = madeErr
+	}
+	if err != nil {
+		return storedLayer{}, err
+	}
+	stored.diffID = finished.diffID
+	return stored, nil
+}
+
+func (s *shelf) upload(layer *outgoing) (storedLayer, error) {
+	if err := s.pusher.Upload(s.ctx, s.tag.Repository, layer); err != nil {
+		return storedLayer{}, err
+	}
+	sum, err := layer.Digest()
+	return storedLayer{digest: sum, size: layer.read}, err
+}
+
+func (w *layerWriter) Write(b []byte) (int, error) {
+	n, err := w.in.Write(b)
+	w.status.Offset += int64(n)
+	return n, err
+}
+
+// Commit implements content.Writer.
+func (w *layerWriter) Commit(_ context.Context, size int64, expected digest.Digest, _ ...content.Opt) error {
+	defer w.stop()
+	if size > 0 && size != w.status.Offset {
+		_ = w.in.CloseWithError(errAbandoned)
+		return fmt.Errorf("%s came with %d bytes of %d: %w", expected, w.status.Offset, size, errdefs.ErrFailedPrecondition)
+	}
+	_ = w.in.Close()
+	<-w.done
+	if w.err != nil {
+		return w.err
+	}
+	w.status.Expected = expected
+	w.shelf.known.put(expected, w.stored)
+	w.shelf.putLayer(expected, w.stored)
+	return nil
+}
+
+// Close implements content.Writer. What was not committed is given up.
+func (w *layerWriter) Close() error {
+	w.stop()
+	return w.in.CloseWithError(errAbandoned)
+}
+
+// Digest implements content.Writer. BuildKit addresses what it sends by its
+// digest, and gRPC guards the way here.
+func (w *layerWriter) Digest() digest.Digest { return w.status.Expected }
+
+// Status implements content.Writer.
+func (w *layerWriter) Status() (content.Status, error) { return w.status, nil }
+
+// Truncate implements content.Writer. What went on to the registry can't be
+// taken back.
+func (w *layerWriter) Truncate(size int64) error {
+	if size == 0 && w.status.Offset == 0 {
+		return nil
+	}
+	return errdefs.ErrNotImplemented
+}

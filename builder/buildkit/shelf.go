@@ -1,0 +1,214 @@
+package buildkit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/fandoghpaas/fandogh/builder"
+)
+
+// maxDocument is the limit that registries set for manifests.
+const maxDocument = 4 << 20
+
+// shelf is where BuildKit puts a finished image: a content store that lives for
+// one solve. BuildKit exports layers as it has them, uncompressed and with the
+// times of their making. They go on to the registry while they arrive, dated and
+// compressed, once: a layer that the registry has from an earlier build is not
+// even sent. Manifests and configurations stay here for publish.
+type shelf struct {
+	unsupported
+	ctx        context.Context // of the solve
+	transport  http.RoundTripper
+	credential builder.Credential
+	tag        name.Tag
+	pusher     *remote.Pusher
+	known      *knownLayers
+	slots      chan struct{} // held while a layer is compressed
+
+	mu        sync.Mutex
+	documents map[digest.Digest][]byte
+	layers    map[digest.Digest]storedLayer // by the digest that BuildKit knows
+	err       error                         // the first of storing a layer
+}
+
+func (s *Solver) newShelf(ctx context.Context, r builder.SolveRequest) (*shelf, error) {
+	naming := []name.Option{name.StrictValidation}
+	if s.cfg.PlainHTTP {
+		naming = append(naming, name.Insecure)
+	}
+	tag, err := name.NewTag(r.Destination, naming...)
+	if err != nil {
+		return nil, err
+	}
+	pusher, err := remote.NewPusher(remote.WithTransport(s.cfg.Transport),
+		remote.WithAuth(&authn.Basic{Username: r.Credential.Username, Password: r.Credential.Password}))
+	if err != nil {
+		return nil, err
+	}
+	return &shelf{
+		ctx: ctx, transport: s.cfg.Transport, credential: r.Credential, tag: tag, pusher: pusher, known: s.known, slots: s.slots,
+		documents: map[digest.Digest][]byte{}, layers: map[digest.Digest]storedLayer{},
+	}, nil
+}
+
+// Info implements content.Store.
+func (s *shelf) Info(_ context.Context, d digest.Digest) (content.Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, isDocument := s.documents[d]
+	_, isLayer := s.layers[d]
+	if !isDocument && !isLayer {
+		return content.Info{}, fmt.Errorf("%s: %w", d, errdefs.ErrNotFound)
+	}
+	return content.Info{Digest: d}, nil
+}
+
+// Writer implements content.Store.
+func (s *shelf) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.Info(ctx, o.Desc.Digest); err == nil {
+		return nil, fmt.Errorf("%s: %w", o.Desc.Digest, errdefs.ErrAlreadyExists)
+	}
+	if !strings.HasPrefix(o.Ref, "layer-") {
+		return &documentWriter{shelf: s, status: content.Status{Ref: o.Ref, Total: o.Desc.Size}}, nil
+	}
+	if layer, ok := s.known.get(o.Desc.Digest); ok && s.has(layer.digest) {
+		s.putLayer(o.Desc.Digest, layer)
+		return nil, fmt.Errorf("%s: %w", o.Desc.Digest, errdefs.ErrAlreadyExists)
+	}
+	return newLayerWriter(s, o), nil
+}
+
+func (s *shelf) putLayer(d digest.Digest, layer storedLayer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.layers[d] = layer
+}
+
+func (s *shelf) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// failure is why a layer could not be stored, nil when all were.
+func (s *shelf) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// has asks the registry for a blob of the image's repository. Whatever is
+// wrong will be seen when the blob is stored again.
+func (s *shelf) has(blob v1.Hash) bool {
+	repository := s.tag.Repository
+	url := fmt.Sprintf("%s://%s/v2/%s/blobs/%s", repository.Scheme(), repository.RegistryStr(), repository.RepositoryStr(), blob)
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return false
+	}
+	request.SetBasicAuth(s.credential.Username, s.credential.Password)
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		return false
+	}
+	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+}
+
+// documentWriter keeps a manifest or configuration.
+type documentWriter struct {
+	shelf  *shelf
+	text   bytes.Buffer
+	status content.Status
+}
+
+func (w *documentWriter) Write(b []byte) (int, error) {
+	if w.text.Len()+len(b) > maxDocument {
+		return 0, fmt.Errorf("%s is larger than %d bytes: %w", w.status.Ref, maxDocument, errdefs.ErrOutOfRange)
+	}
+	w.status.Offset += int64(len(b))
+	return w.text.Write(b)
+}
+
+// Commit implements content.Writer.
+func (w *documentWriter) Commit(_ context.Context, _ int64, expected digest.Digest, _ ...content.Opt) error {
+	if got := w.Digest(); got != expected {
+		return fmt.Errorf("%s came as %s: %w", expected, got, errdefs.ErrFailedPrecondition)
+	}
+	w.shelf.mu.Lock()
+	defer w.shelf.mu.Unlock()
+	w.shelf.documents[expected] = w.text.Bytes()
+	return nil
+}
+
+// Digest implements content.Writer.
+func (w *documentWriter) Digest() digest.Digest {
+	return digest.FromBytes(w.text.Bytes())
+}
+
+// Status implements content.Writer.
+func (w *documentWriter) Status() (content.Status, error) { return w.status, nil }
+
+// Truncate implements content.Writer.
+func (w *documentWriter) Truncate(int64) error {
+	w.text.Reset()
+	w.status.Offset = 0
+	return nil
+}
+
+// Close implements content.Writer.
+func (w *documentWriter) Close() error { return nil }
+
+// unsupported is what an export never asks of a content store.
+type unsupported struct{}
+
+// Update implements content.Store.
+func (unsupported) Update(context.Context, content.Info, ...string) (content.Info, error) {
+	return content.Info{}, errdefs.ErrNotImplemented
+}
+
+// Walk implements content.Store.
+func (unsupported) Walk(context.Context, content.WalkFunc, ...string) error {
+	return errdefs.ErrNotImplemented
+}
+
+// Delete implements content.Store.
+func (unsupported) Delete(context.Context, digest.Digest) error { return errdefs.ErrNotImplemented }
+
+// ReaderAt implements content.Store.
+func (unsupported) ReaderAt(context.Context, ocispec.Descriptor) (content.ReaderAt, error) {
+	return nil, errdefs.ErrNotImplemented
+}
+
+// Status implements content.Store.
+func (unsupported) Status(context.Context, string) (content.Status, error) {
+	return content.Status{}, errdefs.ErrNotImplemented
+}
+
+// ListStatuses implements content.Store.
+func (unsupported) ListStatuses(context.Context, ...string) ([]content.Status, error) {
+	return nil, errdefs.ErrNotImplemented
+}
+
+// Abort implements content.Store. A writer that is closed leaves nothing.
+func (unsupported) Abort(context.Context, string) error { return nil }
