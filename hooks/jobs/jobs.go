@@ -146,6 +146,15 @@ func (w *Worker) attempt(ctx context.Context, job catalog.Job) {
 		// The lease ends by itself; then the job is done again.
 		w.Logger.Error("record how a job went", "kind", job.Kind, "job", job.ID, "error", err)
 	}
+	w.look() // it may be the next to do
+}
+
+// look has Run look at the queue again.
+func (w *Worker) look() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (w *Worker) failed(ctx context.Context, job catalog.Job, kind Kind, err error) error {
@@ -201,10 +210,7 @@ func (w *Worker) store(ctx context.Context) {
 			return
 		}
 		w.storeBatch(ctx, batch)
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.look()
 	}
 }
 

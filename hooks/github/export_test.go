@@ -1,0 +1,17 @@
+package github
+
+// ReadEvent returns the ref that an event tells of.
+func ReadEvent(event string, payload []byte) (ref, reason string, err error) {
+	a, reason, err := readEvent(event, payload)
+	return a.Ref, reason, err
+}
+
+// RepositoryOf is for tests.
+var RepositoryOf = repositoryOf
+
+// The rules of names, for tests.
+var (
+	Matches       = matches
+	BranchVersion = branchVersion
+	CompareNames  = compareNames
+)

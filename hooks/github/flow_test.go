@@ -1,0 +1,306 @@
+package github_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func wantText(t *testing.T, what, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%s: got %q, want %q in it", what, got, want)
+	}
+}
+
+func TestTagBecomesAVersion(t *testing.T) {
+	f := newForge(t)
+	f.password = "sesame-token"
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("Acme/App")
+	commit := w.commit("Dockerfile", "FROM scratch\n")
+	image := h.connect("shop", "Acme/App", func(s *catalog.GitHubSettings) { s.Token = ptr("sesame-token") })
+	w.git("tag", "-a", "-m", "annotated", "v1.0")
+	w.push("main", "v1.0")
+
+	id := h.deliver(http.StatusOK, "push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
+	h.deliver(http.StatusOK, "create", of("Acme/App", "ref", "v1.0", "ref_type", "tag"))
+	h.deliver(http.StatusOK, "release", of("Acme/App", "action", "published", "release", map[string]any{"tag_name": "v1.0"}))
+	v := h.await(image, "v1.0", catalog.Built)
+	if v.Commit != commit || v.Trigger != catalog.TriggerGitHub {
+		t.Errorf("built %+v, want commit %s", v, commit)
+	}
+	h.settled(image)
+	builds, err := h.store.ListBuilds(t.Context(), v.ID, catalog.Page{})
+	if err != nil || len(builds) != 1 {
+		t.Errorf("%d builds of one push, %v", len(builds), err)
+	}
+	eventually(t, "the last status", func() bool {
+		sent := f.sent()
+		return len(sent) > 0 && strings.Contains(sent[len(sent)-1], "success")
+	})
+	for _, s := range f.sent() {
+		wantText(t, "status", s, "Acme/App/statuses/"+commit)
+		wantText(t, "status", s, "fandogh/ann/shop v1.0 ")
+	}
+	if f.tokens[0] != "Bearer sesame-token" {
+		t.Errorf("the API was asked with %q", f.tokens[0])
+	}
+
+	// A redelivery of a delivered one does nothing.
+	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1.0","after":"` + w.git("rev-parse", "v1.0") + `"}`)
+	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "taken before") || !strings.Contains(a.Message, "version v1.0") {
+		t.Errorf("redelivery: %+v", a)
+	}
+	// A client that pushes by git finds the tag.
+	tags, err := h.repos.Tags(t.Context(), image.Ref)
+	if err != nil || len(tags) != 1 || tags[0].Commit != commit || tags[0].Object == commit {
+		t.Errorf("tags: %+v, %v", tags, err)
+	}
+}
+
+func TestBuiltVersionsNeverChange(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("acme/app")
+	first := w.commit("Dockerfile", "FROM scratch\n")
+	w.git("tag", "v1")
+	w.push("v1")
+	image := h.connect("app", "acme/app")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", first))
+	h.await(image, "v1", catalog.Built)
+
+	second := w.commit("file", "2")
+	w.git("tag", "-f", "v1")
+	w.push("v1")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", second))
+	wantText(t, "a moved tag", h.settled(image), "done: refused: version v1 is built and never changes")
+	h.deliver(http.StatusOK, "delete", of("acme/app", "ref", "v1", "ref_type", "tag"))
+	wantText(t, "a deleted tag", h.settled(image), "done: deleted on GitHub")
+	if v := h.version(image, "v1"); v.State != catalog.Built || v.Commit != first {
+		t.Errorf("v1 is %s of %s", v.State, v.Commit)
+	}
+
+	// A tag that is here already, of another commit.
+	w.git("tag", "v2")
+	w.push("v2")
+	if err := h.repos.SetTag(t.Context(), image.Ref, "v2", first); err != nil {
+		t.Fatal(err)
+	}
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", second))
+	wantText(t, "another's tag", h.settled(image), "done: refused: ")
+	if h.version(image, "v2").State != "" {
+		t.Error("v2 is built")
+	}
+}
+
+func TestFailedBuildAndItsNextTry(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("acme/app")
+	bad := w.commit("Dockerfile", "bad\n")
+	w.git("tag", "v1")
+	w.push("v1")
+	image := h.connect("app", "acme/app", func(s *catalog.GitHubSettings) { s.Token = ptr("t") })
+	f.set(func(f *forge) { f.password = "t" })
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", bad))
+	h.await(image, "v1", catalog.BuildFailed)
+	h.deliver(http.StatusOK, "create", of("acme/app", "ref", "v1", "ref_type", "tag"))
+	wantText(t, "the same push again", h.settled(image), "dealt with before: version v1, build 1")
+
+	good := w.commit("Dockerfile", "FROM scratch\n")
+	w.git("tag", "-f", "v1")
+	w.push("v1")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", good))
+	if v := h.await(image, "v1", catalog.Built); v.Commit != good {
+		t.Errorf("built %s", v.Commit)
+	}
+	eventually(t, "both ends are told", func() bool {
+		all := strings.Join(f.sent(), "\n")
+		return strings.Contains(all, bad+" failure fandogh/ann/app v1 the Dockerfile is bad") && strings.Contains(all, good+" success")
+	})
+}
+
+func TestBranches(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.hold = make(chan struct{})
+	h.run()
+	w := f.repository("acme/app")
+	w.commit("Dockerfile", "FROM scratch\n")
+	image := h.connect("app", "acme/app", func(s *catalog.GitHubSettings) { s.Branches = ptr("main feature/*") })
+	push := func(branch string) (commit, version string) {
+		commit = w.commit("file", branch+strings.Repeat("x", len(w.git("log", "--oneline"))))
+		w.push("HEAD:refs/heads/" + branch)
+		h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/heads/"+branch, commit))
+		h.settled(image)
+		return commit, strings.ReplaceAll(branch, "/", "-") + "-" + commit[:7]
+	}
+	_, running := push("main")
+	h.await(image, running, catalog.Building)
+	w.git("tag", "v1")
+	w.push("v1")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", w.git("rev-parse", "HEAD")))
+	_, waiting := push("feature/a")
+	h.await(image, waiting, catalog.Pending)
+	_, other := push("main")
+	h.await(image, other, catalog.Pending)
+	_, newest := push("feature/a")
+	if v := h.version(image, waiting); v.State != catalog.Failed {
+		t.Errorf("the superseded build is %s", v.State)
+	}
+	for version, state := range map[string]catalog.State{running: catalog.Building, "v1": catalog.Pending, other: catalog.Pending, newest: catalog.Pending} {
+		if v := h.version(image, version); v.State != state {
+			t.Errorf("%s is %s, want %s", version, v.State, state)
+		}
+	}
+	close(h.hold)
+	for _, version := range []string{running, "v1", other, newest} {
+		h.await(image, version, catalog.Built)
+	}
+	push("elsewhere")
+	wantText(t, "another branch", h.settled(image), "branch elsewhere is not built")
+}
+
+func TestMonorepo(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("acme/mono")
+	w.commit("api/Dockerfile", "FROM scratch\n")
+	w.commit("web/Dockerfile", "FROM scratch\n")
+	settings := func(dir string) func(*catalog.GitHubSettings) {
+		return func(s *catalog.GitHubSettings) {
+			s.Paths, s.Context, s.Tags = ptr(dir+" shared/**"), ptr(dir), ptr("*")
+		}
+	}
+	api, web := h.connect("api", "acme/mono", settings("api")), h.connect("web", "acme/mono", settings("web"))
+	release := func(tag string) {
+		w.git("tag", tag)
+		commit := w.push(tag)
+		h.deliver(http.StatusOK, "push", pushed("acme/mono", "refs/tags/"+tag, commit))
+		for _, image := range []catalog.Image{api, web} {
+			h.settled(image)
+			for _, v := range strings.Fields(h.versions(image)) {
+				h.await(image, v, catalog.Built)
+			}
+		}
+	}
+	release("v1")
+	w.commit("web/page", "2")
+	release("v2")
+	w.commit("shared/lib/x", "3")
+	release("v3")
+	w.commit("README", "4")
+	release("v4")
+	if got := h.versions(api); got != "v3 v1" {
+		t.Errorf("api: %s", got)
+	}
+	if got := h.versions(web); got != "v3 v2 v1" {
+		t.Errorf("web: %s", got)
+	}
+	wantText(t, "an unchanged one", h.settled(api), `no file that fits "api shared/**" differs from version v3`)
+	if options, ok := h.built.Load("ann/api:v3"); !ok || options.(catalog.BuildOptions).Context != "api" {
+		t.Errorf("built with %+v", options)
+	}
+}
+
+func TestSync(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("acme/app")
+	w.commit("Dockerfile", "FROM scratch\n")
+	for _, tag := range []string{"v1.9", "v1.10", "v1.2", "other", "v.bad..name"} {
+		if tag != "v.bad..name" {
+			w.git("tag", tag)
+		}
+	}
+	w.push("--tags")
+	h.config.SyncLimit = 2
+	h.restart()
+	h.start(h.service.Run)
+	image := h.connect("app", "acme/app")
+	if err := h.service.Sync(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	h.await(image, "v1.10", catalog.Built)
+	h.await(image, "v1.9", catalog.Built)
+	h.settled(image)
+	if h.version(image, "v1.2").State != "" {
+		t.Error("the limit was not kept")
+	}
+	if err := h.service.Sync(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	h.await(image, "v1.2", catalog.Built)
+	if got := h.versions(image); strings.Contains(got, "other") {
+		t.Errorf("built %s", got)
+	}
+}
+
+// The service that took the delivery dies before anything was done.
+func TestNothingIsLost(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	w := f.repository("acme/app")
+	commit := w.commit("Dockerfile", "FROM scratch\n")
+	w.git("tag", "v1")
+	w.push("v1")
+	image := h.connect("app", "acme/app")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", commit))
+	// The delivery was even begun by a process that is gone.
+	if _, err := h.store.ClaimJob(t.Context(), []catalog.JobKind{"github.delivery"}, "dead", time.Now(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
+	h.run()
+	h.await(image, "v1", catalog.Built)
+}
+
+func TestRemoteTrouble(t *testing.T) {
+	f := newForge(t)
+	h := newHouse(t, f)
+	h.run()
+	w := f.repository("acme/app")
+	commit := w.commit("Dockerfile", "FROM scratch\n")
+	w.git("tag", "v1")
+	w.push("v1")
+	image := h.connect("app", "acme/app")
+
+	// Private without a token: given up, and a redelivery tries again.
+	f.set(func(f *forge) { f.password = "secret" })
+	id := h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", commit))
+	wantText(t, "without a token", h.settled(image), "failed: the repository can't be read")
+	f.set(func(f *forge) { f.password = "" })
+	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1","after":"` + commit + `"}`)
+	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "is looked at") {
+		t.Errorf("redelivery of a failed one: %+v", a)
+	}
+	h.await(image, "v1", catalog.Built)
+
+	// A ref that the remote shows only later; one that never comes; one that moved on.
+	w.git("tag", "v2")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v3", commit))
+	wantText(t, "a ref that never comes", h.settled(image), "done: the ref has gone since")
+	w.push("v2")
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", strings.Repeat("1", 40)))
+	wantText(t, "a ref that moved on", h.settled(image), "done: the ref has moved on")
+
+	// A redirect to elsewhere is refused, whoever the forge is.
+	inside := newForge(t)
+	f.set(func(f *forge) {
+		f.handle = func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, inside.URL+r.URL.RequestURI(), http.StatusFound)
+			return true
+		}
+	})
+	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", commit))
+	wantText(t, "a redirect", h.settled(image), "failed: "+inside.URL+" was not asked")
+}
