@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := shared.terminate(); err != nil {
+		if err := errors.Join(shared.terminate(), shared.faults()); err != nil {
 			t.Errorf("shared daemon: %v\n%s", err, shared.logTail())
 		}
 	})
@@ -51,7 +52,11 @@ func TestScripts(t *testing.T) {
 			Setup: func(env *testscript.Env) error {
 				s := &session{daemons: map[string]*child{"shared": shared}, work: env.WorkDir}
 				env.Values[sessionKey{}] = s
-				env.Defer(func() { s.stopOwn() })
+				env.Defer(func() {
+					if err := s.stopOwn(); err != nil {
+						env.T().Fatal(err)
+					}
+				})
 				for name, value := range map[string]string{
 					"HOME": env.WorkDir, "GIT_CONFIG_GLOBAL": env.WorkDir + "/.gitconfig", "GIT_CONFIG_NOSYSTEM": "1",
 					"GIT_TERMINAL_PROMPT": "0", "DOCKER_CONFIG": env.WorkDir + "/.docker", "SHARED_DATA": shared.data,
@@ -111,12 +116,18 @@ func sessionOf(ts *testscript.TestScript) *session { return ts.Value(sessionKey{
 
 // stopOwn ends the script's own daemons in order, so that nothing of theirs
 // stays on the machine.
-func (s *session) stopOwn() {
+func (s *session) stopOwn() error {
+	var faults error
 	for name, d := range s.daemons {
-		if name != "shared" && d.terminate() != nil { // the script may have ended it already
+		if name == "shared" {
+			continue
+		}
+		if d.terminate() != nil { // the script may have ended it already
 			_ = d.kill()
 		}
+		faults = errors.Join(faults, d.faults())
 	}
+	return faults
 }
 
 // setter is what Env and TestScript have in common.
@@ -374,6 +385,22 @@ func (d *child) killBuildkitd() error {
 	out, err := exec.Command("pkill", "-KILL", "-f", "^[^ ]*buildkitd .*"+d.data).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("pkill: %w: %s", err, out)
+	}
+	return nil
+}
+
+// faults tells of what must never stand in a daemon's log: with -race the daemon,
+// which is the test binary, reports data races there, and libraries may recover
+// from a panic.
+func (d *child) faults() error {
+	text, err := os.ReadFile(d.data + ".log")
+	if err != nil {
+		return err
+	}
+	for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "a session broke"} {
+		if _, rest, found := strings.Cut(string(text), sign); found {
+			return fmt.Errorf("the log of the daemon on %s holds %s%.4000s", d.data, sign, rest)
+		}
 	}
 	return nil
 }
