@@ -23,6 +23,7 @@ var (
 	accessRead      = access{action: catalog.ActionRead}
 	accessWrite     = access{action: catalog.ActionWrite}
 	accessOwn       = access{action: catalog.ActionOwn}
+	accessAdmin     = access{action: catalog.ActionAdmin}
 )
 
 // namespaceHeader chooses a namespace other than the user's own.

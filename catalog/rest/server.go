@@ -68,7 +68,7 @@ type Config struct {
 	Logger hclog.Logger
 }
 
-// Server is the http.Handler for /api/, /fa/api/, /healthz and /readyz.
+// Server is the http.Handler for /api/, /fa/api/, /debug/pprof/, /healthz and /readyz.
 type Server struct {
 	Config
 	mux     *http.ServeMux
@@ -94,6 +94,7 @@ func New(c Config) (*Server, error) {
 		s.mux.Handle(route.method+" "+apiPrefix+route.path, s.endpoint(route))
 	}
 	s.mux.HandleFunc("GET "+apiPrefix+"openapi.yaml", s.openAPI)
+	s.mux.Handle("GET "+debugPrefix, s.endpoint(route{access: accessAdmin, handle: (*call).profile}))
 	s.mux.HandleFunc("GET /healthz", s.health)
 	s.mux.HandleFunc("GET /readyz", s.ready)
 
