@@ -88,12 +88,28 @@ type VersionFilter struct {
 	Page   Page
 }
 
+// ReadyVersion is a version that came as an image, without a build of ours.
+type ReadyVersion struct {
+	ImageID int64
+	Version string
+	Trigger Trigger
+	UserID  int64
+	Digest  string
+	Size    int64
+	At      time.Time
+}
+
 // Versions stores versions.
 type Versions interface {
 	// Version returns one version by name. Errors: NotFound.
 	Version(ctx context.Context, imageID int64, name string) (Version, error)
 	// ListVersions returns an image's versions, newest first. Errors: Invalid (state).
 	ListVersions(ctx context.Context, imageID int64, f VersionFilter) ([]Version, error)
+	// RecordVersion makes a version BUILT at once, by a build that begins and ends
+	// at r.At. A version that is BUILT with that very digest stays as it is.
+	// Errors: Invalid (name, no digest), NotFound (image), Conflict (the version is
+	// BUILT otherwise, or is being built).
+	RecordVersion(ctx context.Context, r ReadyVersion) (Version, error)
 	// DeleteVersion removes a version with its builds and steps.
 	// Errors: NotFound, Conflict (its build waits or runs).
 	DeleteVersion(ctx context.Context, versionID int64) error

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"ClaimBuild":            testClaimBuild,
 		"ClaimIsFair":           testClaimIsFair,
 		"ClaimTakesTurns":       testClaimTakesTurns,
+		"RecordVersion":         testRecordVersion,
 		"ClaimRace":             testClaimRace,
 		"QueueRace":             testQueueRace,
 		"NotBefore":             testNotBefore,

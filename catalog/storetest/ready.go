@@ -1,0 +1,58 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func testRecordVersion(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i := newImage(t, s, "ann", "app")
+	ready := catalog.ReadyVersion{
+		ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerRegistry, UserID: i.OwnerID, Digest: "sha256:d1", Size: 7, At: base,
+	}
+	v := must(s.RecordVersion(ctx, ready))(t)
+	if v.State != catalog.Built || v.Digest != ready.Digest || v.Size != 7 || v.Trigger != catalog.TriggerRegistry || v.Name != "v1" {
+		t.Errorf("got %+v", v)
+	}
+	wantEqual(t, "stored", must(s.Version(ctx, i.ID, "v1"))(t), v)
+	builds := must(s.ListBuilds(ctx, v.ID, catalog.Page{}))(t)
+	if len(builds) != 1 || builds[0].State != catalog.Built || builds[0].Outcome != catalog.OutcomeBuilt || !builds[0].StartedAt.Equal(base) ||
+		!builds[0].EndedAt.Equal(base) || builds[0].UserID != i.OwnerID {
+		t.Errorf("its builds are %+v", builds)
+	}
+	_, err := s.ClaimBuild(ctx, worker, base, base.Add(time.Minute))
+	wantCode(t, err, catalog.NotFound)
+
+	wantEqual(t, "the same again", must(s.RecordVersion(ctx, ready))(t), v)
+	other := ready
+	other.Digest = "sha256:d2"
+	_, err = s.RecordVersion(ctx, other)
+	wantCode(t, err, catalog.Conflict)
+
+	running := queue(t, s, i, "v2")
+	other.Version = "v2"
+	_, err = s.RecordVersion(ctx, other)
+	wantCode(t, err, catalog.Conflict)
+	wantEqual(t, "the running build", claim(t, s).ID, running.ID)
+	finish(t, s, running.ID, catalog.OutcomeUserError)
+	failed := must(s.RecordVersion(ctx, other))(t)
+	wantEqual(t, "after a failure", failed.State, catalog.Built)
+	wantEqual(t, "its builds", len(must(s.ListBuilds(ctx, failed.ID, catalog.Page{}))(t)), 2)
+
+	for _, bad := range []struct {
+		change func(*catalog.ReadyVersion)
+		code   catalog.Code
+	}{
+		{func(r *catalog.ReadyVersion) { r.Version = "a b" }, catalog.Invalid},
+		{func(r *catalog.ReadyVersion) { r.Digest = "" }, catalog.Invalid},
+		{func(r *catalog.ReadyVersion) { r.ImageID = 999 }, catalog.NotFound},
+	} {
+		r := catalog.ReadyVersion{ImageID: i.ID, Version: "v3", Trigger: catalog.TriggerRegistry, Digest: "sha256:d3", At: base}
+		bad.change(&r)
+		_, err := s.RecordVersion(ctx, r)
+		wantCode(t, err, bad.code)
+	}
+}
