@@ -1,0 +1,95 @@
+package notify
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks/egress"
+)
+
+// Create implements catalog.WebhookControl.
+func (s *Service) Create(ctx context.Context, w catalog.Webhook, secret string) (catalog.Webhook, string, error) {
+	if err := s.checkAddress(w.URL); err != nil {
+		return w, "", err
+	}
+	if err := checkEvents(&w); err != nil {
+		return w, "", err
+	}
+	secret, err := newSecret(secret)
+	if err != nil {
+		return w, "", err
+	}
+	w.Sealed = s.Secrets.Seal([]byte(secret), about(w.Namespace, w.URL))
+	w, err = s.Store.CreateWebhook(ctx, w)
+	w.Sealed = nil
+	return w, secret, err
+}
+
+// checkAddress refuses what could never be told. What a name resolves to is
+// checked when it is connected to.
+func (s *Service) checkAddress(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return catalog.FieldErrorf("url", "%q is no address that begins with https:// or http://", address)
+	case u.User != nil || u.Fragment != "":
+		return catalog.FieldErrorf("url", "the address must have no password and no #fragment in it; deliveries are signed with the secret")
+	case len(address) > 2000:
+		return catalog.FieldErrorf("url", "the address has more than 2000 characters")
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	private := err == nil && !egress.Public(ip) || strings.EqualFold(u.Hostname(), "localhost")
+	if private && !s.AllowPrivate {
+		return catalog.FieldErrorf("url", "%s is not an address of the public Internet; the operator of this installation has to allow such ones", u.Hostname())
+	}
+	return nil
+}
+
+func checkEvents(w *catalog.Webhook) error {
+	events := strings.FieldsFunc(w.Events, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, e := range events {
+		if !slices.Contains(catalog.WebhookEvents(), catalog.EventKind(e)) {
+			return catalog.FieldErrorf("events", "there is no event %q; the events are %v", e, catalog.WebhookEvents())
+		}
+	}
+	w.Events = strings.Join(events, " ")
+	return nil
+}
+
+// List implements catalog.WebhookControl.
+func (s *Service) List(ctx context.Context, namespace string, imageID int64) ([]catalog.Webhook, error) {
+	webhooks, err := s.Store.ListWebhooks(ctx, namespace, imageID)
+	for i := range webhooks {
+		webhooks[i].Sealed = nil
+	}
+	return webhooks, err
+}
+
+// find returns a webhook if it is one of the namespace and image.
+func (s *Service) find(ctx context.Context, namespace string, imageID, id int64) (catalog.Webhook, error) {
+	w, err := s.Store.Webhook(ctx, id)
+	if err == nil && (!strings.EqualFold(w.Namespace, namespace) || w.ImageID != imageID) {
+		err = catalog.Errorf(catalog.NotFound, "there is no such webhook")
+	}
+	return w, err
+}
+
+// Delete implements catalog.WebhookControl.
+func (s *Service) Delete(ctx context.Context, namespace string, imageID, id int64) error {
+	if _, err := s.find(ctx, namespace, imageID, id); err != nil {
+		return err
+	}
+	return s.Store.DeleteWebhook(ctx, id)
+}
+
+// Deliveries implements catalog.WebhookControl.
+func (s *Service) Deliveries(ctx context.Context, namespace string, imageID, id int64, page catalog.Page) ([]catalog.Job, error) {
+	if _, err := s.find(ctx, namespace, imageID, id); err != nil {
+		return nil, err
+	}
+	return s.Store.ListJobs(ctx, Kind, id, page)
+}

@@ -1,0 +1,293 @@
+package notify_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/hooks/notify"
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
+)
+
+// received is one request of a webhook.
+type received struct {
+	event, delivery string
+	body            string
+}
+
+// listener is an address that is told.
+type listener struct {
+	*httptest.Server
+	mu       sync.Mutex
+	got      []received
+	failures int // left to answer
+}
+
+func newListener(t *testing.T, secret string) *listener {
+	l := &listener{}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if got, want := r.Header.Get(notify.HeaderSignature), notify.Sign(body, []byte(secret)); got != want {
+			t.Errorf("signature %q, want %q", got, want)
+		}
+		var m struct {
+			Delivery  string
+			Timestamp int64
+		}
+		if err := json.Unmarshal(body, &m); err != nil || strconv.FormatInt(m.Timestamp, 10) != r.Header.Get(notify.HeaderTimestamp) || m.Delivery != r.Header.Get(notify.HeaderDelivery) {
+			t.Errorf("what is signed is not what the headers say: %s, %v", body, err)
+		}
+		if age := time.Since(time.Unix(m.Timestamp, 0)); age > time.Minute || age < -time.Minute {
+			t.Errorf("an old timestamp: %s", age)
+		}
+		l.got = append(l.got, received{r.Header.Get(notify.HeaderEvent), r.Header.Get(notify.HeaderDelivery), string(body)})
+		if l.failures > 0 {
+			l.failures--
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "thanks")
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *listener) requests() []received {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]received(nil), l.got...)
+}
+
+type house struct {
+	t       *testing.T
+	store   *sqlite.Store
+	service *notify.Service
+	config  notify.Config
+	image   catalog.Image
+}
+
+func newHouse(t *testing.T, change ...func(*notify.Config)) *house {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "fandogh.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	box, err := secrets.Open(filepath.Join(dir, "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := store.CreateUser(t.Context(), catalog.NewUser{Name: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, store: store}
+	h.image, err = store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "App"}, OwnerID: user.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := time.Millisecond
+	config := notify.Config{Store: store, Secrets: box, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, Owner: "test", Timeout: 5 * time.Second}
+	for _, c := range change {
+		c(&config)
+	}
+	h.config = config
+	h.service = notify.New(config)
+	return h
+}
+
+func (h *house) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.service.Run(ctx) }()
+	h.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			h.t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func (h *house) create(imageID int64, url, events string) catalog.Webhook {
+	h.t.Helper()
+	w, secret, err := h.service.Create(h.t.Context(), catalog.Webhook{Namespace: "ann", ImageID: imageID, URL: url, Events: events}, "a secret of sixteen or more")
+	if err != nil || w.Sealed != nil || secret != "a secret of sixteen or more" {
+		h.t.Fatalf("%+v, %q, %v", w, secret, err)
+	}
+	return w
+}
+
+// build takes a version to its end.
+func (h *house) build(version string) {
+	h.t.Helper()
+	ctx, now := h.t.Context(), time.Now()
+	if _, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: "c"}}); err != nil {
+		h.t.Fatal(err)
+	}
+	b, err := h.store.ClaimBuild(ctx, "w", now, now.Add(time.Hour))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.store.FinishBuild(ctx, b.ID, "w", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: "sha256:d", EndedAt: now}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("timed out: %s", what)
+		}
+	}
+}
+
+func (h *house) deliveries(w catalog.Webhook) []catalog.Job {
+	h.t.Helper()
+	jobs, err := h.service.Deliveries(h.t.Context(), "ann", w.ImageID, w.ID, catalog.Page{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return jobs
+}
+
+func TestEventsAreTold(t *testing.T) {
+	h := newHouse(t)
+	all, some := newListener(t, "a secret of sixteen or more"), newListener(t, "a secret of sixteen or more")
+	h.create(0, all.URL, "")
+	one := h.create(h.image.ID, some.URL, "build.finished, version.deleted")
+	// What happens while nobody runs is told later.
+	h.build("v1")
+	h.run()
+	v, err := h.store.Version(t.Context(), h.image.ID, "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.store.DeleteVersion(t.Context(), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "everything is told", func() bool { return len(all.requests()) == 4 && len(some.requests()) == 2 })
+	told := map[string]string{}
+	for _, r := range all.requests() {
+		told[r.event] = r.body
+	}
+	for _, event := range catalog.WebhookEvents() {
+		if !strings.Contains(told[string(event)], `"namespace":"ann","image":"App","version":"v1"`) {
+			t.Errorf("%s: %s", event, told[string(event)])
+		}
+	}
+	if finished := told["build.finished"]; !strings.Contains(finished, `"digest":"sha256:d"`) || !strings.Contains(finished, `"outcome":"built"`) {
+		t.Errorf("build.finished: %s", finished)
+	}
+	eventually(t, "the answers are kept", func() bool {
+		jobs := h.deliveries(one)
+		return len(jobs) == 2 && jobs[0].Answer == "200 OK: thanks" && jobs[1].State == catalog.JobDone
+	})
+}
+
+func TestRetries(t *testing.T) {
+	h := newHouse(t)
+	l := newListener(t, "a secret of sixteen or more")
+	l.failures = 5
+	w := h.create(0, l.URL, "build.finished")
+	h.run()
+	h.build("v1")
+	eventually(t, "the sixth attempt", func() bool { return len(l.requests()) == 6 })
+	for _, r := range l.requests() {
+		if r.delivery != l.requests()[0].delivery {
+			t.Errorf("delivery %s is tried as %s", l.requests()[0].delivery, r.delivery)
+		}
+	}
+	eventually(t, "it is done", func() bool { return h.deliveries(w)[0].State == catalog.JobDone })
+	l.mu.Lock()
+	l.failures = 100
+	l.mu.Unlock()
+	h.build("v2")
+	eventually(t, "it is given up", func() bool { return h.deliveries(w)[0].State == catalog.JobFailed })
+	if d := h.deliveries(w)[0]; d.Attempts != 6 || d.Answer != "503 Service Unavailable: not now" {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestPrivateAddresses(t *testing.T) {
+	h := newHouse(t, func(c *notify.Config) { c.AllowPrivate = false })
+	l := newListener(t, "")
+	for _, url := range []string{l.URL, "http://localhost/x", "http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest", "ftp://example.org/", "example.org", "https://u:p@example.org/", ""} {
+		_, _, err := h.service.Create(t.Context(), catalog.Webhook{Namespace: "ann", URL: url}, "")
+		if catalog.CodeOf(err) != catalog.Invalid {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+	// One that was allowed once, or whose name resolves to such an address, gets
+	// as far as the connection.
+	strict := h.service
+	h.config.AllowPrivate = true
+	h.service = notify.New(h.config)
+	w := h.create(0, l.URL, "build.finished")
+	h.service = strict
+	h.run()
+	h.build("v1")
+	eventually(t, "it is given up", func() bool {
+		jobs := h.deliveries(w)
+		return len(jobs) == 1 && jobs[0].State == catalog.JobFailed
+	})
+	if answer := h.deliveries(w)[0].Answer; !strings.Contains(answer, "not sent: ") || !strings.Contains(answer, "public Internet") {
+		t.Errorf("answer: %s", answer)
+	}
+	if len(l.requests()) > 0 {
+		t.Error("a private address was asked")
+	}
+}
+
+func TestControl(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	_, secret, err := h.service.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.org/a"}, "")
+	if err != nil || len(secret) < 20 {
+		t.Errorf("made %q, %v", secret, err)
+	}
+	for what, try := range map[string]struct {
+		events, secret string
+	}{"unknown event": {"build.exploded", ""}, "short secret": {"", "short"}} {
+		if _, _, err := h.service.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.org/b", Events: try.events}, try.secret); catalog.CodeOf(err) != catalog.Invalid {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	list, err := h.service.List(ctx, "ann", 0)
+	if err != nil || len(list) != 1 || list[0].Sealed != nil {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := h.service.Delete(ctx, "bob", 0, list[0].ID); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("another namespace: %v", err)
+	}
+	if err := h.service.Delete(ctx, "ann", h.image.ID, list[0].ID); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("an image: %v", err)
+	}
+	if err := h.service.Delete(ctx, "ann", 0, list[0].ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.service.Deliveries(ctx, "ann", 0, list[0].ID, catalog.Page{}); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("a deleted one: %v", err)
+	}
+}
