@@ -26,6 +26,8 @@ type Config struct {
 	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
 	Uploads  Uploads  `yaml:"uploads" envPrefix:"UPLOADS_"`
 	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
+	GitHub   GitHub   `yaml:"github" envPrefix:"GITHUB_"`
+	Webhooks Webhooks `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
 	Log      Log      `yaml:"log" envPrefix:"LOG_"`
 	Shutdown Duration `yaml:"shutdown_grace" env:"SHUTDOWN_GRACE"`
 }
@@ -95,6 +97,29 @@ type Managed struct {
 	KeepCache Size   `yaml:"keep_cache" env:"KEEP_CACHE"`
 }
 
+// GitHub sets where connected repositories are.
+type GitHub struct {
+	BaseURL      string    `yaml:"base_url" env:"BASE_URL"` // http(s)://host[:port]
+	APIURL       string    `yaml:"api_url" env:"API_URL"`   // empty: what belongs to base_url
+	SSHURL       string    `yaml:"ssh_url" env:"SSH_URL"`   // ssh://git@host[:port], for deploy keys; empty: base_url's host
+	App          GitHubApp `yaml:"app" envPrefix:"APP_"`
+	MaxDelivery  Size      `yaml:"max_delivery" env:"MAX_DELIVERY"`
+	SyncInterval Duration  `yaml:"sync_interval" env:"SYNC_INTERVAL"` // between looks at the remotes' tags
+	SyncLimit    int       `yaml:"sync_limit" env:"SYNC_LIMIT"`       // builds of one look at one repository
+}
+
+// GitHubApp names a GitHub App that administrators may connect with.
+type GitHubApp struct {
+	ID            int64  `yaml:"id" env:"ID"`   // 0: none
+	Key           string `yaml:"key" env:"KEY"` // PEM file
+	WebhookSecret string `yaml:"webhook_secret" env:"WEBHOOK_SECRET"`
+}
+
+// Webhooks sets how others are told of builds.
+type Webhooks struct {
+	AllowPrivate bool `yaml:"allow_private" env:"ALLOW_PRIVATE"` // also addresses of this machine and its network
+}
+
 // Log sets what the daemon writes to standard error.
 type Log struct {
 	Level  string `yaml:"level" env:"LEVEL"`   // trace, debug, info, warn, error
@@ -117,6 +142,7 @@ func Default() Config {
 			Parallel: 2, Timeout: Duration(time.Hour),
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 		},
+		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
 		Log:      Log{Level: "info", Format: "text"},
 		Shutdown: Duration(30 * time.Second),
 	}

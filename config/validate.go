@@ -27,7 +27,7 @@ func (c Config) Validate() error {
 	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is no host:port", c.SSH.PublicAddr)
 	for path, d := range map[string]Duration{
 		"ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
@@ -35,6 +35,7 @@ func (c Config) Validate() error {
 		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
 		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
+		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
 		"builder.parallel": int64(c.Builder.Parallel), "builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
 	} {
 		check(n > 0, path, "must be above 0")
@@ -47,10 +48,36 @@ func (c Config) Validate() error {
 	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "take certificates from files or from ACME, not both")
 	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
 	faults = append(faults, c.Builder.validateAddresses()...)
+	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is neither text nor json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)
+}
+
+// minSecret is how short a secret may be that signs deliveries.
+const minSecret = 16
+
+func (g GitHub) validate() []error {
+	var faults []error
+	check := func(ok bool, path, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("github.%s: %s", path, fmt.Sprintf(format, args...)))
+		}
+	}
+	check(isBaseURL(g.BaseURL), "base_url", "%q must be http(s)://host[:port] without a path", g.BaseURL)
+	for path, address := range map[string]struct {
+		value   string
+		schemes []string
+	}{"api_url": {g.APIURL, []string{"http", "https"}}, "ssh_url": {g.SSHURL, []string{"ssh"}}} {
+		u, err := url.Parse(address.value)
+		check(address.value == "" || err == nil && u.Host != "" && slices.Contains(address.schemes, u.Scheme), path, "%q must begin with %s://host", address.value, address.schemes[0])
+	}
+	if g.App.ID != 0 {
+		check(g.App.Key != "", "app.key", "name the file of the App's private key")
+		check(len(g.App.WebhookSecret) >= minSecret, "app.webhook_secret", "must have at least %d characters, or anybody could have things built", minSecret)
+	}
+	return append(faults, missingFiles("github.app", map[string]string{"key": g.App.Key})...)
 }
 
 func (b Builder) validateAddresses() []error {

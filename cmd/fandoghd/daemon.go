@@ -26,6 +26,8 @@ import (
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/hooks/github"
+	"github.com/fandoghpaas/fandogh/hooks/notify"
 )
 
 // daemon is every part of a running fandoghd. open makes it, run works, close
@@ -52,6 +54,8 @@ type daemon struct {
 	uploads  *hooks.Uploads
 	git      *gitserver.Server
 	rest     *rest.Server
+	github   *github.Service
+	webhooks *notify.Service
 
 	closers []func() error
 }
@@ -86,7 +90,7 @@ func (d *daemon) close() error {
 
 func (d *daemon) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.lockData, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openFaces,
+		d.lockData, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openGitHub, d.openFaces,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -211,6 +215,7 @@ func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
 func (d *daemon) serveHTTP(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/v2/", d.registry)
+	mux.Handle(webhookPath, d.github)
 	mux.Handle("/", d.rest)
 	return d.serveOn(ctx, d.httpListener, mux)
 }

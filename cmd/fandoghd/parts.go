@@ -140,11 +140,11 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.managed != nil {
 		stages = append(stages, []part{{"buildkitd", d.managed.Run}})
 	}
-	stages = append(stages, []part{
+	stages = append(stages, append([]part{
 		{"builder", d.builder.Run},
 		{"git", func(ctx context.Context) error { return d.git.Serve(ctx, d.sshListener) }},
 		{"reconcile", d.reconcile},
-	})
+	}, d.hookParts()...))
 	return runStages(ctx, stages...)
 }
 
