@@ -153,7 +153,7 @@ func TestPing(t *testing.T) {
 func TestNothingElseIsServed(t *testing.T) {
 	w := newWorld(t)
 	w.image("alice", "app")
-	for _, path := range []string{"/v2/alice/app", "/v2/app/manifests/1", "/v2/alice/app/more/manifests/1", "/v2/alice/../bob/app/tags/list", "/v2/alice/app/referrers/x"} {
+	for _, path := range []string{"/v2/alice/app", "/v2/app/manifests/1", "/v2/alice/app/more/manifests/1", "/v2/alice/../bob/app/tags/list", "/v2/alice/app/referrers"} {
 		w.expect("GET", path, alice, http.StatusNotFound, "NAME_UNKNOWN")
 	}
 }

@@ -24,6 +24,15 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.fail(w, req, err)
 		return
 	}
+	if m := referrersRoute.FindStringSubmatch(req.URL.Path); m != nil && req.Method == http.MethodGet {
+		handler, err := r.listReferrers(req, id, m[1], m[2])
+		if err != nil {
+			r.fail(w, req, err)
+			return
+		}
+		handler.ServeHTTP(w, req)
+		return
+	}
 	var match mux.RouteMatch
 	if !routes.Match(req, &match) || match.MatchErr != nil {
 		r.fail(w, req, catalog.Errorf(catalog.NotFound, "the registry has nothing at this address"))
@@ -58,11 +67,17 @@ func (r *Registry) allow(req *http.Request, id catalog.Identity, route string, v
 	case v2.RouteNameCatalog:
 		return r.app, catalog.Authorize(ctx, r.store, id, catalog.ActionAdmin, catalog.Target{})
 	}
+	read := req.Method == http.MethodGet || req.Method == http.MethodHead
 	image, err := r.image(ctx, id, vars["name"])
+	if catalog.CodeOf(err) == catalog.NotFound && id.Build == nil && (!read && route == v2.RouteNameManifest || strings.HasPrefix(route, v2.RouteNameBlobUpload)) {
+		image, err = r.newImage(ctx, id, vars["name"])
+	}
 	if err != nil {
 		return nil, err
 	}
-	read := req.Method == http.MethodGet || req.Method == http.MethodHead
+	if err := r.use(digestsOf(req, vars)...); err != nil {
+		return nil, err
+	}
 	switch {
 	case route == v2.RouteNameTags:
 		return r.tags(image), nil
@@ -71,7 +86,7 @@ func (r *Registry) allow(req *http.Request, id catalog.Identity, route string, v
 	case route == v2.RouteNameManifest && read:
 		return r.app, r.allowPull(req, id, image, vars["reference"])
 	case route == v2.RouteNameManifest:
-		return r.app, r.allowPut(ctx, id, image, vars["reference"])
+		return r.putManifest(id, image, vars["reference"]), r.allowPut(ctx, id, image, vars["reference"])
 	case route == v2.RouteNameBlob && read:
 		return r.app, nil
 	default:
@@ -99,6 +114,28 @@ func (r *Registry) image(ctx context.Context, id catalog.Identity, repository st
 	return catalog.Image{}, err
 }
 
+// newImage stands for an image that a push is about to make. Errors: NotFound
+// for who may not know the namespace, Forbidden, Invalid.
+func (r *Registry) newImage(ctx context.Context, id catalog.Identity, repository string) (catalog.Image, error) {
+	namespace, name, _ := strings.Cut(repository, "/")
+	ref := catalog.ImageRef{Namespace: namespace, Name: name}
+	if err := catalog.Authorize(ctx, r.store, id, catalog.ActionWrite, catalog.Target{Namespace: namespace, Image: name}); err != nil {
+		return catalog.Image{}, err
+	}
+	return catalog.Image{Ref: ref}, ref.Validate()
+}
+
+// digestsOf returns the digests a request's address names.
+func digestsOf(req *http.Request, vars map[string]string) (found []digest.Digest) {
+	query := req.URL.Query()
+	for _, text := range []string{vars["digest"], vars["reference"], query.Get("digest"), query.Get("mount")} {
+		if d, err := digest.Parse(text); err == nil {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
 // allowPull lets pulls by tag see built versions only, each with the digest the
 // catalog recorded: a tag that a failed build left behind is never served. A
 // digest is served if the repository holds it.
@@ -124,9 +161,10 @@ func (r *Registry) allowPull(req *http.Request, id catalog.Identity, image catal
 	return nil
 }
 
-// allowPut lets a build store its own version and the manifests it consists of.
+// allowPut lets a build store its own version and the manifests it consists of,
+// and a user what putManifest then looks at.
 func (r *Registry) allowPut(ctx context.Context, id catalog.Identity, image catalog.Image, ref string) error {
-	if _, err := digest.Parse(ref); err == nil {
+	if _, err := digest.Parse(ref); err == nil || id.Build == nil {
 		return r.allowPush(ctx, id, image, "")
 	}
 	version, err := r.store.Version(ctx, image.ID, ref)
@@ -141,14 +179,14 @@ func (r *Registry) allowPut(ctx context.Context, id catalog.Identity, image cata
 
 func (r *Registry) allowPush(ctx context.Context, id catalog.Identity, image catalog.Image, version string) error {
 	target := catalog.Target{Namespace: image.Ref.Namespace, Image: image.Ref.Name, Version: version}
-	err := catalog.Authorize(ctx, r.store, id, catalog.ActionPushResult, target)
-	if catalog.CodeOf(err) != catalog.Forbidden {
-		return err
+	if id.Build == nil {
+		return catalog.Authorize(ctx, r.store, id, catalog.ActionWrite, target)
 	}
-	if id.Build != nil {
+	err := catalog.Authorize(ctx, r.store, id, catalog.ActionPushResult, target)
+	if catalog.CodeOf(err) == catalog.Forbidden {
 		return catalog.Errorf(catalog.Forbidden, "this build may store only version %s of %s", id.Build.Version, id.Build.Image)
 	}
-	return catalog.Errorf(catalog.Forbidden, "images come here from builds only: git push a tag of %s, and Fandogh builds and stores it", image.Ref)
+	return err
 }
 
 func pushes(id catalog.Identity, image catalog.Image) bool {

@@ -9,7 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
@@ -43,6 +45,9 @@ type Registry struct {
 	// Grants are the credentials of running builds.
 	Grants Grants
 
+	dir       string
+	recording sync.Mutex // held while a pushed manifest becomes a version
+
 	store  Store
 	auth   catalog.Authenticator
 	logger hclog.Logger
@@ -67,7 +72,7 @@ func New(c Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
+	r := &Registry{dir: dir, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
 	r.driver = filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: storageThreads})
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
 		return nil, errors.Join(fmt.Errorf("open registry storage: %w", err), r.Close())
@@ -127,7 +132,7 @@ func (r *Registry) DeleteImage(ctx context.Context, ref catalog.ImageRef) error 
 	if !ok {
 		return catalog.Errorf(catalog.Internal, "the registry's storage can't remove a repository")
 	}
-	return ignoreMissing(remover.Remove(ctx, name))
+	return errors.Join(ignoreMissing(remover.Remove(ctx, name)), os.RemoveAll(r.referrersOf(ref)))
 }
 
 // DeleteVersion removes a version's tag. No such tag is no error.

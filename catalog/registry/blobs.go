@@ -1,0 +1,129 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// blobsDir is where the distribution project's filesystem layout keeps blobs,
+// manifests among them: <algorithm>/<2 digits>/<hex>/data.
+const blobsDir = "docker/registry/v2/blobs"
+
+// usesLock is held, shared, while blobs are marked as in use, and exclusively
+// while one is removed. It is a file, because admin commands are processes of
+// their own.
+const usesLock = "uses.lock"
+
+func (r *Registry) blobPath(d digest.Digest) string {
+	hex := d.Encoded()
+	return filepath.Join(r.dir, filepath.FromSlash(blobsDir), d.Algorithm().String(), hex[:2], hex, "data")
+}
+
+// use marks blobs as in use now, so that the collector leaves them alone for
+// its grace time: a client that was told of a blob does not send it again. A
+// blob's time of change is the mark.
+func (r *Registry) use(digests ...digest.Digest) error {
+	unlock, err := r.lockUses(unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now := time.Now()
+	for _, d := range digests {
+		if d.Validate() != nil {
+			continue // the app refuses it in its own words
+		}
+		if err := os.Chtimes(r.blobPath(d), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockUses opens the lock anew each time: a lock belongs to an open file.
+func (r *Registry) lockUses(how int) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(r.dir, usesLock), os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), how); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // closing gives the lock back
+}
+
+// manifestOf reads a stored manifest's references. Errors: NotFound.
+func (r *Registry) manifestOf(d digest.Digest) (m manifestParts, size int64, err error) {
+	if err := d.Validate(); err != nil {
+		return m, 0, catalog.Wrap(catalog.NotFound, err, "%s is no digest", d)
+	}
+	data, err := os.ReadFile(r.blobPath(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, 0, catalog.Wrap(catalog.NotFound, err, "there is no manifest %s", d)
+	}
+	if err != nil {
+		return m, 0, err
+	}
+	return m, int64(len(data)), json.Unmarshal(data, &m)
+}
+
+// reach adds to found a manifest and all it refers to, with sizes in bytes.
+// What is missing is left out.
+func (r *Registry) reach(d digest.Digest, found map[digest.Digest]int64) error {
+	if _, known := found[d]; known {
+		return nil
+	}
+	m, size, err := r.manifestOf(d)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	found[d] = size
+	for _, part := range m.blobs() {
+		if part.Digest.Validate() != nil {
+			continue
+		}
+		info, err := os.Stat(r.blobPath(part.Digest))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a layer that is kept elsewhere
+		}
+		if err != nil {
+			return err
+		}
+		found[part.Digest] = info.Size()
+	}
+	for _, child := range m.Manifests {
+		if err := r.reach(child.Digest, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytesOf returns what an image takes: its manifests, configurations and layers.
+func (r *Registry) bytesOf(d digest.Digest) (total int64, err error) {
+	found := map[digest.Digest]int64{}
+	if err := r.reach(d, found); err != nil {
+		return 0, err
+	}
+	for _, size := range found {
+		total += size
+	}
+	return total, nil
+}
