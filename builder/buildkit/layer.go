@@ -19,8 +19,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// layerCompression trades a few percent of size for a third of the time.
-const layerCompression = 5
+// layerCompression takes a third of the time that gzip's usual level takes, for
+// layers that are 1 to 14 percent larger.
+const layerCompression = 3
 
 // storedLayer is a layer as the registry has it.
 type storedLayer struct {
