@@ -35,6 +35,7 @@ const patience = 90 * time.Second
 
 func TestScripts(t *testing.T) {
 	toolsOnPath(t)
+	fandoghOnPath(t)
 	shared := newChild(t.TempDir())
 	if err := shared.start(); err != nil {
 		t.Fatal(err)
@@ -75,6 +76,10 @@ func TestScripts(t *testing.T) {
 				"user":       cmdUser,
 				"app":        cmdApp,
 				"eventually": cmdEventually,
+				"exits":      cmdExits,
+				"zip":        cmdZip,
+				"steps":      cmdSteps,
+				"busybox":    cmdBusybox,
 			},
 		})
 	})
@@ -194,11 +199,7 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
-	busybox, err := exec.LookPath("busybox")
-	ts.Check(err)
-	binary, err := os.ReadFile(busybox)
-	ts.Check(err)
-	ts.Check(os.WriteFile(filepath.Join(dir, "busybox"), binary, 0o755))
+	cmdBusybox(ts, false, args)
 	for _, git := range [][]string{
 		{"init", "-q"}, {"add", "-A"}, {"commit", "-q", "-m", "first"},
 		{"remote", "add", "fandogh", ts.Getenv("GIT") + "/" + ts.Getenv("USER") + "/" + filepath.Base(dir)},
