@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/klauspost/compress/zlib"
@@ -326,6 +328,61 @@ func TestDeepChainsStayInMemoryBounds(t *testing.T) {
 	}
 	if in.find(base) == nil {
 		t.Error("the end of the chain is not what it should be")
+	}
+}
+
+// bomb is a base of a mebibyte and deltas of a few bytes that each copy it whole.
+func bomb(typ plumbing.ObjectType, base string, deltas int) []byte {
+	var b packBuilder
+	h := b.add(typ, base)
+	size := binary.AppendUvarint(nil, uint64(len(base)))
+	for i := range deltas {
+		result := binary.AppendUvarint(nil, uint64(len(base)+4))
+		insert := binary.BigEndian.AppendUint32([]byte{4}, uint32(i))
+		delta := append(slices.Concat(size, result), 0xf0, byte(len(base)), byte(len(base)>>8), byte(len(base)>>16))
+		b.raw(plumbing.REFDeltaObject, len(delta)+len(insert), h[:], append(delta, insert...))
+	}
+	return b.pack()
+}
+
+func TestBombs(t *testing.T) {
+	limits := Limits{PackBytes: 64 << 10, ObjectBytes: 2 << 20}
+	var limit *LimitError
+	for name, pack := range map[string][]byte{
+		"deltas": bomb(plumbing.BlobObject, strings.Repeat("x", 1<<20), 100),
+		"blobs": func() []byte {
+			var b packBuilder
+			for i := range 20 {
+				b.add(plumbing.BlobObject, strings.Repeat("x", 1<<20+i))
+			}
+			return b.pack()
+		}(),
+	} {
+		if _, err := receive(t, pack, limits); !errors.As(err, &limit) || limit.What != "inflated" {
+			t.Errorf("%s: %d bytes of pack gave %v", name, len(pack), err)
+		}
+	}
+	var b packBuilder
+	b.raw(plumbing.TreeObject, maxStructured+1, nil, []byte("nothing of that size"))
+	if _, err := receive(t, b.pack(), Limits{}); !errors.As(err, &limit) || limit.What != "structured" {
+		t.Errorf("a huge tree gave %v", err)
+	}
+}
+
+// The client that hung up must not be worked for.
+func TestResolveStops(t *testing.T) {
+	in, err := Receive(bytes.NewReader(bomb(plumbing.BlobObject, strings.Repeat("x", 1<<20), 2000)), t.TempDir(), Limits{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close() //nolint:errcheck // read only
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := in.Resolve(ctx, &Store{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("gave %v", err)
+	}
+	if done := in.inflated.Load() >> 20; done > 1000 {
+		t.Errorf("went on for %d objects", done)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/klauspost/compress/zlib"
@@ -20,14 +21,22 @@ import (
 
 // Limits bound what one pack may bring. Zero: no limit.
 type Limits struct {
-	PackBytes   int64 // of the pack as it is sent
+	PackBytes   int64 // of the pack as it is sent; all objects together may inflate to maxInflation times as much
 	ObjectBytes int64 // of one object, inflated
 	Objects     int64
 }
 
+// maxInflation bounds the work that a small pack can ask for. Long histories of
+// large files that change little come to about 100.
+const maxInflation = 200
+
+// maxStructured bounds one tree, commit or tag in bytes, as these are held in
+// memory while they are checked. A tree of a million files stays below.
+const maxStructured = 64 << 20
+
 // LimitError tells that a pack is over one of its limits.
 type LimitError struct {
-	What  string // "pack", "object" or "objects"
+	What  string // "pack", "object", "objects", "structured" or "inflated"
 	Limit int64
 }
 
@@ -38,6 +47,10 @@ func (e *LimitError) Error() string {
 		return fmt.Sprintf("the push has more than %d objects, which is the limit", e.Limit)
 	case "object":
 		return fmt.Sprintf("the push has a file above the limit of %s", byteSize(e.Limit))
+	case "structured":
+		return fmt.Sprintf("the push has a directory, commit or tag object above the limit of %s", byteSize(e.Limit))
+	case "inflated":
+		return fmt.Sprintf("the push unpacks to more than %s, which is the limit", byteSize(e.Limit))
 	}
 	return fmt.Sprintf("the push is above the limit of %s", byteSize(e.Limit))
 }
@@ -76,6 +89,7 @@ type Incoming struct {
 	entries  []entry
 	deltas   []int32 // entries to resolve
 	sorted   []int32 // entries by hash, once resolved
+	inflated atomic.Int64
 
 	mu      sync.Mutex
 	links   map[plumbing.Hash]plumbing.ObjectType
@@ -211,6 +225,10 @@ func (in *Incoming) readObject(p *packReader) error {
 	if in.limits.ObjectBytes > 0 && e.size > in.limits.ObjectBytes {
 		return &LimitError{"object", in.limits.ObjectBytes}
 	}
+	structured := !e.typ.IsDelta() && e.typ != plumbing.BlobObject
+	if err := in.countInflated(e.size, structured); err != nil {
+		return err
+	}
 	w := io.Discard
 	var hasher plumbing.Hasher
 	var content *bytes.Buffer
@@ -240,6 +258,17 @@ func (in *Incoming) readObject(p *packReader) error {
 	p.mark()
 	e.crc = p.source.crc
 	in.entries = append(in.entries, e)
+	return nil
+}
+
+// countInflated refuses an object that is too much, before it is made.
+func (in *Incoming) countInflated(size int64, structured bool) error {
+	if structured && size > maxStructured {
+		return &LimitError{"structured", maxStructured}
+	}
+	if limit := in.limits.PackBytes * maxInflation; in.inflated.Add(size) > limit && limit > 0 {
+		return &LimitError{"inflated", limit}
+	}
 	return nil
 }
 

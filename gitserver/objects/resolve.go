@@ -110,10 +110,7 @@ func (r *resolver) run(ctx context.Context) error {
 				if isDelta[i] {
 					continue
 				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := r.tree(int32(i)); err != nil {
+				if err := r.tree(ctx, int32(i)); err != nil {
 					return err
 				}
 			}
@@ -133,7 +130,9 @@ type frame struct {
 	kids  []int32
 }
 
-func (r *resolver) tree(root int32) error {
+// tree rebuilds all that is made from one whole object. A few bytes of deltas may
+// ask for hours of work, so it looks at ctx before each one.
+func (r *resolver) tree(ctx context.Context, root int32) error {
 	kids := r.children(root)
 	if len(kids) == 0 {
 		return nil
@@ -142,6 +141,9 @@ func (r *resolver) tree(root int32) error {
 	stack := []frame{{entry: root, kids: kids}}
 	var held int64
 	for len(stack) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		top := &stack[len(stack)-1]
 		if len(top.kids) == 0 {
 			held -= int64(len(top.data))
@@ -161,7 +163,7 @@ func (r *resolver) tree(root int32) error {
 			held -= int64(len(top.data))
 			top.data = nil
 		}
-		data, err := r.patch(base, kid)
+		data, err := r.patch(base, kid, typ)
 		if err != nil {
 			return err
 		}
@@ -198,7 +200,7 @@ func (r *resolver) rebuild(stack []frame) error {
 	}
 	for _, f := range stack[from+1:] {
 		var err error
-		if data, err = r.patch(data, f.entry); err != nil {
+		if data, err = r.patch(data, f.entry, r.in.entries[f.entry].typ); err != nil {
 			return err
 		}
 	}
@@ -216,9 +218,16 @@ func (r *resolver) stored(i int32) ([]byte, error) {
 	return inflate(r.in.file, offset+h.length, h.size)
 }
 
-func (r *resolver) patch(base []byte, i int32) ([]byte, error) {
+func (r *resolver) patch(base []byte, i int32, typ plumbing.ObjectType) ([]byte, error) {
 	delta, err := r.stored(i)
 	if err != nil {
+		return nil, err
+	}
+	_, size, err := deltaSizes(delta)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.in.countInflated(size, typ != plumbing.BlobObject); err != nil {
 		return nil, err
 	}
 	return applyDelta(base, delta, r.in.limits.ObjectBytes)
