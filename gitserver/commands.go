@@ -29,7 +29,7 @@ type verb struct {
 	name   string
 	usage  string // its arguments
 	help   string
-	args   int // how many arguments it takes at least and at most
+	args   int // how many arguments it takes; -2: two or more
 	action catalog.Action
 	run    func(c *client, ctx context.Context, ref catalog.ImageRef, args []string) error
 }
@@ -116,17 +116,18 @@ func (c *client) authorize(ctx context.Context, action catalog.Action, ref catal
 }
 
 func (c *client) runVerb(ctx context.Context, args []string) error {
+	verbs := c.verbs()
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == args[0] })
 	if i < 0 {
 		return catalog.Errorf(catalog.Invalid, "there is no command %q and no shell here; run %s to see what there is", args[0], c.sshCommand("help"))
 	}
 	v, args := verbs[i], args[1:]
 	plain := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "-f" && v.name == "logs" })
-	if len(plain) != v.args {
+	if v.args >= 0 && len(plain) != v.args || len(plain) < -v.args {
 		return catalog.Errorf(catalog.Invalid, "use it as: %s", strings.TrimSpace(v.name+" "+v.usage))
 	}
 	var ref catalog.ImageRef
-	if v.args > 0 {
+	if v.args != 0 {
 		var err error
 		if ref, err = parseRepository(plain[0], c.id.User.Name); err != nil {
 			return err
@@ -172,7 +173,7 @@ func (c *client) greet() error {
 func (c *client) help() error {
 	return c.table(func(w io.Writer) {
 		fmt.Fprintf(w, "Commands, as in: %s\n\n", c.sshCommand("images"))
-		for _, v := range verbs {
+		for _, v := range c.verbs() {
 			fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.usage), v.help)
 		}
 		fmt.Fprintf(w, "  help\tshow this\n\nIMAGE is app, or namespace/app.\n")

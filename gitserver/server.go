@@ -24,6 +24,7 @@ type Config struct {
 	Receiver     catalog.PostReceiver
 	Logs         catalog.BuildLogs
 	Control      catalog.BuildControl
+	GitHub       catalog.GitHubControl // nil: without its commands
 	HostKeyFile  string // made at the first start, mode 0600
 	Address      string // "host:port" as users reach it, for hints; "" names no host
 

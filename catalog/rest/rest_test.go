@@ -69,6 +69,7 @@ func newWorld(t testing.TB, changes ...func(*rest.Config)) *world {
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
 	}
+	w.connectGitHub(&config)
 	for _, change := range changes {
 		change(&config)
 	}

@@ -11,8 +11,9 @@ type route struct {
 
 func routes() []route {
 	const (
-		image   = "images/{name}"
-		version = image + "/versions/{version}"
+		namespace = "namespaces/{namespace}"
+		image     = "images/{name}"
+		version   = image + "/versions/{version}"
 	)
 	return []route{
 		{"POST", "tokens", accessOpen, accept((*call).createToken)},
@@ -28,9 +29,9 @@ func routes() []route {
 
 		{"GET", "namespaces", accessSelfRead, answer((*call).listNamespaces)},
 		{"POST", "namespaces", accessSelfWrite, accept((*call).createNamespace)},
-		{"GET", "namespaces/{namespace}/members", accessRead, answer((*call).listMembers)},
-		{"PUT", "namespaces/{namespace}/members/{user}", accessOwn, accept((*call).setMember)},
-		{"DELETE", "namespaces/{namespace}/members/{user}", accessOwn, (*call).deleteMember},
+		{"GET", namespace + "/members", accessRead, answer((*call).listMembers)},
+		{"PUT", namespace + "/members/{user}", accessOwn, accept((*call).setMember)},
+		{"DELETE", namespace + "/members/{user}", accessOwn, (*call).deleteMember},
 
 		{"GET", "images", accessRead, answer((*call).listImages)},
 		{"POST", "images", accessWrite, accept((*call).createImage)},
@@ -46,5 +47,22 @@ func routes() []route {
 
 		{"GET", version + "/builds", accessRead, answer((*call).builds)},
 		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
+
+		{"GET", "events", accessRead, (*call).events},
+
+		{"GET", image + "/github", accessRead, answer((*call).githubStatus)},
+		{"PUT", image + "/github", accessOwn, accept((*call).githubConnect)},
+		{"DELETE", image + "/github", accessOwn, (*call).githubDisconnect},
+		{"POST", image + "/github/sync", accessWrite, answer((*call).githubSync)},
+
+		// An address may be a secret by itself, so that only owners see it.
+		{"GET", image + "/webhooks", accessOwn, answer((*call).listWebhooks)},
+		{"POST", image + "/webhooks", accessOwn, accept((*call).createWebhook)},
+		{"DELETE", image + "/webhooks/{id}", accessOwn, (*call).deleteWebhook},
+		{"GET", image + "/webhooks/{id}/deliveries", accessOwn, answer((*call).webhookDeliveries)},
+		{"GET", namespace + "/webhooks", accessOwn, answer((*call).listWebhooks)},
+		{"POST", namespace + "/webhooks", accessOwn, accept((*call).createWebhook)},
+		{"DELETE", namespace + "/webhooks/{id}", accessOwn, (*call).deleteWebhook},
+		{"GET", namespace + "/webhooks/{id}/deliveries", accessOwn, answer((*call).webhookDeliveries)},
 	}
 }

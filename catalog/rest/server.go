@@ -57,6 +57,8 @@ type Config struct {
 	Contents Contents
 	Uploads  catalog.Uploader
 	Remover  Remover
+	GitHub   catalog.GitHubControl
+	Webhooks catalog.WebhookControl
 	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string
@@ -74,13 +76,14 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all routes
 	limiter *limiter
+	ending  chan struct{} // closed when streams must end
 }
 
 // New builds the API. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Remover": c.Remover == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)
@@ -89,7 +92,7 @@ func New(c Config) (*Server, error) {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits)}
+	s := &Server{Config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits), ending: make(chan struct{})}
 	for _, route := range routes() {
 		s.mux.Handle(route.method+" "+apiPrefix+route.path, s.endpoint(route))
 	}
@@ -112,6 +115,10 @@ func New(c Config) (*Server, error) {
 	})
 	return s, nil
 }
+
+// EndStreams ends the event streams, which would go on forever. Their clients
+// connect again. Call it once, when the server is to stop.
+func (s *Server) EndStreams() { close(s.ending) }
 
 const (
 	apiPrefix = "/api/"

@@ -75,6 +75,7 @@ func newTestServer(t *testing.T) *testServer {
 	t.Cleanup(func() { stop(); must(<-ran) })
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
+		GitHub: struct{ catalog.GitHubControl }{}, Webhooks: struct{ catalog.WebhookControl }{},
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
 		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
 	})

@@ -213,6 +213,8 @@ func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
 
 // serveHTTP serves REST and registry until ctx ends.
 func (d *daemon) serveHTTP(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, d.rest.EndStreams)
+	defer stop()
 	mux := http.NewServeMux()
 	mux.Handle("/v2/", d.registry)
 	mux.Handle(webhookPath, d.github)

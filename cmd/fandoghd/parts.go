@@ -94,7 +94,7 @@ func (d *daemon) openFaces(context.Context) error {
 	var err error
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
-		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
+		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
 		HostKeyFile:  d.config.DataPath("ssh_host_ed25519_key"),
 		Address:      d.addresses.PublicSSH,
 		MaxPackBytes: int64(c.MaxPack), MaxObjectBytes: int64(c.MaxObject), MaxObjects: int64(c.MaxObjects),
@@ -117,7 +117,7 @@ func (d *daemon) openFaces(context.Context) error {
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads,
 		Store:   d.store, Auth: d.accounts, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: remover{d},
+		Contents: d.registry, Remover: remover{d}, GitHub: d.github, Webhooks: d.webhooks,
 		RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{
 			{Name: "database", Ping: d.store.Ping},

@@ -1,0 +1,96 @@
+package rest
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+// events lists what happened in the namespace within the last week, oldest
+// first, or streams it on and on. Unlike other lists it goes forward: after
+// names the last event that is known.
+func (c *call) events() error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	after := page.Before
+	if wantsEvents(c.r) {
+		return c.streamEvents(after)
+	}
+	events, err := c.Store.EventsAfter(c.r.Context(), c.namespace, after, page.Limit)
+	if err != nil {
+		return err
+	}
+	if len(events) == page.Limit {
+		c.linkNext(events[len(events)-1].ID)
+	}
+	c.send(convertAll(events, eventOf))
+	return nil
+}
+
+// streamEvents sends events until the client goes away, from what after or
+// Last-Event-ID names, else from now on.
+func (c *call) streamEvents(after int64) (err error) {
+	ctx := c.r.Context()
+	switch last := c.r.Header.Get("Last-Event-ID"); {
+	case last != "":
+		if after, err = strconv.ParseInt(last, 10, 64); err != nil || after < 0 {
+			return catalog.FieldErrorf("Last-Event-ID", "Last-Event-ID must be the number of an event")
+		}
+	case after == 0:
+		if after, err = c.Store.LastEvent(ctx); err != nil {
+			return err
+		}
+	}
+	stream := newEvents(c.w)
+	defer stream.close()
+	for {
+		news := c.Store.NewEvents()
+		after, err = c.sendEvents(stream, after)
+		if err != nil {
+			// The status is sent; ending makes clients reconnect.
+			requestLogger(ctx).Debug("event stream broke off", "error", err)
+			return nil
+		}
+		select {
+		case <-news:
+		case <-c.ending:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// sendEvents sends all events after one and returns the last.
+func (c *call) sendEvents(stream *events, after int64) (int64, error) {
+	for {
+		more, err := c.Store.EventsAfter(c.r.Context(), c.namespace, after, 0)
+		if err != nil || len(more) == 0 {
+			return after, err
+		}
+		var b strings.Builder
+		for _, e := range more {
+			data, err := json.Marshal(eventOf(e))
+			if err != nil {
+				return after, err
+			}
+			writeEvent(&b, string(e.Kind), strconv.FormatInt(e.ID, 10), string(data))
+			after = e.ID
+		}
+		if err := stream.send(b.String()); err != nil {
+			return after, err
+		}
+	}
+}
+
+func eventOf(e catalog.Event) api.Event {
+	return api.Event{
+		ID: e.ID, Event: string(e.Kind), At: api.Time{Time: e.At}, Image: e.Image.Name, Version: e.Version, State: string(e.State), Commit: e.Commit,
+		Digest: e.Digest, Build: e.Number, Trigger: string(e.Trigger), Outcome: string(e.Outcome), Message: e.Message,
+	}
+}
