@@ -11,7 +11,7 @@ GOLANGCI_VERSION := v2.15.0
 RUN_PACKAGES := runc containernetworking-plugins iptables
 TEST_PACKAGES := busybox-static skopeo openssh-client git curl openssl procps
 
-.PHONY: build demo run test lint bench fuzz packages test-packages tools clean
+.PHONY: build demo run test torture lint bench fuzz packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	GOBIN=$(BIN) go install ./cmd/... tool
@@ -24,6 +24,10 @@ run: packages build ## the daemon in the foreground, on embedded defaults
 
 test: packages test-packages tools ## every test
 	FANDOGH_TEST_TOOLS=$(BIN) go test -timeout 10m ./...
+
+torture: packages test-packages tools ## kills daemons at random under load for TORTURE_TIME, 10m by default
+	@$(call install,sqlite3)
+	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 	$< run ./...
