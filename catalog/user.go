@@ -106,8 +106,9 @@ type Users interface {
 // Authenticator proves who asks. It is safe for concurrent use.
 type Authenticator interface {
 	// ByPassword accepts a user's password, or one of the user's tokens in its
-	// place. Errors: Unauthorized, RateLimited.
-	ByPassword(ctx context.Context, name, secret string) (Identity, error)
+	// place. from is the client's host:port, to limit guessing by, or empty. An
+	// error that is RateLimited has a RetryAfter. Errors: Unauthorized, RateLimited.
+	ByPassword(ctx context.Context, from, name, secret string) (Identity, error)
 	// ByToken accepts a token. Errors: Unauthorized.
 	ByToken(ctx context.Context, secret string) (Identity, error)
 }

@@ -43,7 +43,7 @@ func New(c Config) *Service {
 		users:    c.Users,
 		now:      c.Now,
 		hashing:  make(chan struct{}, runtime.GOMAXPROCS(0)),
-		throttle: &throttle{failures: newLRU[string, failures](maxThrottled)},
+		throttle: newThrottle(),
 		verified: v,
 	}
 }

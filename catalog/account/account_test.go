@@ -2,6 +2,8 @@ package account_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -63,14 +65,14 @@ func wantCode(t *testing.T, what string, err error, code catalog.Code) {
 
 func login(t *testing.T, s *account.Service, name, secret string) error {
 	t.Helper()
-	_, err := s.ByPassword(t.Context(), name, secret)
+	_, err := s.ByPassword(t.Context(), "", name, secret)
 	return err
 }
 
 func TestByPassword(t *testing.T) {
 	s, store, _, ann := start(t)
 	for range 2 { // hashed, then remembered
-		id, err := s.ByPassword(t.Context(), "ann", password)
+		id, err := s.ByPassword(t.Context(), "", "ann", password)
 		if err != nil || id != (catalog.Identity{User: ann, Scope: catalog.ScopeWrite}) {
 			t.Fatalf("got %+v, %v", id, err)
 		}
@@ -87,7 +89,7 @@ func TestByPassword(t *testing.T) {
 		{"no user", "", password},
 		{"user without a password", "nopass", ""},
 	} {
-		id, err := s.ByPassword(t.Context(), c.name, c.secret)
+		id, err := s.ByPassword(t.Context(), "", c.name, c.secret)
 		wantCode(t, c.what, err, catalog.Unauthorized)
 		if id != (catalog.Identity{}) {
 			t.Errorf("%s: got identity %+v", c.what, id)
@@ -203,6 +205,38 @@ func TestThrottle(t *testing.T) {
 	wantCode(t, "and free again", login(t, s, "ann", password), "")
 }
 
+// TestThrottleOfAnAddress tries one password for each of many names.
+func TestThrottleOfAnAddress(t *testing.T) {
+	s, _, c, ann := start(t)
+	secret, _, err := s.CreateToken(t.Context(), ann.ID, "ci", catalog.ScopeRead, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(from, name, secret string) error {
+		_, err := s.ByPassword(t.Context(), from, name, secret)
+		return err
+	}
+	for i := range 30 {
+		if i == 20 {
+			wantCode(t, "a name of one's own", try("10.0.0.1:999", "ann", password), "")
+		}
+		wantCode(t, "free", try(fmt.Sprintf("10.0.0.1:%d", 1000+i), fmt.Sprintf("name%d", i), "wrong password"), catalog.Unauthorized)
+	}
+	err = try("10.0.0.1:2000", "name99", "wrong password")
+	wantCode(t, "from anywhere there", err, catalog.RateLimited)
+	var limited interface{ RetryAfter() time.Duration }
+	if !errors.As(err, &limited) || limited.RetryAfter() != 5*time.Second || !strings.Contains(err.Error(), "wait 5 s") {
+		t.Errorf("got %v", err)
+	}
+	wantCode(t, "the right password from there", try("10.0.0.1:2000", "ann", password), catalog.RateLimited)
+	wantCode(t, "a token from there", try("10.0.0.1:2000", "ann", secret), "")
+	wantCode(t, "from elsewhere", try("10.0.0.2:2000", "ann", password), "")
+	c.Add(5 * time.Second)
+	wantCode(t, "after the wait", try("10.0.0.1:2000", "ann", password), "")
+	wantCode(t, "one more", try("10.0.0.1:2000", "name99", "wrong password"), catalog.Unauthorized)
+	wantCode(t, "and no further", try("10.0.0.1:2000", "name98", "wrong password"), catalog.RateLimited)
+}
+
 // TestParallelGuesses sends many wrong passwords at once: no more are tried
 // than the free ones and those under way.
 func TestParallelGuesses(t *testing.T) {
@@ -212,7 +246,7 @@ func TestParallelGuesses(t *testing.T) {
 	codes := map[catalog.Code]int{}
 	for range 60 {
 		wg.Go(func() {
-			_, err := s.ByPassword(context.Background(), "ann", "wrong password")
+			_, err := s.ByPassword(context.Background(), "", "ann", "wrong password")
 			mu.Lock()
 			defer mu.Unlock()
 			codes[catalog.CodeOf(err)]++
@@ -229,7 +263,7 @@ func TestParallelLogins(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 30 {
 		wg.Go(func() {
-			if _, err := s.ByPassword(context.Background(), "ann", password); err != nil {
+			if _, err := s.ByPassword(context.Background(), "", "ann", password); err != nil {
 				t.Error(err)
 			}
 		})
@@ -241,7 +275,7 @@ func TestLoginEndsWithItsContext(t *testing.T) {
 	s, _, _, _ := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.ByPassword(ctx, "ann", password); err == nil {
+	if _, err := s.ByPassword(ctx, "", "ann", password); err == nil {
 		t.Error("a cancelled login succeeded")
 	}
 }

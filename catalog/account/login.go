@@ -13,9 +13,9 @@ func errWrong() error {
 }
 
 // ByPassword accepts a user's password, or one of the user's tokens in its
-// place. Wrong passwords for a name slow down password logins of that name,
-// never its tokens.
-func (s *Service) ByPassword(ctx context.Context, name, secret string) (catalog.Identity, error) {
+// place. Wrong passwords for a name slow down password logins of that name, and
+// those from one address the logins from there; never those by token.
+func (s *Service) ByPassword(ctx context.Context, from, name, secret string) (catalog.Identity, error) {
 	if strings.HasPrefix(secret, tokenPrefix) {
 		id, err := s.ByToken(ctx, secret)
 		if err == nil && !strings.EqualFold(id.User.Name, name) {
@@ -30,18 +30,21 @@ func (s *Service) ByPassword(ctx context.Context, name, secret string) (catalog.
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
 		return catalog.Identity{}, err
 	}
-	if err := s.checkPassword(ctx, name, stored, secret); err != nil {
+	if err := s.checkPassword(ctx, attempt{catalog.NetworkOf(from), name}, stored, secret); err != nil {
 		return catalog.Identity{}, err
 	}
 	return catalog.Identity{User: user, Scope: catalog.ScopeWrite}, nil
 }
 
+// attempt is who tries a password, and for whom.
+type attempt struct{ network, name string }
+
 // checkPassword asks the memory of verified logins first, and hashes only in a
 // slot, after asking again: of many requests with one new password only as
 // many hash as there are slots. The throttle comes before either, or a
 // remembered password could be guessed without limit.
-func (s *Service) checkPassword(ctx context.Context, name, stored, secret string) error {
-	if known, err := s.quickCheck(name, stored, secret); known || err != nil {
+func (s *Service) checkPassword(ctx context.Context, a attempt, stored, secret string) error {
+	if known, err := s.quickCheck(a, stored, secret); known || err != nil {
 		return err
 	}
 	free, err := s.takeSlot(ctx)
@@ -49,7 +52,7 @@ func (s *Service) checkPassword(ctx context.Context, name, stored, secret string
 		return err
 	}
 	defer free()
-	if known, err := s.quickCheck(name, stored, secret); known || err != nil {
+	if known, err := s.quickCheck(a, stored, secret); known || err != nil {
 		return err
 	}
 	hash := nobody
@@ -59,24 +62,24 @@ func (s *Service) checkPassword(ctx context.Context, name, stored, secret string
 		}
 	}
 	if !hash.matches(secret) {
-		s.throttle.failed(name, s.now())
+		s.throttle.failed(a.network, a.name, s.now())
 		return errWrong()
 	}
-	s.throttle.succeeded(name)
+	s.throttle.succeeded(a.name)
 	s.verified.add(stored, secret, s.now())
 	return nil
 }
 
-// quickCheck tells whether the password was verified before, or that nobody
-// may try one for this name now.
-func (s *Service) quickCheck(name, stored, secret string) (known bool, err error) {
-	if err := s.throttle.check(name, s.now()); err != nil {
+// quickCheck tells whether the password was verified before, or that none may
+// be tried now.
+func (s *Service) quickCheck(a attempt, stored, secret string) (known bool, err error) {
+	if err := s.throttle.check(a.network, a.name, s.now()); err != nil {
 		return false, err
 	}
 	if stored == "" || !s.verified.has(stored, secret, s.now()) {
 		return false, nil
 	}
-	s.throttle.succeeded(name)
+	s.throttle.succeeded(a.name)
 	return true, nil
 }
 

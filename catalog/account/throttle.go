@@ -1,11 +1,13 @@
 package account
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -15,7 +17,11 @@ const (
 	firstWait    = time.Second
 	longestWait  = time.Minute
 	forgetAfter  = 15 * time.Minute // since the last failure
-	maxThrottled = 10_000           // names remembered
+	maxThrottled = 10_000           // names remembered, and addresses
+
+	// One address may be that of many people.
+	addressFailures = 30              // at once
+	addressRefill   = 5 * time.Second // for one more
 )
 
 // failures is the wrong passwords given for one name in a row.
@@ -36,11 +42,35 @@ func (f failures) wait() time.Duration {
 	return min(firstWait<<over, longestWait)
 }
 
-// throttle makes guessing slow: twice the wait after every failure beyond the
-// free ones. Names that no user has are counted alike, to tell nobody apart.
+// throttle makes guessing slow. For a name, twice the wait after every failure
+// beyond the free ones; names that no user has are counted alike, to tell
+// nobody apart. For an address, which may try many names, so many failures in
+// a time; a success, which anybody may have with a name of their own, does
+// not forgive them.
 type throttle struct {
-	mu       sync.Mutex
-	failures *lru.Cache[string, failures]
+	mu        sync.Mutex
+	names     *lru.Cache[string, failures]
+	addresses *lru.Cache[string, *rate.Limiter] // a token is a failure that is left
+}
+
+func newThrottle() *throttle {
+	return &throttle{names: newLRU[string, failures](maxThrottled), addresses: newLRU[string, *rate.Limiter](maxThrottled)}
+}
+
+// waitError is a refusal that knows when to come back.
+type waitError struct {
+	error
+	wait time.Duration
+}
+
+func (e waitError) Unwrap() error { return e.error }
+
+// RetryAfter is how long to wait, in whole seconds.
+func (e waitError) RetryAfter() time.Duration { return e.wait }
+
+func tooMany(left time.Duration, whose string) error {
+	left = time.Duration(math.Ceil(left.Seconds())) * time.Second
+	return waitError{catalog.Errorf(catalog.RateLimited, "too many wrong passwords %s; wait %d s, or use a token", whose, int(left.Seconds())), left}
 }
 
 // throttleKey puts names that can't be anybody's under one key.
@@ -52,31 +82,45 @@ func throttleKey(name string) string {
 	return key
 }
 
-// check returns RateLimited while a password of this name may not be tried.
-func (t *throttle) check(name string, now time.Time) error {
+// check returns RateLimited while a password of this name may not be tried, or
+// none from this network.
+func (t *throttle) check(network, name string, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f, _ := t.failures.Get(throttleKey(name))
+	f, _ := t.names.Get(throttleKey(name))
 	if left := f.last.Add(f.wait()).Sub(now); f.wait() > 0 && left > 0 {
-		seconds := int((left + time.Second - 1) / time.Second)
-		return catalog.Errorf(catalog.RateLimited, "too many wrong passwords for this user; wait %d s, or use a token", seconds)
+		return tooMany(left, "for this user")
+	}
+	if a, ok := t.addresses.Get(network); ok {
+		if missing := 1 - a.TokensAt(now); missing > 0 {
+			return tooMany(time.Duration(missing*float64(addressRefill)), "from your address")
+		}
 	}
 	return nil
 }
 
-func (t *throttle) failed(name string, now time.Time) {
+func (t *throttle) failed(network, name string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := throttleKey(name)
-	f, _ := t.failures.Get(key)
+	f, _ := t.names.Get(key)
 	if now.Sub(f.last) > forgetAfter {
 		f = failures{}
 	}
-	t.failures.Add(key, failures{count: f.count + 1, last: now})
+	t.names.Add(key, failures{count: f.count + 1, last: now})
+	if network == "" {
+		return
+	}
+	a, ok := t.addresses.Get(network)
+	if !ok {
+		a = rate.NewLimiter(rate.Every(addressRefill), addressFailures)
+		t.addresses.Add(network, a)
+	}
+	a.AllowN(now, 1)
 }
 
 func (t *throttle) succeeded(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.failures.Remove(throttleKey(name))
+	t.names.Remove(throttleKey(name))
 }

@@ -31,7 +31,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("by token: got %+v, %v", id, err)
 		}
 		for _, name := range []string{"ann", "ANN"} {
-			if id, err := s.ByPassword(t.Context(), name, secret); err != nil || id != want {
+			if id, err := s.ByPassword(t.Context(), "", name, secret); err != nil || id != want {
 				t.Errorf("in place of %s's password: got %+v, %v", name, id, err)
 			}
 		}
@@ -39,7 +39,7 @@ func TestTokens(t *testing.T) {
 			"another user": {bob.Name, secret}, "no user": {"", secret}, "unknown user": {"carol", secret},
 			"cut token": {"ann", secret[:len(secret)-1]}, "prefix alone": {"ann", "fdg_"},
 		} {
-			id, err := s.ByPassword(t.Context(), try[0], try[1])
+			id, err := s.ByPassword(t.Context(), "", try[0], try[1])
 			wantCode(t, what, err, catalog.Unauthorized)
 			if id != (catalog.Identity{}) {
 				t.Errorf("%s: got identity %+v", what, id)

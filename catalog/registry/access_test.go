@@ -37,7 +37,9 @@ func TestRateLimit(t *testing.T) {
 	w := newWorld(t)
 	for range 20 {
 		if w.request("GET", "/v2/", "alice:wrong").status == http.StatusTooManyRequests {
-			w.expect("GET", "/v2/", "alice:wrong", http.StatusTooManyRequests, "TOOMANYREQUESTS")
+			if a := w.expect("GET", "/v2/", "alice:wrong", http.StatusTooManyRequests, "TOOMANYREQUESTS"); a.header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After: %q", a.header.Get("Retry-After"))
+			}
 			return
 		}
 	}

@@ -2,7 +2,10 @@ package registry
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -50,6 +53,10 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	}
 	if code == catalog.Unauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="fandogh"`)
+	}
+	var limited interface{ RetryAfter() time.Duration }
+	if errors.As(err, &limited) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(limited.RetryAfter().Seconds())))
 	}
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	writeJSON(w, a.status, wireErrors{[]wireError{{a.code, catalog.MessageOf(err)}}})

@@ -54,7 +54,7 @@ func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {
 	if id, ok := r.Grants.identity(username, password); ok {
 		return id, nil
 	}
-	return r.auth.ByPassword(req.Context(), username, password)
+	return r.auth.ByPassword(req.Context(), req.RemoteAddr, username, password)
 }
 
 // allow returns what serves the request. It may change the request on its way

@@ -39,7 +39,7 @@ func (c *call) checkPassword(password string) error {
 	if _, err := c.Auth.ByToken(ctx, password); err == nil {
 		return catalog.FieldErrorf("current_password", "current_password must be the password itself, not a token")
 	}
-	_, err := c.Auth.ByPassword(ctx, c.id.User.Name, password)
+	_, err := c.Auth.ByPassword(ctx, c.r.RemoteAddr, c.id.User.Name, password)
 	if catalog.CodeOf(err) == catalog.Unauthorized {
 		return catalog.FieldErrorf("current_password", "that is not the current password")
 	}

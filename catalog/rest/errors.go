@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -59,9 +60,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="fandogh"`)
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", defaultRetryAfter)
-		var limited limitError
+		var limited interface{ RetryAfter() time.Duration }
 		if errors.As(err, &limited) {
-			w.Header().Set("Retry-After", strconv.Itoa(limited.seconds))
+			w.Header().Set("Retry-After", strconv.Itoa(int(limited.RetryAfter().Seconds())))
 		}
 	}
 	writeJSON(w, status, errorBody(status, err))

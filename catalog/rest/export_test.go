@@ -23,6 +23,3 @@ func RouteTable() []RouteRow {
 	}
 	return rows
 }
-
-// Network is what requests without an identity are counted by.
-var Network = network

@@ -3,7 +3,6 @@ package rest
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -39,16 +38,19 @@ func newLimiter(l Limits) *limiter {
 // limitError is a refusal that knows when to come back.
 type limitError struct {
 	error
-	seconds int
+	wait time.Duration
 }
 
 func (e limitError) Unwrap() error { return e.error }
+
+// RetryAfter is how long to wait, in whole seconds.
+func (e limitError) RetryAfter() time.Duration { return e.wait }
 
 // allow counts one request. Errors: RateLimited.
 func (l *limiter) allow(id catalog.Identity, address string, now time.Time) error {
 	key := fmt.Sprint("user ", id.User.ID)
 	if id.User.ID == 0 {
-		key = "address " + network(address)
+		key = "address " + catalog.NetworkOf(address)
 	}
 	bucket, ok := l.buckets.Get(key)
 	if !ok {
@@ -63,22 +65,6 @@ func (l *limiter) allow(id catalog.Identity, address string, now time.Time) erro
 		return nil
 	}
 	reservation.CancelAt(now)
-	seconds := int(math.Ceil(wait.Seconds()))
-	return limitError{catalog.Errorf(catalog.RateLimited, "too many requests; wait %d s and ask less often", seconds), seconds}
-}
-
-// network returns what one client can't change at will: its IPv4 address, or the
-// 64 bits of an IPv6 address that its provider gave it.
-func network(remote string) string {
-	address, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return remote
-	}
-	ip := address.Addr().Unmap().WithZone("")
-	if ip.Is6() {
-		if prefix, err := ip.Prefix(64); err == nil {
-			return prefix.String()
-		}
-	}
-	return ip.String()
+	wait = time.Duration(math.Ceil(wait.Seconds())) * time.Second
+	return limitError{catalog.Errorf(catalog.RateLimited, "too many requests; wait %d s and ask less often", int(wait.Seconds())), wait}
 }

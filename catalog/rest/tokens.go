@@ -69,7 +69,7 @@ func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
 		return catalog.FieldErrorf("password", "password is missing")
 	}
 	var err error
-	if c.id, err = c.Auth.ByPassword(c.r.Context(), in.Username, in.Password); err != nil {
+	if c.id, err = c.Auth.ByPassword(c.r.Context(), c.r.RemoteAddr, in.Username, in.Password); err != nil {
 		c.audit("login failed", "name", in.Username)
 	}
 	return err
