@@ -18,6 +18,9 @@ import (
 // manifests among them: <algorithm>/<2 digits>/<hex>/data.
 const blobsDir = "docker/registry/v2/blobs"
 
+// repositoriesDir has a directory <namespace>/<image> for each repository.
+const repositoriesDir = "docker/registry/v2/repositories"
+
 // usesLock is held, shared, while blobs are marked as in use, and exclusively
 // while one is removed. It is a file, because admin commands are processes of
 // their own.

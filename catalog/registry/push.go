@@ -88,7 +88,7 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*heldAnswe
 	return answer, p.record(context.WithoutCancel(req.Context()), req.Header.Get("Content-Type"))
 }
 
-// read takes the body in and marks everything it refers to as in use.
+// read takes the body in.
 func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 	var err error
 	p.body, err = io.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest))
@@ -100,8 +100,15 @@ func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 		return catalog.Wrap(catalog.Invalid, err, "the manifest was cut off; push again")
 	}
 	p.digest = digest.FromBytes(p.body)
-	// What is no JSON is refused by the app, in its own words.
-	_ = json.Unmarshal(p.body, &p.parts)
+	return nil
+}
+
+// parse reads what the manifest refers to, and marks it all as in use.
+func (p *manifestPut) parse() error {
+	// The app reads less of it; what only it could read would stop the collector.
+	if err := json.Unmarshal(p.body, &p.parts); err != nil {
+		return catalog.Wrap(catalog.Invalid, err, "the manifest is no JSON of a known shape")
+	}
 	used := []digest.Digest{p.digest}
 	for _, part := range append(p.parts.blobs(), p.parts.Manifests...) {
 		used = append(used, part.Digest)
@@ -112,6 +119,9 @@ func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 // store has the app check and keep the manifest, and makes the image when that
 // went well.
 func (p *manifestPut) store(req *http.Request) (*heldAnswer, error) {
+	if err := p.parse(); err != nil {
+		return nil, err
+	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(p.body)), int64(len(p.body))
 	req.Header.Set("Content-Length", strconv.Itoa(len(p.body)))
 	answer := &heldAnswer{header: http.Header{}}

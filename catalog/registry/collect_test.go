@@ -1,0 +1,225 @@
+package registry_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
+)
+
+const grace = time.Hour
+
+// age makes every blob look unused for longer than the grace time.
+func (w *world) age() {
+	w.t.Helper()
+	old := time.Now().Add(-2 * grace)
+	err := filepath.WalkDir(filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "data" {
+			err = os.Chtimes(path, old, old)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // collected meanwhile
+		}
+		return err
+	})
+	w.must(err)
+}
+
+func (w *world) collect(o registry.CollectOptions) registry.Collection {
+	w.t.Helper()
+	o.Grace = grace
+	done, err := w.registry.Collect(w.t.Context(), o)
+	w.must(err)
+	return done
+}
+
+func (w *world) deleteVersion(repository, version string) {
+	w.t.Helper()
+	v := w.versionOf(repository, version)
+	w.must(w.store.DeleteVersion(w.t.Context(), v.ID))
+	namespace, name, _ := strings.Cut(repository, "/")
+	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: namespace, Name: name}, version))
+}
+
+func (w *world) hasBlob(repository, content string) bool {
+	w.t.Helper()
+	return w.request("HEAD", "/v2/"+repository+"/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
+}
+
+func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
+	w := newWorld(t)
+	w.manifest("alice/app", "1.0", "shared", nil)
+	gone := w.manifest("alice/app", "2.0", "only 2.0", nil)
+	kept := w.manifest("alice/app", "3.0", "only 3.0", nil)
+	w.deleteVersion("alice/app", "2.0")
+	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 0 {
+		t.Errorf("fresh blobs went: %+v", done)
+	}
+	w.age()
+	var uses []registry.VersionUse
+	dry := w.collect(registry.CollectOptions{DryRun: true, Report: func(u registry.VersionUse) { uses = append(uses, u) }})
+	if want := int64(len(gone) + len("only 2.0")); dry.Freed.Blobs != 2 || dry.Freed.Bytes != want || dry.Kept.Blobs != 5 {
+		t.Errorf("a dry run tells %+v, want 2 blobs of %d bytes to go", dry, want)
+	}
+	config := int64(len(`{"architecture":"amd64","os":"linux"}`))
+	if len(uses) != 2 || uses[0].Version != "3.0" || uses[0].Own != int64(len(kept)+len("only 3.0")) || uses[0].Bytes != uses[0].Own+config {
+		t.Errorf("reported %+v", uses)
+	}
+	if done := w.collect(registry.CollectOptions{}); done != dry {
+		t.Errorf("done %+v, announced %+v", done, dry)
+	}
+	w.expect("GET", "/v2/alice/app/manifests/"+digestOf(gone), alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
+	if w.hasBlob("alice/app", "only 2.0") || !w.hasBlob("alice/app", "only 3.0") || !w.hasBlob("alice/app", "shared") {
+		t.Error("the wrong blobs went")
+	}
+	w.run("crane", "auth", "login", w.host, "-u", "alice", "-p", password)
+	w.expect("GET", "/v2/alice/app/manifests/3.0", alice, http.StatusOK, "")
+	// What went can come again.
+	w.manifest("alice/app", "2.1", "only 2.0", nil)
+	if !w.hasBlob("alice/app", "only 2.0") {
+		t.Error("a blob that went once can't come again")
+	}
+}
+
+func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
+	w := newWorld(t)
+	child := w.manifest("alice/app", "", "child", nil)
+	descriptor := func(data []byte) (d ocispec.Descriptor) {
+		w.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":%q}`, digestOf(data), len(data), ocispec.MediaTypeImageManifest), &d))
+		return d
+	}
+	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": []any{descriptor(child)}})
+	w.must(err)
+	if a := w.send("PUT", "/v2/alice/app/manifests/1.0", alice, ocispec.MediaTypeImageIndex, index); a.status != http.StatusCreated {
+		t.Fatalf("push an index: %d %s", a.status, a.body)
+	}
+	subject := descriptor(child)
+	signature := w.manifest("alice/app", "", "signature", &subject)
+	second := descriptor(signature)
+	w.manifest("alice/app", "", "signature of the signature", &second)
+	w.manifest("alice/app", "", "stray", nil)
+	w.age()
+	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 2 {
+		t.Errorf("freed %+v, want the stray manifest and its layer", done)
+	}
+	for _, content := range []string{"child", "signature", "signature of the signature"} {
+		if !w.hasBlob("alice/app", content) {
+			t.Errorf("%q went", content)
+		}
+	}
+	w.deleteVersion("alice/app", "1.0")
+	w.age()
+	w.collect(registry.CollectOptions{})
+	for _, content := range []string{"child", "signature", "signature of the signature"} {
+		if w.hasBlob("alice/app", content) {
+			t.Errorf("%q stayed", content)
+		}
+	}
+	w.must(w.registry.Ping(t.Context()))
+}
+
+// A client that was told of an old blob does not send it again: it must be
+// there when the manifest comes.
+func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
+	w := newWorld(t)
+	w.manifest("alice/app", "1.0", "layer", nil)
+	w.deleteVersion("alice/app", "1.0")
+	for what, ask := range map[string]func(){
+		"HEAD": func() { w.expect("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte("layer")), alice, http.StatusOK, "") },
+		"mount": func() {
+			w.expect("POST", "/v2/alice/two/blobs/uploads/?from=alice/app&mount="+digestOf([]byte("layer")), alice, http.StatusCreated, "")
+		},
+		"upload": func() { w.blob("alice/app", []byte("layer")) },
+	} {
+		w.age()
+		ask()
+		w.collect(registry.CollectOptions{})
+		if !w.hasBlob("alice/app", "layer") {
+			t.Errorf("%s: the blob went under the push", what)
+		}
+		w.blob("alice/app", []byte(`{"architecture":"amd64","os":"linux"}`))
+	}
+}
+
+// Pushes and sweeps at the same time: at the beginning of each push every blob
+// may go, and only what the push is told of must stay.
+func TestCollectBesidePushes(t *testing.T) {
+	w := newWorld(t)
+	stop := make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop) })
+	defer end()
+	var sweeper sync.WaitGroup
+	freed := 0
+	sweeper.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				done, err := w.registry.Collect(t.Context(), registry.CollectOptions{Grace: grace})
+				if err != nil {
+					t.Errorf("collect: %v", err)
+				}
+				freed += done.Freed.Blobs
+			}
+		}
+	})
+	config := []byte(`{"architecture":"amd64","os":"linux"}`)
+	reused := 0
+	for i := range 12 {
+		m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest}
+		m.SchemaVersion = 2
+		w.age()
+		for n, content := range append([][]byte{config}, layers(8)...) {
+			d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: digest.FromBytes(content), Size: int64(len(content))}
+			if w.request("HEAD", "/v2/alice/app/blobs/"+d.Digest.String(), alice).status == http.StatusOK {
+				reused++
+			} else {
+				w.blob("alice/app", content)
+			}
+			if n == 0 {
+				m.Config = d
+				m.Config.MediaType = ocispec.MediaTypeImageConfig
+				continue
+			}
+			m.Layers = append(m.Layers, d)
+		}
+		data, err := json.Marshal(m)
+		w.must(err)
+		version := fmt.Sprintf("v%d", i)
+		if a := w.send("PUT", "/v2/alice/app/manifests/"+version, alice, ocispec.MediaTypeImageManifest, data); a.status != http.StatusCreated {
+			t.Fatalf("push %d: %d %s", i, a.status, a.body)
+		}
+		for _, content := range layers(8) {
+			if !w.hasBlob("alice/app", string(content)) {
+				t.Fatalf("push %d lost a layer", i)
+			}
+		}
+		w.deleteVersion("alice/app", version)
+	}
+	end()
+	sweeper.Wait()
+	if freed == 0 || reused == 0 {
+		t.Errorf("%d blobs went and %d were used again: the two never met", freed, reused)
+	}
+}
+
+func layers(n int) (all [][]byte) {
+	for i := range n {
+		all = append(all, fmt.Appendf(nil, "layer %d", i))
+	}
+	return all
+}
