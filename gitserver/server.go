@@ -25,8 +25,8 @@ type Config struct {
 	Logs         catalog.BuildLogs
 	Control      catalog.BuildControl
 	GitHub       catalog.GitHubControl // nil: without its commands
-	HostKeyFile  string // made at the first start, mode 0600
-	Address      string // "host:port" as users reach it, for hints; "" names no host
+	HostKeyFile  string                // made at the first start, mode 0600
+	Address      string                // "host:port" as users reach it, for hints; "" names no host
 
 	MaxPackBytes             int64         // of one push; 2 GiB
 	MaxObjectBytes           int64         // of one file; 512 MiB

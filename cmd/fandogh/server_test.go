@@ -26,6 +26,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/hooks/github"
+	"github.com/fandoghpaas/fandogh/hooks/notify"
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
 )
 
 const (
@@ -73,9 +76,13 @@ func newTestServer(t *testing.T) *testServer {
 	ran := make(chan error, 1)
 	go func() { ran <- s.builder.Run(ctx) }()
 	t.Cleanup(func() { stop(); must(<-ran) })
+	box, err := secrets.Open(filepath.Join(dir, "key"))
+	must(err)
+	connections, err := github.New(github.Config{Store: s.store, Secrets: box, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
+	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
-		GitHub: struct{ catalog.GitHubControl }{}, Webhooks: struct{ catalog.WebhookControl }{},
+		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: box, Owner: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
 		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
 	})

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+type githubConnectOptions struct {
+	versionFlags
+	output
+	tags, branches, paths, context string
+	tokenStdin                     bool
+	deployKey                      string
+}
+
+func newGitHubConnectCommand(a *app) *cobra.Command {
+	var o githubConnectOptions
+	cmd := &cobra.Command{
+		Use:   "connect OWNER/NAME",
+		Short: "Connect an image to a repository, or change the connection",
+		Long: `Connect an image to a repository, or change the connection; what is not given
+stays as it is. What to type on GitHub's side is printed, with a secret that is
+shown this once.
+
+Patterns are separated by blanks or commas. A branch builds <branch>-<commit>. With
+--paths a push builds only if one of these files differs from the newest version,
+so that several images can come from one repository, each from its --context.
+
+A private repository needs a token or a deploy key, and commit statuses a token.`,
+		Example: `  fandogh github connect acme/shop --image shop
+  fandogh github connect acme/mono -i api --tags v* --paths api/,shared/ --context api
+  fandogh github connect acme/shop -i shop --branches main --token-stdin < token
+  fandogh github connect acme/shop -i shop --deploy-key id_ed25519`,
+		Args: exactArgs("OWNER/NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runGitHubConnect(cmd, a, args[0], o) },
+	}
+	o.addImage(cmd, a)
+	o.addFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.tags, "tags", "", "`patterns` of the tags to build (at first v*)")
+	f.StringVar(&o.branches, "branches", "", "`patterns` of the branches to build (at first none)")
+	f.StringVar(&o.paths, "paths", "", "`patterns` of files of which one must have changed")
+	f.StringVar(&o.context, "context", "", "`directory` of the repository to build in")
+	f.BoolVar(&o.tokenStdin, "token-stdin", false, "read an access token from standard input; an empty one removes it")
+	f.StringVar(&o.deployKey, "deploy-key", "", "`file` of an SSH private key that may read the repository")
+	return cmd
+}
+
+func runGitHubConnect(cmd *cobra.Command, a *app, repository string, o githubConnectOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	in, err := o.settings(cmd, a, repository)
+	if err != nil {
+		return err
+	}
+	if err := o.fillImage(cmd.Context(), a); err != nil {
+		return err
+	}
+	made, err := c.ConnectGitHub(cmd.Context(), o.image, in)
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, made, func(w io.Writer) {
+		fmt.Fprintf(w, "%s is connected to %s.\n", o.image, plain(made.Repository))
+		if made.Secret == "" {
+			return
+		}
+		fmt.Fprintf(w, "On GitHub, under Settings > Webhooks > Add webhook, type:\n\n")
+		row(w, "  Payload URL", made.WebhookURL)
+		row(w, "  Content type", "application/json")
+		row(w, "  Secret", made.Secret)
+		fmt.Fprintf(w, "\nand choose \"Just the push event\". The secret is not shown again.\n")
+	})
+}
+
+// settings holds what was given on the command line.
+func (o githubConnectOptions) settings(cmd *cobra.Command, a *app, repository string) (api.ConnectGitHub, error) {
+	in := api.ConnectGitHub{Repository: repository}
+	for name, f := range map[string]struct {
+		value string
+		to    **string
+	}{"tags": {o.tags, &in.Tags}, "branches": {o.branches, &in.Branches}, "paths": {o.paths, &in.Paths}, "context": {o.context, &in.Context}} {
+		if cmd.Flags().Changed(name) {
+			*f.to = &f.value
+		}
+	}
+	if o.tokenStdin {
+		text, err := io.ReadAll(io.LimitReader(a.in, maxKeyFile))
+		if err != nil {
+			return in, err
+		}
+		token := strings.TrimSpace(string(text))
+		in.Token = &token
+	}
+	if o.deployKey != "" {
+		text, err := os.ReadFile(o.deployKey)
+		if err != nil {
+			return in, usagef("the deploy key can't be read: %w", err)
+		}
+		key := string(text)
+		in.DeployKey = &key
+	}
+	return in, nil
+}

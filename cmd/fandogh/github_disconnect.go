@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newGitHubDisconnectCommand(a *app) *cobra.Command {
+	var o versionFlags
+	cmd := &cobra.Command{
+		Use:     "disconnect",
+		Short:   "End an image's connection",
+		Long:    `End an image's connection. Versions that were built stay. Delete the webhook on GitHub's side, too.`,
+		Example: `  fandogh github disconnect --image shop`,
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubDisconnect(cmd.Context(), a, o) },
+	}
+	o.addImage(cmd, a)
+	return cmd
+}
+
+func runGitHubDisconnect(ctx context.Context, a *app, o versionFlags) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fillImage(ctx, a); err != nil {
+		return err
+	}
+	if err := c.DisconnectGitHub(ctx, o.image); err != nil {
+		return err
+	}
+	row(a.out, "Image Disconnected Successfully")
+	return nil
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newGitHubSyncCommand(a *app) *cobra.Command {
+	var o versionFlags
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Build the repository's tags that are no versions yet",
+		Long: `Build the repository's tags that are no versions yet. The server does so by itself
+now and then, because GitHub tells nobody when more than three tags are pushed at
+once.`,
+		Example: `  fandogh github sync --image shop`,
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubSync(cmd.Context(), a, o) },
+	}
+	o.addImage(cmd, a)
+	return cmd
+}
+
+func runGitHubSync(ctx context.Context, a *app, o versionFlags) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := o.fillImage(ctx, a); err != nil {
+		return err
+	}
+	text, err := c.SyncGitHub(ctx, o.image)
+	if err != nil {
+		return err
+	}
+	row(a.out, text)
+	return nil
+}
