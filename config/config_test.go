@@ -62,6 +62,7 @@ func TestLoad(t *testing.T) {
 				c.HTTP.Addr, c.SSH.MaxPack, c.Builder.Timeout = ":81", 2<<20, Duration(3*time.Second)
 				c.Builder.Addresses = []string{"unix:///a", "unix:///b"}
 			}},
+		{name: "the client's variables", environ: []string{"FANDOGH_SERVER=x", "FANDOGH_TOKEN=x", "FANDOGH_NAMESPACE=x"}, want: func(*Config) {}},
 		{name: "unknown key", file: "http: {port: ':80'}", wantErr: "port"},
 		{name: "wrong type", file: "builder: {parallel: many}", wantErr: "parallel"},
 		{name: "bad size", file: "ssh: {max_pack: huge}", wantErr: "huge"},

@@ -70,6 +70,9 @@ func unknownVariables(set map[string]string, options env.Options) error {
 		return fmt.Errorf("environment: %w", err)
 	}
 	known := map[string]bool{EnvPrefix + "CONFIG": true}
+	for _, name := range []string{"SERVER", "TOKEN", "NAMESPACE"} { // the client's, which the same shell may have
+		known[EnvPrefix+name] = true
+	}
 	for _, p := range params {
 		known[p.Key] = true
 	}
