@@ -25,6 +25,7 @@ type Config struct {
 	HTTP     HTTP     `yaml:"http" envPrefix:"HTTP_"`
 	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
 	Uploads  Uploads  `yaml:"uploads" envPrefix:"UPLOADS_"`
+	Registry Registry `yaml:"registry" envPrefix:"REGISTRY_"`
 	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
 	GitHub   GitHub   `yaml:"github" envPrefix:"GITHUB_"`
 	Webhooks Webhooks `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
@@ -71,6 +72,12 @@ type Uploads struct {
 	MaxArchive  Size `yaml:"max_archive" env:"MAX_ARCHIVE"`   // as it is sent
 	MaxUnpacked Size `yaml:"max_unpacked" env:"MAX_UNPACKED"` // all its files
 	MaxEntries  int  `yaml:"max_entries" env:"MAX_ENTRIES"`
+}
+
+// Registry sets how image data goes that no version needs any more.
+type Registry struct {
+	CollectEvery Duration `yaml:"collect_every" env:"COLLECT_EVERY"`
+	Grace        Duration `yaml:"grace" env:"GRACE"` // longer than any push takes
 }
 
 // Builder sets the queue and BuildKit.
@@ -137,7 +144,8 @@ func Default() Config {
 			MaxConnections: 512, MaxConnectionsPerAddress: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
 		},
-		Uploads: Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
+		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
+		Registry: Registry{CollectEvery: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour)},
 		Builder: Builder{
 			Parallel: 2, Timeout: Duration(time.Hour),
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},

@@ -27,7 +27,7 @@ func (c Config) Validate() error {
 	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is no host:port", c.SSH.PublicAddr)
 	for path, d := range map[string]Duration{
 		"ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "registry.collect_every": c.Registry.CollectEvery, "registry.grace": c.Registry.Grace, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}

@@ -31,7 +31,7 @@ func newAdminCommand() *cobra.Command {
 	a := &admin{}
 	cmd := &cobra.Command{
 		Use:   "admin",
-		Short: "Manage accounts of a data directory, whether the daemon runs or not",
+		Short: "Manage accounts and images of a data directory, whether the daemon runs or not",
 		Example: "  printf 'a-long-password' | fandoghd admin --data data user add ali --password-stdin\n" +
 			"  fandoghd admin --data data key add ali ~/.ssh/id_ed25519.pub\n" +
 			"  TOKEN=$(fandoghd admin --data data token create ali)",
@@ -43,7 +43,7 @@ func newAdminCommand() *cobra.Command {
 	key.AddCommand(a.newKeyAdd())
 	token := &cobra.Command{Use: "token", Short: "Create API tokens"}
 	token.AddCommand(a.newTokenCreate())
-	cmd.AddCommand(user, key, token)
+	cmd.AddCommand(user, key, token, a.newGC())
 	return cmd
 }
 

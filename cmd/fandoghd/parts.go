@@ -144,6 +144,9 @@ func (d *daemon) run(ctx context.Context) error {
 		{"builder", d.builder.Run},
 		{"git", func(ctx context.Context) error { return d.git.Serve(ctx, d.sshListener) }},
 		{"reconcile", d.reconcile},
+		{"collect", func(ctx context.Context) error {
+			return d.registry.CollectEvery(ctx, d.config.Registry.CollectEvery.Std(), d.config.Registry.Grace.Std())
+		}},
 	}, d.hookParts()...))
 	return runStages(ctx, stages...)
 }
