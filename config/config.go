@@ -6,6 +6,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -38,6 +39,27 @@ type HTTP struct {
 	Addr      string   `yaml:"addr" env:"ADDR"`             // host:port
 	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // http(s)://host[:port]; empty: from the listener
 	TLS       HTTPSTLS `yaml:"tls" envPrefix:"TLS_"`
+	// Addresses or CIDRs whose X-Forwarded-For tells the client's address.
+	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+}
+
+// Proxies returns TrustedProxies, which Validate has checked.
+func (h HTTP) Proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range h.TrustedProxies {
+		if prefix, err := parsePrefix(text); err == nil {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
+
+// parsePrefix reads an address or a CIDR.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.Prefix(address.BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 // HTTPSTLS makes the listener speak TLS, by files or by ACME; neither: plain

@@ -17,7 +17,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Builder.Addresses, want.HTTP.TLS.ACMEHosts = []string{}, []string{}
+	want.Builder.Addresses, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
 	}
@@ -115,13 +115,14 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
 	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel = "nowhere", "loud", 0
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
+	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
-	for _, want := range []string{"http.addr", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
+	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

@@ -25,6 +25,10 @@ func (c Config) Validate() error {
 	check(isListenAddr(c.SSH.Addr), "ssh.addr", "%q is no host:port to listen on", c.SSH.Addr)
 	check(c.HTTP.PublicURL == "" || isBaseURL(c.HTTP.PublicURL), "http.public_url", "%q must be http(s)://host[:port] without a path", c.HTTP.PublicURL)
 	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is no host:port", c.SSH.PublicAddr)
+	for i, p := range c.HTTP.TrustedProxies {
+		_, err := parsePrefix(p)
+		check(err == nil, fmt.Sprintf("http.trusted_proxies[%d]", i), "%q is no address or CIDR such as 10.0.0.0/8", p)
+	}
 	for path, d := range map[string]Duration{
 		"ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
 		"builder.timeout": c.Builder.Timeout, "registry.collect_every": c.Registry.CollectEvery, "registry.grace": c.Registry.Grace, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,

@@ -219,7 +219,7 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 	mux.Handle("/v2/", d.registry)
 	mux.Handle(webhookPath, d.github)
 	mux.Handle("/", d.rest)
-	return d.serveOn(ctx, d.httpListener, mux)
+	return d.serveOn(ctx, d.httpListener, behindProxies(d.config.HTTP.Proxies(), mux))
 }
 
 // serveRegistry serves our own BuildKit while HTTP speaks TLS.
