@@ -11,6 +11,8 @@ GOLANGCI_VERSION := v2.15.0
 RUN_PACKAGES := runc containernetworking-plugins iptables
 TEST_PACKAGES := busybox-static skopeo openssh-client git curl openssl procps
 
+EXAMPLES := hooks/github/testdata/node_modules/@octokit/webhooks-examples/package.json
+
 .PHONY: build demo run test torture lint bench fuzz packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
@@ -22,7 +24,7 @@ demo: packages test-packages build ## a push becomes an image that is pulled and
 run: packages build ## the daemon in the foreground, on embedded defaults
 	$(BIN)/fandoghd serve
 
-test: packages test-packages tools ## every test
+test: packages test-packages tools $(EXAMPLES) ## every test
 	FANDOGH_TEST_TOOLS=$(BIN) go test -timeout 10m ./...
 
 torture: packages test-packages tools ## kills daemons at random under load for TORTURE_TIME, 10m by default
@@ -35,6 +37,12 @@ lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(BIN)/golangci-lint $@
+
+# Examples of GitHub's deliveries, for the tests alone.
+$(EXAMPLES): hooks/github/testdata/package.json
+	@command -v npm >/dev/null || { $(call install,npm); }
+	cd hooks/github/testdata && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
 
 tools: ## buildkitd, buildctl and crane, at the versions of go.mod
 	GOBIN=$(BIN) go install tool
