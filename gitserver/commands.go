@@ -106,6 +106,8 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 		}
 	}}
 	if action == catalog.ActionWrite {
+		// Not in the client's time; the session is still counted while this is added.
+		defer c.sessions.Go(func() { c.Repositories.tidy(c.base, ref) })
 		return c.receive.serve(c.base, ctx.Done(), ref, c.id, in, c.session)
 	}
 	return c.upload.serve(ref, in, c.session)

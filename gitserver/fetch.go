@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -261,6 +262,10 @@ func (r *Repositories) inCommon(ref catalog.ImageRef, remote *packp.AdvRefs) (ha
 
 // install checks a received pack and makes it part of the repository.
 func (r *Repositories) install(ctx context.Context, ref catalog.ImageRef, in *objects.Incoming) error {
+	place, err := os.Stat(r.path(ref))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	store, err := objects.OpenStore(filepath.Join(r.path(ref), "objects"))
 	if err != nil {
 		return err
@@ -275,6 +280,9 @@ func (r *Repositories) install(ctx context.Context, ref catalog.ImageRef, in *ob
 		return err
 	}
 	defer repo.Close()
+	if err := repo.isStill(place); err != nil {
+		return err
+	}
 	ends, err := in.NewShallow(repo.Store)
 	if err != nil {
 		return err

@@ -156,6 +156,7 @@ func (w *treeWriter) place(path string) (*writtenDir, string, error) {
 
 // Commit implements catalog.TreeWriter.
 func (w *treeWriter) Commit(ctx context.Context, c catalog.NewCommit) (string, error) {
+	defer w.repos.tidy(ctx, w.ref) // after the lock is given back
 	tree, err := w.tree(ctx, w.root)
 	if err != nil {
 		return "", err
@@ -179,10 +180,8 @@ func (w *treeWriter) Commit(ctx context.Context, c catalog.NewCommit) (string, e
 	}
 	defer repo.Close()
 	// Objects that were left out of the pack are in that repository alone.
-	if now, err := os.Stat(repo.dir); err != nil {
+	if err := repo.isStill(w.dir); err != nil {
 		return "", err
-	} else if w.dir != nil && !os.SameFile(w.dir, now) {
-		return "", catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; send the files again", w.ref)
 	}
 	return commit.String(), pack.Install(filepath.Join(repo.dir, "objects"))
 }

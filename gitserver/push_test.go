@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -286,4 +287,29 @@ func TestFetchNegotiation(t *testing.T) {
 		t.Errorf("depth 5 gave %s commits", n)
 	}
 	s.git("fsck", "--full")
+}
+
+// Every push leaves a pack; they must not pile up.
+func TestPacksAreMerged(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	packs := func() int {
+		names, err := filepath.Glob(h.repoDir("alice/app") + "/objects/pack/*.pack")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	for i := range 60 {
+		c.commit("a.txt", lines(50, fmt.Sprint("line ", i)))
+		c.git("push", "-q", "origin", "main")
+	}
+	eventually(t, "packs are merged", func() bool { return packs() <= 50 })
+	h.fsck()
+	c.git("clone", "-q", h.url("app"), "copy")
+	c.dir += "/copy"
+	if got := c.git("rev-list", "--count", "HEAD"); got != "60" {
+		t.Errorf("cloned %s commits", got)
+	}
+	c.git("fsck", "--full", "--strict")
 }

@@ -2,7 +2,6 @@ package gitserver
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -30,10 +29,8 @@ func (p *push) moveRefs() error {
 		return err
 	}
 	defer discard(repo)
-	if p.place != nil {
-		if now, err := os.Stat(repo.dir); err != nil || !os.SameFile(p.place, now) {
-			return catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; push again to make it anew", p.ref)
-		}
+	if err := repo.isStill(p.place); err != nil {
+		return err
 	}
 	if p.incoming != nil {
 		ends, err := p.incoming.NewShallow(repo.Store)

@@ -31,6 +31,8 @@ type Repositories struct {
 
 	mu    sync.Mutex
 	locks map[string]*sync.Mutex
+
+	tidying sync.Mutex // held while one repository is tidied
 }
 
 var _ catalog.Sources = (*Repositories)(nil)

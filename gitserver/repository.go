@@ -93,6 +93,18 @@ func (r *repository) commit(h plumbing.Hash) (objects.Commit, error) {
 	return objects.ParseCommit(data)
 }
 
+// isStill tells whether the repository's directory is the one that was seen
+// before: objects were checked against what that held. Errors: Conflict.
+func (r *repository) isStill(place os.FileInfo) error {
+	if place == nil {
+		return nil // there was none, so nothing was built upon
+	}
+	if now, err := os.Stat(r.dir); err != nil || !os.SameFile(place, now) {
+		return catalog.Errorf(catalog.Conflict, "%s was deleted meanwhile; try again to make it anew", r.ref)
+	}
+	return nil
+}
+
 // head returns the branch HEAD names, which need not exist.
 func (r *repository) head() (string, error) {
 	data, err := os.ReadFile(filepath.Join(r.dir, "HEAD"))

@@ -34,7 +34,7 @@ type Store struct {
 // OpenStore opens a repository's objects directory. No directory is an empty store.
 func OpenStore(dir string) (*Store, error) {
 	s := &Store{dir: dir, known: map[string]bool{}}
-	if _, err := s.rescan(); err != nil {
+	if err := s.rescan(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -52,15 +52,26 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// rescan opens packs that are new on disk and tells whether there were any.
-func (s *Store) rescan() (bool, error) {
+// arrived looks for packs that are new on disk and tells by its error whether an
+// object is in one of them, whoever opened it. Errors: ErrNotFound.
+func (s *Store) arrived(h plumbing.Hash) error {
+	if err := s.rescan(); err != nil {
+		return errors.Join(err, ErrNotFound)
+	}
+	if p, _ := s.locate(h); p == nil {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// rescan opens packs that are new on disk.
+func (s *Store) rescan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names, err := filepath.Glob(filepath.Join(s.dir, "pack", "pack-*.idx"))
 	if err != nil {
-		return false, err
+		return err
 	}
-	found := false
 	for _, path := range names {
 		name := strings.TrimSuffix(filepath.Base(path), ".idx")
 		if s.known[name] {
@@ -68,16 +79,15 @@ func (s *Store) rescan() (bool, error) {
 		}
 		p, err := openPack(s.dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
+			continue // merged into another meanwhile
 		}
 		if err != nil {
-			return found, err
+			return err
 		}
 		s.known[name] = true
 		s.packs = append(s.packs, p)
-		found = true
 	}
-	return found, nil
+	return nil
 }
 
 func openPack(dir, name string) (*packFile, error) {
@@ -130,8 +140,8 @@ func (s *Store) Header(h plumbing.Hash) (plumbing.ObjectType, int64, error) {
 	}
 	r, err := s.openLoose(h)
 	if errors.Is(err, fs.ErrNotExist) {
-		if found, err := s.rescan(); err != nil || !found {
-			return 0, 0, errors.Join(err, ErrNotFound)
+		if err := s.arrived(h); err != nil {
+			return 0, 0, err
 		}
 		return s.Header(h)
 	}
@@ -194,8 +204,8 @@ func (s *Store) Get(h plumbing.Hash) (plumbing.ObjectType, []byte, error) {
 	}
 	r, err := s.openLoose(h)
 	if errors.Is(err, fs.ErrNotExist) {
-		if found, err := s.rescan(); err != nil || !found {
-			return 0, nil, errors.Join(err, ErrNotFound)
+		if err := s.arrived(h); err != nil {
+			return 0, nil, err
 		}
 		return s.Get(h)
 	}
@@ -229,8 +239,8 @@ func (s *Store) Open(h plumbing.Hash) (io.ReadCloser, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return r, err
 		}
-		if found, err := s.rescan(); err != nil || !found {
-			return nil, errors.Join(err, ErrNotFound)
+		if err := s.arrived(h); err != nil {
+			return nil, err
 		}
 		return s.Open(h)
 	}
