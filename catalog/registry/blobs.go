@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -50,6 +53,24 @@ func (r *Registry) use(digests ...digest.Digest) error {
 		}
 	}
 	return nil
+}
+
+// useTag marks all of the image that a build's own tag names: a build that finds
+// its tag right, from an earlier attempt, stores nothing again.
+func (r *Registry) useTag(ctx context.Context, ref catalog.ImageRef, tag string) error {
+	repository, err := r.repository(ctx, ref)
+	if err != nil {
+		return err
+	}
+	d, err := repository.Tags(ctx).Get(ctx, tag)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	found := map[digest.Digest]int64{}
+	if err := r.reach(d.Digest, found); err != nil {
+		return err
+	}
+	return r.use(slices.Collect(maps.Keys(found))...)
 }
 
 // lockUses opens the lock anew each time: a lock belongs to an open file.

@@ -154,6 +154,21 @@ func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
 	}
 }
 
+// A build that was stopped after its push finds its tag and pushes nothing.
+func TestCollectSparesWhatABuildFinds(t *testing.T) {
+	w := newWorld(t)
+	build, creds := w.start(w.image("alice", "app"), "1.0")
+	pushed := w.push(w.archive(), "alice/app:1.0", creds)
+	w.age()
+	w.expect("HEAD", "/v2/alice/app/manifests/1.0", creds, http.StatusOK, "")
+	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 0 {
+		t.Errorf("freed %+v", done)
+	}
+	w.finish(build, pushed)
+	w.run("crane", "auth", "login", w.host, "-u", "alice", "-p", password)
+	w.run("crane", "validate", "--insecure", "--remote", w.host+"/alice/app:1.0")
+}
+
 // Pushes and sweeps at the same time: at the beginning of each push every blob
 // may go, and only what the push is told of must stay.
 func TestCollectBesidePushes(t *testing.T) {

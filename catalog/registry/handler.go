@@ -144,7 +144,7 @@ func (r *Registry) allowPull(req *http.Request, id catalog.Identity, image catal
 		return nil
 	}
 	if id.Build != nil && pushes(id, image) && id.Build.Version == ref {
-		return nil
+		return r.useTag(req.Context(), image.Ref, ref)
 	}
 	version, err := r.store.Version(req.Context(), image.ID, ref)
 	if catalog.CodeOf(err) == catalog.NotFound || err == nil && version.State != catalog.Built {
