@@ -101,6 +101,10 @@ func dsn(path string, busy time.Duration, extra ...string) string {
 		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},
 		"_foreign_keys": {"1"},
 		"_synchronous":  {"FULL"},
+		// More than the program has: each is parsed once a connection.
+		"_stmt_cache_size": {"200"},
+		// database/sql lets one goroutine at a time use a connection.
+		"_mutex": {"no"},
 	}
 	for i := 0; i < len(extra); i += 2 {
 		q.Set(extra[i], extra[i+1])
