@@ -35,7 +35,7 @@ const secret = "a secret of sixteen or more"
 // forge stands in for GitHub: git's own HTTP server, and what the API is asked.
 type forge struct {
 	*httptest.Server
-	t   *testing.T
+	t   testing.TB
 	dir string
 
 	mu       sync.Mutex
@@ -46,7 +46,7 @@ type forge struct {
 	handle   func(w http.ResponseWriter, r *http.Request) bool
 }
 
-func newForge(t *testing.T) *forge {
+func newForge(t testing.TB) *forge {
 	t.Helper()
 	path, err := exec.Command("git", "--exec-path").Output()
 	if err != nil {
@@ -108,7 +108,7 @@ func (f *forge) sent() []string {
 
 // work is a work tree that pushes to a repository on the forge.
 type work struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
@@ -160,7 +160,7 @@ func (w *work) push(refs ...string) string {
 // house is the connections over the real store, repositories and builder, with
 // a stand-in for BuildKit.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	store   *sqlite.Store
 	repos   *gitserver.Repositories
@@ -207,7 +207,7 @@ func (credentials) Issue(catalog.BuildGrant) (builder.Credential, func()) {
 	return builder.Credential{}, func() {}
 }
 
-func newHouse(t *testing.T, f *forge, change ...func(*github.Config)) *house {
+func newHouse(t testing.TB, f *forge, change ...func(*github.Config)) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir()}
 	must := func(err error) {
@@ -288,7 +288,7 @@ func (h *house) start(run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(strings.TrimSpace(string(p)))
@@ -388,7 +388,7 @@ func pushed(repository, ref, after string) map[string]any {
 }
 
 // eventually polls until ok or a deadline.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(30 * time.Second)
 	poll := time.NewTicker(5 * time.Millisecond)
