@@ -12,7 +12,7 @@ import (
 )
 
 // parallelBuilds is how many builds the daemon runs at once; the peer has no bound.
-const parallelBuilds = 8
+const parallelBuilds = 25
 
 // user owns every repository on both sides.
 const user = "bench"

@@ -60,11 +60,12 @@ func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, er
 		return nil, err
 	}
 	lags := make([][]float64, count)
+	lines := make([]int, count)
 	failures := make([]error, count)
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			lags[i], failures[i] = d.followLog(ctx, app)
+			lines[i], lags[i], failures[i] = d.followLog(ctx, app)
 		})
 	}
 	group.Wait()
@@ -74,9 +75,9 @@ func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, er
 	}
 	var lag []float64
 	complete := 0.0
-	for _, mine := range lags {
+	for i, mine := range lags {
 		lag = append(lag, mine...)
-		if len(mine) == lineCount {
+		if lines[i] == lineCount {
 			complete++
 		}
 	}
@@ -89,26 +90,27 @@ func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, er
 	}, nil
 }
 
-// followLog reads the stream to its end and returns the lag, in milliseconds, of
-// each line that came in its order.
-func (d *daemon) followLog(ctx context.Context, app string) ([]float64, error) {
+// followLog reads the stream to its end and returns how many lines came, in
+// order, and the lag, in milliseconds, of those printed since it was connected.
+func (d *daemon) followLog(ctx context.Context, app string) (count int, lag []float64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.http+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	request.Header.Set("Authorization", "JWT "+d.token)
 	request.Header.Set("Accept", "text/event-stream")
 	response, err := d.askPatiently(ctx, request)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	lag := make([]float64, 0, lineCount)
+	connected := time.Now()
+	lag = make([]float64, 0, lineCount)
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		line := lines.Text()
 		if line == "event: end" {
-			return lag, nil
+			return count, lag, nil
 		}
 		_, tick, ok := strings.Cut(line, "| tick ")
 		if !ok {
@@ -117,12 +119,15 @@ func (d *daemon) followLog(ctx context.Context, app string) ([]float64, error) {
 		now := time.Now()
 		number, printed, _ := strings.Cut(tick, " ")
 		nanos, err := strconv.ParseInt(printed, 10, 64)
-		if err != nil || number != strconv.Itoa(len(lag)) {
-			return lag, fmt.Errorf("line %q is not the %dth", line, len(lag))
+		if err != nil || number != strconv.Itoa(count) {
+			return count, lag, fmt.Errorf("line %q is not the %dth", line, count)
 		}
-		lag = append(lag, now.Sub(time.Unix(0, nanos)).Seconds()*1000)
+		count++
+		if printed := time.Unix(0, nanos); printed.After(connected) {
+			lag = append(lag, now.Sub(printed).Seconds()*1000)
+		}
 	}
-	return lag, errors.Join(errors.New("the stream broke off"), lines.Err())
+	return count, lag, errors.Join(errors.New("the stream broke off"), lines.Err())
 }
 
 // askPatiently waits as it is told when the server wants fewer requests.
