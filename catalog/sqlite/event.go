@@ -15,7 +15,7 @@ import (
 type news struct {
 	mu       sync.Mutex
 	changed  chan struct{}
-	recorded atomic.Bool // an event, in the transaction that runs
+	recorded atomic.Bool // an event, by the transaction that is open
 }
 
 func (n *news) next() <-chan struct{} {
@@ -42,13 +42,6 @@ const eventColumns = `id, at, kind, namespace_id, namespace, image_id, image, ve
 func scanEvent(row scanner) (e catalog.Event, err error) {
 	return e, row.Scan(&e.ID, timeColumn{&e.At}, &e.Kind, &e.NamespaceID, &e.Image.Namespace, &e.ImageID, &e.Image.Name, &e.Version,
 		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message)
-}
-
-// tellRecorded wakes whoever waits, after a commit.
-func (n *news) tellRecorded() {
-	if n.recorded.Swap(false) {
-		n.tell()
-	}
 }
 
 // recordBuild adds an event about a build as it stands in the transaction.

@@ -31,7 +31,10 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err != nil {
 		return fail(err)
 	}
-	if err := f(tx); err != nil {
+	err = f(tx)
+	// Read while the transaction keeps other writers out: afterwards it may be theirs.
+	recorded := s.recorded.Swap(false)
+	if err != nil {
 		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
 			err = errors.Join(err, rollback)
 		}
@@ -40,7 +43,9 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return fail(err)
 	}
-	s.tellRecorded()
+	if recorded {
+		s.tell()
+	}
 	return nil
 }
 
