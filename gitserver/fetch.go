@@ -160,6 +160,7 @@ func (r *Repositories) Fetch(ctx context.Context, ref catalog.ImageRef, q catalo
 	if err := r.install(ctx, ref, in); err != nil {
 		return "", fetchError(err)
 	}
+	defer r.tidy(ctx, ref)
 	return r.commitOf(ref, want)
 }
 

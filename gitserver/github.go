@@ -14,7 +14,7 @@ import (
 var githubVerbs = []verb{
 	{"github", "IMAGE", "show an image's connection to GitHub and what came of it", 1, catalog.ActionRead, (*client).githubStatus},
 	{"github-connect", "IMAGE OWNER/NAME [SETTING=VALUE…]",
-		"build what is pushed to a repository on GitHub; settings: tags, branches, paths, context, token, deploy-key, secret; VALUE - is read from standard input", -2, catalog.ActionOwn, (*client).githubConnect},
+		"build what is pushed to a repository on GitHub; settings: tags, branches, paths, context; and token=-, deploy-key=- or secret=-, read from standard input", -2, catalog.ActionOwn, (*client).githubConnect},
 	{"github-sync", "IMAGE", "build the repository's tags that are no versions yet", 1, catalog.ActionWrite, (*client).githubSync},
 	{"github-disconnect", "IMAGE", "end the connection; versions stay", 1, catalog.ActionOwn, (*client).githubDisconnect},
 }
@@ -46,6 +46,10 @@ func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args [
 		field, ok := fields[name]
 		if !ok {
 			return catalog.Errorf(catalog.Invalid, "there is no setting %q; there are tags, branches, paths, context, token, deploy-key and secret", name)
+		}
+		secret := name == "token" || name == "deploy-key" || name == "secret"
+		if secret && value != "-" && value != "" {
+			return catalog.Errorf(catalog.Invalid, "a command line is no place for a secret; write %s=- and give it on standard input", name)
 		}
 		if value == "-" {
 			if fromInput {
