@@ -13,6 +13,7 @@ import (
 
 	"github.com/gliderlabs/ssh"
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -108,7 +109,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if action == catalog.ActionWrite {
 		// Not in the client's time; the session is still counted while this is added.
 		defer c.sessions.Go(func() { c.Repositories.tidy(c.base, ref) })
-		return c.receive.serve(c.base, ctx.Done(), ref, c.id, in, c.session)
+		return c.receive.serve(c.base, ctx.Done(), ref, c.id, c.audit(), in, c.session)
 	}
 	return c.upload.serve(ref, in, c.session)
 }
@@ -138,8 +139,14 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return v.run(c, ctx, ref, args)
+	err := v.run(c, ctx, ref, args)
+	if err == nil && v.action != catalog.ActionRead {
+		c.audit().Info(v.name, "image", ref, "arguments", plain[1:])
+	}
+	return err
 }
+
+func (c *client) audit() hclog.Logger { return c.auditLog(c.id.User.Name, c.session.RemoteAddr()) }
 
 // sshCommand is what a user types to run a command here.
 func (c *client) sshCommand(command string) string {

@@ -37,6 +37,7 @@ type push struct {
 	*receivePack
 	ref       catalog.ImageRef
 	identity  catalog.Identity
+	audit     hclog.Logger      // takes a line for each ref that changed
 	unsettled map[string]string // tags that were not advertised
 	req       *pushRequest
 	options   catalog.PushOptions
@@ -49,8 +50,8 @@ type push struct {
 
 // serve takes one push from in and answers on out. It returns early, leaving
 // builds alone, when lost is closed. ctx is the server's, not the connection's.
-func (rp *receivePack) serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, in io.Reader, out io.Writer) error {
-	p := &push{receivePack: rp, ref: ref, identity: id, attached: map[*command]bool{}}
+func (rp *receivePack) serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, audit hclog.Logger, in io.Reader, out io.Writer) error {
+	p := &push{receivePack: rp, ref: ref, identity: id, audit: audit, attached: map[*command]bool{}}
 	if err := p.advertise(ctx, out); err != nil {
 		return err
 	}
@@ -177,6 +178,9 @@ func (p *push) accept(ctx context.Context, in io.Reader) (received catalog.Push,
 		return catalog.Push{}, err
 	}
 	received.Updates, err = p.updates()
+	for _, u := range received.Updates {
+		p.audit.Info("ref pushed", "image", p.ref, "ref", u.Name, "old", u.Old, "new", u.New)
+	}
 	return received, err
 }
 

@@ -82,6 +82,8 @@ type contextKey string
 const (
 	connKey     contextKey = "conn"
 	identityKey contextKey = "identity"
+	// fingerprintKey is of the key that proved it.
+	fingerprintKey contextKey = "fingerprint"
 )
 
 // New makes a server and, at the first start, its host key.
@@ -118,9 +120,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		PublicKeyHandler:     s.acceptKey,
 		ConnCallback:         s.admit,
 		ServerConfigCallback: s.sshConfig,
-		IdleTimeout:          s.IdleTimeout,
-		MaxTimeout:           s.TotalTimeout,
-		ChannelHandlers:      map[string]ssh.ChannelHandler{"session": s.openSession},
+
+		ConnectionFailedCallback: s.refused,
+		IdleTimeout:              s.IdleTimeout,
+		MaxTimeout:               s.TotalTimeout,
+		ChannelHandlers:          map[string]ssh.ChannelHandler{"session": s.openSession},
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -170,6 +174,9 @@ func (s *Server) sshConfig(ctx ssh.Context) *gossh.ServerConfig {
 			if conn, ok := ctx.Value(connKey).(*countedConn); ok {
 				conn.authenticated()
 			}
+			if id, ok := ctx.Value(identityKey).(catalog.Identity); ok {
+				s.auditLog(id.User.Name, ctx.RemoteAddr()).Info("login", "key", ctx.Value(fingerprintKey))
+			}
 		},
 	}
 }
@@ -188,7 +195,21 @@ func (s *Server) acceptKey(ctx ssh.Context, key ssh.PublicKey) bool {
 		return false
 	}
 	ctx.SetValue(identityKey, catalog.Identity{User: user, Scope: catalog.ScopeWrite})
+	ctx.SetValue(fingerprintKey, fingerprint)
 	return true
+}
+
+// refused is told of connections that did not get as far as a session.
+func (s *Server) refused(conn net.Conn, err error) {
+	var auth *gossh.ServerAuthError
+	if errors.As(err, &auth) {
+		s.auditLog("", conn.RemoteAddr()).Info("login failed")
+	}
+}
+
+// auditLog takes a line for each thing that somebody did.
+func (s *Server) auditLog(user string, from net.Addr) hclog.Logger {
+	return s.Logger.ResetNamed("audit").With("face", "ssh", "user", user, "from", from)
 }
 
 // sessionContext ends with its channel, while an ssh.Context ends with the

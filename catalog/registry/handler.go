@@ -54,7 +54,19 @@ func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {
 	if id, ok := r.Grants.identity(username, password); ok {
 		return id, nil
 	}
-	return r.auth.ByPassword(req.Context(), req.RemoteAddr, username, password)
+	id, err := r.auth.ByPassword(req.Context(), req.RemoteAddr, username, password)
+	switch {
+	case err != nil:
+		r.audit(req, username, "login failed")
+	case req.URL.Path == "/v2/": // where clients begin; all else repeats it
+		r.audit(req, username, "login")
+	}
+	return id, err
+}
+
+// audit leaves a line in the audit log about what somebody did, and from where.
+func (r *Registry) audit(req *http.Request, user, what string, about ...any) {
+	r.logger.ResetNamed("audit").Info(what, append(about, "face", "registry", "user", user, "from", req.RemoteAddr)...)
 }
 
 // allow returns what serves the request. It may change the request on its way

@@ -85,7 +85,7 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*heldAnswe
 	if err != nil || answer.status != http.StatusCreated {
 		return answer, err
 	}
-	return answer, p.record(context.WithoutCancel(req.Context()), req.Header.Get("Content-Type"))
+	return answer, p.record(req)
 }
 
 // read takes the body in.
@@ -129,14 +129,13 @@ func (p *manifestPut) store(req *http.Request) (*heldAnswer, error) {
 	if answer.status != http.StatusCreated {
 		return answer, nil
 	}
-	ctx := context.WithoutCancel(req.Context())
 	if p.parts.Subject != nil {
-		if err := p.addReferrer(ctx, p); err != nil {
+		if err := p.addReferrer(p); err != nil {
 			return nil, err
 		}
 		answer.header.Set("OCI-Subject", p.parts.Subject.Digest.String())
 	}
-	return answer, p.createImage(ctx)
+	return answer, p.createImage(req)
 }
 
 // mayBecome refuses what would change a version that is there.
@@ -159,20 +158,24 @@ func (p *manifestPut) mayBecome(ctx context.Context) error {
 }
 
 // createImage makes the image of a first push.
-func (p *manifestPut) createImage(ctx context.Context) error {
+func (p *manifestPut) createImage(req *http.Request) error {
 	if p.image.ID != 0 {
 		return nil
 	}
+	ctx := context.WithoutCancel(req.Context())
 	image, err := p.Registry.store.CreateImage(ctx, catalog.NewImage{Ref: p.image.Ref, OwnerID: p.id.User.ID})
 	if catalog.CodeOf(err) == catalog.Conflict {
 		image, err = p.Registry.store.Image(ctx, p.image.Ref) // another first push was faster
 	}
-	p.image = image
+	if p.image = image; err == nil {
+		p.audit(req, p.id.User.Name, "image created", "image", image.Ref)
+	}
 	return err
 }
 
 // record makes the stored manifest a version.
-func (p *manifestPut) record(ctx context.Context, mediaType string) error {
+func (p *manifestPut) record(req *http.Request) error {
+	ctx := context.WithoutCancel(req.Context())
 	size, err := p.bytesOf(p.digest)
 	if err != nil {
 		return err
@@ -182,8 +185,7 @@ func (p *manifestPut) record(ctx context.Context, mediaType string) error {
 		Digest: p.digest.String(), Size: size, At: time.Now(),
 	})
 	if err == nil {
-		p.logger.Named("audit").Info("version pushed to the registry", "image", p.image.Ref, "version", version.Name, "digest", version.Digest,
-			"type", mediaType, "user", p.id.User.Name)
+		p.audit(req, p.id.User.Name, "version pushed", "image", p.image.Ref, "version", version.Name, "digest", version.Digest)
 	}
 	return err
 }

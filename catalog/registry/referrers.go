@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -31,7 +30,7 @@ func (r *Registry) referrersOf(ref catalog.ImageRef) string {
 }
 
 // addReferrer notes that a stored manifest has a subject.
-func (r *Registry) addReferrer(_ context.Context, p *manifestPut) error {
+func (r *Registry) addReferrer(p *manifestPut) error {
 	subject := p.parts.Subject.Digest
 	if err := subject.Validate(); err != nil {
 		return catalog.Wrap(catalog.Invalid, err, "the manifest's subject %q is no digest", subject)

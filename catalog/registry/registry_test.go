@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type world struct {
 	registry *registry.Registry
 	host     string
 	dir      string
+	log      logBuffer
 	alice    catalog.User
 }
 
@@ -49,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	_, err = w.accounts.CreateUser(t.Context(), "bob", password, false)
 	w.must(err)
-	w.registry, err = registry.New(registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: w.accounts, Logger: hclog.NewNullLogger()})
+	w.registry, err = registry.New(registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: w.accounts, Logger: hclog.New(&hclog.LoggerOptions{Output: &w.log})})
 	w.must(err)
 	t.Cleanup(func() { w.must(w.registry.Close()) })
 	server := httptest.NewServer(w.registry)
@@ -208,3 +210,21 @@ func (w *world) expect(method, path, creds string, status int, code string) answ
 
 // app is the address of alice's image app at ":tag" or "@digest".
 func (w *world) app(at string) string { return "docker://" + w.host + "/alice/app" + at }
+
+// logBuffer collects what several goroutines log.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -70,9 +70,10 @@ func (c *call) version() (catalog.Image, catalog.Version, error) {
 	return image, version, err
 }
 
-// audit leaves a line about a change, by whom and from where.
+// audit leaves a line in the audit log about a change, by whom and from where.
+// Every face's audit lines stand under that one name.
 func (c *call) audit(what string, about ...any) {
-	requestLogger(c.r.Context()).Named("audit").Info(what, append(about, "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
+	requestLogger(c.r.Context()).ResetNamed("audit").Info(what, append(about, "face", "rest", "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
 }
 
 // send answers 200. What is read carries an ETag, so that polling an unchanged

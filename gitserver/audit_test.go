@@ -1,0 +1,62 @@
+package gitserver
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Logins, pushed refs and commands that change something are one line each.
+func TestAuditLog(t *testing.T) {
+	log := &syncBuffer{}
+	b := &builds{}
+	h := newHost(t, func(c *Config) {
+		c.Control, c.Logs = b, b
+		c.Logger = hclog.New(&hclog.LoggerOptions{Name: "fandoghd", Output: log})
+	})
+	lines := func(part string) (found []string) {
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, " audit: ") && strings.Contains(line, part) {
+				found = append(found, line)
+			}
+		}
+		return found
+	}
+	c := h.newClone("alice", "alice/app")
+	commit := c.commit("Dockerfile", "FROM scratch\n")
+	c.git("tag", "v1")
+	c.git("push", "origin", "main", "v1")
+	for _, part := range []string{"login: face=ssh from=127.0.0.1:", "user=alice key="} {
+		if got := lines(part); len(got) != 1 {
+			t.Errorf("%q is logged as %q", part, got)
+		}
+	}
+	if got := lines("ref pushed: face=ssh"); len(got) != 2 || !strings.Contains(got[1], "user=alice image=alice/app ref=refs/tags/v1") || !strings.Contains(got[1], "new="+commit) {
+		t.Errorf("the push is logged as %q", got)
+	}
+	image, err := h.store.Image(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.store.QueueBuilds(t.Context(), []catalog.NewBuild{{ImageID: image.ID, Version: "v1", Trigger: catalog.TriggerPush, Commit: commit}}); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := h.ssh("alice", "cancel", "app", "v1"); status != 0 {
+		t.Fatalf("cancel: %s", out)
+	}
+	if got := lines("cancel: face=ssh"); len(got) != 1 || !strings.Contains(got[0], "user=alice image=alice/app") {
+		t.Errorf("the command is logged as %q", got)
+	}
+	stranger := h.dir + "/stranger.key"
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if _, status := h.ssh("stranger", "images"); status == 0 {
+		t.Error("a stranger got in")
+	}
+	eventually(t, "the failed login is logged", func() bool { return len(lines("login failed: face=ssh")) == 1 })
+}
