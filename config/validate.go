@@ -35,6 +35,7 @@ func (c Config) Validate() error {
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
+	check(c.Registry.Grace > c.Builder.Timeout, "registry.grace", "must be longer than builder.timeout (%s)", c.Builder.Timeout.Std())
 	for path, n := range map[string]int64{
 		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
 		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
