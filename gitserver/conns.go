@@ -32,7 +32,7 @@ func (l *connLimits) admit(conn net.Conn, handshake time.Duration) *countedConn 
 	}
 	l.total++
 	l.byAddress[host]++
-	c := &countedConn{Conn: conn, release: sync.OnceFunc(func() {
+	c := &countedConn{Conn: conn, quickAck: quickAck(conn), release: sync.OnceFunc(func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.total--
@@ -53,7 +53,14 @@ func (l *connLimits) admit(conn net.Conn, handshake time.Duration) *countedConn 
 type countedConn struct {
 	net.Conn
 	release  func()
+	quickAck func()
 	deadline *time.Timer
+}
+
+// Read reads what there is, after what came before is acknowledged.
+func (c *countedConn) Read(b []byte) (int, error) {
+	c.quickAck()
+	return c.Conn.Read(b)
 }
 
 // authenticated lifts the handshake deadline.

@@ -1,0 +1,24 @@
+package gitserver
+
+import (
+	"testing"
+	"time"
+)
+
+// Without quick acknowledgements a login stands still for 40 ms once or twice,
+// every time. A loaded machine is slow at times, but not at each of many tries.
+func TestLoginDoesNotStandStill(t *testing.T) {
+	h := newHost(t, nil)
+	h.addUser("ann")
+	best := time.Hour
+	for range 40 {
+		began := time.Now()
+		if out, status := h.ssh("ann", "help"); status != 0 {
+			t.Fatalf("status %d: %s", status, out)
+		}
+		if best = min(best, time.Since(began)); best < 35*time.Millisecond {
+			return
+		}
+	}
+	t.Errorf("the quickest of many logins took %s", best)
+}
