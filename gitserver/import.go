@@ -178,7 +178,7 @@ func (w *treeWriter) Commit(ctx context.Context, c catalog.NewCommit) (string, e
 	if err != nil {
 		return "", err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	// Objects that were left out of the pack are in that repository alone.
 	if err := repo.isStill(w.dir); err != nil {
 		return "", err
@@ -250,7 +250,7 @@ func (r *Repositories) SetTag(_ context.Context, ref catalog.ImageRef, tag, obje
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	h := plumbing.NewHash(object)
 	target, err := repo.Peel(h)
 	if errors.Is(err, objects.ErrNotFound) {

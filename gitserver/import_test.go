@@ -108,7 +108,7 @@ func TestImportedTreeIsGits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tree.Close()
+	defer discard(tree)
 	for path, content := range files {
 		if got, err := fs.ReadFile(tree, path); !strings.HasPrefix(content, "->") && (err != nil || string(got) != content) {
 			t.Errorf("%s reads %d bytes: %v", path, len(got), err)
@@ -209,7 +209,7 @@ func TestImportAfterDeletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer discard(w)
 	if err := w.File("Dockerfile", false, 13, strings.NewReader("FROM scratch\n")); err != nil {
 		t.Fatal(err)
 	}

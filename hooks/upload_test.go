@@ -145,7 +145,7 @@ func TestUploadBecomesABuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tree.Close()
+	defer tree.Close() //nolint:errcheck // read only
 	if text, err := fs.ReadFile(tree, "a/b"); err != nil || string(text) != "text" || tree.CommitTime().Unix() != d.now.Unix() {
 		t.Errorf("read %q %v of %v", text, err, tree.CommitTime())
 	}
@@ -270,7 +270,7 @@ func TestUploadMemory(t *testing.T) {
 		if err == nil {
 			_, err = io.CopyN(w, rand.NewChaCha8([32]byte{}), size)
 		}
-		writer.CloseWithError(errors.Join(err, w.Close()))
+		_ = writer.CloseWithError(errors.Join(err, w.Close()))
 	}()
 	var before, after runtime.MemStats
 	runtime.GC()
