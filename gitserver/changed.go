@@ -16,7 +16,7 @@ func (r *Repositories) Changed(_ context.Context, ref catalog.ImageRef, a, b str
 	if err != nil {
 		return false, err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	newer, err := repo.commit(plumbing.NewHash(b))
 	if err != nil {
 		return false, err

@@ -156,7 +156,7 @@ func (r *Repositories) Fetch(ctx context.Context, ref catalog.ImageRef, q catalo
 	if err != nil {
 		return "", fetchError(err)
 	}
-	defer in.Close()
+	defer discard(in)
 	if err := r.install(ctx, ref, in); err != nil {
 		return "", fetchError(err)
 	}
@@ -171,7 +171,7 @@ func (r *Repositories) commitOf(ref catalog.ImageRef, object plumbing.Hash) (str
 	if err != nil {
 		return "", err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	target, err := repo.Peel(object)
 	if errors.Is(err, objects.ErrNotFound) {
 		return "", catalog.Wrap(catalog.NotFound, err, "%s has no object %s", ref, object)
@@ -237,7 +237,7 @@ func (r *Repositories) inCommon(ref catalog.ImageRef, remote *packp.AdvRefs) (ha
 	if err != nil {
 		return nil, nil, err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	seen := hashSet{}
 	for name, h := range remote.References {
 		if peeled, ok := remote.Peeled[name]; ok {
@@ -280,7 +280,7 @@ func (r *Repositories) install(ctx context.Context, ref catalog.ImageRef, in *ob
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer discard(repo)
 	if err := repo.isStill(place); err != nil {
 		return err
 	}

@@ -70,22 +70,22 @@ func fetchFrom(from catalog.Remote, object string) catalog.FetchRequest {
 
 var fetched = catalog.ImageRef{Namespace: "alice", Name: "App"}
 
-func wantContent(t *testing.T, h *host, commit, name, want string) {
+func wantContent(t *testing.T, h *host, commit, want string) {
 	t.Helper()
 	tree, err := h.repos.Tree(t.Context(), fetched, commit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tree.Close()
-	f, err := tree.Open(name)
+	defer discard(tree)
+	f, err := tree.Open("file")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer discard(f)
 	buf := make([]byte, 100)
 	n, _ := f.Read(buf)
 	if string(buf[:n]) != want {
-		t.Errorf("%s: got %q, want %q", name, buf[:n], want)
+		t.Errorf("file: got %q, want %q", buf[:n], want)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestFetch(t *testing.T) {
 	if err != nil || commit != second {
 		t.Fatalf("got %s, %v", commit, err)
 	}
-	wantContent(t, h, second, "file", "two")
+	wantContent(t, h, second, "two")
 	if _, err := h.repos.Tree(t.Context(), fetched, first); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("history came along: %v", err)
 	}
@@ -124,7 +124,7 @@ func TestFetch(t *testing.T) {
 	if commit, err := h.repos.Fetch(t.Context(), fetched, fetchFrom(f.remote("acme/app"), first)); err != nil || commit != first {
 		t.Fatalf("got %s, %v", commit, err)
 	}
-	wantContent(t, h, first, "file", "one")
+	wantContent(t, h, first, "one")
 	before := f.requests
 	if _, err := h.repos.Fetch(t.Context(), fetched, fetchFrom(f.remote("acme/app"), second)); err != nil || f.requests != before {
 		t.Errorf("asked for what is there: %v", err)
@@ -138,7 +138,7 @@ func TestFetch(t *testing.T) {
 	if commit, err := h.repos.Fetch(t.Context(), fetched, request); err != nil || commit != third {
 		t.Fatalf("got %s, %v", commit, err)
 	}
-	wantContent(t, h, third, "file", "three")
+	wantContent(t, h, third, "three")
 	if err := h.repos.SetTag(t.Context(), fetched, "v3", third); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestFetchOverSSH(t *testing.T) {
 	if got, err := h.repos.Fetch(t.Context(), fetched, fetchFrom(from, commit)); err != nil || got != commit {
 		t.Fatalf("got %s, %v", got, err)
 	}
-	wantContent(t, h, commit, "file", "one")
+	wantContent(t, h, commit, "one")
 	if _, err := h.repos.RemoteRefs(t.Context(), from); err != nil {
 		t.Errorf("the second time: %v", err)
 	}

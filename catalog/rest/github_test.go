@@ -119,14 +119,14 @@ func TestEvents(t *testing.T) {
 	}
 
 	// A stream that resumes gives what was missed, then what comes.
-	req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+"/api/events", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/api/events", nil)
 	w.must(err)
 	req.Header.Set("Authorization", "JWT "+w.tokens["alice"])
 	req.Header.Set("Accept", "text/event-stream")
 	req.Header.Set("Last-Event-ID", itoa(all[2].ID))
 	resp, err := http.DefaultClient.Do(req)
 	w.must(err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	lines := bufio.NewScanner(resp.Body)
 	next := func() (event string) {
 		for lines.Scan() {

@@ -198,7 +198,7 @@ func TestStatusTrouble(t *testing.T) {
 	w.git("tag", "v1")
 	w.push("v1")
 	image := h.connect("app", "acme/app", func(s *catalog.GitHubSettings) { s.Token = ptr("t") })
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", commit))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
 	h.await(image, "v1", catalog.Built)
 	states := func() string {
 		jobs, err := h.store.ListJobs(t.Context(), github.KindStatus, h.status(image).ID, catalog.Page{})
@@ -218,7 +218,7 @@ func TestStatusTrouble(t *testing.T) {
 	f.set(func(f *forge) { f.answer = http.StatusUnauthorized })
 	w.git("tag", "v2")
 	w.push("v2")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", commit))
+	h.deliver("push", pushed("acme/app", "refs/tags/v2", commit))
 	h.await(image, "v2", catalog.Built)
 	if matches, err := filepath.Glob(filepath.Join(h.dir, "key")); err != nil || len(matches) != 1 {
 		t.Errorf("no key file: %v", err)

@@ -27,9 +27,9 @@ func TestTagBecomesAVersion(t *testing.T) {
 	w.git("tag", "-a", "-m", "annotated", "v1.0")
 	w.push("main", "v1.0")
 
-	id := h.deliver(http.StatusOK, "push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
-	h.deliver(http.StatusOK, "create", of("Acme/App", "ref", "v1.0", "ref_type", "tag"))
-	h.deliver(http.StatusOK, "release", of("Acme/App", "action", "published", "release", map[string]any{"tag_name": "v1.0"}))
+	id := h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
+	h.deliver("create", of("Acme/App", "ref", "v1.0", "ref_type", "tag"))
+	h.deliver("release", of("Acme/App", "action", "published", "release", map[string]any{"tag_name": "v1.0"}))
 	v := h.await(image, "v1.0", catalog.Built)
 	if v.Commit != commit || v.Trigger != catalog.TriggerGitHub {
 		t.Errorf("built %+v, want commit %s", v, commit)
@@ -72,15 +72,15 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 	w.git("tag", "v1")
 	w.push("v1")
 	image := h.connect("app", "acme/app")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", first))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", first))
 	h.await(image, "v1", catalog.Built)
 
 	second := w.commit("file", "2")
 	w.git("tag", "-f", "v1")
 	w.push("v1")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", second))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", second))
 	wantText(t, "a moved tag", h.settled(image), "done: refused: version v1 is built and never changes")
-	h.deliver(http.StatusOK, "delete", of("acme/app", "ref", "v1", "ref_type", "tag"))
+	h.deliver("delete", of("acme/app", "ref", "v1", "ref_type", "tag"))
 	wantText(t, "a deleted tag", h.settled(image), "done: deleted on GitHub")
 	if v := h.version(image, "v1"); v.State != catalog.Built || v.Commit != first {
 		t.Errorf("v1 is %s of %s", v.State, v.Commit)
@@ -92,7 +92,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 	if err := h.repos.SetTag(t.Context(), image.Ref, "v2", first); err != nil {
 		t.Fatal(err)
 	}
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", second))
+	h.deliver("push", pushed("acme/app", "refs/tags/v2", second))
 	wantText(t, "another's tag", h.settled(image), "done: refused: ")
 	if h.version(image, "v2").State != "" {
 		t.Error("v2 is built")
@@ -109,15 +109,15 @@ func TestFailedBuildAndItsNextTry(t *testing.T) {
 	w.push("v1")
 	image := h.connect("app", "acme/app", func(s *catalog.GitHubSettings) { s.Token = ptr("t") })
 	f.set(func(f *forge) { f.password = "t" })
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", bad))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", bad))
 	h.await(image, "v1", catalog.BuildFailed)
-	h.deliver(http.StatusOK, "create", of("acme/app", "ref", "v1", "ref_type", "tag"))
+	h.deliver("create", of("acme/app", "ref", "v1", "ref_type", "tag"))
 	wantText(t, "the same push again", h.settled(image), "dealt with before: version v1, build 1")
 
 	good := w.commit("Dockerfile", "FROM scratch\n")
 	w.git("tag", "-f", "v1")
 	w.push("v1")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", good))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", good))
 	if v := h.await(image, "v1", catalog.Built); v.Commit != good {
 		t.Errorf("built %s", v.Commit)
 	}
@@ -135,23 +135,23 @@ func TestBranches(t *testing.T) {
 	w := f.repository("acme/app")
 	w.commit("Dockerfile", "FROM scratch\n")
 	image := h.connect("app", "acme/app", func(s *catalog.GitHubSettings) { s.Branches = ptr("main feature/*") })
-	push := func(branch string) (commit, version string) {
-		commit = w.commit("file", branch+strings.Repeat("x", len(w.git("log", "--oneline"))))
+	push := func(branch string) (version string) {
+		commit := w.commit("file", branch+strings.Repeat("x", len(w.git("log", "--oneline"))))
 		w.push("HEAD:refs/heads/" + branch)
-		h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/heads/"+branch, commit))
+		h.deliver("push", pushed("acme/app", "refs/heads/"+branch, commit))
 		h.settled(image)
-		return commit, strings.ReplaceAll(branch, "/", "-") + "-" + commit[:7]
+		return strings.ReplaceAll(branch, "/", "-") + "-" + commit[:7]
 	}
-	_, running := push("main")
+	running := push("main")
 	h.await(image, running, catalog.Building)
 	w.git("tag", "v1")
 	w.push("v1")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", w.git("rev-parse", "HEAD")))
-	_, waiting := push("feature/a")
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", w.git("rev-parse", "HEAD")))
+	waiting := push("feature/a")
 	h.await(image, waiting, catalog.Pending)
-	_, other := push("main")
+	other := push("main")
 	h.await(image, other, catalog.Pending)
-	_, newest := push("feature/a")
+	newest := push("feature/a")
 	if v := h.version(image, waiting); v.State != catalog.Failed {
 		t.Errorf("the superseded build is %s", v.State)
 	}
@@ -184,7 +184,7 @@ func TestMonorepo(t *testing.T) {
 	release := func(tag string) {
 		w.git("tag", tag)
 		commit := w.push(tag)
-		h.deliver(http.StatusOK, "push", pushed("acme/mono", "refs/tags/"+tag, commit))
+		h.deliver("push", pushed("acme/mono", "refs/tags/"+tag, commit))
 		for _, image := range []catalog.Image{api, web} {
 			h.settled(image)
 			for _, v := range strings.Fields(h.versions(image)) {
@@ -254,7 +254,7 @@ func TestNothingIsLost(t *testing.T) {
 	w.git("tag", "v1")
 	w.push("v1")
 	image := h.connect("app", "acme/app")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", commit))
+	h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
 	// The delivery was even begun by a process that is gone.
 	if _, err := h.store.ClaimJob(t.Context(), []catalog.JobKind{"github.delivery"}, "dead", time.Now(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestRemoteTrouble(t *testing.T) {
 
 	// Private without a token: given up, and a redelivery tries again.
 	f.set(func(f *forge) { f.password = "secret" })
-	id := h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v1", commit))
+	id := h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
 	wantText(t, "without a token", h.settled(image), "failed: the repository can't be read")
 	f.set(func(f *forge) { f.password = "" })
 	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1","after":"` + commit + `"}`)
@@ -287,10 +287,10 @@ func TestRemoteTrouble(t *testing.T) {
 
 	// A ref that the remote shows only later; one that never comes; one that moved on.
 	w.git("tag", "v2")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v3", commit))
+	h.deliver("push", pushed("acme/app", "refs/tags/v3", commit))
 	wantText(t, "a ref that never comes", h.settled(image), "done: the ref has gone since")
 	w.push("v2")
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", strings.Repeat("1", 40)))
+	h.deliver("push", pushed("acme/app", "refs/tags/v2", strings.Repeat("1", 40)))
 	wantText(t, "a ref that moved on", h.settled(image), "done: the ref has moved on")
 
 	// A redirect to elsewhere is refused, whoever the forge is.
@@ -301,6 +301,6 @@ func TestRemoteTrouble(t *testing.T) {
 			return true
 		}
 	})
-	h.deliver(http.StatusOK, "push", pushed("acme/app", "refs/tags/v2", commit))
+	h.deliver("push", pushed("acme/app", "refs/tags/v2", commit))
 	wantText(t, "a redirect", h.settled(image), "failed: "+inside.URL+" was not asked")
 }

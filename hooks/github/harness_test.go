@@ -192,7 +192,7 @@ func (h *house) Solve(ctx context.Context, r builder.SolveRequest, _ func(builde
 	if err != nil {
 		return builder.SolveResult{}, &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: "no Dockerfile"}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(f)
 	if err != nil || strings.Contains(string(text), "bad") {
 		return builder.SolveResult{}, &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: "the Dockerfile is bad"}
@@ -269,11 +269,11 @@ func (h *house) run() {
 	h.start(h.builder.Run)
 }
 
-func (h *house) start(run func(context.Context) error) (stop func()) {
+func (h *house) start(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
+	h.t.Cleanup(func() {
 		cancel()
 		select {
 		case err := <-ended:
@@ -284,8 +284,6 @@ func (h *house) start(run func(context.Context) error) (stop func()) {
 			h.t.Error("Run did not return")
 		}
 	})
-	h.t.Cleanup(stop)
-	return stop
 }
 
 type testWriter struct{ t testing.TB }
@@ -351,7 +349,7 @@ func (h *house) post(event, id string, body []byte, headers ...string) answer {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode}
 	if err := json.NewDecoder(response.Body).Decode(&a); err != nil || a.Message == "" {
 		h.t.Errorf("%s %s: the answer is not for people: %v", event, id, err)
@@ -359,9 +357,8 @@ func (h *house) post(event, id string, body []byte, headers ...string) answer {
 	return a
 }
 
-// deliver sends an event, which must be answered with the status, under an ID
-// that it returns.
-func (h *house) deliver(status int, event string, payload map[string]any) string {
+// deliver sends an event, which must be taken, under an ID that it returns.
+func (h *house) deliver(event string, payload map[string]any) string {
 	h.t.Helper()
 	h.ids++
 	id := fmt.Sprintf("id-%d", h.ids)
@@ -369,8 +366,8 @@ func (h *house) deliver(status int, event string, payload map[string]any) string
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if a := h.post(event, id, body); a.status != status {
-		h.t.Fatalf("%s: answered %d %s, want %d", event, a.status, a.Message, status)
+	if a := h.post(event, id, body); a.status != http.StatusOK {
+		h.t.Fatalf("%s: answered %d %s", event, a.status, a.Message)
 	}
 	return id
 }

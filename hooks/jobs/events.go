@@ -34,11 +34,8 @@ func (f Follower) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		news := f.Store.NewEvents()
 		err := f.catchUp(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 		pause := time.Minute
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			f.Logger.Error("follow events", "consumer", f.Name, "error", err)
 			pause, news = 5*time.Second, nil
 		}

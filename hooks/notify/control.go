@@ -69,18 +69,18 @@ func (s *Service) List(ctx context.Context, namespace string, imageID int64) ([]
 	return webhooks, err
 }
 
-// find returns a webhook if it is one of the namespace and image.
-func (s *Service) find(ctx context.Context, namespace string, imageID, id int64) (catalog.Webhook, error) {
+// check tells whether a webhook is one of the namespace and image. Errors: NotFound.
+func (s *Service) check(ctx context.Context, namespace string, imageID, id int64) error {
 	w, err := s.Store.Webhook(ctx, id)
 	if err == nil && (!strings.EqualFold(w.Namespace, namespace) || w.ImageID != imageID) {
-		err = catalog.Errorf(catalog.NotFound, "there is no such webhook")
+		return catalog.Errorf(catalog.NotFound, "there is no such webhook")
 	}
-	return w, err
+	return err
 }
 
 // Delete implements catalog.WebhookControl.
 func (s *Service) Delete(ctx context.Context, namespace string, imageID, id int64) error {
-	if _, err := s.find(ctx, namespace, imageID, id); err != nil {
+	if err := s.check(ctx, namespace, imageID, id); err != nil {
 		return err
 	}
 	return s.Store.DeleteWebhook(ctx, id)
@@ -88,7 +88,7 @@ func (s *Service) Delete(ctx context.Context, namespace string, imageID, id int6
 
 // Deliveries implements catalog.WebhookControl.
 func (s *Service) Deliveries(ctx context.Context, namespace string, imageID, id int64, page catalog.Page) ([]catalog.Job, error) {
-	if _, err := s.find(ctx, namespace, imageID, id); err != nil {
+	if err := s.check(ctx, namespace, imageID, id); err != nil {
 		return nil, err
 	}
 	return s.Store.ListJobs(ctx, Kind, id, page)
