@@ -2,6 +2,7 @@ package gitserver
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -312,4 +313,28 @@ func TestPacksAreMerged(t *testing.T) {
 		t.Errorf("cloned %s commits", got)
 	}
 	c.git("fsck", "--full", "--strict")
+}
+
+func TestDiskFull(t *testing.T) {
+	h := newHost(t, nil)
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "fits")
+	c.git("push", "origin", "main")
+	staging := filepath.Join(h.dir, "repos", stagingDir)
+	if err := syscall.Mount("tmpfs", staging, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 300_000)
+	_, _ = rand.Read(noise)
+	c.commit("noise", string(noise))
+	before := h.serverRefs()
+	c.fails([]string{"push", "origin", "main"}, "try later", "disk is full", "push again later")
+	if err := syscall.Unmount(staging, syscall.MNT_DETACH); err != nil {
+		t.Error(err)
+	}
+	if after := h.serverRefs(); after != before {
+		t.Errorf("refs were %s, are %s", before, after)
+	}
+	c.git("push", "origin", "main")
+	h.fsck()
 }

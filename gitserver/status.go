@@ -1,6 +1,11 @@
 package gitserver
 
-import "github.com/fandoghpaas/fandogh/catalog"
+import (
+	"errors"
+	"syscall"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
 
 // codeFaces is how an error's code looks to git and to SSH.
 var codeFaces = map[catalog.Code]struct {
@@ -18,7 +23,12 @@ var codeFaces = map[catalog.Code]struct {
 	catalog.Internal:     {"", 70},
 }
 
+// reportLine is an error in words for a user. Of our own faults it names the one
+// that is no secret and passes.
 func reportLine(err error) string {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; nothing was changed, push again later or tell who runs the server")
+	}
 	return codeFaces[catalog.CodeOf(err)].report + catalog.MessageOf(err)
 }
 
