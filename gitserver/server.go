@@ -80,9 +80,9 @@ type Server struct {
 type contextKey string
 
 const (
-	connKey     contextKey = "conn"
-	identityKey contextKey = "identity"
-	// fingerprintKey is of the key that proved it.
+	connKey contextKey = "conn"
+	// userKey is of the name of who logged in, fingerprintKey of the key that proved it.
+	userKey        contextKey = "user"
 	fingerprintKey contextKey = "fingerprint"
 )
 
@@ -174,15 +174,15 @@ func (s *Server) sshConfig(ctx ssh.Context) *gossh.ServerConfig {
 			if conn, ok := ctx.Value(connKey).(*countedConn); ok {
 				conn.authenticated()
 			}
-			if id, ok := ctx.Value(identityKey).(catalog.Identity); ok {
-				s.auditLog(id.User.Name, ctx.RemoteAddr()).Info("login", "key", ctx.Value(fingerprintKey))
+			if user, ok := ctx.Value(userKey).(string); ok {
+				s.auditLog(user, ctx.RemoteAddr()).Info("login", "key", ctx.Value(fingerprintKey))
 			}
 		},
 	}
 }
 
-// acceptKey finds the user of a key. The last key it accepts on a connection
-// is the one the client proves to have.
+// acceptKey tells whether a key is somebody's. The last key it accepts on a
+// connection is the one the client proves to have.
 func (s *Server) acceptKey(ctx ssh.Context, key ssh.PublicKey) bool {
 	fingerprint := gossh.FingerprintSHA256(key)
 	user, err := s.Store.UserByKey(ctx, fingerprint)
@@ -194,9 +194,23 @@ func (s *Server) acceptKey(ctx ssh.Context, key ssh.PublicKey) bool {
 		}
 		return false
 	}
-	ctx.SetValue(identityKey, catalog.Identity{User: user, Scope: catalog.ScopeWrite})
+	ctx.SetValue(userKey, user.Name)
 	ctx.SetValue(fingerprintKey, fingerprint)
 	return true
+}
+
+// identify finds the user of a session's key, for each session again: a
+// connection may be kept open for long after the key was removed.
+func (s *Server) identify(sess ssh.Session) (catalog.Identity, error) {
+	key := sess.PublicKey()
+	if key == nil {
+		return catalog.Identity{}, catalog.Errorf(catalog.Unauthorized, "no key")
+	}
+	user, err := s.Store.UserByKey(sess.Context(), gossh.FingerprintSHA256(key))
+	if catalog.CodeOf(err) == catalog.NotFound {
+		err = catalog.Wrap(catalog.Unauthorized, err, "this connection's key is nobody's any more; connect again with another one")
+	}
+	return catalog.Identity{User: user, Scope: catalog.ScopeWrite}, err
 }
 
 // refused is told of connections that did not get as far as a session.
@@ -286,12 +300,12 @@ func (s *Server) run(sess ssh.Session) (status int) {
 			status = exitStatus(errors.New("fault"))
 		}
 	}()
-	id, ok := sess.Context().Value(identityKey).(catalog.Identity)
-	if !ok {
-		return exitStatus(catalog.Errorf(catalog.Unauthorized, "no key"))
-	}
+	id, err := s.identify(sess)
 	c := &client{Server: s, session: sess, id: id}
-	err := c.dispatch(sess.Context())
+	if err != nil {
+		return exitStatus(c.show(err))
+	}
+	err = c.dispatch(sess.Context())
 	if err != nil {
 		log.Debug("session ended", "user", id.User.Name, "error", err)
 		if catalog.CodeOf(err) == catalog.Internal && sess.Context().Err() == nil {

@@ -31,12 +31,12 @@ const namespaceHeader = "ACTIVE-NAMESPACE"
 
 // authorize finds out who asks and for which namespace, and refuses what the
 // route's access does not allow.
-func (c *call) authorize(need access) error {
+func (c *call) authorize() error {
 	c.idErr = c.identify()
 	if err := c.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
 		return err
 	}
-	if c.idErr != nil && (!need.open || catalog.CodeOf(c.idErr) != catalog.Unauthorized) {
+	if c.idErr != nil && (!c.need.open || catalog.CodeOf(c.idErr) != catalog.Unauthorized) {
 		return c.idErr
 	}
 	c.namespace = c.r.PathValue("namespace")
@@ -46,7 +46,21 @@ func (c *call) authorize(need access) error {
 	if c.namespace == "" {
 		c.namespace = c.id.User.Name
 	}
-	switch {
+	return c.decide()
+}
+
+// stillAllowed asks again, for answers that last: a token or a role may have
+// been revoked meanwhile.
+func (c *call) stillAllowed() error {
+	again := *c
+	if err := again.identify(); err != nil {
+		return err
+	}
+	return again.decide()
+}
+
+func (c *call) decide() error {
+	switch need := c.need; {
 	case need.open:
 		return nil
 	case need.self && need.action == catalog.ActionWrite:
@@ -57,7 +71,7 @@ func (c *call) authorize(need access) error {
 		return catalog.Errorf(catalog.Forbidden, "nobody may use this address")
 	}
 	target := catalog.Target{Namespace: c.namespace, Image: c.r.PathValue("name"), Version: c.r.PathValue("version")}
-	return catalog.Authorize(c.r.Context(), c.Store, c.id, need.action, target)
+	return catalog.Authorize(c.r.Context(), c.Store, c.id, c.need.action, target)
 }
 
 func (c *call) needsWriteScope() error {
@@ -81,10 +95,10 @@ func (c *call) identify() error {
 // endpoint serves one row of the route table.
 func (s *Server) endpoint(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Server: s, w: w, r: r}
+		c := &call{Server: s, w: w, r: r, need: route.access}
 		err := checkText(r)
 		if err == nil {
-			err = c.authorize(route.access)
+			err = c.authorize()
 		}
 		if err == nil {
 			err = route.handle(c)

@@ -16,6 +16,7 @@ type call struct {
 	*Server
 	w         http.ResponseWriter
 	r         *http.Request
+	need      access // of the route
 	id        catalog.Identity
 	idErr     error  // why there is no id, on a route that needs none
 	namespace string // that the route's access was checked for

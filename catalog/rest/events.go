@@ -46,7 +46,7 @@ func (c *call) streamEvents(after int64) (err error) {
 			return err
 		}
 	}
-	stream := newEvents(c.w)
+	stream := newEvents(c.w, c.stillAllowed)
 	defer stream.close()
 	for {
 		news := c.Store.NewEvents()

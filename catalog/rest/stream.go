@@ -66,7 +66,7 @@ func (c *call) streamLog(build catalog.Build, timestamps bool) error {
 			return catalog.FieldErrorf("Last-Event-ID", "Last-Event-ID must be the number of a line")
 		}
 	}
-	stream := newEvents(c.w)
+	stream := newEvents(c.w, c.stillAllowed)
 	defer stream.close()
 	ended, err := c.Logs.FollowLog(c.r.Context(), build.ID, skip, func(lines []catalog.LogLine) error {
 		var b strings.Builder
@@ -110,15 +110,16 @@ func writeEvent(b *strings.Builder, name, id, data string) {
 // events is an open event stream. A goroutine of its own, ended by close, sends
 // comments while nothing else is sent.
 type events struct {
-	mu   sync.Mutex
-	w    http.ResponseWriter
-	ctl  *http.ResponseController
-	done chan struct{}
-	idle sync.WaitGroup
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	ctl     *http.ResponseController
+	allowed func() error // nothing is sent any more once it fails
+	done    chan struct{}
+	idle    sync.WaitGroup
 }
 
-func newEvents(w http.ResponseWriter) *events {
-	e := &events{w: w, ctl: http.NewResponseController(w), done: make(chan struct{})}
+func newEvents(w http.ResponseWriter, allowed func() error) *events {
+	e := &events{w: w, ctl: http.NewResponseController(w), allowed: allowed, done: make(chan struct{})}
 	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not hold events back
@@ -148,6 +149,9 @@ func (e *events) keepAlive() {
 func (e *events) send(text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if err := e.allowed(); err != nil {
+		return err
+	}
 	err := e.ctl.SetWriteDeadline(time.Now().Add(2 * keepAlive))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
