@@ -88,31 +88,66 @@ func (s *Service) refusal(err error) reply {
 	return reply{status: status, Message: catalog.MessageOf(err)}
 }
 
-// readBody reads a delivery within the limits on its size and on the memory of
-// all of them. release gives the memory back.
+const (
+	// bodyTime is how long a delivery may take to arrive; GitHub itself gives
+	// up after ten seconds.
+	bodyTime = 30 * time.Second
+	// bodyStep is how much memory a delivery gets at first, in bytes.
+	bodyStep = 64 << 10
+)
+
+// readBody reads a delivery within the limits on its size, its time and the
+// memory of all of them. Memory is given to what has arrived, not to what a
+// header announces. release gives it back.
 func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
-	size := s.MaxPayload
-	if r.ContentLength > size {
+	if r.ContentLength > s.MaxPayload {
 		return nil, nil, s.tooLarge()
 	}
-	if r.ContentLength >= 0 {
-		size = r.ContentLength
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, nil, err
 	}
-	wait, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	if err := s.bodies.Acquire(wait, size); err != nil {
-		return nil, nil, catalog.Wrap(catalog.Unavailable, err, "too many deliveries at once; send it again in a moment")
-	}
-	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxPayload))
-	if err != nil {
-		s.bodies.Release(size)
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, nil, s.tooLarge()
+	var held int64
+	release = func() { s.bodies.Release(held) }
+	from := http.MaxBytesReader(w, r.Body, s.MaxPayload)
+	for err == nil {
+		if len(body) == cap(body) {
+			more := max(bodyStep, held)
+			if err = s.getMemory(r.Context(), more); err != nil {
+				break
+			}
+			held += more
+			body = append(make([]byte, 0, held), body...)
 		}
-		return nil, nil, catalog.Wrap(catalog.Invalid, err, "the body was cut off")
+		var n int
+		n, err = from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
 	}
-	return body, func() { s.bodies.Release(size) }, nil
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, io.EOF):
+		// What it is without a deadline of ours, the server sets before the next request.
+		if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			release()
+			return nil, nil, err
+		}
+		return body, release, nil
+	case errors.As(err, &tooLarge):
+		err = s.tooLarge()
+	case catalog.CodeOf(err) == catalog.Internal:
+		err = catalog.Wrap(catalog.Invalid, err, "the body was cut off")
+	}
+	release()
+	return nil, nil, err
+}
+
+func (s *Service) getMemory(ctx context.Context, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.bodies.Acquire(ctx, n); err != nil {
+		return catalog.Wrap(catalog.Unavailable, err, "too many deliveries at once; send it again in a moment")
+	}
+	return nil
 }
 
 func (s *Service) tooLarge() error {
