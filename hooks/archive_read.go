@@ -81,7 +81,7 @@ func unpack(ctx context.Context, source io.Reader, to catalog.TreeWriter, limits
 func (u *unpacker) read(ctx context.Context, spoolDir string) error {
 	in := bufio.NewReaderSize(u.sent, 64<<10)
 	head, err := in.Peek(tarBlock)
-	if err != nil && err != io.EOF { //nolint:errorlint // as above
+	if err != nil && err != io.EOF {
 		return damaged("", err)
 	}
 	switch format := sniff(head); format {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,17 +45,18 @@ func (w *world) collect(o registry.CollectOptions) registry.Collection {
 	return done
 }
 
-func (w *world) deleteVersion(repository, version string) {
+// deleteVersion deletes a version of alice/app.
+func (w *world) deleteVersion(version string) {
 	w.t.Helper()
-	v := w.versionOf(repository, version)
+	v := w.versionOf("alice/app", version)
 	w.must(w.store.DeleteVersion(w.t.Context(), v.ID))
-	namespace, name, _ := strings.Cut(repository, "/")
-	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: namespace, Name: name}, version))
+	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, version))
 }
 
-func (w *world) hasBlob(repository, content string) bool {
+// hasBlob tells whether alice/app serves a blob.
+func (w *world) hasBlob(content string) bool {
 	w.t.Helper()
-	return w.request("HEAD", "/v2/"+repository+"/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
+	return w.request("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
 }
 
 func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
@@ -64,7 +64,7 @@ func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
 	w.manifest("alice/app", "1.0", "shared", nil)
 	gone := w.manifest("alice/app", "2.0", "only 2.0", nil)
 	kept := w.manifest("alice/app", "3.0", "only 3.0", nil)
-	w.deleteVersion("alice/app", "2.0")
+	w.deleteVersion("2.0")
 	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 0 {
 		t.Errorf("fresh blobs went: %+v", done)
 	}
@@ -82,14 +82,14 @@ func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
 		t.Errorf("done %+v, announced %+v", done, dry)
 	}
 	w.expect("GET", "/v2/alice/app/manifests/"+digestOf(gone), alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
-	if w.hasBlob("alice/app", "only 2.0") || !w.hasBlob("alice/app", "only 3.0") || !w.hasBlob("alice/app", "shared") {
+	if w.hasBlob("only 2.0") || !w.hasBlob("only 3.0") || !w.hasBlob("shared") {
 		t.Error("the wrong blobs went")
 	}
 	w.run("crane", "auth", "login", w.host, "-u", "alice", "-p", password)
 	w.expect("GET", "/v2/alice/app/manifests/3.0", alice, http.StatusOK, "")
 	// What went can come again.
 	w.manifest("alice/app", "2.1", "only 2.0", nil)
-	if !w.hasBlob("alice/app", "only 2.0") {
+	if !w.hasBlob("only 2.0") {
 		t.Error("a blob that went once can't come again")
 	}
 }
@@ -116,15 +116,15 @@ func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
 		t.Errorf("freed %+v, want the stray manifest and its layer", done)
 	}
 	for _, content := range []string{"child", "signature", "signature of the signature"} {
-		if !w.hasBlob("alice/app", content) {
+		if !w.hasBlob(content) {
 			t.Errorf("%q went", content)
 		}
 	}
-	w.deleteVersion("alice/app", "1.0")
+	w.deleteVersion("1.0")
 	w.age()
 	w.collect(registry.CollectOptions{})
 	for _, content := range []string{"child", "signature", "signature of the signature"} {
-		if w.hasBlob("alice/app", content) {
+		if w.hasBlob(content) {
 			t.Errorf("%q stayed", content)
 		}
 	}
@@ -136,7 +136,7 @@ func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
 func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
 	w := newWorld(t)
 	w.manifest("alice/app", "1.0", "layer", nil)
-	w.deleteVersion("alice/app", "1.0")
+	w.deleteVersion("1.0")
 	for what, ask := range map[string]func(){
 		"HEAD": func() { w.expect("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte("layer")), alice, http.StatusOK, "") },
 		"mount": func() {
@@ -147,7 +147,7 @@ func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
 		w.age()
 		ask()
 		w.collect(registry.CollectOptions{})
-		if !w.hasBlob("alice/app", "layer") {
+		if !w.hasBlob("layer") {
 			t.Errorf("%s: the blob went under the push", what)
 		}
 		w.blob("alice/app", []byte(`{"architecture":"amd64","os":"linux"}`))
@@ -219,11 +219,11 @@ func TestCollectBesidePushes(t *testing.T) {
 			t.Fatalf("push %d: %d %s", i, a.status, a.body)
 		}
 		for _, content := range layers(8) {
-			if !w.hasBlob("alice/app", string(content)) {
+			if !w.hasBlob(string(content)) {
 				t.Fatalf("push %d lost a layer", i)
 			}
 		}
-		w.deleteVersion("alice/app", version)
+		w.deleteVersion(version)
 	}
 	end()
 	sweeper.Wait()

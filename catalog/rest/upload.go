@@ -75,7 +75,7 @@ func (f *uploadForm) read() error {
 	}
 	for {
 		part, err := parts.NextPart()
-		if err == io.EOF { //nolint:errorlint // a wrapped one came before the last boundary
+		if err == io.EOF { // a wrapped one came before the last boundary
 			return f.complete()
 		}
 		if err != nil {

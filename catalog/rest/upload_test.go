@@ -148,9 +148,10 @@ func (w *world) upload(fields ...field) reply {
 	return w.do("alice", "POST", "/api/images/app/versions", body, contentType)
 }
 
-func (w *world) newImage(name string) catalog.Image {
+// newImage makes alice/app.
+func (w *world) newImage() catalog.Image {
 	w.t.Helper()
-	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: name}, OwnerID: w.users["alice"].ID})
+	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "app"}, OwnerID: w.users["alice"].ID})
 	w.must(err)
 	return image
 }
@@ -174,7 +175,7 @@ func (w *world) dockerfile(image catalog.Image, name string) string {
 // The forms that the published clients send.
 func TestUploadOfPublishedClients(t *testing.T) {
 	w := newWorld(t)
-	image := w.newImage("app")
+	image := w.newImage()
 	// The Python CLI: requests_toolbelt's encoder, a gzipped tar as text.
 	python := field{name: "source", file: "workspace", contentType: "text/plain", data: tarGzip(t, "Dockerfile", "FROM python\n", "a/b.py", "")}
 	// The Node clients: form-data, chunked, a zip.
@@ -210,7 +211,7 @@ func TestUploadOfPublishedClients(t *testing.T) {
 // The product's own client.
 func TestUploadByOurClient(t *testing.T) {
 	w := newWorld(t)
-	image := w.newImage("app")
+	image := w.newImage()
 	c, err := client.New(client.Config{Server: w.url, Token: w.tokens["alice"]})
 	w.must(err)
 	message, err := c.CreateVersion(t.Context(), "app", "1.0", func(out io.Writer) error {
@@ -294,7 +295,7 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 	} {
 		body, contentType := form(t, version("built"), source(large))
 		conn := w.dial()
-		req, err := http.NewRequest("POST", w.url+"/api/images/"+c.path+"/versions", strings.NewReader(body))
+		req, err := http.NewRequest(http.MethodPost, w.url+"/api/images/"+c.path+"/versions", strings.NewReader(body))
 		w.must(err)
 		req.Header.Set("Authorization", "JWT "+w.tokens[c.token])
 		contentType(req)
@@ -302,7 +303,7 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), req) //nolint:bodyclose // the connection is closed
 		if err != nil || !strings.HasPrefix(resp.Status, c.status) {
 			t.Errorf("%s: got %v %v", what, resp, err)
 			continue
@@ -329,7 +330,7 @@ func TestUploadExpectContinue(t *testing.T) {
 	_, err := fmt.Fprintf(conn, "POST /api/images/nothing/versions HTTP/1.1\r\nHost: x\r\nAuthorization: JWT %s\r\nExpect: 100-continue\r\n"+
 		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n", w.tokens["alice"])
 	w.must(err)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil) //nolint:bodyclose // the connection is closed
 	if err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %v %v", resp, err)
 	}
@@ -338,12 +339,12 @@ func TestUploadExpectContinue(t *testing.T) {
 // A client that hangs up leaves nothing, and its version may be tried again.
 func TestUploadHangUp(t *testing.T) {
 	w := newWorld(t)
-	image := w.newImage("app")
+	image := w.newImage()
 	archive := zipFiles(t, "Dockerfile", "FROM scratch\n")
 	body, contentType := form(t, version("1.0"), source(archive))
 	for _, sent := range []int{10, len(body) / 2, len(body) - 1} {
 		conn := w.dial()
-		req, err := http.NewRequest("POST", w.url+"/api/images/app/versions", strings.NewReader(body))
+		req, err := http.NewRequest(http.MethodPost, w.url+"/api/images/app/versions", strings.NewReader(body))
 		w.must(err)
 		req.Header.Set("Authorization", "JWT "+w.tokens["alice"])
 		contentType(req)
@@ -365,7 +366,8 @@ func TestUploadHangUp(t *testing.T) {
 
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // polls with a deadline
 		if time.Now().After(deadline) {
 			w.t.Fatalf("timed out: %s", what)
 		}
@@ -374,7 +376,7 @@ func (w *world) until(what string, ok func() bool) {
 
 func FuzzUploadForm(f *testing.F) {
 	w := newWorld(f)
-	w.newImage("app")
+	w.newImage()
 	body, _ := form(f, version("1.0"), source(zipFiles(f, "Dockerfile", "FROM scratch\n")))
 	boundary := body[2:strings.Index(body, "\r\n")]
 	f.Add(body, boundary)
