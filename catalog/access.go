@@ -132,5 +132,5 @@ func Authorize(ctx context.Context, roles Namespaces, id Identity, action Action
 	case target.Namespace == "":
 		return Errorf(Forbidden, "only an administrator of this installation may do this")
 	}
-	return Errorf(Forbidden, "%s has no right to %s in namespace %q; ask its owner", id.User.Name, action, target.Namespace)
+	return Errorf(Forbidden, "%s has no right to %s in namespace %q; ask one of its admins", id.User.Name, action, target.Namespace)
 }

@@ -109,7 +109,7 @@ func TestAuthorize(t *testing.T) {
 		{"reader reads", ann, RoleRead, ActionRead, team, "", ""},
 		{"reader writes", ann, RoleRead, ActionWrite, team, Forbidden, "ann has no right to write"},
 		{"writer writes", ann, RoleWrite, ActionWrite, team, "", ""},
-		{"writer deletes", ann, RoleWrite, ActionOwn, team, Forbidden, "ask its owner"},
+		{"writer deletes", ann, RoleWrite, ActionOwn, team, Forbidden, "ask one of its admins"},
 		{"owner with a reading token", reading, RoleOwner, ActionWrite, team, Forbidden, "only read"},
 		{"stranger reads", stranger, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
 		{"stranger writes", stranger, RoleNone, ActionWrite, team, NotFound, "does not exist, or you have no access"},

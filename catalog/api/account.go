@@ -60,7 +60,7 @@ type Key struct {
 // Namespace owns images.
 type Namespace struct {
 	Name string `json:"name"`
-	Role string `json:"role"` // the asking user's: owner, write or read
+	Role string `json:"role"` // the asking user's: admin, write or read
 }
 
 // CreateNamespace asks for a namespace owned by the asking user.
@@ -76,5 +76,5 @@ type Member struct {
 
 // SetMember gives a user a role.
 type SetMember struct {
-	Role string `json:"role"` // owner, write or read
+	Role string `json:"role"` // admin, write or read
 }

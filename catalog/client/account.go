@@ -62,7 +62,7 @@ func (c *Client) Members(ctx context.Context, namespace string) ([]api.Member, e
 	return Collect(pages[api.Member](ctx, c, nil, "namespaces", namespace, "members"), 0)
 }
 
-// SetMember gives a user a role in a namespace: read, write or owner.
+// SetMember gives a user a role in a namespace: read, write or admin.
 func (c *Client) SetMember(ctx context.Context, namespace, user, role string) (api.Member, error) {
 	return ask[api.Member](ctx, c, http.MethodPut, api.SetMember{Role: role}, "namespaces", namespace, "members", user)
 }

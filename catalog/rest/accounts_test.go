@@ -160,10 +160,15 @@ func TestNamespaces(t *testing.T) {
 	member("alice", "PUT", "bob", map[string]string{"role": "boss"}).fault(http.StatusBadRequest, "role")
 	member("alice", "PUT", "nobody", map[string]string{"role": "read"}).expect(http.StatusNotFound)
 	member("alice", "PUT", "bob", map[string]string{"role": "read"}).expect(http.StatusOK)
-	member("bob", "PUT", "bob", map[string]string{"role": "owner"}).fault(http.StatusForbidden, "detail")
+	member("bob", "PUT", "bob", map[string]string{"role": "admin"}).fault(http.StatusForbidden, "detail")
+	for _, name := range []string{"owner", "admin"} { // both are understood
+		if r := member("alice", "PUT", "alice", map[string]string{"role": name}); into[map[string]string](r)["role"] != "admin" {
+			t.Errorf("role %s: %s", name, r.body)
+		}
+	}
 
 	list := into[[]row](w.do("bob", "GET", "/api/namespaces", nil).expect(http.StatusOK))
-	if len(list) != 2 || list[0] != (row{"bob", "owner"}) || list[1] != (row{"team", "read"}) {
+	if len(list) != 2 || list[0] != (row{"bob", "admin"}) || list[1] != (row{"team", "read"}) {
 		t.Errorf("namespaces %v", list)
 	}
 	w.do("bob", "GET", "/api/namespaces/team/members", nil).expect(http.StatusOK)

@@ -8,16 +8,19 @@ import (
 )
 
 var roleNames = map[catalog.Role]string{
-	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleOwner: "owner",
+	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleOwner: "admin",
 }
 
 func roleByName(name string) (catalog.Role, error) {
+	if name == "owner" { // what an admin of a namespace is called, too
+		return catalog.RoleOwner, nil
+	}
 	for role, known := range roleNames {
 		if name == known {
 			return role, nil
 		}
 	}
-	return catalog.RoleNone, catalog.FieldErrorf("role", "role must be read, write or owner")
+	return catalog.RoleNone, catalog.FieldErrorf("role", "role must be read, write or admin")
 }
 
 func (c *call) listNamespaces() ([]api.Namespace, error) {

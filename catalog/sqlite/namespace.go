@@ -96,7 +96,7 @@ func checkNotLastOwner(ctx context.Context, tx *sql.Tx, n catalog.Namespace, use
 		return err
 	}
 	if others == 0 {
-		return catalog.Errorf(catalog.Conflict, "namespace %q would be left without an owner; make somebody else its owner first", n.Name)
+		return catalog.Errorf(catalog.Conflict, "namespace %q would be left without an admin; make somebody else its admin first", n.Name)
 	}
 	return nil
 }

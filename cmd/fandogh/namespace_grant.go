@@ -12,7 +12,7 @@ func newNamespaceGrantCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "grant NAME USER ROLE",
 		Short: "Give a user a role in a namespace",
-		Long: `Give a user a role in a namespace: read, write or owner. It takes the place of the
+		Long: `Give a user a role in a namespace: read, write or admin. It takes the place of the
 role that the user had.`,
 		Example: `  fandogh namespace grant team ali write`,
 		Args:    exactArgs("NAME", "USER", "ROLE"),

@@ -10,7 +10,7 @@ func newNamespaceRevokeCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "revoke NAME USER",
 		Short:   "Remove a user from a namespace",
-		Long:    `Remove a user from a namespace. Its last owner can't be removed.`,
+		Long:    `Remove a user from a namespace. Its last admin can't be removed.`,
 		Example: `  fandogh namespace revoke team ali`,
 		Args:    exactArgs("NAME", "USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
