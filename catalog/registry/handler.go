@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	v2 "github.com/distribution/distribution/v3/registry/api/v2"
@@ -43,6 +44,9 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.fail(w, req, err)
 		return
 	}
+	// The app reads form values, and a form in the body would say what nobody
+	// here has looked at: only the query counts.
+	req.Form, req.PostForm = req.URL.Query(), url.Values{}
 	handler.ServeHTTP(w, req)
 }
 
@@ -218,8 +222,6 @@ func (r *Registry) guardMount(req *http.Request, id catalog.Identity) {
 	query.Del("mount")
 	query.Del("from")
 	req.URL.RawQuery = query.Encode()
-	// The app reads the form values, which may have been parsed already.
-	req.Form, req.PostForm = nil, nil
 }
 
 func fieldOf(err error) string {

@@ -89,6 +89,35 @@ func TestMountNeedsTheRightToRead(t *testing.T) {
 	}
 }
 
+// A form in the body says the same as the query to the library behind us.
+func TestMountByFormIsNoWayAround(t *testing.T) {
+	w := newWorld(t)
+	w.image("alice", "app")
+	w.built(w.image("bob", "base"), "1.0")
+	layer := w.layerOf("bob/base")
+	multipart := "--x\r\nContent-Disposition: form-data; name=\"mount\"\r\n\r\n" + layer + "\r\n--x\r\nContent-Disposition: form-data; name=\"from\"\r\n\r\nbob/base\r\n--x--\r\n"
+	for contentType, body := range map[string]string{
+		"application/x-www-form-urlencoded": "mount=" + layer + "&from=bob/base",
+		"multipart/form-data; boundary=x":   multipart,
+	} {
+		for _, query := range []string{"", "?mount=" + layer + "&from=alice/app"} {
+			req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+w.host+"/v2/alice/app/blobs/uploads/"+query, strings.NewReader(body))
+			w.must(err)
+			req.Header.Set("Content-Type", contentType)
+			req.SetBasicAuth("alice", password)
+			resp, err := http.DefaultClient.Do(req)
+			w.must(err)
+			w.must(resp.Body.Close())
+			if resp.StatusCode == http.StatusCreated {
+				t.Errorf("%s%s: mounted another's blob", contentType, query)
+			}
+			if a := w.request("GET", "/v2/alice/app/blobs/"+layer, alice); a.status != http.StatusNotFound {
+				t.Errorf("%s%s: alice got %d for bob's blob", contentType, query, a.status)
+			}
+		}
+	}
+}
+
 // layerOf returns the digest of an image's first layer, or any digest if there is none.
 func (w *world) layerOf(repository string) string {
 	namespace, _, _ := strings.Cut(repository, "/")
