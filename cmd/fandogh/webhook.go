@@ -1,0 +1,51 @@
+package main
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/client"
+)
+
+func newWebhookCommand(a *app) *cobra.Command {
+	return group("webhook", "Have other programs told of builds and versions",
+		`Have other programs told of builds and versions. The server sends a signed POST to
+each address and tries it again for some hours. Without --image the webhook is the
+whole namespace's.`,
+		`  fandogh webhook add https://ci.example.com/fandogh --image shop
+  fandogh webhook list --image shop`,
+		newWebhookAddCommand(a), newWebhookListCommand(a), newWebhookDeleteCommand(a), newWebhookDeliveriesCommand(a))
+}
+
+// webhookOwner is the image or, without one, the namespace that webhooks are of.
+type webhookOwner struct {
+	image     string
+	namespace string
+}
+
+func (o *webhookOwner) addFlag(cmd *cobra.Command, a *app) {
+	cmd.Flags().StringVarP(&o.image, "image", "i", "", "`name` of the image (default all of the namespace)")
+	complete(cmd, "image", a.completeImages)
+}
+
+// client returns a client and finds the namespace's name.
+func (o *webhookOwner) client(ctx context.Context, a *app) (*client.Client, error) {
+	c, err := a.client()
+	if err != nil || o.image != "" {
+		return c, err
+	}
+	t, err := a.target()
+	if err != nil {
+		return nil, err
+	}
+	if o.namespace = t.namespace; o.namespace == "" {
+		account, err := c.Account(ctx)
+		if err != nil {
+			return nil, err
+		}
+		o.namespace = cmp.Or(account.Namespace, account.Username)
+	}
+	return c, nil
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+type webhookAddOptions struct {
+	webhookOwner
+	output
+	events string
+}
+
+func newWebhookAddCommand(a *app) *cobra.Command {
+	var o webhookAddOptions
+	cmd := &cobra.Command{
+		Use:   "add URL",
+		Short: "Name an address to be told",
+		Long: `Name an address to be told. Its secret is shown this once: each delivery has the
+HMAC-SHA-256 of its body in the header X-Fandogh-Signature-256.
+
+The events are build.started, build.finished, version.created and version.deleted.`,
+		Example: `  fandogh webhook add https://ci.example.com/fandogh --image shop
+  fandogh webhook add https://ci.example.com/fandogh --events build.finished`,
+		Args: exactArgs("URL"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runWebhookAdd(cmd.Context(), a, args[0], o) },
+	}
+	o.webhookOwner.addFlag(cmd, a)
+	o.output.addFlag(cmd)
+	cmd.Flags().StringVar(&o.events, "events", "", "`events` to tell of, with commas between them (default all)")
+	return cmd
+}
+
+func runWebhookAdd(ctx context.Context, a *app, url string, o webhookAddOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c, err := o.client(ctx, a)
+	if err != nil {
+		return err
+	}
+	made, err := c.CreateWebhook(ctx, o.namespace, o.image, api.CreateWebhook{URL: url, Events: o.events})
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, made, func(w io.Writer) {
+		row(w, fmt.Sprintf("Added webhook %d; its secret, which is not shown again:", made.ID))
+		row(w, made.Secret)
+	})
+}

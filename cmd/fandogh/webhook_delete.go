@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newWebhookDeleteCommand(a *app) *cobra.Command {
+	var o webhookOwner
+	cmd := &cobra.Command{
+		Use:     "delete ID",
+		Short:   "Tell an address no more",
+		Long:    `Tell an address no more, by the ID that webhook list shows.`,
+		Example: `  fandogh webhook delete 3 --image shop`,
+		Args:    exactArgs("ID"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runWebhookDelete(cmd.Context(), a, args[0], o) },
+	}
+	o.addFlag(cmd, a)
+	return cmd
+}
+
+func runWebhookDelete(ctx context.Context, a *app, text string, o webhookOwner) error {
+	id, err := parseID(text, "webhook")
+	if err != nil {
+		return err
+	}
+	c, err := o.client(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := c.DeleteWebhook(ctx, o.namespace, o.image, id); err != nil {
+		return err
+	}
+	row(a.out, "Webhook Deleted Successfully")
+	return nil
+}

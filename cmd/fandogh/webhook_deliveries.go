@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/client"
+)
+
+func newWebhookDeliveriesCommand(a *app) *cobra.Command {
+	var o webhookListOptions
+	cmd := &cobra.Command{
+		Use:     "deliveries ID",
+		Short:   "Show what was sent to an address and what it answered",
+		Long:    `Show what was sent to an address within the last week, newest first, and its last answers.`,
+		Example: `  fandogh webhook deliveries 3 --image shop`,
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runWebhookDeliveries(cmd.Context(), a, args[0], o)
+		},
+	}
+	o.webhookOwner.addFlag(cmd, a)
+	o.output.addFlag(cmd)
+	return cmd
+}
+
+func runWebhookDeliveries(ctx context.Context, a *app, text string, o webhookListOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	id, err := parseID(text, "webhook")
+	if err != nil {
+		return err
+	}
+	c, err := o.client(ctx, a)
+	if err != nil {
+		return err
+	}
+	deliveries, err := client.Collect(c.WebhookDeliveries(ctx, o.namespace, o.image, id), 0)
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, deliveries, func(w io.Writer) {
+		row(w, "DELIVERY", "STATE", "ATTEMPTS", "WHEN", "LAST ANSWER")
+		for _, d := range deliveries {
+			row(w, d.Delivery, d.State, strconv.Itoa(d.Attempts), shortTime(d.At), oneLine(d.Answer, 80))
+		}
+	})
+}

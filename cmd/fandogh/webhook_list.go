@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+type webhookListOptions struct {
+	webhookOwner
+	output
+}
+
+func newWebhookListCommand(a *app) *cobra.Command {
+	var o webhookListOptions
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the addresses that are told",
+		Long:    `List the addresses that are told of an image or, without --image, of the whole namespace.`,
+		Example: `  fandogh webhook list --image shop`,
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runWebhookList(cmd.Context(), a, o) },
+	}
+	o.webhookOwner.addFlag(cmd, a)
+	o.output.addFlag(cmd)
+	return cmd
+}
+
+func runWebhookList(ctx context.Context, a *app, o webhookListOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	c, err := o.client(ctx, a)
+	if err != nil {
+		return err
+	}
+	webhooks, err := c.Webhooks(ctx, o.namespace, o.image)
+	if err != nil {
+		return err
+	}
+	return o.show(a.out, webhooks, func(w io.Writer) {
+		row(w, "ID", "URL", "EVENTS", "CREATED")
+		for _, hook := range webhooks {
+			row(w, strconv.FormatInt(hook.ID, 10), hook.URL, hook.Events, shortTime(hook.CreatedAt))
+		}
+	})
+}
