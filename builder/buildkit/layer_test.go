@@ -1,0 +1,112 @@
+package buildkit
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// archive makes a layer's archive of files that carry a time.
+func archive(t *testing.T, at time.Time, files map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(files[name])), Mode: 0o755, ModTime: at,
+			PAXRecords: map[string]string{"SCHILY.xattr.user.note": "kept"}, Format: tar.FormatPAX}
+		if err := w.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, files[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func noise(size int) string {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = "abcdefgh"[rand.IntN(8)]
+	}
+	return string(b)
+}
+
+func TestFinishedLayersAreTheSameEverywhere(t *testing.T) {
+	files := map[string]string{"large": noise(5 << 20), "small": "x"} // several blocks of the compressor
+	make := func(at time.Time, cores int, chunks bool) ([]byte, string) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+		var out bytes.Buffer
+		var in io.Reader = bytes.NewReader(archive(t, at, files))
+		if chunks {
+			in = iotest.HalfReader(in)
+		}
+		diffID, err := finishLayer(&out, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes(), diffID.Hex
+	}
+	first, diffID := make(time.Now(), 1, false)
+	second, otherID := make(time.Now().Add(-time.Hour), 8, true)
+	if !bytes.Equal(first, second) || diffID != otherID {
+		t.Error("two makings of one layer differ")
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	sum.Write(plain)
+	if got := hashOf(sum).Hex; got != diffID {
+		t.Errorf("the layer unpacks to %s, its diffID is %s", got, diffID)
+	}
+	want := archive(t, catalog.TreeTime, files)
+	if !bytes.Equal(plain, want) {
+		t.Error("the layer is not the archive with the early time")
+	}
+}
+
+func TestEarlyTimesAndBrokenArchives(t *testing.T) {
+	var out bytes.Buffer
+	early := catalog.TreeTime.Add(-time.Hour)
+	if err := dateArchive(&out, bytes.NewReader(archive(t, early, map[string]string{"old": "1"}))); err != nil {
+		t.Fatal(err)
+	}
+	header, err := tar.NewReader(&out).Next()
+	if err != nil || !header.ModTime.Equal(early) || header.PAXRecords["SCHILY.xattr.user.note"] != "kept" {
+		t.Errorf("got %+v, %v", header, err)
+	}
+	whole := archive(t, early, map[string]string{"old": strings.Repeat("1", 5000)})
+	if _, err := finishLayer(io.Discard, bytes.NewReader(whole[:3000])); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a cut archive gives %v", err)
+	}
+	broken := errors.New("broken pipe")
+	if _, err := finishLayer(failingWriter{broken}, bytes.NewReader(whole)); !errors.Is(err, broken) {
+		t.Errorf("a failing registry gives %v", err)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
