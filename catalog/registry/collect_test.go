@@ -103,7 +103,7 @@ func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
 	}
 	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": []any{descriptor(child)}})
 	w.must(err)
-	if a := w.put("/v2/alice/app/manifests/1.0", alice, ocispec.MediaTypeImageIndex, index); a.status != http.StatusCreated {
+	if a := w.put("/v2/alice/app/manifests/1.0", ocispec.MediaTypeImageIndex, index); a.status != http.StatusCreated {
 		t.Fatalf("push an index: %d %s", a.status, a.body)
 	}
 	subject := descriptor(child)
@@ -215,7 +215,7 @@ func TestCollectBesidePushes(t *testing.T) {
 		data, err := json.Marshal(m)
 		w.must(err)
 		version := fmt.Sprintf("v%d", i)
-		if a := w.put("/v2/alice/app/manifests/"+version, alice, ocispec.MediaTypeImageManifest, data); a.status != http.StatusCreated {
+		if a := w.put("/v2/alice/app/manifests/"+version, ocispec.MediaTypeImageManifest, data); a.status != http.StatusCreated {
 			t.Fatalf("push %d: %d %s", i, a.status, a.body)
 		}
 		for _, content := range layers(8) {

@@ -15,14 +15,13 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// put sends a body.
-func (w *world) put(path, creds, contentType string, body []byte) answer {
+// put sends a body as alice.
+func (w *world) put(path, contentType string, body []byte) answer {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, "http://"+w.host+path, bytes.NewReader(body))
 	w.must(err)
 	req.Header.Set("Content-Type", contentType)
-	name, secret, _ := strings.Cut(creds, ":")
-	req.SetBasicAuth(name, secret)
+	req.SetBasicAuth("alice", password)
 	resp, err := http.DefaultClient.Do(req)
 	w.must(err)
 	var text bytes.Buffer
@@ -41,7 +40,7 @@ func (w *world) blob(repository string, data []byte) ocispec.Descriptor {
 	if i := strings.Index(at, "/v2/"); i > 0 {
 		at = at[i:]
 	}
-	a := w.put(at+"&digest="+digestOf(data), alice, "application/octet-stream", data)
+	a := w.put(at+"&digest="+digestOf(data), "application/octet-stream", data)
 	if a.status != http.StatusCreated {
 		w.t.Fatalf("upload a blob: %d %s", a.status, a.body)
 	}
@@ -66,7 +65,7 @@ func (w *world) manifest(repository, ref, content string, subject *ocispec.Descr
 	if ref == "" {
 		ref = digestOf(data)
 	}
-	a := w.put("/v2/"+repository+"/manifests/"+ref, alice, ocispec.MediaTypeImageManifest, data)
+	a := w.put("/v2/"+repository+"/manifests/"+ref, ocispec.MediaTypeImageManifest, data)
 	if a.status != http.StatusCreated || a.header.Get("Docker-Content-Digest") != digestOf(data) {
 		w.t.Fatalf("push %s: %d %s", ref, a.status, a.body)
 	}
@@ -156,18 +155,18 @@ func TestUserPushAndBuildsOfOneVersion(t *testing.T) {
 		t.Errorf("refused with %q", a.text)
 	}
 	w.must(w.store.FinishBuild(t.Context(), build.ID, "test", catalog.BuildResult{Outcome: catalog.OutcomeUserError, EndedAt: time.Now()}))
-	if a := w.put("/v2/alice/app/manifests/1.0", alice, ocispec.MediaTypeImageManifest, data); a.status != http.StatusCreated {
+	if a := w.put("/v2/alice/app/manifests/1.0", ocispec.MediaTypeImageManifest, data); a.status != http.StatusCreated {
 		t.Errorf("over a failed version: %d %s", a.status, a.body)
 	}
 	if v := w.versionOf("alice/app", "1.0"); v.State != catalog.Built || v.Digest != digestOf(data) || v.Size != int64(len(data)+len(`{"architecture":"amd64","os":"linux"}`)+1) {
 		t.Errorf("recorded %+v", v)
 	}
 	for ref, body := range map[string]string{"bad": "no json", "-x": string(data), "lost": strings.Replace(string(data), digestOf([]byte("x")), digestOf([]byte("y")), 1)} {
-		if a := w.put("/v2/alice/app/manifests/"+ref, alice, ocispec.MediaTypeImageManifest, []byte(body)); a.status < 400 || a.status >= 500 {
+		if a := w.put("/v2/alice/app/manifests/"+ref, ocispec.MediaTypeImageManifest, []byte(body)); a.status < 400 || a.status >= 500 {
 			t.Errorf("%s: %d %s", ref, a.status, a.body)
 		}
 	}
-	if a := w.put("/v2/alice/app/manifests/large", alice, ocispec.MediaTypeImageManifest, make([]byte, 5<<20)); a.status != http.StatusRequestEntityTooLarge {
+	if a := w.put("/v2/alice/app/manifests/large", ocispec.MediaTypeImageManifest, make([]byte, 5<<20)); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large manifest: %d %s", a.status, a.body)
 	}
 }
@@ -186,7 +185,7 @@ func TestMultiPlatformIndex(t *testing.T) {
 	}
 	data, err := json.Marshal(index)
 	w.must(err)
-	if a := w.put("/v2/alice/multi/manifests/1.0", alice, ocispec.MediaTypeImageIndex, data); a.status != http.StatusCreated {
+	if a := w.put("/v2/alice/multi/manifests/1.0", ocispec.MediaTypeImageIndex, data); a.status != http.StatusCreated {
 		t.Fatalf("push an index: %d %s", a.status, a.body)
 	}
 	v := w.versionOf("alice/multi", "1.0")
