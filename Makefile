@@ -31,6 +31,15 @@ torture: packages test-packages tools ## kills daemons at random under load for 
 	@$(call install,sqlite3)
 	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
 
+FUZZTIME ?= 60s
+
+# Inputs are not made smaller when they are found: that takes most of the time.
+fuzz: packages test-packages tools ## every fuzz target, for FUZZTIME each
+	grep -rHoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | while IFS=: read -r file name; do \
+	  echo "$${name#func } in $${file%/*}"; \
+	  FANDOGH_TEST_TOOLS=$(BIN) go test "$${file%/*}" -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x; \
+	done
+
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 	$< run ./...
 
