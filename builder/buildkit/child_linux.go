@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os/exec"
@@ -43,7 +44,8 @@ type child struct {
 
 func startChild(binary string, args []string, log hclog.Logger) (*child, error) {
 	c := &child{exited: make(chan struct{})}
-	c.cmd = exec.Command("/bin/sh", append([]string{"-c", enter, "buildkitd", binary}, args...)...)
+	// It ends by stop, in order, and not by a context.
+	c.cmd = exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", enter, "buildkitd", binary}, args...)...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,

@@ -103,7 +103,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 // left on the machine. It returns early with an error when buildkitd does not
 // come up at all.
 func (m *Manager) Run(ctx context.Context) error {
-	unlock, err := m.lock()
+	unlock, err := m.lock(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -209,7 +210,7 @@ func (n *network) rules() string {
 }
 
 func (n *network) restore(rules string) error {
-	cmd := exec.Command("iptables-restore", "--wait", "--noflush")
+	cmd := exec.CommandContext(context.Background(), "iptables-restore", "--wait", "--noflush")
 	cmd.Stdin = strings.NewReader(rules)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("iptables-restore: %w: %s", err, bytes.TrimSpace(out))
@@ -239,8 +240,9 @@ func (n *network) down() error {
 	return errors.Join(append(failures, err)...)
 }
 
+// iptables is never broken off: half of a change would stay.
 func iptables(table string, args ...string) error {
-	out, err := exec.Command("iptables", append([]string{"--wait", "-t", table}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(context.Background(), "iptables", append([]string{"--wait", "-t", table}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("iptables -t %s %s: %w: %s", table, strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}

@@ -14,23 +14,29 @@ import (
 // filter for RUN steps does not cover. Names that resolve there are not caught.
 const machineURLs = `(?i)^https?://([^/@]*@)?(localhost|127\.|0\.|\[|169\.254\.)`
 
+// port is what may follow a host's name.
+var port = regexp.MustCompile(`:\d+$`)
+
 // sourcePolicy keeps a build to what it may read. The registry decides about
 // every image that it is asked for, but BuildKit does not ask for an image that
 // is named by its digest and lies in the cache: from our own registry only the
-// build's namespace is allowed, as its credential has it.
+// build's namespace is allowed, as its credential has it. The cache remembers the
+// name of the host an image came from and not the port, so our hosts are refused
+// on every other port.
 func sourcePolicy(image catalog.ImageRef, registryHosts []string) *policy.Policy {
-	var hosts []string
+	var hosts, names []string
 	for _, host := range registryHosts {
 		hosts = append(hosts, regexp.QuoteMeta(host))
+		names = append(names, regexp.QuoteMeta(port.ReplaceAllString(host, "")))
 	}
-	registry := `^docker-image://(` + strings.Join(hosts, "|") + `)/`
+	from := func(hosts []string) string { return `^docker-image://(` + strings.Join(hosts, "|") + `)` }
 	rule := func(action policy.PolicyAction, pattern string) *policy.Rule {
 		return &policy.Rule{Action: action, Selector: &policy.Selector{Identifier: pattern, MatchType: policy.MatchType_REGEX}}
 	}
 	// The last rule that matches decides.
 	return &policy.Policy{Version: 1, Rules: []*policy.Rule{
 		rule(policy.PolicyAction_DENY, machineURLs),
-		rule(policy.PolicyAction_DENY, registry),
-		rule(policy.PolicyAction_ALLOW, registry+regexp.QuoteMeta(strings.ToLower(image.Namespace))+`/`),
+		rule(policy.PolicyAction_DENY, `(?i)`+from(names)+`(:[^/]*)?/`),
+		rule(policy.PolicyAction_ALLOW, from(hosts)+`/`+regexp.QuoteMeta(strings.ToLower(image.Namespace))+`/`),
 	}}
 }

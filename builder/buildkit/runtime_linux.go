@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -57,12 +58,17 @@ func lockPath(id string) string { return filepath.Join(runtimeDir, id+".lock") }
 
 // lock makes sure that no other manager works in the directory: it would take
 // this one's network down.
-func (m *Manager) lock() (unlock func(), err error) {
+func (m *Manager) lock(ctx context.Context) (unlock func(), err error) {
 	file, err := lockID(m.id)
 	// Another manager that looks for orphans holds it for a moment.
-	for end := time.Now().Add(lockPatience); errors.Is(err, errLocked) && time.Now().Before(end); {
-		time.Sleep(pollInterval)
-		file, err = lockID(m.id)
+	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for errors.Is(err, errLocked) && patience.Err() == nil {
+		select {
+		case <-patience.Done():
+		case <-time.After(pollInterval):
+			file, err = lockID(m.id)
+		}
 	}
 	if errors.Is(err, errLocked) {
 		return nil, fmt.Errorf("another daemon runs a buildkitd in %s; stop it, or choose another data directory", m.cfg.Dir)

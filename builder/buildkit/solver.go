@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -124,6 +125,8 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+	publishCtx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("").Start(publishCtx, "push")
+	defer span.End()
 	result, err := out.publish(publishCtx, r.Tree.CommitTime(), response.ExporterResponse["containerimage.digest"])
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()

@@ -1,0 +1,44 @@
+package buildkit
+
+import (
+	"testing"
+
+	solver "github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/sourcepolicy"
+	policy "github.com/moby/buildkit/sourcepolicy/pb"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// BuildKit's own engine judges.
+func TestSourcePolicy(t *testing.T) {
+	p := sourcePolicy(catalog.ImageRef{Namespace: "Ali", Name: "shop"}, []string{"127.0.0.1:8080", "fandogh.example.org", "[::1]:8080"})
+	const digest = "@sha256:d7cb91547a7463980db76285da6ef9b25e89c30bb808ee7fef86261956104ee4"
+	for source, allowed := range map[string]bool{
+		"docker-image://127.0.0.1:8080/ali/base:1.0":               true,
+		"docker-image://127.0.0.1:8080/ali/base" + digest:          true,
+		"docker-image://fandogh.example.org/ali/base:1.0" + digest: true,
+		"docker-image://[::1]:8080/ali/base:1.0":                   true,
+		"docker-image://docker.io/library/alpine:3":                true,
+		"docker-image://fandogh.example.org.evil.org/bob/base:1":   true,
+		"docker-image://127.0.0.1:8080/bob/base:1.0":               false,
+		"docker-image://127.0.0.1:8080/alice/base:1.0":             false,
+		"docker-image://fandogh.example.org/bob/base" + digest:     false,
+		"docker-image://127.0.0.1:8080/ali" + digest:               false,
+		"docker-image://[::1]:8080/bob/base" + digest:              false,
+		"docker-image://127.0.0.1:08080/bob/base" + digest:         false,
+		"docker-image://127.0.0.1:1/bob/base" + digest:             false,
+		"docker-image://127.0.0.1/bob/base:1.0" + digest:           false,
+		"docker-image://fandogh.example.org:443/bob/base" + digest: false,
+		"docker-image://Fandogh.Example.org/bob/base" + digest:     false,
+		"docker-image://[::1]/bob/base" + digest:                   false,
+		"http://127.0.0.1:8080/healthz":                            false,
+		"https://example.org/file":                                 true,
+		"http://169.254.169.254/latest/meta-data/":                 false,
+	} {
+		_, err := sourcepolicy.NewEngine([]*policy.Policy{p}).Evaluate(t.Context(), &solver.SourceOp{Identifier: source})
+		if (err == nil) != allowed {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
