@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestReadmeNamesVerbsThatExist(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("(?m)(?:^    |`)fandogh ([^`\n]+)").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 10 {
+		t.Fatalf("the README names only %d verbs", len(named))
+	}
+	for _, m := range named {
+		cmd, rest, err := newRootCommand(&app{getenv: os.Getenv}).Find(strings.Fields(m[1]))
+		if err != nil {
+			t.Errorf("the README says `fandogh %s`: %v", m[1], err)
+			continue
+		}
+		err = cmd.ParseFlags(rest)
+		help := err != nil && strings.Contains(err.Error(), "help requested")
+		if err == nil && cmd.Args != nil {
+			err = cmd.Args(cmd, cmd.Flags().Args())
+		}
+		if !help && (err != nil || cmd.HasSubCommands()) {
+			t.Errorf("the README says `fandogh %s`: %v", m[1], err)
+		}
+	}
+}
