@@ -64,9 +64,9 @@ type Jobs interface {
 	// RetryJob makes a leased job wait again. With refund the attempt does not
 	// count. Errors: Conflict (lost).
 	RetryJob(ctx context.Context, id int64, owner string, notBefore time.Time, answer string, refund bool) error
-	// ReclaimJobs makes the jobs wait again whose lease belongs to another
-	// owner or ended before now.
-	ReclaimJobs(ctx context.Context, owner string, now time.Time) error
+	// ReclaimJobs makes the jobs of the kinds wait again whose lease belongs to
+	// another owner or ended before now.
+	ReclaimJobs(ctx context.Context, kinds []JobKind, owner string, now time.Time) error
 	// NextJob returns when the next job of the kinds may be claimed; ok is false when none
 	// waits.
 	NextJob(ctx context.Context, kinds []JobKind) (at time.Time, ok bool, err error)

@@ -116,11 +116,15 @@ func (s *Store) RetryJob(ctx context.Context, id int64, owner string, notBefore 
 }
 
 // ReclaimJobs makes jobs wait again that nobody works on.
-func (s *Store) ReclaimJobs(ctx context.Context, owner string, now time.Time) error {
+func (s *Store) ReclaimJobs(ctx context.Context, kinds []catalog.JobKind, owner string, now time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', owner = '', lease_until = 0
-			WHERE state = 'running' AND (owner <> ? OR lease_until < ?)`, owner, toMicros(now))
-		return err
+		for _, kind := range kinds {
+			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', owner = '', lease_until = 0
+				WHERE state = 'running' AND kind = ? AND (owner <> ? OR lease_until < ?)`, kind, owner, toMicros(now)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

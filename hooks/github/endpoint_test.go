@@ -3,8 +3,13 @@ package github_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha512"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"net/http"
 	"net/url"
 	"os"
@@ -213,6 +218,8 @@ func TestEndpoint(t *testing.T) {
 		{"as JSON", body, nil, 200, "refs/tags/v1 is looked at for ann/app"},
 		{"as a form", form, []string{"Content-Type", "application/x-www-form-urlencoded", "X-GitHub-Delivery", "form"}, 200, "is looked at"},
 		{"with the other secret", body, []string{"X-Hub-Signature-256", sign(body, "another secret, long enough")}, 200, "for ann/other"},
+		{"with SHA-1", body, []string{"X-Hub-Signature-256", "sha1=" + mac(sha1.New, body)}, 401, "no connected repository"},
+		{"with SHA-512", body, []string{"X-Hub-Signature-256", "sha512=" + mac(sha512.New, body)}, 401, "no connected repository"},
 		{"unknown repository", strange, nil, 401, "no connected repository"},
 		{"no repository", []byte(`{}`), nil, 401, "no connected repository"},
 		{"no JSON", []byte(`hello`), nil, 401, "no connected repository"},
@@ -252,6 +259,13 @@ func TestEndpoint(t *testing.T) {
 	if n := len(h.status(other).Deliveries); n != 1 {
 		t.Errorf("the other connection has %d deliveries", n)
 	}
+}
+
+// mac is the right one by another hash.
+func mac(by func() hash.Hash, body []byte) string {
+	m := hmac.New(by, []byte(secret))
+	m.Write(body)
+	return hex.EncodeToString(m.Sum(nil))
 }
 
 func FuzzReceive(f *testing.F) {

@@ -76,7 +76,7 @@ func New(c Config) *Worker {
 // Run works until ctx ends; then jobs that were not done wait in the store, and
 // it returns nil. It first takes back what an earlier process left. Call it once.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.Store.ReclaimJobs(ctx, w.Owner, w.Now()); err != nil {
+	if err := w.Store.ReclaimJobs(ctx, w.kinds, w.Owner, w.Now()); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
@@ -105,11 +105,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
+// maxWait is how long nothing is looked at while nothing is signalled.
+const maxWait = time.Minute
+
 // wait returns when there may be something to do.
 func (w *Worker) wait(ctx context.Context, healthy bool) {
 	delay := time.Second
 	if healthy {
-		delay = time.Minute
+		delay = maxWait
 		if at, ok, err := w.Store.NextJob(ctx, w.kinds); err == nil && ok {
 			delay = min(delay, max(at.Sub(w.Now()), 10*time.Millisecond))
 		}
@@ -118,8 +121,15 @@ func (w *Worker) wait(ctx context.Context, healthy bool) {
 	defer timer.Stop()
 	select {
 	case <-w.wake:
-	case <-timer.C:
 	case <-ctx.Done():
+	case <-timer.C:
+		if delay < maxWait {
+			return
+		}
+		// A lease that ended without a record, because the store had trouble.
+		if err := w.Store.ReclaimJobs(ctx, w.kinds, w.Owner, w.Now()); err != nil && ctx.Err() == nil {
+			w.Logger.Error("look for jobs without a worker", "error", err)
+		}
 	}
 }
 
