@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -47,6 +50,7 @@ type Config struct {
 	MaxAttempts    int           // at a build that infrastructure fails; 0: 3
 	RetryDelay     time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
 	LeaseTime      time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
+	Tracer         trace.Tracer  // nil: nothing is traced
 	Logger         hclog.Logger
 	Now            func() time.Time
 }
@@ -62,6 +66,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.PublicRegistry == nil {
 		c.PublicRegistry = c.RegistryHost
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -100,6 +107,8 @@ type Builder struct {
 	// attempt before.
 	queue   sync.Mutex
 	running map[int64]context.CancelCauseFunc // builds claimed by us
+
+	askers *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
 }
 
 // New returns a Builder; Run makes it work.
@@ -111,7 +120,9 @@ func New(config Config) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	askers, _ := lru.New[int64, trace.SpanContext](maxAskers) // only a size below one is an error
 	return &Builder{
+		askers: askers,
 		config: config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
 		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]context.CancelCauseFunc{},
 	}, nil
@@ -148,6 +159,7 @@ func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]cata
 	if err != nil {
 		return nil, err
 	}
+	b.askedBy(ctx, queued)
 	free := b.config.Parallel - len(b.running)
 	for _, q := range queued {
 		if q.Attached {

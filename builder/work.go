@@ -25,8 +25,10 @@ func (b *Builder) work(ctx context.Context, build catalog.Build) {
 	j := &job{Builder: b, build: build, log: b.openLog(build)}
 	defer j.log.close()
 	j.announce()
+	ctx, ended := j.traced(ctx)
 	result, err := j.attempt(ctx)
 	j.settle(context.WithoutCancel(ctx), result, err)
+	ended(err)
 }
 
 func (j *job) name() string { return j.build.Image.String() + ":" + j.build.Version }
@@ -70,7 +72,9 @@ func (j *job) attempt(ctx context.Context) (SolveResult, error) {
 }
 
 func (j *job) solve(ctx context.Context) (SolveResult, error) {
+	_, opening := j.config.Tracer.Start(ctx, "open tree")
 	tree, err := j.config.Sources.Tree(ctx, j.build.Image, j.build.Commit)
+	opening.End()
 	if err != nil {
 		return SolveResult{}, err
 	}

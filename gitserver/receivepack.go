@@ -11,6 +11,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
@@ -29,6 +31,7 @@ type receivePack struct {
 	receiver  catalog.PostReceiver
 	limits    objects.Limits
 	keepAlive time.Duration // longest silence while builds run
+	tracer    trace.Tracer
 	log       hclog.Logger
 }
 
@@ -70,6 +73,8 @@ func (rp *receivePack) serve(ctx context.Context, lost <-chan struct{}, ref cata
 		}
 	}()
 
+	ctx, span := p.tracer.Start(ctx, "push", trace.WithAttributes(attribute.String("fandogh.image", ref.String())))
+	defer span.End()
 	unpackErr := p.take(ctx, in)
 	if unpackErr != nil {
 		p.refuseAll(unpackErr)
@@ -127,7 +132,9 @@ func (p *push) isUnsettled(name string) bool {
 // take reads the pack and does what the commands say. An error means that
 // nothing was done; what befell single refs is in their commands.
 func (p *push) take(ctx context.Context, in io.Reader) error {
-	received, err := p.accept(ctx, in)
+	receiveCtx, receiving := p.tracer.Start(ctx, "receive")
+	received, err := p.accept(receiveCtx, in)
+	receiving.End()
 	if err != nil || len(received.Updates) == 0 {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gliderlabs/ssh"
 	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -39,6 +41,7 @@ type Config struct {
 	MaxConnections           int           // 512
 	MaxConnectionsPerAddress int           // 64
 
+	Tracer trace.Tracer // nil: nothing is traced
 	Logger hclog.Logger
 }
 
@@ -53,6 +56,9 @@ func (c Config) withDefaults() Config {
 	orInt(&c.ShutdownGrace, 10*time.Second)
 	orInt(&c.MaxConnections, 512)
 	orInt(&c.MaxConnectionsPerAddress, 64)
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -99,7 +105,7 @@ func New(config Config) (*Server, error) {
 		receive: receivePack{
 			repos: c.Repositories, images: c.Store, receiver: c.Receiver,
 			limits:    objects.Limits{PackBytes: c.MaxPackBytes, ObjectBytes: c.MaxObjectBytes, Objects: c.MaxObjects},
-			keepAlive: c.KeepAlive, log: c.Logger,
+			keepAlive: c.KeepAlive, tracer: c.Tracer, log: c.Logger,
 		},
 		upload: uploadPack{repos: c.Repositories, keepAlive: c.KeepAlive},
 	}

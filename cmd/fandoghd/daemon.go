@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -35,6 +36,7 @@ import (
 type daemon struct {
 	config    config.Config
 	log       hclog.Logger
+	tracer    trace.Tracer
 	addresses addresses
 
 	registryHost  string // host:port of the registry as BuildKit reaches it
@@ -90,7 +92,7 @@ func (d *daemon) close() error {
 
 func (d *daemon) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.lockData, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openGitHub, d.openFaces,
+		d.lockData, d.openTracer, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openGitHub, d.openFaces,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -42,6 +42,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		Owner:          owner(),
 		Parallel:       d.config.Builder.Parallel,
 		Timeout:        d.config.Builder.Timeout.Std(),
+		Tracer:         d.tracer,
 		Logger:         d.log.Named("builder"),
 	})
 	if err != nil {
@@ -101,6 +102,7 @@ func (d *daemon) openFaces(context.Context) error {
 		HandshakeTimeout: c.HandshakeTimeout.Std(), IdleTimeout: c.IdleTimeout.Std(), TotalTimeout: c.TotalTimeout.Std(),
 		MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 		ShutdownGrace: d.config.Shutdown.Std(),
+		Tracer:        d.tracer,
 		Logger:        d.log.Named("git"),
 	})
 	if err != nil {
