@@ -327,7 +327,13 @@ func (c *client) showLogs(ctx context.Context, ref catalog.ImageRef, args []stri
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.cancelOnKey(cancel)
-	if build, err = c.Logs.FollowLog(ctx, build.ID, 0, print); err != nil {
+	build, err = c.Logs.FollowLog(ctx, build.ID, 0, func(lines []catalog.LogLine) error {
+		if err := c.stillAllowed(ctx, ref); err != nil {
+			return err
+		}
+		return print(lines)
+	})
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil // the client has seen enough
 		}
@@ -337,6 +343,17 @@ func (c *client) showLogs(ctx context.Context, ref catalog.ImageRef, args []stri
 		return catalog.Errorf(catalog.Conflict, "build %d of %s ended as %s: %s", build.Number, plain[1], build.State, build.Message)
 	}
 	return nil
+}
+
+// stillAllowed asks again for the right to read, for what lasts: the key or the
+// role may have been revoked meanwhile.
+func (c *client) stillAllowed(ctx context.Context, ref catalog.ImageRef) error {
+	id, err := c.identify(c.session)
+	if err != nil {
+		return err
+	}
+	again := client{Server: c.Server, session: c.session, id: id}
+	return again.authorize(ctx, catalog.ActionRead, ref)
 }
 
 // cancelOnKey listens for ^C and ^D, which a terminal sends as bytes.

@@ -106,6 +106,71 @@ func TestCommandsOverSSH(t *testing.T) {
 	}
 }
 
+// slowBuilds prints a line, then waits until it may print another.
+type slowBuilds struct {
+	*builds
+	printed chan struct{}
+}
+
+func (b slowBuilds) FollowLog(ctx context.Context, id int64, skip int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	if err := emit([]catalog.LogLine{{Text: "the first line"}}); err != nil {
+		return catalog.Build{}, err
+	}
+	close(b.printed)
+	<-b.hold
+	return b.ended, emit([]catalog.LogLine{{Text: "the second line"}})
+}
+
+func TestFollowingEndsWithTheRight(t *testing.T) {
+	for name, revoke := range map[string]func(h *host, alice catalog.User) error{
+		"key": func(h *host, alice catalog.User) error {
+			keys, err := h.store.ListKeys(t.Context(), alice.ID)
+			if err != nil {
+				return err
+			}
+			return h.store.DeleteKey(t.Context(), alice.ID, keys[0].ID)
+		},
+		"role": func(h *host, alice catalog.User) error {
+			return h.store.SetMember(t.Context(), "bob", alice.ID, catalog.RoleNone)
+		},
+		"nothing": func(*host, catalog.User) error { return nil },
+	} {
+		b := slowBuilds{&builds{hold: make(chan struct{}), ended: catalog.Build{State: catalog.Built}}, make(chan struct{})}
+		h := newHost(t, func(c *Config) { c.Logs = b })
+		bob := h.addUser("bob")
+		alice, err := h.store.User(t.Context(), "alice")
+		if err == nil {
+			err = h.store.SetMember(t.Context(), "bob", alice.ID, catalog.RoleRead)
+		}
+		var image catalog.Image
+		if err == nil {
+			image, err = h.store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "bob", Name: "app"}, OwnerID: bob.ID})
+		}
+		if err == nil {
+			_, err = h.store.QueueBuilds(t.Context(), []catalog.NewBuild{{
+				ImageID: image.ID, Version: "v1", Trigger: catalog.TriggerPush, Commit: strings.Repeat("ab", 20), UserID: bob.ID,
+			}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			<-b.printed
+			if err := revoke(h, alice); err != nil {
+				t.Error(err)
+			}
+			close(b.hold)
+		}()
+		out, status := h.ssh("alice", "logs -f bob/app v1")
+		if !strings.Contains(out, "the first line") {
+			t.Fatalf("%s: %s", name, out)
+		}
+		if ended := status != 0 && !strings.Contains(out, "the second line"); ended != (name != "nothing") {
+			t.Errorf("after revoking %s: status %d\n%s", name, status, out)
+		}
+	}
+}
+
 func TestNoShellForwardingOrForeignKeys(t *testing.T) {
 	h := newHost(t, nil)
 	if out, status := h.ssh("alice", "-tt"); status != 0 || !strings.Contains(out, "no shell here") {
