@@ -30,6 +30,8 @@ type storedLayer struct {
 	// diffID is of the layer's uncompressed bytes; empty when they are as BuildKit
 	// made them.
 	diffID v1.Hash
+	// repository has the layer, or had it when it was last seen.
+	repository string
 }
 
 // outgoing is a layer on its way to the registry; digest and size are known

@@ -120,7 +120,10 @@ func (w *layerWriter) Commit(_ context.Context, size int64, expected digest.Dige
 		return w.err
 	}
 	w.status.Expected = expected
+	w.stored.repository = w.shelf.tag.RepositoryStr()
 	w.shelf.known.put(expected, w.stored)
+	// By this name it comes back in images that are made FROM this one.
+	w.shelf.known.put(digest.Digest(w.stored.digest.String()), storedLayer{digest: w.stored.digest, size: w.stored.size, repository: w.stored.repository})
 	w.shelf.putLayer(expected, w.stored)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -90,7 +91,7 @@ func (s *shelf) Writer(ctx context.Context, opts ...content.WriterOpt) (content.
 	if !strings.HasPrefix(o.Ref, "layer-") {
 		return &documentWriter{shelf: s, status: content.Status{Ref: o.Ref, Total: o.Desc.Size}}, nil
 	}
-	if layer, ok := s.known.get(o.Desc.Digest); ok && s.has(layer.digest) {
+	if layer, ok := s.find(o.Desc); ok {
 		s.putLayer(o.Desc.Digest, layer)
 		return nil, fmt.Errorf("%s: %w", o.Desc.Digest, errdefs.ErrAlreadyExists)
 	}
@@ -118,21 +119,56 @@ func (s *shelf) failure() error {
 	return s.err
 }
 
-// has asks the registry for a blob of the image's repository. Whatever is
-// wrong will be seen when the blob is stored again.
+// find looks for a layer in the image's repository: as it became in an earlier
+// build, or, for one of a base image, as it is. A layer that another repository
+// has is taken over from there.
+func (s *shelf) find(d ocispec.Descriptor) (storedLayer, bool) {
+	layer, known := s.known.get(d.Digest)
+	if !known {
+		layer = storedLayer{digest: v1.Hash{Algorithm: d.Digest.Algorithm().String(), Hex: d.Digest.Encoded()}, size: d.Size}
+	}
+	return layer, s.has(layer.digest) || known && layer.repository != s.tag.RepositoryStr() && s.mount(layer)
+}
+
+// has asks the registry for a blob of the image's repository.
 func (s *shelf) has(blob v1.Hash) bool {
+	status, _ := s.ask(http.MethodHead, s.blobs()+blob.String())
+	return status == http.StatusOK
+}
+
+// mount asks the registry to take a blob over from another repository. One that
+// may not or can't begins an upload instead, which is given up.
+func (s *shelf) mount(layer storedLayer) bool {
+	query := url.Values{"mount": {layer.digest.String()}, "from": {layer.repository}}
+	status, upload := s.ask(http.MethodPost, s.blobs()+"uploads/?"+query.Encode())
+	if status == http.StatusAccepted && upload != nil {
+		s.ask(http.MethodDelete, upload.String())
+	}
+	return status == http.StatusCreated
+}
+
+func (s *shelf) blobs() string {
 	repository := s.tag.Repository
-	url := fmt.Sprintf("%s://%s/v2/%s/blobs/%s", repository.Scheme(), repository.RegistryStr(), repository.RepositoryStr(), blob)
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodHead, url, nil)
+	return fmt.Sprintf("%s://%s/v2/%s/blobs/", repository.Scheme(), repository.RegistryStr(), repository.RepositoryStr())
+}
+
+// ask sends a request without a body to the registry. Whatever is wrong, the
+// status is 0 then, will be seen when the layer is stored.
+func (s *shelf) ask(method, address string) (status int, location *url.URL) {
+	request, err := http.NewRequestWithContext(s.ctx, method, address, nil)
 	if err != nil {
-		return false
+		return 0, nil
 	}
 	request.SetBasicAuth(s.credential.Username, s.credential.Password)
 	response, err := s.transport.RoundTrip(request)
 	if err != nil {
-		return false
+		return 0, nil
 	}
-	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+	if err := response.Body.Close(); err != nil {
+		return 0, nil
+	}
+	location, _ = response.Location() // none is fine
+	return response.StatusCode, location
 }
 
 // documentWriter keeps a manifest or configuration.

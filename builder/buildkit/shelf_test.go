@@ -73,6 +73,16 @@ func TestALayerIsStoredOnce(t *testing.T) {
 	if again := build("4", "first", 3); again != first {
 		t.Errorf("with its layers stored again one commit is %v and %v", first, again)
 	}
+	transport.forgets.Store(false)
+	transport.uploads.Store(0)
+	base := strings.TrimSuffix(request("ann", "stored", "1", nil).Destination, ":1") + "@" + first.Digest
+	child := request("ann", "storedchild", "1", newTree(map[string]string{"Dockerfile": "FROM " + base + "\nCOPY more /\n", "more": "more"}))
+	if _, err := solver.Solve(t.Context(), child, (&recorder{}).event); err != nil {
+		t.Fatal(err)
+	}
+	if got := transport.uploads.Load(); got != 2 {
+		t.Errorf("an image on top made %d uploads, want its layer and its configuration", got)
+	}
 	// A build that the registry refuses is tried again; it is not the user's fault.
 	transport.refuses.Store(true)
 	_, err = solver.Solve(t.Context(), request("ann", "stored", "5", tree("third")), (&recorder{}).event)
