@@ -16,7 +16,7 @@ const (
 	followed   = 1000
 	lineRate   = 200
 	lineCount  = 200 * 30
-	chattyFile = "FROM scratch\nCOPY ticker /ticker\nCOPY src /src/\nRUN [\"/ticker\", \"%d\", \"%d\"]\n"
+	chattyFile = "FROM scratch\nCOPY ticker /ticker\nENV FOLLOWERS=%d\nRUN [\"/ticker\", \"%d\", \"%d\"]\n"
 )
 
 // followers is row 7: many clients of the event stream of one build that prints
@@ -43,7 +43,7 @@ func followers(ctx context.Context, b *bench) ([]measure, error) {
 
 func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, error) {
 	app := "chatty" + strconv.Itoa(count)
-	w, err := b.newWorkTree(ctx, app, fmt.Sprintf(chattyFile, lineRate, lineCount), 1, 100)
+	w, err := b.newWorkTree(ctx, app, fmt.Sprintf(chattyFile, count, lineRate, lineCount), 1, 100)
 	if err != nil {
 		return nil, err
 	}
