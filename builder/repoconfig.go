@@ -14,7 +14,7 @@ import (
 
 const (
 	repositoryConfig  = ".fandogh/config.yml"
-	maxConfigBytes    = 64 << 10
+	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
 	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target"
 )
 
