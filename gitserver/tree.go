@@ -70,9 +70,6 @@ func openTree(ctx context.Context, repo *repository, commit plumbing.Hash) (*tre
 
 // load fills a directory's node. rules are those of the directories above.
 func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix string, rules *attributeRules) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if strings.Count(prefix, "/") > maxTreeDepth {
 		return catalog.Errorf(catalog.Invalid, "%s is nested deeper than %d directories", prefix, maxTreeDepth)
 	}
@@ -88,6 +85,9 @@ func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix s
 		return err
 	}
 	for _, e := range entries {
+		if err := ctx.Err(); err != nil { // there may be many entries, and many rules for each
+			return err
+		}
 		name := prefix + e.Name
 		isDir := e.Mode == objects.ModeTree
 		attributes := rules.of(name, isDir)

@@ -3,6 +3,7 @@ package gitserver
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -266,4 +267,26 @@ func TestTreeReadsConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A commit may ask for hours of matching; whoever waits must be able to stop it.
+func TestTreeStopsWhileItMatches(t *testing.T) {
+	repos, _ := importRepositories(t)
+	var rules strings.Builder
+	for i := range maxAttributesRules {
+		fmt.Fprintf(&rules, "*a*b*c%d export-ignore\n", i)
+	}
+	files := map[string]string{".gitattributes": rules.String()}
+	for i := range 5000 {
+		files[fmt.Sprintf("file-with-a-long-name-%d", i)] = ""
+	}
+	commit := importTree(t, repos, catalog.NewCommit{Author: "alice", Message: "x"}, files)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if tree, err := repos.Tree(ctx, importRef, commit); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("gave %v", err)
+		if err == nil {
+			_ = tree.Close()
+		}
+	}
 }
