@@ -22,8 +22,9 @@ const (
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
 	// publishTimeout bounds tagging an image whose layers are stored.
-	publishTimeout = 30 * time.Second
-	notTaken       = "the image was built, but the registry did not take it"
+	publishTimeout  = 30 * time.Second
+	idleConnections = 32
+	notTaken        = "the image was built, but the registry did not take it"
 )
 
 // Config says how to reach BuildKit and the registry.
@@ -37,7 +38,7 @@ type Config struct {
 	RegistryHost    string
 	RegistryAliases []string
 	PlainHTTP       bool              // the registry does not speak TLS
-	Transport       http.RoundTripper // to the registry; nil: the default one
+	Transport       http.RoundTripper // to the registry; nil: one of its own
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
@@ -66,7 +67,9 @@ func New(cfg Config) (*Solver, error) {
 		cfg.LogLimit = defaultLogLimit
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = http.DefaultTransport
+		// Builds at once make several requests each; the default keeps two
+		// connections to a host. Our own registry is behind no proxy.
+		cfg.Transport = &http.Transport{MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: time.Minute}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
