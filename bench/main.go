@@ -21,7 +21,7 @@ type options struct {
 	tools  string // directory with fandoghd, buildkitd, buildctl, crane and registry
 	out    string // page to write; empty: standard output only
 	rounds int    // pairs of measurements for what takes a moment
-	scale  bool   // also a tenth and ten times the size
+	scale  bool   // this row also at a tenth and a multiple of its size
 }
 
 func main() {
@@ -35,11 +35,11 @@ func main() {
 
 func run(ctx context.Context) error {
 	var o options
-	var wanted string
+	var wanted, scaled string
 	flag.StringVar(&o.tools, "tools", "bin", "`directory` with fandoghd, buildkitd, buildctl, crane and registry")
 	flag.StringVar(&o.out, "out", "", "`file` to write the results to")
 	flag.IntVar(&o.rounds, "rounds", 7, "pairs of measurements")
-	flag.BoolVar(&o.scale, "scale", true, "also measure at a tenth and at ten times the size")
+	flag.StringVar(&scaled, "scale", "1,2,4,5,6,7,8", "`numbers` of the rows to measure at a tenth and a multiple of their size, too")
 	flag.StringVar(&wanted, "rows", "1,2,4,5,6,7,8,9", "`numbers` of the rows to measure; row 3 comes with 1 and 2")
 	flag.Parse()
 	tools, err := filepath.Abs(o.tools)
@@ -60,6 +60,7 @@ func run(ctx context.Context) error {
 		if err != nil || i < 0 {
 			return fmt.Errorf("there is no row %q", number)
 		}
+		b.scale = slices.Contains(strings.Split(scaled, ","), number)
 		started := time.Now()
 		measures, err := rows[i].run(ctx, b)
 		all = append(all, measures...)
@@ -67,13 +68,15 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("row %d: %w", n, err)
 		}
 		fmt.Printf("row %d took %s\n%s\n", n, time.Since(started).Round(time.Second), table(measures))
+		if o.out == "" {
+			continue
+		}
+		// After each row: what was measured must not be lost with the rest.
+		if err := os.WriteFile(o.out, []byte(report(ctx, b, all)), 0o644); err != nil {
+			return err
+		}
 	}
-	page := report(ctx, b, all)
-	fmt.Print(page)
-	if o.out == "" {
-		return nil
-	}
-	return os.WriteFile(o.out, []byte(page), 0o644)
+	return nil
 }
 
 // row is one line of the comparison.

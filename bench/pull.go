@@ -19,7 +19,7 @@ func pulls(ctx context.Context, b *bench) ([]measure, error) {
 	}
 	megabytes := []int{200}
 	if b.scale {
-		megabytes = []int{200, 20, 1000}
+		megabytes = []int{200, 20, 600}
 	}
 	var all []measure
 	for _, mb := range megabytes {

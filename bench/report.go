@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"debug/buildinfo"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +17,9 @@ const intro = `# Measured beside what one would wire up by hand
 ` + "`make bench`" + ` writes this page. Each row runs ours and the peer in turn, in one run on one machine over loopback; figures are medians.
 The peer is OpenSSH's server, a bare repository whose ` + "`post-receive`" + ` hook runs ` + "`git archive | tar x`" + ` into a temporary folder and
 ` + "`buildctl build … --output type=image,push=true`" + `, the same buildkitd, and the distribution project's stand-alone registry.
+In row 5 the daemon runs 25 builds at once (FANDOGH_BUILDER_PARALLEL=25); the hook knows no bound.
 A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller
-size: 0 not at all, 1 in proportion.
+size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -scale \"\"`" + ` measures one row at its own size.
 
 `
 
@@ -29,7 +32,9 @@ func report(ctx context.Context, b *bench, all []measure) string {
 		fmt.Fprintf(&s, "- %s\n", v)
 	}
 	s.WriteString("\n")
-	s.WriteString(table(all))
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b measure) int { return cmp.Or(cmp.Compare(a.row, b.row), strings.Compare(a.what, b.what)) })
+	s.WriteString(table(sorted))
 	return s.String()
 }
 
