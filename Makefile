@@ -22,6 +22,10 @@ demo: packages test-packages build ## a push becomes an image that is pulled and
 	examples/demo.sh $(BIN)
 
 run: packages build ## the daemon in the foreground, on embedded defaults
+	@printf '%s\n' 'When the daemon says it is ready, type in another terminal:' \
+	  "  printf 'a-long-password' | bin/fandoghd admin --data data user add me --password-stdin" \
+	  '  bin/fandoghd admin --data data key add me ~/.ssh/id_ed25519.pub' \
+	  '  ssh -p 2222 git@127.0.0.1' ''
 	$(BIN)/fandoghd serve
 
 test: packages test-packages tools $(EXAMPLES) ## every test
