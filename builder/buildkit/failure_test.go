@@ -87,7 +87,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "/bob/private:1.0 is refused by policy: it is not in this image's namespace",
 		},
 		"base image registry that is down": {
-			dockerfile: "FROM 127.0.0.1:1/ann/base:1.0\nCOPY Dockerfile /\n",
+			dockerfile: "FROM 127.0.0.2:1/ann/base:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeInfrastructure,
 			message:    "connection refused",
 		},
