@@ -53,7 +53,7 @@ func (d *daemon) run(ctx context.Context, dir string, env []string, path string)
 	addresses := filepath.Join(d.data, "addresses.json")
 	_ = os.Remove(addresses)
 	var err error
-	d.process, err = startProcess(filepath.Join(dir, "fandoghd.log"), env, d.bench.tool("fandoghd"),
+	d.process, err = startProcess(ctx, filepath.Join(dir, "fandoghd.log"), env, d.bench.tool("fandoghd"),
 		"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -68,13 +68,17 @@ func (d *daemon) run(ctx context.Context, dir string, env []string, path string)
 			return false
 		}
 		d.http, d.ssh = a.HTTP, a.SSH
-		response, err := http.Get("http://" + d.http + path)
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode == http.StatusOK
+		return answers(ctx, "http://"+d.http+path)
 	})
+}
+
+func answers(ctx context.Context, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
 }
 
 func (d *daemon) admin(ctx context.Context, stdin string, args ...string) (string, error) {
@@ -102,11 +106,11 @@ func (d *daemon) remote(app string) string              { return "ssh://git@" + 
 func (d *daemon) image(app, tag string) string          { return d.http + "/" + user + "/" + app + ":" + tag }
 func (d *daemon) credentials() (name, password string)  { return user, d.token }
 
-// call asks the REST API.
-func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) ([]byte, error) {
+// call asks the REST API and reads the whole answer.
+func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) error {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.http+"/api/"+path, body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	request.Header.Set("Authorization", "JWT "+token)
 	request.Header.Set("ACTIVE-NAMESPACE", user)
@@ -115,12 +119,12 @@ func (d *daemon) call(ctx context.Context, token, method, path string, body io.R
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode >= http.StatusBadRequest {
 		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, strings.TrimSpace(string(text)))
 	}
-	return text, err
+	return err
 }

@@ -102,7 +102,7 @@ func (d *daemon) fillVersions(ctx context.Context, size int) (tokens []string, e
 			return nil, err
 		}
 		tokens = append(tokens, token)
-		if _, err := d.call(ctx, d.token, http.MethodPut, "namespaces/"+user+"/members/"+name, strings.NewReader(`{"role": "read"}`)); err != nil {
+		if err := d.call(ctx, d.token, http.MethodPut, "namespaces/"+user+"/members/"+name, strings.NewReader(`{"role": "read"}`)); err != nil {
 			return nil, err
 		}
 	}
@@ -110,8 +110,7 @@ func (d *daemon) fillVersions(ctx context.Context, size int) (tokens []string, e
 }
 
 func (d *daemon) list(ctx context.Context, token string) error {
-	_, err := d.call(ctx, token, http.MethodGet, "images/listed/versions?limit=50", nil)
-	return err
+	return d.call(ctx, token, http.MethodGet, "images/listed/versions?limit=50", nil)
 }
 
 // hammer asks at a steady rate, however slow the answers are, and returns each

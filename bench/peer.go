@@ -48,7 +48,7 @@ func (p *peer) write(name, text string) (string, error) {
 
 // part runs a program and waits until it answers.
 func (p *peer) part(ctx context.Context, ready func() bool, name string, args ...string) error {
-	child, err := startProcess(filepath.Join(p.dir, filepath.Base(name)+".log"), nil, name, args...)
+	child, err := startProcess(ctx, filepath.Join(p.dir, filepath.Base(name)+".log"), nil, name, args...)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (p *peer) startSSH(ctx context.Context) error {
 	if _, err := command(ctx, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host); err != nil {
 		return err
 	}
-	if p.ssh, err = freeAddress(); err != nil {
+	if p.ssh, err = freeAddress(ctx); err != nil {
 		return err
 	}
 	p.flags = sshFlags(key)
@@ -90,7 +90,7 @@ func (p *peer) startSSH(ctx context.Context) error {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
 		return err
 	}
-	return p.part(ctx, func() bool { return listens(p.ssh) }, "/usr/sbin/sshd", "-D", "-e", "-f", config)
+	return p.part(ctx, func() bool { return listens(ctx, p.ssh) }, "/usr/sbin/sshd", "-D", "-e", "-f", config)
 }
 
 const registryConfig = `version: 0.1
@@ -103,14 +103,14 @@ http: {addr: %s}
 
 func (p *peer) startRegistry(ctx context.Context) error {
 	var err error
-	if p.registry, err = freeAddress(); err != nil {
+	if p.registry, err = freeAddress(ctx); err != nil {
 		return err
 	}
 	config, err := p.write("registry.yml", fmt.Sprintf(registryConfig, filepath.Join(p.dir, "registry"), p.registry))
 	if err != nil {
 		return err
 	}
-	return p.part(ctx, func() bool { return listens(p.registry) }, p.bench.tool("registry"), "serve", config)
+	return p.part(ctx, func() bool { return listens(ctx, p.registry) }, p.bench.tool("registry"), "serve", config)
 }
 
 const buildkitConfig = `root = %q

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,13 +24,13 @@ type process struct {
 	log    string // file with its output
 }
 
-func startProcess(log string, env []string, name string, args ...string) (*process, error) {
+func startProcess(ctx context.Context, log string, env []string, name string, args ...string) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close() //nolint:errcheck // the child holds its own
-	p := &process{cmd: exec.Command(name, args...), exited: make(chan struct{}), log: log}
+	p := &process{cmd: exec.CommandContext(context.WithoutCancel(ctx), name, args...), exited: make(chan struct{}), log: log}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -115,18 +114,17 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 }
 
 // freeAddress returns a loopback address that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
 }
 
-func listens(address string) bool {
-	c, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return false
-	}
-	return errors.Join(c.Close()) == nil
+func listens(ctx context.Context, address string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(ctx, "tcp", address)
+	return err == nil && c.Close() == nil
 }
