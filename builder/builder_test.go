@@ -74,6 +74,7 @@ func TestBuildsThatFail(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		solve   error
+		panics  bool
 		file    string
 		outcome catalog.Outcome
 		state   catalog.State
@@ -89,6 +90,8 @@ func TestBuildsThatFail(t *testing.T) {
 			log: []string{"not your build's fault: BuildKit went away. Trying again in ", "attempt 2 of 3", "attempt 3 of 3", "not built (infrastructure): BuildKit went away"}},
 		{name: "unknown error", solve: errors.New("secret cause"), outcome: catalog.OutcomeInfrastructure, state: catalog.Failed, solves: 3,
 			log: []string{"could not be carried out"}},
+		{name: "a fault of ours", panics: true, outcome: catalog.OutcomeInfrastructure, state: catalog.Failed, solves: 3,
+			log: []string{"could not be carried out"}},
 		{name: "unknown key", file: ".fandogh/config.yml", outcome: catalog.OutcomeUserError, state: catalog.BuildFailed,
 			log: []string{`unknown key "stage" under build; the keys are: args,`}},
 		{name: "submodule", file: ".gitmodules", outcome: catalog.OutcomeUserError, state: catalog.BuildFailed, log: []string{"vendor/lib is a submodule"}},
@@ -102,6 +105,9 @@ func TestBuildsThatFail(t *testing.T) {
 			solves := 0
 			b := h.builder(func(context.Context, builder.SolveRequest, func(builder.Event)) (builder.SolveResult, error) {
 				solves++
+				if c.panics {
+					panic("one build must not end the others")
+				}
 				return builder.SolveResult{}, c.solve
 			})
 			h.run(b)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -71,7 +72,12 @@ func (j *job) attempt(ctx context.Context) (SolveResult, error) {
 	return result, err
 }
 
-func (j *job) solve(ctx context.Context) (SolveResult, error) {
+func (j *job) solve(ctx context.Context) (result SolveResult, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // one build's fault must not end the others
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
 	_, opening := j.config.Tracer.Start(ctx, "open tree")
 	tree, err := j.config.Sources.Tree(ctx, j.build.Image, j.build.Commit)
 	opening.End()

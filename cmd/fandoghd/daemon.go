@@ -242,8 +242,10 @@ func (d *daemon) serveOn(ctx context.Context, listener net.Listener, handler htt
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Shutdown.Std())
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(err, server.Close())
+	err := server.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.log.Warn("broke off requests that outlasted shutdown_grace")
+		return server.Close()
 	}
-	return nil
+	return err
 }
