@@ -303,7 +303,7 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), req) //nolint:bodyclose // the connection is closed
+		resp, err := http.ReadResponse(bufio.NewReader(conn), req)
 		if err != nil || !strings.HasPrefix(resp.Status, c.status) {
 			t.Errorf("%s: got %v %v", what, resp, err)
 			continue
@@ -330,7 +330,7 @@ func TestUploadExpectContinue(t *testing.T) {
 	_, err := fmt.Fprintf(conn, "POST /api/images/nothing/versions HTTP/1.1\r\nHost: x\r\nAuthorization: JWT %s\r\nExpect: 100-continue\r\n"+
 		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n", w.tokens["alice"])
 	w.must(err)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil) //nolint:bodyclose // the connection is closed
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %v %v", resp, err)
 	}
