@@ -60,7 +60,7 @@ func (b *bench) burst(ctx context.Context, sides [2]side, count int) ([]measure,
 	for round := range 2 {
 		tag := fmt.Sprintf("v%d", round)
 		for i, w := range trees {
-			if err := w.write(fileName(0), prose(uint64(1000*round+i+7), 2000)); err != nil {
+			if err := w.write(fileName(0), prose(uint64(100_000*count+1000*round+i), 2000)); err != nil {
 				return nil, err
 			}
 			if err := w.commit(ctx, tag); err != nil {
