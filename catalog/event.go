@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// EventKind is what happened to a version.
+// EventKind is what happened.
 type EventKind string
 
 // Events, as webhooks and the event list name them.
@@ -15,12 +15,15 @@ const (
 	EventBuildQueued    EventKind = "build.queued"
 	EventBuildStarted   EventKind = "build.started" // again after an attempt that was given up
 	EventBuildFinished  EventKind = "build.finished"
-	EventImageDeleted   EventKind = "image.deleted" // with all its versions
+	EventImageCreated   EventKind = "image.created"
+	EventImageDeleted   EventKind = "image.deleted"  // with all its versions
+	EventMemberChanged  EventKind = "member.changed" // a user's role in a namespace
 )
 
 // EventKinds lists every kind.
 func EventKinds() []EventKind {
-	return []EventKind{EventVersionCreated, EventVersionDeleted, EventBuildQueued, EventBuildStarted, EventBuildFinished, EventImageDeleted}
+	return []EventKind{EventVersionCreated, EventVersionDeleted, EventBuildQueued, EventBuildStarted, EventBuildFinished,
+		EventImageCreated, EventImageDeleted, EventMemberChanged}
 }
 
 // Event is something that happened, as things stood then. It is written in the
@@ -30,9 +33,9 @@ type Event struct {
 	At          time.Time
 	Kind        EventKind
 	NamespaceID int64
-	Image       ImageRef
-	ImageID     int64
-	Version     string // empty for image.deleted
+	Image       ImageRef // its name is empty for member.changed
+	ImageID     int64    // 0 for member.changed
+	Version     string   // of version and build events only
 	Commit      string
 	Digest      string
 	State       State
@@ -42,6 +45,9 @@ type Event struct {
 	Trigger Trigger
 	Outcome Outcome
 	Message string
+	// Of member.changed only:
+	Member string // user name
+	Role   Role   // RoleNone: no member any more
 }
 
 // Events reads what happened.
@@ -50,6 +56,8 @@ type Events interface {
 	// first; namespace narrows them unless it is empty. Limit 0 or too large
 	// means the store's maximum.
 	EventsAfter(ctx context.Context, namespace string, after int64, limit int) ([]Event, error)
+	// EventsForMember is EventsAfter for all namespaces a user belongs to now.
+	EventsForMember(ctx context.Context, userID, after int64, limit int) ([]Event, error)
 	// LastEvent returns the newest event's ID, 0 when there never was one.
 	LastEvent(ctx context.Context) (int64, error)
 	// NewEvents returns a channel that is closed when this process records the

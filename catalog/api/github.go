@@ -74,18 +74,21 @@ type WebhookDelivery struct {
 	At       Time   `json:"at"`
 }
 
-// Event is something that happened to a version or an image.
+// Event is something that happened to a version, an image or a namespace.
 type Event struct {
-	ID      int64  `json:"id"`
-	Event   string `json:"event"` // version.created, version.deleted, build.queued, build.started, build.finished or image.deleted
-	At      Time   `json:"at"`
-	Image   string `json:"image"`   // name
-	Version string `json:"version"` // empty for image.deleted
-	State   string `json:"state"`
-	Commit  string `json:"commit"`
-	Digest  string `json:"digest"`
-	Build   int    `json:"build"` // its number; 0 for events of no build
-	Trigger string `json:"trigger"`
-	Outcome string `json:"outcome"` // of build.finished
-	Message string `json:"message"`
+	ID        int64  `json:"id"`
+	Event     string `json:"event"` // version.created or .deleted, build.queued, .started or .finished, image.created or .deleted, member.changed
+	At        Time   `json:"at"`
+	Namespace string `json:"namespace"`
+	Image     string `json:"image"`   // name; empty for member.changed
+	Version   string `json:"version"` // of version and build events
+	State     string `json:"state"`
+	Commit    string `json:"commit"`
+	Digest    string `json:"digest"`
+	Build     int    `json:"build"` // its number; 0 for events of no build
+	Trigger   string `json:"trigger"`
+	Outcome   string `json:"outcome"` // of build.finished
+	Message   string `json:"message"`
+	Member    string `json:"member"` // of member.changed: whose role
+	Role      string `json:"role"`   // of member.changed: read, write or admin; empty: no member any more
 }

@@ -14,6 +14,7 @@ type access struct {
 	open   bool           // also without an identity
 	self   bool           // every user, on what is their own
 	action catalog.Action // with self: read or write; else on the request's namespace
+	all    bool           // without a namespace: every user, on all they may read
 }
 
 var (
@@ -21,6 +22,7 @@ var (
 	accessSelfRead  = access{self: true, action: catalog.ActionRead}
 	accessSelfWrite = access{self: true, action: catalog.ActionWrite}
 	accessRead      = access{action: catalog.ActionRead}
+	accessReadAll   = access{action: catalog.ActionRead, all: true}
 	accessWrite     = access{action: catalog.ActionWrite}
 	accessOwn       = access{action: catalog.ActionOwn}
 	accessAdmin     = access{action: catalog.ActionAdmin}
@@ -43,7 +45,7 @@ func (c *call) authorize() error {
 	if c.namespace == "" {
 		c.namespace = c.r.Header.Get(namespaceHeader)
 	}
-	if c.namespace == "" {
+	if c.namespace == "" && !c.need.all {
 		c.namespace = c.id.User.Name
 	}
 	return c.decide()
@@ -65,7 +67,7 @@ func (c *call) decide() error {
 		return nil
 	case need.self && need.action == catalog.ActionWrite:
 		return c.needsWriteScope()
-	case need.self:
+	case need.self, need.all && c.namespace == "":
 		return nil
 	case need.action == "":
 		return catalog.Errorf(catalog.Forbidden, "nobody may use this address")

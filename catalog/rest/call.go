@@ -19,7 +19,7 @@ type call struct {
 	need      access // of the route
 	id        catalog.Identity
 	idErr     error  // why there is no id, on a route that needs none
-	namespace string // that the route's access was checked for
+	namespace string // that the route's access was checked for; empty: all
 }
 
 // handler serves a call; it answers, or returns an error before it has.

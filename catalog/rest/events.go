@@ -9,9 +9,10 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-// events lists what happened in the namespace within the last week, oldest
-// first, or streams it on and on. Unlike other lists it goes forward: after
-// names the last event that is known.
+// events lists what happened within the last week, oldest first, or streams it
+// on and on: in the namespace that the request names, else in all that the user
+// may read. Unlike other lists it goes forward: after names the last event that
+// is known.
 func (c *call) events() error {
 	page, err := c.page()
 	if err != nil {
@@ -21,7 +22,7 @@ func (c *call) events() error {
 	if wantsEvents(c.r) {
 		return c.streamEvents(after)
 	}
-	events, err := c.Store.EventsAfter(c.r.Context(), c.namespace, after, page.Limit)
+	events, err := c.eventsAfter(after, page.Limit)
 	if err != nil {
 		return err
 	}
@@ -30,6 +31,22 @@ func (c *call) events() error {
 	}
 	c.send(convertAll(events, eventOf))
 	return nil
+}
+
+// eventsAfter reads only what the user may read now: a stream outlives rights.
+func (c *call) eventsAfter(after int64, limit int) ([]catalog.Event, error) {
+	ctx := c.r.Context()
+	if c.namespace != "" {
+		return c.Store.EventsAfter(ctx, c.namespace, after, limit)
+	}
+	again := *c
+	if err := again.identify(); err != nil {
+		return nil, err
+	}
+	if again.id.User.Admin {
+		return c.Store.EventsAfter(ctx, "", after, limit)
+	}
+	return c.Store.EventsForMember(ctx, again.id.User.ID, after, limit)
 }
 
 // streamEvents sends events until the client goes away, from what after or
@@ -69,7 +86,7 @@ func (c *call) streamEvents(after int64) (err error) {
 // sendEvents sends all events after one and returns the last.
 func (c *call) sendEvents(stream *events, after int64) (int64, error) {
 	for {
-		more, err := c.Store.EventsAfter(c.r.Context(), c.namespace, after, 0)
+		more, err := c.eventsAfter(after, 0)
 		if err != nil || len(more) == 0 {
 			return after, err
 		}
@@ -90,7 +107,8 @@ func (c *call) sendEvents(stream *events, after int64) (int64, error) {
 
 func eventOf(e catalog.Event) api.Event {
 	return api.Event{
-		ID: e.ID, Event: string(e.Kind), At: api.Time{Time: e.At}, Image: e.Image.Name, Version: e.Version, State: string(e.State), Commit: e.Commit,
-		Digest: e.Digest, Build: e.Number, Trigger: string(e.Trigger), Outcome: string(e.Outcome), Message: e.Message,
+		ID: e.ID, Event: string(e.Kind), At: api.Time{Time: e.At}, Namespace: e.Image.Namespace, Image: e.Image.Name, Version: e.Version,
+		State: string(e.State), Commit: e.Commit, Digest: e.Digest, Build: e.Number, Trigger: string(e.Trigger), Outcome: string(e.Outcome),
+		Message: e.Message, Member: e.Member, Role: roleNames[e.Role],
 	}
 }

@@ -1,8 +1,8 @@
 package rest_test
 
 import (
-	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -96,51 +96,108 @@ func TestWebhooks(t *testing.T) {
 func itoa(id int64) string { text, _ := json.Marshal(id); return string(text) }
 
 type wireEvent struct {
-	ID                           int64
-	Event, Image, Version, State string
+	ID                                                    int64
+	Event, Namespace, Image, Version, State, Member, Role string
+}
+
+func (w *world) events(user, query string, options ...option) []wireEvent {
+	w.t.Helper()
+	return into[[]wireEvent](w.do(user, "GET", "/api/events"+query, nil, options...).expect(http.StatusOK))
 }
 
 func TestEvents(t *testing.T) {
 	w := newWorld(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
-	all := into[[]wireEvent](w.do("alice", "GET", "/api/events", nil).expect(http.StatusOK))
-	if len(all) != 4 || all[3].Event != "build.finished" || all[3].Image != "app" || all[3].Version != "1.0" || all[3].State != "BUILT" {
+	all := w.events("alice", "")
+	if len(all) != 6 {
 		t.Fatalf("got %+v", all)
+	}
+	if e := all[0]; e.Event != "member.changed" || e.Namespace != "alice" || e.Member != "alice" || e.Role != "admin" {
+		t.Errorf("got %+v", e)
+	}
+	if e := all[1]; e.Event != "image.created" || e.Image != "app" {
+		t.Errorf("got %+v", e)
+	}
+	if e := all[5]; e.Event != "build.finished" || e.Namespace != "alice" || e.Image != "app" || e.Version != "1.0" || e.State != "BUILT" {
+		t.Errorf("got %+v", e)
 	}
 	first := w.do("alice", "GET", "/api/events?limit=1", nil).expect(http.StatusOK)
 	if link := first.header.Get("Link"); !strings.Contains(link, "after="+itoa(all[0].ID)) {
 		t.Errorf("Link: %s", link)
 	}
-	if rest := into[[]wireEvent](w.do("alice", "GET", "/api/events?after="+itoa(all[0].ID), nil)); len(rest) != 3 {
+	if rest := w.events("alice", "?after="+itoa(all[0].ID)); len(rest) != 5 {
 		t.Errorf("got %+v", rest)
-	}
-	if others := into[[]wireEvent](w.do("bob", "GET", "/api/events", nil).expect(http.StatusOK)); len(others) != 0 {
-		t.Errorf("bob sees %+v", others)
 	}
 
 	// A stream that resumes gives what was missed, then what comes.
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/api/events", nil)
-	w.must(err)
-	req.Header.Set("Authorization", "JWT "+w.tokens["alice"])
-	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Last-Event-ID", itoa(all[2].ID))
-	resp, err := http.DefaultClient.Do(req)
-	w.must(err)
-	defer func() { _ = resp.Body.Close() }()
-	lines := bufio.NewScanner(resp.Body)
-	next := func() (event string) {
-		for lines.Scan() {
-			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				return text
-			}
-		}
-		return ""
-	}
+	next := w.kinds("alice", header("Last-Event-ID", itoa(all[4].ID)))
 	if got := next(); got != "build.finished" {
 		t.Errorf("resumed with %q", got)
 	}
 	w.version("app", "1.1", catalog.OutcomeBuilt)
 	if got := next(); got != "version.created" {
 		t.Errorf("then came %q", got)
+	}
+}
+
+// kinds streams a user's events and returns what reads the next one's kind, ""
+// at the end of the stream.
+func (w *world) kinds(user string, options ...option) func() string {
+	w.t.Helper()
+	next := w.stream("/api/events", append(options, header("Authorization", "JWT "+w.tokens[user]))...)
+	return func() string {
+		for {
+			line := next()
+			if kind, ok := strings.CutPrefix(line, "event: "); ok {
+				return kind
+			}
+			if line == "EOF" {
+				return ""
+			}
+		}
+	}
+}
+
+// Without a namespace, events are those of all that a user may read at the time.
+func TestEventsOfAllNamespaces(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	inAlice := header("ACTIVE-NAMESPACE", "alice")
+	of := func(user string, options ...option) string {
+		spaces := map[string]int{}
+		for _, e := range w.events(user, "", options...) {
+			spaces[e.Namespace]++
+		}
+		return fmt.Sprint(spaces)
+	}
+	expect := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: got %s, want %s", what, got, want)
+		}
+	}
+	w.version("app", "1.0", catalog.OutcomeBuilt) // of alice's
+	expect("bob, a stranger", of("bob"), "map[bob:1]")
+	expect("root", of("root"), "map[alice:6 bob:1 root:1]")
+	expect("root in one", of("root", inAlice), "map[alice:6]")
+	w.do("bob", "GET", "/api/events", nil, inAlice).expect(http.StatusNotFound)
+
+	stream := w.kinds("bob")
+	w.must(w.store.SetMember(ctx, "alice", w.users["bob"].ID, catalog.RoleRead))
+	expect("bob, a member", of("bob"), "map[alice:7 bob:1]")
+	expect("bob in one", of("bob", header("ACTIVE-NAMESPACE", "bob")), "map[bob:1]")
+	expect("bob's stream", stream(), "member.changed")
+	w.do("alice", "POST", "/api/images", map[string]string{"name": "other"}).expect(http.StatusOK)
+	expect("bob's stream", stream(), "image.created")
+
+	// What the stream would tell next is not his to know any more, and what comes then is.
+	w.must(w.store.SetMember(ctx, "alice", w.users["bob"].ID, catalog.RoleNone))
+	w.do("alice", "DELETE", "/api/images/other", nil).expect(http.StatusOK)
+	w.do("bob", "POST", "/api/images", map[string]string{"name": "own"}).expect(http.StatusOK)
+	expect("bob's stream", stream(), "image.created")
+	expect("bob, removed", of("bob"), "map[bob:2]")
+	last := w.events("alice", "?limit=500")
+	if e := last[len(last)-2]; e.Event != "member.changed" || e.Member != "bob" || e.Role != "" {
+		t.Errorf("got %+v", e)
 	}
 }

@@ -48,7 +48,7 @@ func routes() []route {
 		{"GET", version + "/builds", accessRead, answer((*call).builds)},
 		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
 
-		{"GET", "events", accessRead, (*call).events},
+		{"GET", "events", accessReadAll, (*call).events},
 
 		{"GET", image + "/github", accessRead, answer((*call).githubStatus)},
 		{"PUT", image + "/github", accessOwn, accept((*call).githubConnect)},

@@ -37,11 +37,11 @@ func (n *news) tell() {
 }
 
 const eventColumns = `id, at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state,
-	build_id, number, trigger_kind, outcome, message`
+	build_id, number, trigger_kind, outcome, message, member, role`
 
 func scanEvent(row scanner) (e catalog.Event, err error) {
 	return e, row.Scan(&e.ID, timeColumn{&e.At}, &e.Kind, &e.NamespaceID, &e.Image.Namespace, &e.ImageID, &e.Image.Name, &e.Version,
-		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message)
+		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message, &e.Member, &e.Role)
 }
 
 // recordBuild adds an event about a build as it stands in the transaction.
@@ -77,9 +77,32 @@ func (s *Store) recordImage(ctx context.Context, tx *sql.Tx, kind catalog.EventK
 	return err
 }
 
+// recordMember adds an event about a user's new role in a namespace.
+func (s *Store) recordMember(ctx context.Context, tx *sql.Tx, namespaceID, userID int64, to catalog.Role) error {
+	s.recorded.Store(true)
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, member, role)
+		SELECT ?, ?, namespaces.id, namespaces.name, 0, '', users.name, ?
+		FROM namespaces, users WHERE namespaces.id = ? AND users.id = ?`, toMicros(s.now()), catalog.EventMemberChanged, to, namespaceID, userID)
+	return err
+}
+
 const (
 	selectEvents            = `SELECT ` + eventColumns + ` FROM events WHERE id > ? ORDER BY id LIMIT ?`
 	selectEventsInNamespace = `SELECT ` + eventColumns + ` FROM events WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?`
+
+	// selectEventsForMember merges a user's namespaces: merged begins with the next
+	// event of each, and when the oldest is taken the one behind it takes its place.
+	// It is one statement because with a snapshot for each namespace an event could
+	// be passed over by a newer one of another.
+	selectEventsForMember = `WITH RECURSIVE merged (id, namespace) AS (
+			SELECT events.id, events.namespace FROM members JOIN namespaces ON namespaces.id = members.namespace_id
+			JOIN events ON events.id = (SELECT min(id) FROM events WHERE namespace = namespaces.name AND id > ?2)
+			WHERE members.user_id = ?1
+			UNION ALL
+			SELECT events.id, events.namespace FROM merged
+			JOIN events ON events.id = (SELECT min(id) FROM events WHERE namespace = merged.namespace AND id > merged.id)
+			ORDER BY 1 LIMIT ?3)
+		SELECT ` + eventColumns + ` FROM events WHERE id IN (SELECT id FROM merged) ORDER BY id`
 )
 
 // EventsAfter returns events, oldest first.
@@ -89,6 +112,12 @@ func (s *Store) EventsAfter(ctx context.Context, namespace string, after int64, 
 		return all(ctx, s.r, scanEvent, selectEvents, after, limit)
 	}
 	return all(ctx, s.r, scanEvent, selectEventsInNamespace, namespace, after, limit)
+}
+
+// EventsForMember returns the events of a user's namespaces, oldest first.
+func (s *Store) EventsForMember(ctx context.Context, userID, after int64, limit int) ([]catalog.Event, error) {
+	_, limit = bounds(catalog.Page{Limit: limit})
+	return all(ctx, s.r, scanEvent, selectEventsForMember, userID, after, limit)
 }
 
 // LastEvent returns the newest event's ID.

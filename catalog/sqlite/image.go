@@ -56,6 +56,9 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 		if err != nil {
 			return catalog.Image{}, err
 		}
+		if err := s.recordImage(ctx, tx, catalog.EventImageCreated, id); err != nil {
+			return catalog.Image{}, err
+		}
 		return imageByID(ctx, tx, id)
 	})
 }

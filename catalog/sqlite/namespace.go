@@ -20,11 +20,11 @@ func namespaceByName(ctx context.Context, q querier, name string) (catalog.Names
 // CreateNamespace makes a namespace owned by a user.
 func (s *Store) CreateNamespace(ctx context.Context, name string, ownerID int64) (catalog.Namespace, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Namespace, error) {
-		return createNamespace(ctx, tx, name, ownerID)
+		return s.createNamespace(ctx, tx, name, ownerID)
 	})
 }
 
-func createNamespace(ctx context.Context, tx *sql.Tx, name string, ownerID int64) (catalog.Namespace, error) {
+func (s *Store) createNamespace(ctx context.Context, tx *sql.Tx, name string, ownerID int64) (catalog.Namespace, error) {
 	if err := catalog.ValidateNamespace(name); err != nil {
 		return catalog.Namespace{}, err
 	}
@@ -35,11 +35,7 @@ func createNamespace(ctx context.Context, tx *sql.Tx, name string, ownerID int64
 	if err != nil {
 		return n, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO members (namespace_id, user_id, role) VALUES (?, ?, ?)`, n.ID, ownerID, catalog.RoleOwner)
-	if dangling(err) {
-		err = errNoUser
-	}
-	return n, err
+	return n, s.setRole(ctx, tx, n.ID, ownerID, catalog.RoleOwner)
 }
 
 // ListNamespaces returns the namespaces a user belongs to, by name.
@@ -81,7 +77,7 @@ func (s *Store) SetMember(ctx context.Context, namespace string, userID int64, t
 				return err
 			}
 		}
-		return setRole(ctx, tx, n.ID, userID, to)
+		return s.setRole(ctx, tx, n.ID, userID, to)
 	})
 }
 
@@ -101,17 +97,25 @@ func checkNotLastOwner(ctx context.Context, tx *sql.Tx, n catalog.Namespace, use
 	return nil
 }
 
-func setRole(ctx context.Context, tx *sql.Tx, namespaceID, userID int64, to catalog.Role) error {
+// setRole changes a user's role, and records nothing when that is the role already.
+func (s *Store) setRole(ctx context.Context, tx *sql.Tx, namespaceID, userID int64, to catalog.Role) error {
 	if _, err := one(ctx, tx, scanUser, errNoUser, `SELECT `+userColumns+` FROM users WHERE id = ?`, userID); err != nil {
 		return err
 	}
-	if to == catalog.RoleNone {
-		_, err := tx.ExecContext(ctx, `DELETE FROM members WHERE namespace_id = ? AND user_id = ?`, namespaceID, userID)
+	had, err := role(ctx, tx, namespaceID, userID)
+	if err != nil || had == to {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO members (namespace_id, user_id, role) VALUES (?, ?, ?)
-		ON CONFLICT (namespace_id, user_id) DO UPDATE SET role = excluded.role`, namespaceID, userID, to)
-	return err
+	if to == catalog.RoleNone {
+		_, err = tx.ExecContext(ctx, `DELETE FROM members WHERE namespace_id = ? AND user_id = ?`, namespaceID, userID)
+	} else {
+		_, err = tx.ExecContext(ctx, `INSERT INTO members (namespace_id, user_id, role) VALUES (?, ?, ?)
+			ON CONFLICT (namespace_id, user_id) DO UPDATE SET role = excluded.role`, namespaceID, userID, to)
+	}
+	if err != nil {
+		return err
+	}
+	return s.recordMember(ctx, tx, namespaceID, userID, to)
 }
 
 // Members returns a namespace's members by user name.

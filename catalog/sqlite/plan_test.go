@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,9 @@ func TestPlans(t *testing.T) {
 		{"Steps", selectSteps, []any{1}, "PRIMARY KEY (build_id=?)"},
 		{"EventsAfter", selectEvents, []any{0, 10}, "PRIMARY KEY (rowid>?)"},
 		{"EventsAfter in a namespace", selectEventsInNamespace, []any{"ann", 0, 10}, "events_by_namespace (namespace=? AND rowid>?)"},
+		{"EventsForMember, which namespaces", selectEventsForMember, []any{1, 0, 10}, "members_by_user (user_id=?)"},
+		{"EventsForMember, each one's", selectEventsForMember, []any{1, 0, 10}, "COVERING INDEX events_by_namespace (namespace=? AND rowid>?)"},
+		{"EventsForMember", selectEventsForMember, []any{1, 0, 10}, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"ListJobs", selectJobsOf, []any{"a", 1, math.MaxInt64, 10}, "jobs_by_subject (kind=? AND subject=? AND rowid<?)"},
 		{"ConnectionsTo", selectConnectionsTo, []any{"a/b"}, "connections_by_repository (repository=?)"},
 		{"ListSourceRefs", selectSourceRefs, []any{1, 10}, "source_refs_newest (connection_id=?)"},
@@ -55,6 +59,8 @@ func TestPlans(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", q.name, err)
 		}
+		// The rows of a query's own table are those it returns.
+		plan = slices.DeleteFunc(plan, func(detail string) bool { return detail == "SCAN merged" })
 		text := strings.Join(plan, "\n")
 		if !strings.Contains(text, q.by) || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
 			t.Errorf("%s does not search by %s alone:\n%s", q.name, q.by, text)

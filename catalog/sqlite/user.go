@@ -37,7 +37,7 @@ func (s *Store) CreateUser(ctx context.Context, n catalog.NewUser) (catalog.User
 		if err != nil {
 			return u, err
 		}
-		_, err = createNamespace(ctx, tx, n.Name, u.ID)
+		_, err = s.createNamespace(ctx, tx, n.Name, u.ID)
 		return u, err
 	})
 }

@@ -1,13 +1,17 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-func kindOf(e catalog.Event) string { return string(e.Kind) + " " + e.Version + " " + string(e.State) }
+func kindOf(e catalog.Event) string {
+	return strings.TrimRight(string(e.Kind)+" "+e.Version+" "+string(e.State), " ")
+}
 
 func testEvents(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
@@ -20,9 +24,9 @@ func testEvents(t *testing.T, s catalog.Store) {
 	noError(t, s.DeleteImage(ctx, image.ID))
 
 	events := must(s.EventsAfter(ctx, "ann", 0, 0))(t)
-	wantEqual(t, "events", names(events, kindOf), "[version.created v1 PENDING build.queued v1 PENDING build.started v1 BUILDING build.finished v1 BUILT "+
-		"version.created v2 PENDING build.queued v2 PENDING build.finished v2 FAILED version.deleted v1 BUILT image.deleted  ]")
-	finished := events[3]
+	wantEqual(t, "events", names(events, kindOf), "[member.changed image.created version.created v1 PENDING build.queued v1 PENDING build.started v1 BUILDING build.finished v1 BUILT "+
+		"version.created v2 PENDING build.queued v2 PENDING build.finished v2 FAILED version.deleted v1 BUILT image.deleted]")
+	finished := events[5]
 	wantRecent(t, "event", finished.At)
 	wantEqual(t, "image", finished.Image, image.Ref)
 	wantEqual(t, "image ID", finished.ImageID, image.ID)
@@ -32,12 +36,57 @@ func testEvents(t *testing.T, s catalog.Store) {
 	wantEqual(t, "number", finished.Number, 1)
 	wantEqual(t, "trigger", finished.Trigger, catalog.TriggerPush)
 	wantEqual(t, "outcome", finished.Outcome, catalog.OutcomeBuilt)
-	wantEqual(t, "message", events[6].Message, "cancelled before it began")
+	wantEqual(t, "message", events[8].Message, "cancelled before it began")
 
 	all := must(s.EventsAfter(ctx, "", 0, 0))(t)
-	wantEqual(t, "all events", len(all), len(events)+2)
+	wantEqual(t, "all events", len(all), len(events)+4)
 	wantEqual(t, "last event", must(s.LastEvent(ctx))(t), all[len(all)-1].ID)
-	wantEqual(t, "a page", names(must(s.EventsAfter(ctx, "", all[0].ID, 2))(t), kindOf), "[build.queued v1 PENDING build.started v1 BUILDING]")
+	wantEqual(t, "a page", names(must(s.EventsAfter(ctx, "", all[0].ID, 2))(t), kindOf), "[image.created member.changed]")
+}
+
+func testEventsForMember(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
+	must(s.CreateNamespace(ctx, "team", ann.ID))(t)
+	shared := must(s.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "team", Name: "app"}, OwnerID: ann.ID}))(t)
+	newImage(t, s, "ann", "secret")
+	queue(t, s, newImage(t, s, "bob", "own"), "v1")
+	queue(t, s, shared, "v2")
+	where := func(e catalog.Event) string { return e.Image.Namespace + "/" + e.Image.Name + ":" + string(e.Kind) }
+	const before, between, after = "bob/:member.changed", "bob/own:image.created bob/own:version.created bob/own:build.queued",
+		"team/app:version.created team/app:build.queued"
+	wantEqual(t, "a stranger's", names(must(s.EventsForMember(ctx, bob.ID, 0, 0))(t), where), "["+before+" "+between+"]")
+	wantEqual(t, "nobody's", len(must(s.EventsForMember(ctx, 999, 0, 0))(t)), 0)
+
+	noError(t, s.SetMember(ctx, "team", bob.ID, catalog.RoleRead))
+	all := must(s.EventsForMember(ctx, bob.ID, 0, 0))(t)
+	wantEqual(t, "a member's", names(all, where), "["+before+" team/:member.changed team/app:image.created "+between+" "+after+" team/:member.changed]")
+	for limit := 1; limit <= 3; limit++ {
+		var paged []catalog.Event
+		for at := int64(0); ; at = paged[len(paged)-1].ID {
+			page := must(s.EventsForMember(ctx, bob.ID, at, limit))(t)
+			if len(page) == 0 {
+				break
+			}
+			paged = append(paged, page...)
+		}
+		wantEqual(t, "in pages", fmt.Sprint(paged), fmt.Sprint(all))
+	}
+
+	noError(t, s.SetMember(ctx, "team", bob.ID, catalog.RoleNone))
+	wantEqual(t, "one's who was removed", names(must(s.EventsForMember(ctx, bob.ID, 0, 0))(t), where), "["+before+" "+between+"]")
+}
+
+func testMemberEvents(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
+	for _, role := range []catalog.Role{catalog.RoleNone, catalog.RoleRead, catalog.RoleRead, catalog.RoleOwner, catalog.RoleNone, catalog.RoleNone} {
+		noError(t, s.SetMember(ctx, "ann", bob.ID, role))
+	}
+	wantCode(t, s.SetMember(ctx, "ann", ann.ID, catalog.RoleRead), catalog.Conflict)
+	changes := names(must(s.EventsAfter(ctx, "ann", 0, 0))(t), func(e catalog.Event) string { return fmt.Sprint(e.Kind, " ", e.Member, " ", e.Role) })
+	wantEqual(t, "events", changes, fmt.Sprintf("[member.changed ann %d member.changed bob %d member.changed bob %d member.changed bob %d]",
+		catalog.RoleOwner, catalog.RoleRead, catalog.RoleOwner, catalog.RoleNone))
 }
 
 func testNoEventWithoutChange(t *testing.T, s catalog.Store) {
@@ -67,11 +116,11 @@ func testPruneEvents(t *testing.T, s catalog.Store) {
 	queue(t, s, newImage(t, s, "ann", "app"), "v1")
 	last := must(s.LastEvent(ctx))(t)
 	noError(t, s.PruneEvents(ctx, time.Now().Add(-time.Hour)))
-	wantEqual(t, "events kept", len(must(s.EventsAfter(ctx, "", 0, 0))(t)), 2)
+	wantEqual(t, "events kept", len(must(s.EventsAfter(ctx, "", 0, 0))(t)), 4)
 	noError(t, s.PruneEvents(ctx, time.Now().Add(time.Hour)))
 	wantEqual(t, "events left", len(must(s.EventsAfter(ctx, "", 0, 0))(t)), 0)
 	queue(t, s, newImage(t, s, "bob", "app"), "v1")
-	if e := must(s.EventsAfter(ctx, "", last, 0))(t); len(e) != 2 {
+	if e := must(s.EventsAfter(ctx, "", last, 0))(t); len(e) != 4 {
 		t.Errorf("IDs of forgotten events were used again: %v", e)
 	}
 }

@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"CancelBuild":           testCancelBuild,
 		"CancelledIsKept":       testCancelledIsKept,
 		"Events":                testEvents,
+		"EventsForMember":       testEventsForMember,
+		"MemberEvents":          testMemberEvents,
 		"NoEventWithoutChange":  testNoEventWithoutChange,
 		"PruneEvents":           testPruneEvents,
 		"Cursor":                testCursor,

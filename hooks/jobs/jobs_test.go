@@ -250,15 +250,15 @@ func TestFollower(t *testing.T) {
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
 	queue("v1") // before anybody follows
 	stop := start(t, follower.Run)
-	eventually(t, "the first events", func() bool { return count() == 2 })
+	eventually(t, "the first events", func() bool { return count() == 4 })
 	queue("v2")
-	eventually(t, "events as they come", func() bool { return count() == 4 })
-	eventually(t, "the cursor", func() bool { at, err := store.Cursor(t.Context(), "test"); return err == nil && at == 4 })
+	eventually(t, "events as they come", func() bool { return count() == 6 })
+	eventually(t, "the cursor", func() bool { at, err := store.Cursor(t.Context(), "test"); return err == nil && at == 6 })
 	stop()
 	queue("v3") // while nobody follows
 	start(t, follower.Run)
-	eventually(t, "what was missed", func() bool { return count() == 6 })
-	want := "[version.created v1 build.queued v1 version.created v2 build.queued v2 version.created v3 build.queued v3]"
+	eventually(t, "what was missed", func() bool { return count() == 8 })
+	want := "[member.changed  image.created  version.created v1 build.queued v1 version.created v2 build.queued v2 version.created v3 build.queued v3]"
 	if got := fmt.Sprint(seen); got != want {
 		t.Errorf("got %s", got)
 	}
