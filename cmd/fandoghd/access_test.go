@@ -56,7 +56,7 @@ var restAccess = map[string]kind{
 	"GET /images/{name}/versions/{version}/history": read,
 	"POST /images/{name}/versions/{version}/cancel": write, "POST /images/{name}/versions/{version}/rebuild": write,
 	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read,
-	"GET /events":               read,
+	"GET /events":               read, // of a namespace; without one selfRead
 	"GET /images/{name}/github": read, "PUT /images/{name}/github": own, "DELETE /images/{name}/github": own, "POST /images/{name}/github/sync": write,
 	"GET /images/{name}/webhooks": own, "POST /images/{name}/webhooks": own,
 	"DELETE /images/{name}/webhooks/{id}": own, "GET /images/{name}/webhooks/{id}/deliveries": own,
@@ -110,6 +110,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 				if got := actors[name].http(method, path); got != want {
 					t.Errorf("%s, %s: %s, want %s", route, name, got, want)
 				}
+			}
+		}
+		for name, want := range who[selfRead] {
+			if got := actors[name].http("GET", "/api/events", "ACTIVE-NAMESPACE", ""); got != want {
+				t.Errorf("events of all namespaces, %s: %s, want %s", name, got, want)
 			}
 		}
 		for _, path := range []string{"/healthz", "/readyz", "/api/openapi.yaml"} {
@@ -244,7 +249,7 @@ func TestRevokedAtOnce(t *testing.T) {
 		}
 	}
 	expect("a member", allowed, allowed, allowed)
-	events := writer.follow("/api/events")
+	events := writer.follow("/api/events", "team")
 	owner.must("DELETE", "namespaces/team/members/writer", nil)
 	expect("no member any more", hidden, hidden, hidden)
 	s.mustEndSilently(owner, events)
@@ -264,7 +269,8 @@ func TestRevokedAtOnce(t *testing.T) {
 	writer.conn = nil
 	expect("without key", allowed, allowed, login)
 
-	events = writer.follow("/api/events")
+	events = writer.follow("/api/events", "team")
+	everything := writer.follow("/api/events", "")
 	var tokens []struct{ ID int64 }
 	if err := json.Unmarshal(writer.must("GET", "tokens", nil), &tokens); err != nil || len(tokens) != 1 {
 		t.Fatalf("%v: %v", tokens, err)
@@ -272,6 +278,7 @@ func TestRevokedAtOnce(t *testing.T) {
 	writer.must("DELETE", "tokens/"+itoa(tokens[0].ID), nil)
 	expect("without token", login, login, login)
 	s.mustEndSilently(owner, events)
+	s.mustEndSilently(owner, everything)
 
 	if _, err := s.daemon.admin("another-password", "user", "passwd", "writer", "--password-stdin"); err != nil {
 		t.Fatal(err)
@@ -281,15 +288,16 @@ func TestRevokedAtOnce(t *testing.T) {
 	}
 }
 
-// follow opens an event stream and returns its lines, closed with the stream.
-func (a *actor) follow(path string) <-chan string {
+// follow opens an event stream, of a namespace unless empty, and returns its
+// lines, closed with the stream.
+func (a *actor) follow(path, namespace string) <-chan string {
 	a.stage.t.Helper()
 	r, err := http.NewRequestWithContext(a.stage.t.Context(), http.MethodGet, "http://"+a.stage.daemon.addresses.HTTP+path, nil)
 	if err != nil {
 		a.stage.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "JWT "+a.token)
-	r.Header.Set("ACTIVE-NAMESPACE", "team")
+	r.Header.Set("ACTIVE-NAMESPACE", namespace)
 	r.Header.Set("Accept", "text/event-stream")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil || resp.StatusCode != http.StatusOK {

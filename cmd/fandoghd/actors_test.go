@@ -166,12 +166,12 @@ func (a *actor) must(method, path string, body any) []byte {
 }
 
 // http returns what an address tells the actor.
-func (a *actor) http(method, path string) verdict {
+func (a *actor) http(method, path string, headers ...string) verdict {
 	a.stage.t.Helper()
-	resp, answer := a.send(method, path, nil)
+	resp, answer := a.send(method, path, nil, headers...)
 	hides := strings.Contains(string(answer), "or you have no access to it")
 	if method == http.MethodHead { // has no sentence: GET says it
-		_, answer := a.send(http.MethodGet, path, nil)
+		_, answer := a.send(http.MethodGet, path, nil, headers...)
 		hides = strings.Contains(string(answer), "or you have no access to it")
 	}
 	switch {
