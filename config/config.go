@@ -169,7 +169,7 @@ func Default() Config {
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{CollectEvery: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour)},
 		Builder: Builder{
-			Parallel: 2, Timeout: Duration(time.Hour),
+			Parallel: 4, Timeout: Duration(time.Hour),
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 		},
 		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
