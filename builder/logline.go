@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -28,31 +29,47 @@ const cutMark = " … (line cut)"
 
 // escapeSequence matches what steers a terminal: colours, cursor moves and
 // titles. Output of one build is shown on other people's terminals.
-var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
+var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])`)
+
+// CleanLine makes one line safe to show on any terminal: no escape sequences,
+// no control characters but tabs, and valid UTF-8.
+func CleanLine(line string) string {
+	if isPlain(line) {
+		return line // nearly all are, and there may be millions
+	}
+	line = strings.ToValidUTF8(line, "\uFFFD")
+	return strings.Map(dropControl, escapeSequence.ReplaceAllString(line, ""))
+}
+
+func isPlain(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func dropControl(r rune) rune {
+	if unicode.IsControl(r) && r != '\t' {
+		return -1
+	}
+	return r
+}
 
 // cleanLines makes text fit for the log: one element a line.
 func cleanLines(text string) []string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	text = escapeSequence.ReplaceAllString(text, "")
 	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 	for i, line := range lines {
 		line = strings.TrimRight(line, "\r")
 		// A carriage return redraws the line; what stands at the end is what counts.
-		line = line[strings.LastIndexByte(line, '\r')+1:]
-		line = strings.Map(dropControl, line)
+		line = CleanLine(line[strings.LastIndexByte(line, '\r')+1:])
 		if len(line) > maxLineBytes {
 			line = strings.ToValidUTF8(line[:maxLineBytes-len(cutMark)], "") + cutMark
 		}
 		lines[i] = line
 	}
 	return lines
-}
-
-func dropControl(r rune) rune {
-	if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
-		return -1
-	}
-	return r
 }
 
 // appendLine encodes one clean line.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/builder"
 )
 
 // lastLines is how many lines of buildkitd's log an error about it shows.
@@ -114,7 +116,7 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		line := cleanLine(lines.Text())
+		line := builder.CleanLine(lines.Text())
 		c.mu.Lock()
 		if len(c.last) == lastLines {
 			c.last = c.last[1:]

@@ -125,7 +125,7 @@ func place(err error) (where string, excerpt []string) {
 		if n >= first && n <= last {
 			marker = ">>>"
 		}
-		excerpt = append(excerpt, cleanLine(fmt.Sprintf("%s %s:%d: %s", marker, s.Info.Filename, n, strings.TrimRight(lines[n-1], "\r"))))
+		excerpt = append(excerpt, builder.CleanLine(fmt.Sprintf("%s %s:%d: %s", marker, s.Info.Filename, n, strings.TrimRight(lines[n-1], "\r"))))
 	}
 	return fmt.Sprintf("%s:%d", s.Info.Filename, first), excerpt
 }
@@ -175,7 +175,7 @@ func rootText(err error) string {
 }
 
 func oneLine(text string) string {
-	return shorten(cleanLine(strings.Join(strings.Fields(text), " ")), 400)
+	return shorten(builder.CleanLine(strings.Join(strings.Fields(text), " ")), 400)
 }
 
 func infrastructure(err error, format string, args ...any) *builder.SolveError {

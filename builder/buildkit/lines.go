@@ -2,18 +2,13 @@ package buildkit
 
 import (
 	"bytes"
-	"regexp"
-	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/fandoghpaas/fandogh/builder"
 )
 
 // maxLine is how many bytes of one line of output are kept.
 const maxLine = 4 << 10
-
-// escapes are the terminal sequences that programs print in the belief that
-// somebody watches: colours, cursor moves, window titles.
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
 
 // lineSplitter makes whole lines of a stream that arrives in pieces. A carriage
 // return starts the line over, as on a terminal, so of a progress bar the last
@@ -76,37 +71,12 @@ func (l *lineSplitter) take() string {
 			line = line[:len(line)-1]
 		}
 	}
-	text := cleanLine(string(line))
+	text := builder.CleanLine(string(line))
 	if l.cut {
 		text += " … (line cut)"
 	}
 	l.partial, l.cut, l.pending = l.partial[:0], false, false
 	return text
-}
-
-// cleanLine makes a line safe to show on any terminal: no escape sequences, no
-// control characters but tabs, and valid UTF-8.
-func cleanLine(line string) string {
-	if isPlain(line) {
-		return line // nearly all are, and there may be millions
-	}
-	line = strings.ToValidUTF8(line, "\uFFFD")
-	line = escapes.ReplaceAllString(line, "")
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || !unicode.IsControl(r) {
-			return r
-		}
-		return -1
-	}, line)
-}
-
-func isPlain(line string) bool {
-	for i := range len(line) {
-		if c := line[i]; c < ' ' && c != '\t' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // skipTo leaves out all of data but its last lines, and forgets what came before

@@ -95,7 +95,7 @@ func (p *progress) step(d digest.Digest) *step {
 // cached step waits for its only line until it ended.
 func (p *progress) start(v *client.Vertex) {
 	s := p.step(v.Digest)
-	s.Name = shorten(cleanLine(exportName.Replace(v.Name)), maxName)
+	s.Name = shorten(builder.CleanLine(exportName.Replace(v.Name)), maxName)
 	if v.Started == nil {
 		return
 	}
@@ -125,7 +125,7 @@ func (p *progress) end(v *client.Vertex) {
 	s.Cached = v.Cached
 	failed := v.Error != "" && s.Error == ""
 	if v.Error != "" {
-		s.Error = cleanLine(v.Error)
+		s.Error = builder.CleanLine(v.Error)
 	}
 	switch {
 	case failed:
@@ -196,7 +196,7 @@ func (p *progress) warn(w *client.VertexWarning) {
 	if len(w.Range) > 0 && w.SourceInfo != nil {
 		where = fmt.Sprintf(" (%s:%d)", w.SourceInfo.Filename, w.Range[0].Start.Line)
 	}
-	p.emit(builder.Event{Time: time.Now(), Line: "warning: " + cleanLine(string(w.Short)) + where})
+	p.emit(builder.Event{Time: time.Now(), Line: "warning: " + builder.CleanLine(string(w.Short)) + where})
 }
 
 // say writes a line about a step, together with the step as it stands.
