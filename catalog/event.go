@@ -20,12 +20,6 @@ const (
 	EventMemberChanged  EventKind = "member.changed" // a user's role in a namespace
 )
 
-// EventKinds lists every kind.
-func EventKinds() []EventKind {
-	return []EventKind{EventVersionCreated, EventVersionDeleted, EventBuildQueued, EventBuildStarted, EventBuildFinished,
-		EventImageCreated, EventImageDeleted, EventMemberChanged}
-}
-
 // Event is something that happened, as things stood then. It is written in the
 // transaction that made it happen and outlives what it is about.
 type Event struct {
