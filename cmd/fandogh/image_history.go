@@ -24,14 +24,8 @@ each added to its size, as docker image history does.`,
 }
 
 func runImageHistory(cmd *cobra.Command, a *app, o inspectOptions) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	c, err := a.client()
+	c, err := o.open(cmd.Context(), a)
 	if err != nil {
-		return err
-	}
-	if err := o.fill(cmd.Context(), a); err != nil {
 		return err
 	}
 	entries, err := c.History(cmd.Context(), o.image, o.version)

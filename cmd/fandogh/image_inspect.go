@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -9,11 +10,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/catalog/client"
 )
 
 type inspectOptions struct {
 	versionFlags
 	output
+}
+
+// open checks the options, fills in what was left out, and returns the client.
+func (o *inspectOptions) open(ctx context.Context, a *app) (*client.Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	return c, o.fill(ctx, a)
 }
 
 func newImageInspectCommand(a *app) *cobra.Command {
@@ -34,14 +48,8 @@ how to pull it, how its containers start, and its layers.`,
 }
 
 func runImageInspect(cmd *cobra.Command, a *app, o inspectOptions) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	c, err := a.client()
+	c, err := o.open(cmd.Context(), a)
 	if err != nil {
-		return err
-	}
-	if err := o.fill(cmd.Context(), a); err != nil {
 		return err
 	}
 	detail, err := c.Version(cmd.Context(), o.image, o.version)
