@@ -104,7 +104,7 @@ func (r *Registry) allow(req *http.Request, id catalog.Identity, route string, v
 	case route == v2.RouteNameManifest:
 		return r.putManifest(id, image, vars["reference"]), r.allowPut(ctx, id, image, vars["reference"])
 	case route == v2.RouteNameBlob && read:
-		return r.app, nil
+		return r.download(image, digest.Digest(vars["digest"])), nil
 	default:
 		r.guardMount(req, id)
 		return r.app, r.allowPush(ctx, id, image, "")
