@@ -85,30 +85,35 @@ func (rp *receivePack) serve(ctx context.Context, lost <-chan struct{}, ref cata
 // advertise tells the client the refs it may build upon. Tags of versions that
 // are not built yet are left out, so that their push can be sent again.
 func (p *push) advertise(ctx context.Context, out io.Writer) error {
-	var refs []gitRef
-	var shallow []plumbing.Hash
+	ad := newAdvertisement(out, receiveCapabilities)
 	repo, err := p.repos.open(p.ref)
-	if err == nil {
-		defer discard(repo)
-		if refs, err = repo.readRefs(); err != nil {
-			return err
-		}
-		if shallow, err = repo.shallow(); err != nil {
-			return err
-		}
-		if err := p.findUnsettled(ctx); err != nil {
-			return err
-		}
-	} else if catalog.CodeOf(err) != catalog.NotFound {
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return ad.end(nil, nil)
+	}
+	if err != nil {
 		return err
 	}
-	ad := advertisement{capabilities: receiveCapabilities, shallow: shallow}
-	for _, f := range refs {
-		if !p.isUnsettled(f.Name) && !strings.HasPrefix(f.Name, hiddenRefs) {
-			ad.refs = append(ad.refs, f)
-		}
+	defer discard(repo)
+	shallow, err := repo.shallow()
+	if err != nil {
+		return err
 	}
-	return ad.encode(out)
+	refs, err := repo.openRefs("refs/")
+	if err != nil {
+		return err
+	}
+	defer discard(refs)
+	// After the snapshot: a version that was built meanwhile may be shown, one
+	// that came meanwhile may not.
+	if err := p.findUnsettled(ctx); err != nil {
+		return err
+	}
+	return ad.end(shallow, refs.each(func(f gitRef) error {
+		if p.isUnsettled(f.Name) || strings.HasPrefix(f.Name, hiddenRefs) {
+			return nil
+		}
+		return ad.ref(f.Hash, f.Name, "")
+	}))
 }
 
 func (p *push) findUnsettled(ctx context.Context) error {

@@ -1,16 +1,12 @@
 package gitserver
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -23,8 +19,9 @@ const hiddenRefs = "refs/fandogh/"
 
 // gitRef is a ref and the object it names.
 type gitRef struct {
-	Name string
-	Hash plumbing.Hash
+	Name   string
+	Hash   plumbing.Hash
+	Peeled plumbing.Hash // what an annotated tag means in the end, of others Hash; zero: not known
 }
 
 // refChange moves a ref from Old to New; zero means there is none.
@@ -75,105 +72,20 @@ func checkRefName(name string) error {
 	return nil
 }
 
-// readRefs returns all refs by name, the hidden ones too.
-func (r *repository) readRefs() ([]gitRef, error) {
-	all, err := r.packedRefs()
-	if err != nil {
-		return nil, err
-	}
-	root := filepath.Join(r.dir, "refs")
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // went while we walked
-		}
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
-			return err
-		}
-		rel, err := filepath.Rel(r.dir, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(rel)
-		h, ok, err := r.readLoose(name)
-		if ok {
-			all[name] = h
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	refs := make([]gitRef, 0, len(all))
-	for name, h := range all {
-		refs = append(refs, gitRef{name, h})
-	}
-	slices.SortFunc(refs, func(a, b gitRef) int { return strings.Compare(a.Name, b.Name) })
-	return refs, nil
-}
-
-// readRef returns one ref; ok is false when there is none.
-func (r *repository) readRef(name string) (h plumbing.Hash, ok bool, err error) {
-	if h, ok, err = r.readLoose(name); ok || err != nil {
-		return h, ok, err
-	}
-	packed, err := r.packedRefs()
-	h, ok = packed[name]
-	return h, ok, err
-}
-
-func (r *repository) readLoose(name string) (plumbing.Hash, bool, error) {
-	path := filepath.Join(r.dir, filepath.FromSlash(name))
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || isDirectory(path, err) {
-		return plumbing.ZeroHash, false, nil
-	}
-	if err != nil {
-		return plumbing.ZeroHash, false, err
-	}
-	text := strings.TrimSpace(string(data))
-	if !plumbing.IsHash(text) {
-		return plumbing.ZeroHash, false, fmt.Errorf("%s holds %q, which is no object name", path, text)
-	}
-	return plumbing.NewHash(text), true, nil
-}
-
-// isDirectory tells whether reading path failed because it is a directory or
-// stands below a file.
-func isDirectory(path string, err error) bool {
-	if err == nil {
-		return false
-	}
-	info, statErr := os.Stat(path)
-	return errors.Is(statErr, syscall.ENOTDIR) || statErr == nil && info.IsDir()
-}
-
-func (r *repository) packedRefs() (map[string]plumbing.Hash, error) {
-	refs := map[string]plumbing.Hash{}
-	data, err := os.ReadFile(filepath.Join(r.dir, "packed-refs"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return refs, nil
-	}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		hash, name, ok := strings.Cut(lines.Text(), " ")
-		if ok && plumbing.IsHash(hash) {
-			refs[name] = plumbing.NewHash(hash)
-		}
-	}
-	return refs, err
-}
-
 // updateRefs makes all changes or none. Each ref must still be what Old says,
 // else Conflict. The caller holds the repository's lock; git's own lock files
 // keep other programs out.
 func (r *repository) updateRefs(changes []refChange) error {
 	var locked []string
-	defer func() {
+	unlock := func() {
 		for _, lock := range locked {
 			if err := os.Remove(lock); err == nil {
 				r.dropEmptyDirs(filepath.Dir(lock))
 			}
 		}
-	}()
+		locked = nil
+	}
+	defer unlock()
 	for _, c := range changes {
 		lock, err := r.lockRef(c)
 		if err != nil {
@@ -181,9 +93,35 @@ func (r *repository) updateRefs(changes []refChange) error {
 		}
 		locked = append(locked, lock)
 	}
-	for i, c := range changes {
+	err := r.commitRefs(changes)
+	if err != nil {
+		unlock()
+		err = errors.Join(err, r.rollBack(changes))
+	}
+	return err
+}
+
+func (r *repository) commitRefs(changes []refChange) error {
+	deleted := map[string]bool{}
+	for _, c := range changes {
+		if c.New.IsZero() {
+			deleted[c.Name] = true
+		}
+	}
+	if len(deleted) > 0 {
+		unlock, err := r.lockPackedRefs()
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		// Out of packed-refs first: the other order would show an old value there.
+		if err := r.unpackRefs(deleted); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
 		if err := r.commitRef(c); err != nil {
-			return errors.Join(err, r.rollBack(changes[:i]))
+			return err
 		}
 	}
 	return nil
@@ -221,10 +159,6 @@ func (r *repository) lockRef(c refChange) (lock string, err error) {
 // checkNameFree refuses a ref below or above another one: a/b beside a. It does
 // not read all refs, as a push may bring thousands.
 func (r *repository) checkNameFree(name string) error {
-	packed, err := r.packedRefs()
-	if err != nil {
-		return err
-	}
 	for i, c := range name {
 		if c != '/' || i < len("refs/heads") {
 			continue
@@ -233,21 +167,23 @@ func (r *repository) checkNameFree(name string) error {
 			return errors.Join(err, besideError(name, name[:i]))
 		}
 	}
-	for other := range packed {
-		if strings.HasPrefix(other, name+"/") {
-			return besideError(name, other)
-		}
+	packed, err := openPackedRefs(r.dir)
+	if err != nil {
+		return err
 	}
-	below := filepath.Join(r.dir, filepath.FromSlash(name))
-	return filepath.WalkDir(below, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			return nil
-		}
-		if err != nil || d.IsDir() || path == below || strings.HasSuffix(path, ".lock") {
-			return err
-		}
-		return besideError(name, name+"/"+d.Name())
-	})
+	defer discard(packed)
+	below, err := packed.from(name + "/")
+	if err != nil {
+		return err
+	}
+	other, ok, err := below.next()
+	if err != nil {
+		return err
+	}
+	if ok && strings.HasPrefix(other.Name, name+"/") {
+		return besideError(name, other.Name)
+	}
+	return r.walkLoose(name+"/", func(other string) error { return besideError(name, other) })
 }
 
 func besideError(name, other string) error {
@@ -263,10 +199,6 @@ func (r *repository) commitRef(c refChange) error {
 		}
 		return r.syncRefDirs(filepath.Dir(path))
 	}
-	// Out of packed-refs first: the other order would show its old value there.
-	if err := r.unpackRef(c.Name); err != nil {
-		return err
-	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -275,66 +207,39 @@ func (r *repository) commitRef(c refChange) error {
 
 // syncRefDirs makes the last change in dir last, which may itself be new.
 func (r *repository) syncRefDirs(dir string) error {
-	top := filepath.Join(r.dir, "refs")
 	for {
 		if err := objects.SyncDir(dir); err != nil {
 			return err
 		}
-		if dir = filepath.Dir(dir); dir == top || len(dir) <= len(r.dir) {
+		if r.isOriginal(dir) || len(dir) <= len(r.dir) {
 			return nil
 		}
+		dir = filepath.Dir(dir)
 	}
 }
 
-func (r *repository) unpackRef(name string) error {
-	path := filepath.Join(r.dir, "packed-refs")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var kept strings.Builder
-	dropped := false
-	for line := range strings.Lines(string(data)) {
-		if strings.HasPrefix(line, "^") {
-			if !dropped {
-				kept.WriteString(line)
-			}
-			continue
-		}
-		_, refName, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if dropped = refName == name; !dropped {
-			kept.WriteString(line)
-		}
-	}
-	if kept.Len() == len(data) {
-		return nil
-	}
-	return writeFile(path, kept.String())
+// isOriginal tells whether a directory of refs came with the repository.
+func (r *repository) isOriginal(dir string) bool {
+	sub, err := filepath.Rel(r.dir, dir)
+	return err == nil && slices.Contains([]string{"refs", "refs/heads", "refs/tags"}, filepath.ToSlash(sub))
 }
 
-func (r *repository) rollBack(done []refChange) error {
+// rollBack puts back what was changed of changes.
+func (r *repository) rollBack(changes []refChange) error {
 	var errs []error
-	for _, c := range done {
-		lock := filepath.Join(r.dir, filepath.FromSlash(c.Name)) + ".lock"
-		if err := os.Remove(lock); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-			continue
+	for _, c := range changes {
+		now, _, err := r.readRef(c.Name)
+		if err == nil && now != c.Old {
+			err = r.updateRefs([]refChange{{Name: c.Name, Old: now, New: c.Old}})
 		}
-		errs = append(errs, r.updateRefs([]refChange{{Name: c.Name, Old: c.New, New: c.Old}}))
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // dropEmptyDirs removes dir and its parents as long as they are empty.
 func (r *repository) dropEmptyDirs(dir string) {
-	keep := map[string]bool{}
-	for _, sub := range []string{"refs", "refs/heads", "refs/tags"} {
-		keep[filepath.Join(r.dir, filepath.FromSlash(sub))] = true
-	}
-	for !keep[dir] && len(dir) > len(r.dir) {
+	for !r.isOriginal(dir) && len(dir) > len(r.dir) {
 		if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
 			return
 		}

@@ -64,7 +64,7 @@ func OpenRepositories(dir string, log hclog.Logger) (*Repositories, error) {
 }
 
 func removeStaleLocks(dir string) error {
-	for _, name := range []string{"packed-refs.lock", "HEAD.lock", "shallow.lock"} {
+	for _, name := range []string{"packed-refs.lock", "packed-refs.new", "HEAD.lock", "shallow.lock"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -202,25 +202,19 @@ func (r *Repositories) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.
 		return nil, err
 	}
 	defer discard(repo)
-	refs, err := repo.readRefs()
-	if err != nil {
-		return nil, err
-	}
 	var tags []catalog.TagRef
-	for _, f := range refs {
-		name, ok := strings.CutPrefix(f.Name, "refs/tags/")
-		if !ok {
-			continue
+	err = repo.eachRef("refs/tags/", func(f gitRef) error {
+		if f.Peeled.IsZero() {
+			f.Peeled = f.Hash
 		}
-		target, err := repo.Peel(f.Hash)
-		if err != nil {
-			return nil, err
-		}
-		if target.Type == plumbing.CommitObject {
+		target, err := repo.Peel(f.Peeled)
+		if err == nil && target.Type == plumbing.CommitObject {
+			name := strings.TrimPrefix(f.Name, "refs/tags/")
 			tags = append(tags, catalog.TagRef{Name: name, Object: f.Hash.String(), Commit: target.Hash.String()})
 		}
-	}
-	return tags, nil
+		return err
+	})
+	return tags, err
 }
 
 // Repositories implements catalog.Sources.

@@ -122,18 +122,15 @@ func (r *repository) pointHead() error {
 	if _, ok, err := r.readRef(name); ok || err != nil {
 		return err
 	}
-	refs, err := r.readRefs()
-	if err != nil {
-		return err
-	}
 	best := ""
-	for _, f := range refs {
-		if !strings.HasPrefix(f.Name, "refs/heads/") {
-			continue
-		}
+	err = r.eachRef("refs/heads/", func(f gitRef) error {
 		if best == "" || f.Name == defaultBranch || (f.Name == "refs/heads/master" && best != defaultBranch) {
 			best = f.Name
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if best == "" {
 		return nil

@@ -5,20 +5,23 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// tidy merges a repository's packs when there are many: every push leaves one.
-// It is for after a push; what fails here is tried again after the next. At most
-// one repository is tidied at a time.
+// tidy merges a repository's packs and packs its refs when there are many:
+// every push leaves one and more. It is for after a push; what fails here is tried again
+// after the next. At most one repository is tidied at a time.
 func (r *Repositories) tidy(ctx context.Context, ref catalog.ImageRef) {
 	if !r.tidying.TryLock() {
 		return
 	}
 	defer r.tidying.Unlock()
-	if err := r.mergePacks(ctx, ref); err != nil && ctx.Err() == nil && catalog.CodeOf(err) != catalog.NotFound {
-		r.log.Error("merge a repository's packs", "repository", ref, "error", err)
+	// One is of use without the other.
+	err := errors.Join(r.mergePacks(ctx, ref), r.packRefs(ctx, ref))
+	if err != nil && ctx.Err() == nil && catalog.CodeOf(err) != catalog.NotFound {
+		r.log.Error("tidy a repository", "repository", ref, "error", err)
 	}
 }
 
@@ -52,4 +55,48 @@ func (r *Repositories) mergePacks(ctx context.Context, ref catalog.ImageRef) err
 		return errors.Join(err, ctx.Err())
 	}
 	return merged.Replace(filepath.Join(repo.dir, "objects"))
+}
+
+// droppedAtOnce is how many refs' files are removed before a push is let in.
+const droppedAtOnce = 500
+
+func (r *Repositories) packRefs(ctx context.Context, ref catalog.ImageRef) error {
+	repo, err := r.open(ref)
+	if err != nil {
+		return err
+	}
+	defer discard(repo)
+	many, err := repo.hasManyLoose()
+	if !many || err != nil {
+		return err
+	}
+	unlock := r.lock(ref)
+	place, err := os.Stat(repo.dir)
+	var packed []gitRef
+	if err == nil {
+		packed, err = repo.packRefs()
+	}
+	unlock()
+	if err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(packed, droppedAtOnce) {
+		if err := errors.Join(r.dropLoose(repo, place, batch), ctx.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repositories) dropLoose(repo *repository, place os.FileInfo, refs []gitRef) error {
+	defer r.lock(repo.ref)()
+	if err := repo.isStill(place); err != nil {
+		return err
+	}
+	for _, f := range refs {
+		if err := repo.dropLoose(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }

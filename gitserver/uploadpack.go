@@ -24,14 +24,19 @@ type uploadPack struct {
 	keepAlive time.Duration
 }
 
+// offered is an advertised ref without its name.
+type offered struct {
+	object plumbing.Hash
+	peeled plumbing.Hash // what an annotated tag means, of others object
+}
+
 // fetch is one client's fetch.
 type fetch struct {
 	repo         *repository
 	history      *history
 	in           *pktline.Scanner
 	out          *pktline.Encoder
-	refs         []gitRef                 // advertised
-	peeled       map[string]plumbing.Hash // of annotated tags
+	offers       []offered
 	capabilities map[string]string
 	wants        []plumbing.Hash
 	shallow      []plumbing.Hash // the client's ends of history
@@ -46,7 +51,7 @@ func (u *uploadPack) serve(ref catalog.ImageRef, in io.Reader, out io.Writer) er
 		return err
 	}
 	defer discard(repo)
-	f := &fetch{repo: repo, in: pktline.NewScanner(in), out: pktline.NewEncoder(out), peeled: map[string]plumbing.Hash{}}
+	f := &fetch{repo: repo, in: pktline.NewScanner(in), out: pktline.NewEncoder(out)}
 	if f.history, err = newHistory(repo); err != nil {
 		return err
 	}
@@ -79,50 +84,61 @@ func (u *uploadPack) serve(ref catalog.ImageRef, in io.Reader, out io.Writer) er
 }
 
 func (f *fetch) advertise(out io.Writer) error {
-	refs, err := f.repo.readRefs()
-	if err != nil {
-		return err
-	}
 	head, err := f.repo.head()
 	if err != nil {
 		return err
 	}
-	ad := advertisement{capabilities: uploadCapabilities, peeled: f.peeled}
-	for _, r := range refs {
-		if strings.HasPrefix(r.Name, hiddenRefs) {
-			continue
-		}
-		if r.Name == head {
-			ad.refs = append([]gitRef{{"HEAD", r.Hash}}, ad.refs...)
-			ad.capabilities += " symref=HEAD:" + head
-		}
-		ad.refs = append(ad.refs, r)
-		if strings.HasPrefix(r.Name, "refs/tags/") {
-			target, err := f.repo.Peel(r.Hash)
-			if err != nil {
-				return err
-			}
-			if target.Hash != r.Hash {
-				f.peeled[r.Name] = target.Hash
-			}
-		}
-	}
-	f.refs = ad.refs
-	if ad.shallow, err = f.repo.shallow(); err != nil {
+	shallow, err := f.repo.shallow()
+	if err != nil {
 		return err
 	}
-	return ad.encode(out)
+	refs, err := f.repo.openRefs("refs/")
+	if err != nil {
+		return err
+	}
+	defer discard(refs)
+	capabilities := uploadCapabilities
+	// Stands first, though it is not the first by name.
+	first, there, err := refs.find(head)
+	if err != nil {
+		return err
+	}
+	if there {
+		capabilities += " symref=HEAD:" + head
+	}
+	ad := newAdvertisement(out, capabilities)
+	if there {
+		err = ad.ref(first.Hash, "HEAD", "")
+	}
+	if err == nil {
+		err = refs.each(func(r gitRef) error { return f.offer(ad, r) })
+	}
+	return ad.end(shallow, err)
+}
+
+// offer advertises a ref.
+func (f *fetch) offer(ad *advertisement, r gitRef) error {
+	if strings.HasPrefix(r.Name, hiddenRefs) {
+		return nil
+	}
+	o := offered{object: r.Hash, peeled: r.Hash}
+	if strings.HasPrefix(r.Name, "refs/tags/") {
+		if err := f.repo.peel(&r); err != nil {
+			return err
+		}
+		o.peeled = r.Peeled
+	}
+	f.offers = append(f.offers, o)
+	err := ad.ref(r.Hash, r.Name, "")
+	if err == nil && o.peeled != o.object {
+		err = ad.ref(r.Peeled, r.Name, "^{}")
+	}
+	return err
 }
 
 // readWants reads what the client wants and where its history ends.
 func (f *fetch) readWants() error {
-	offered := hashSet{}
-	for _, r := range f.refs {
-		offered[r.Hash] = true
-	}
-	for _, h := range f.peeled {
-		offered[h] = true
-	}
+	var known hashSet
 	for {
 		packet, more, err := nextPacket(f.in)
 		if errors.Is(err, io.EOF) && len(f.wants) == 0 {
@@ -138,7 +154,10 @@ func (f *fetch) readWants() error {
 			if f.capabilities == nil {
 				f.capabilities = parseCapabilities(capabilities)
 			}
-			if !plumbing.IsHash(h) || !offered[plumbing.NewHash(h)] {
+			if known == nil {
+				known = f.offeredHashes()
+			}
+			if !plumbing.IsHash(h) || !known[plumbing.NewHash(h)] {
 				return catalog.Errorf(catalog.NotFound, "not our ref %s; fetch again, the refs may have changed", h)
 			}
 			f.wants = append(f.wants, plumbing.NewHash(h))
@@ -155,6 +174,16 @@ func (f *fetch) readWants() error {
 			return catalog.Errorf(catalog.Invalid, "the client asked for %q, which this server does not do", word)
 		}
 	}
+}
+
+// offeredHashes is made for clients that want something: most only look.
+func (f *fetch) offeredHashes() hashSet {
+	set := make(hashSet, len(f.offers))
+	for _, o := range f.offers {
+		set[o.object] = true
+		set[o.peeled] = true
+	}
+	return set
 }
 
 // shallowUpdate tells a client with a depth where its history will end. It
@@ -323,9 +352,9 @@ func (f *fetch) addTags(hashes []plumbing.Hash, commits hashSet) ([]plumbing.Has
 		}
 	}
 	if _, ok := f.capabilities["include-tag"]; ok {
-		for _, r := range f.refs {
-			if target, ok := f.peeled[r.Name]; ok && commits[target] {
-				if err := add(r.Hash); err != nil {
+		for _, o := range f.offers {
+			if o.peeled != o.object && commits[o.peeled] {
+				if err := add(o.object); err != nil {
 					return nil, err
 				}
 			}
