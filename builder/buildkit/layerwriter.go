@@ -43,12 +43,14 @@ type layerWriter struct {
 
 var errAbandoned = errors.New("BuildKit broke off in the middle of a layer")
 
+// newLayerWriter gives its slot back when the layer is stored or given up.
 func newLayerWriter(s *shelf, o content.WriterOpts) *layerWriter {
 	out, in := io.Pipe()
 	w := &layerWriter{shelf: s, in: in, done: make(chan struct{}), status: content.Status{Ref: o.Ref, Total: o.Desc.Size}}
 	w.stop = context.AfterFunc(s.ctx, func() { _ = in.CloseWithError(context.Cause(s.ctx)) })
 	go func() {
 		defer close(w.done)
+		defer func() { <-s.slots }()
 		if w.stored, w.err = s.store(out); w.err != nil && !errors.Is(w.err, errAbandoned) {
 			s.fail(w.err)
 		}
@@ -61,12 +63,6 @@ func newLayerWriter(s *shelf, o content.WriterOpts) *layerWriter {
 // store uploads a layer. One that is compressed already came with a base image,
 // which is kept as it is.
 func (s *shelf) store(in io.Reader) (storedLayer, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-s.ctx.Done():
-		return storedLayer{}, context.Cause(s.ctx)
-	}
 	layer := bufio.NewReaderSize(in, 64<<10)
 	if isCompressed(layer) {
 		return s.upload(newOutgoing(layer))

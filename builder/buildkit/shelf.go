@@ -37,7 +37,7 @@ type shelf struct {
 	tag        name.Tag
 	pusher     *remote.Pusher
 	known      *knownLayers
-	slots      chan struct{} // held while a layer is compressed
+	slots      chan struct{} // one is held for each layer on its way
 
 	mu        sync.Mutex
 	documents map[digest.Digest][]byte
@@ -95,7 +95,15 @@ func (s *shelf) Writer(ctx context.Context, opts ...content.WriterOpt) (content.
 		s.putLayer(o.Desc.Digest, layer)
 		return nil, fmt.Errorf("%s: %w", o.Desc.Digest, errdefs.ErrAlreadyExists)
 	}
-	return newLayerWriter(s, o), nil
+	// A layer that has begun to come must be taken: all of them share a connection,
+	// on which unread bytes of one keep back the others'. BuildKit sends nothing
+	// before it has its writer.
+	select {
+	case s.slots <- struct{}{}:
+		return newLayerWriter(s, o), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *shelf) putLayer(d digest.Digest, layer storedLayer) {

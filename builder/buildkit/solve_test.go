@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -375,5 +376,27 @@ func TestMuchOutputIsBoundedAndDoesNotBlock(t *testing.T) {
 	}
 	if text := rec.text(); strings.Count(text, "left out") != 1 || strings.Contains(text, "| the end") || !strings.Contains(text, "exporting to image") {
 		t.Errorf("the log is\n%s", strings.ReplaceAll(text, "#5 | spam\n", ""))
+	}
+}
+
+// More new layers than are compressed at once must not keep each other's bytes
+// from coming: BuildKit sends all of them over one connection.
+func TestManyNewLayersAtOnce(t *testing.T) {
+	const layers = 24
+	tree := newTree(nil)
+	var dockerfile strings.Builder
+	dockerfile.WriteString("FROM scratch\n")
+	for i := range layers {
+		noise := make([]byte, 2<<20)
+		rand.NewChaCha8([32]byte{byte(i)}).Read(noise)
+		tree.add(fmt.Sprint("file", i), string(noise), 0o644)
+		fmt.Fprintf(&dockerfile, "COPY file%d /\n", i)
+	}
+	tree.add("Dockerfile", dockerfile.String(), 0o644)
+	r := request("ann", "many", "1.0", tree)
+	r.Options.NoCache = true
+	result, _ := solve(t, r)
+	if want := int64(layers * 2 << 20); result.Size < want {
+		t.Errorf("the image has %d bytes, its files alone %d", result.Size, want)
 	}
 }
