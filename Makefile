@@ -75,7 +75,7 @@ endef
 bench: packages test-packages build $(BIN)/registry ## ours beside the peer, into bench/RESULTS.md
 	@$(call install,openssh-server)
 	CGO_ENABLED=0 go build -o $(BIN)/ticker ./bench/ticker
-	go run ./bench -tools $(BIN) -out bench/RESULTS.md
+	go run ./bench -tools bin -out bench/RESULTS.md
 	go test -run '^$$' -bench Burst -benchtime 1x ./hooks/github
 
 # The peer's registry, of the version that go.mod has.

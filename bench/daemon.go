@@ -8,11 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// parallelBuilds is how many builds the daemon runs at once; the peer has no bound.
-const parallelBuilds = 25
+// readers is how many users ask for much: each stays below what one may ask.
+const readers = 40
 
 // user owns every repository on both sides.
 const user = "bench"
@@ -25,6 +26,7 @@ type daemon struct {
 	http, ssh string
 	sshFlags  string
 	token     string
+	recorders []*recorder // of profiles
 }
 
 // startDaemon runs fandoghd on a new data directory and waits until it builds.
@@ -33,7 +35,11 @@ func startDaemon(ctx context.Context, b *bench, dir string, env ...string) (*dae
 		return nil, err
 	}
 	d := &daemon{bench: b, data: filepath.Join(dir, "data")}
-	if err := d.run(ctx, dir, env, "/readyz"); err != nil {
+	buildkitd, debug, err := b.debuggedBuildkitd(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.run(ctx, dir, slices.Concat(env, buildkitd), "/readyz"); err != nil {
 		return nil, err
 	}
 	key, err := makeKey(ctx, dir)
@@ -44,8 +50,18 @@ func startDaemon(ctx context.Context, b *bench, dir string, env ...string) (*dae
 	if err := d.addUser(ctx, user, key+".pub"); err != nil {
 		return nil, err
 	}
-	d.token, err = d.admin(ctx, "", "token", "create", user)
-	return d, err
+	if d.token, err = d.admin(ctx, "", "token", "create", user); err != nil {
+		return nil, err
+	}
+	return d, d.record(ctx, debug)
+}
+
+// stop ends the daemon after its last profile.
+func (d *daemon) stop() {
+	for _, r := range d.recorders {
+		r.stop()
+	}
+	d.process.stop()
 }
 
 // run starts the process and waits for an HTTP path to answer.
@@ -88,8 +104,9 @@ func (d *daemon) admin(ctx context.Context, stdin string, args ...string) (strin
 	return command(ctx, "", nil, d.bench.tool("fandoghd"), append([]string{"admin", "--data", d.data}, args...)...)
 }
 
-func (d *daemon) addUser(ctx context.Context, name, publicKey string) error {
-	if _, err := d.admin(ctx, "password-of-"+name, "user", "add", name, "--password-stdin"); err != nil {
+func (d *daemon) addUser(ctx context.Context, name, publicKey string, flags ...string) error {
+	args := append([]string{"user", "add", name, "--password-stdin"}, flags...)
+	if _, err := d.admin(ctx, "password-of-"+name, args...); err != nil {
 		return err
 	}
 	if publicKey == "" {
@@ -105,6 +122,26 @@ func (d *daemon) prepare(context.Context, string) error { return nil }
 func (d *daemon) remote(app string) string              { return "ssh://git@" + d.ssh + "/" + user + "/" + app }
 func (d *daemon) image(app, tag string) string          { return d.http + "/" + user + "/" + app + ":" + tag }
 func (d *daemon) credentials() (name, password string)  { return user, d.token }
+
+// addReaders makes users who may read what the user has, and returns their tokens:
+// the daemon bounds how much one user asks at once.
+func (d *daemon) addReaders(ctx context.Context) (tokens []string, err error) {
+	for i := range readers {
+		name := fmt.Sprintf("reader%d", i)
+		if err := d.addUser(ctx, name, ""); err != nil {
+			return nil, err
+		}
+		token, err := d.admin(ctx, "", "token", "create", name)
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, token)
+		if err := d.call(ctx, d.token, http.MethodPut, "namespaces/"+user+"/members/"+name, strings.NewReader(`{"role": "read"}`)); err != nil {
+			return nil, err
+		}
+	}
+	return tokens, nil
+}
 
 // call asks the REST API and reads the whole answer.
 func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) error {

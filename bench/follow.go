@@ -2,12 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -16,23 +16,20 @@ const (
 	followed   = 1000
 	lineRate   = 200
 	lineCount  = 200 * 30
-	chattyFile = "FROM scratch\nCOPY ticker /ticker\nENV FOLLOWERS=%d\nRUN [\"/ticker\", \"%d\", \"%d\"]\n"
+	gathering  = 5 // seconds for the followers to come, before the first line
+	chattyFile = "FROM scratch\nCOPY ticker /ticker\nENV FOLLOWERS=%d\nRUN [\"/ticker\", \"%d\", \"%d\", \"%d\"]\n"
 )
 
 // followers is row 7: many clients of the event stream of one build that prints
 // steadily. Every line carries the time it was printed at.
 func followers(ctx context.Context, b *bench) ([]measure, error) {
-	d, err := b.ours(ctx)
-	if err != nil {
-		return nil, err
-	}
 	counts := []int{followed}
 	if b.scale {
-		counts = []int{followed, followed / 10}
+		counts = []int{followed, followed / 10, 3 * followed}
 	}
 	var all []measure
 	for _, count := range counts {
-		measures, err := b.follow(ctx, d, count)
+		measures, err := b.follow(ctx, count)
 		all = append(all, measures...)
 		if err != nil {
 			return all, err
@@ -41,9 +38,18 @@ func followers(ctx context.Context, b *bench) ([]measure, error) {
 	return all, nil
 }
 
-func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, error) {
-	app := "chatty" + strconv.Itoa(count)
-	w, err := b.newWorkTree(ctx, app, fmt.Sprintf(chattyFile, count, lineRate, lineCount), 1, 100)
+func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
+	d, err := startDaemon(ctx, b, b.path("followed"))
+	if err != nil {
+		return nil, err
+	}
+	defer d.stop()
+	tokens, err := d.addReaders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const app = "chatty"
+	w, err := b.newWorkTree(ctx, app, fmt.Sprintf(chattyFile, count, lineRate, lineCount, gathering), 1, 100)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, er
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			lines[i], lags[i], failures[i] = d.followLog(ctx, app)
+			lines[i], lags[i], failures[i] = d.followLog(ctx, tokens[i%len(tokens)], app)
 		})
 	}
 	group.Wait()
@@ -74,30 +80,39 @@ func (b *bench) follow(ctx context.Context, d *daemon, count int) ([]measure, er
 		return nil, err
 	}
 	var lag []float64
-	complete := 0.0
+	complete, late := 0.0, 0
 	for i, mine := range lags {
 		lag = append(lag, mine...)
+		if len(mine) < lines[i] {
+			late++
+		}
 		if lines[i] == lineCount {
 			complete++
 		}
 	}
 	size := fmt.Sprintf("%d followers, %d lines at %d/s", count, lineCount, lineRate)
+	if late > 0 {
+		size += fmt.Sprintf(", %d came after the first", late)
+	}
 	n := float64(count)
-	return []measure{
-		{row: 7, what: "followers who got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true},
-		{row: 7, what: "p99 lag from printing to the follower", size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}, goal: 250},
-		{row: 7, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}, goal: 250},
-	}, nil
+	every := measure{row: 7, what: "followers who got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true}
+	p99 := measure{row: 7, what: "p99 lag from printing to the follower", size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}}
+	memory := measure{row: 7, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}}
+	if count <= followed {
+		p99.goal, memory.goal = 250, 250
+	}
+	return []measure{every, p99, memory}, nil
 }
 
 // followLog reads the stream to its end and returns how many lines came, in
 // order, and the lag, in milliseconds, of those printed since it was connected.
-func (d *daemon) followLog(ctx context.Context, app string) (count int, lag []float64, err error) {
+func (d *daemon) followLog(ctx context.Context, token, app string) (count int, lag []float64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.http+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Authorization", "JWT "+d.token)
+	request.Header.Set("Authorization", "JWT "+token)
+	request.Header.Set("ACTIVE-NAMESPACE", user)
 	request.Header.Set("Accept", "text/event-stream")
 	response, err := d.askPatiently(ctx, request)
 	if err != nil {
@@ -108,18 +123,19 @@ func (d *daemon) followLog(ctx context.Context, app string) (count int, lag []fl
 	lag = make([]float64, 0, lineCount)
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
-		line := lines.Text()
-		if line == "event: end" {
+		line := lines.Bytes() // cheaply: the client has the same processors as the daemon
+		if string(line) == "event: end" {
 			return count, lag, nil
 		}
-		_, tick, ok := strings.Cut(line, "| tick ")
+		_, tick, ok := bytes.Cut(line, []byte("| tick "))
 		if !ok {
 			continue
 		}
 		now := time.Now()
-		number, printed, _ := strings.Cut(tick, " ")
-		nanos, err := strconv.ParseInt(printed, 10, 64)
-		if err != nil || number != strconv.Itoa(count) {
+		number, printed, _ := bytes.Cut(tick, []byte(" "))
+		n, numberErr := strconv.Atoi(string(number))
+		nanos, err := strconv.ParseInt(string(printed), 10, 64)
+		if err != nil || numberErr != nil || n != count {
 			return count, lag, fmt.Errorf("line %q is not the %dth", line, count)
 		}
 		count++

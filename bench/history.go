@@ -10,11 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// history is a repository of synthetic commits, always the same for the same
-// number of them: each commit edits files in folders three deep and sometimes
-// adds one, so that it makes about seven objects.
+// history is a repository whose whole past is pushed at once, as a pack.
 type history struct {
 	dir     string // bare repository
 	pack    string // file with everything that main reaches
@@ -23,14 +22,25 @@ type history struct {
 	bytes   int64
 }
 
-const editedFiles = 3
+// histories are the numbers of commits that make 135 thousand objects in 85 MB,
+// which is BuildKit's own history, a tenth of that, and 473 thousand in 304 MB.
+var histories = []int{14_000, 1_400, 49_000}
+
+// What a synthetic history is made of, so that a pack has as many bytes per object as
+// real projects' have. It is always the same for the same number of commits: each
+// edits files in folders three deep and sometimes adds one, or a picture.
+const (
+	editedFiles = 2
+	textSize    = 10_000  // up to so many bytes, a fourth of it on average
+	pictureSize = 140_000 // up to so many bytes, half of it on average
+)
 
 func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	h := &history{dir: b.path("history")}
 	if _, err := command(ctx, "", nil, "git", "init", "-q", "--bare", "-b", "main", h.dir); err != nil {
 		return nil, err
 	}
-	if err := h.importCommits(ctx, commits); err != nil {
+	if err := h.importCommits(ctx, func(out *bufio.Writer) { writeHistory(out, commits) }); err != nil {
 		return nil, err
 	}
 	if _, err := command(ctx, h.dir, nil, "git", "repack", "-adfq", "--window=10", "--depth=50"); err != nil {
@@ -39,8 +49,45 @@ func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	return h, h.measure(ctx)
 }
 
-func (h *history) importCommits(ctx context.Context, commits int) error {
-	cmd := exec.CommandContext(ctx, "git", "fast-import", "--quiet")
+// openHistory takes what the branches and tags of an existing repository reach,
+// below a commit that can be built: its Dockerfile needs nothing from elsewhere,
+// and submodules are left out. The repository itself is only read.
+func (b *bench) openHistory(ctx context.Context, from string) (*history, error) {
+	h := &history{dir: b.path("history")}
+	if _, err := command(ctx, "", nil, "git", "clone", "-q", "--bare", "--shared", from, h.dir); err != nil {
+		return nil, err
+	}
+	tips, err := command(ctx, h.dir, nil, "sh", "-c", "git rev-parse HEAD && git rev-list --no-walk --all ^HEAD")
+	if err != nil {
+		return nil, err
+	}
+	submodules, err := command(ctx, h.dir, nil, "sh", "-c", `git ls-tree -r HEAD | sed -n 's/^160000 [^\t]*\t//p'`)
+	if err != nil {
+		return nil, err
+	}
+	err = h.importCommits(ctx, func(out *bufio.Writer) {
+		writeCommit(out, time.Now().Unix())
+		link := "from"
+		for _, tip := range strings.Fields(tips) {
+			_, _ = fmt.Fprintf(out, "%s %s\n", link, tip)
+			link = "merge"
+		}
+		for path := range strings.Lines(submodules) {
+			_, _ = fmt.Fprintf(out, "D %s\n", strings.TrimSpace(path))
+		}
+		writeFile(out, "Dockerfile", copyAll)
+		_, _ = out.WriteString("done\n")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, h.measure(ctx)
+}
+
+// importCommits makes main of a stream for git fast-import.
+func (h *history) importCommits(ctx context.Context, write func(*bufio.Writer)) error {
+	// In haste: all of it is packed once more.
+	cmd := exec.CommandContext(ctx, "git", "-c", "core.compression=0", "-c", "pack.compression=0", "fast-import", "--quiet", "--force", "--depth=0")
 	cmd.Dir, cmd.Stderr = h.dir, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -50,7 +97,7 @@ func (h *history) importCommits(ctx context.Context, commits int) error {
 		return err
 	}
 	out := bufio.NewWriterSize(in, 1<<20)
-	writeHistory(out, commits)
+	write(out) // the writer keeps its errors
 	if err := out.Flush(); err != nil {
 		return err
 	}
@@ -60,31 +107,42 @@ func (h *history) importCommits(ctx context.Context, commits int) error {
 	return cmd.Wait()
 }
 
-// writeHistory writes a stream for git fast-import; the writer keeps its errors.
+// writeHistory writes a stream for git fast-import.
 func writeHistory(out *bufio.Writer, commits int) {
-	random := rand.New(rand.NewPCG(3, 4))
+	random, pixels := rand.New(rand.NewPCG(3, 4)), rand.NewChaCha8([32]byte{5})
 	var files []string // contents
-	change := func(i int) {
-		_, _ = fmt.Fprintf(out, "M 100644 inline src/%02x/%02x/f%d.txt\ndata %d\n%s\n", i%16, i/16%16, i, len(files[i]), files[i])
-	}
+	change := func(i int) { writeFile(out, fmt.Sprintf("src/%02x/%02x/f%d.txt", i%16, i/16%16, i), files[i]) }
 	for c := range commits {
-		_, _ = fmt.Fprintf(out, "commit refs/heads/main\ncommitter Bench <bench@localhost> %d +0000\ndata 7\nchange\n\n", 1_600_000_000+c*60)
+		writeCommit(out, 1_600_000_000+int64(c)*60)
 		if c == 0 {
-			_, _ = fmt.Fprintf(out, "M 100644 inline Dockerfile\ndata %d\n%s\n", len(copyAll), copyAll)
+			writeFile(out, "Dockerfile", copyAll)
 		}
-		for range editedFiles - 1 {
+		for range editedFiles {
 			if len(files) > 0 {
 				i := random.IntN(len(files))
 				files[i] = edit(files[i], random)
 				change(i)
 			}
 		}
-		if c%4 == 0 {
-			files = append(files, prose(uint64(c), 4000+random.IntN(20000)))
+		switch x := random.Float64(); {
+		case c%16 == 8:
+			noise := make([]byte, 1000+int(x*pictureSize))
+			_, _ = pixels.Read(noise)
+			writeFile(out, fmt.Sprintf("img/%02x/p%d.png", c/16%64, c), string(noise))
+		case c%4 == 0:
+			files = append(files, prose(uint64(c), 500+int(x*x*x*textSize))) // mostly small ones
 			change(len(files) - 1)
 		}
 	}
 	_, _ = out.WriteString("done\n")
+}
+
+func writeCommit(out *bufio.Writer, unix int64) {
+	_, _ = fmt.Fprintf(out, "commit refs/heads/main\ncommitter Bench <bench@localhost> %d +0000\ndata 7\nchange\n\n", unix)
+}
+
+func writeFile(out *bufio.Writer, name, text string) {
+	_, _ = fmt.Fprintf(out, "M 100644 inline %s\ndata %d\n%s\n", name, len(text), text)
 }
 
 // edit replaces a few lines somewhere.

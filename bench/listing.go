@@ -2,35 +2,18 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
-
-	_ "github.com/fandoghpaas/fandogh/catalog/sqlite" // registers the driver
 )
 
 const (
 	listRate    = 2000 // requests per second
 	listTime    = 10 * time.Second
-	listUsers   = 40 // each stays below what one user may ask
 	listWorkers = 64
 )
-
-// fill writes an image with many built versions by plain SQL: the daemon's own
-// way, one durable transaction a build, would take an hour.
-var fill = []string{
-	`INSERT INTO images (namespace_id, name, owner_id, created_at) SELECT id, 'listed', (SELECT id FROM users WHERE name = 'bench'), 1 FROM namespaces WHERE name = 'bench'`,
-	`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-		INSERT INTO versions (image_id, name, state, trigger_kind, commit_id, digest, size, created_at)
-		SELECT (SELECT id FROM images WHERE name = 'listed'), 'v' || i, iif(i % 1000 = 7, 'FAILED', 'BUILT'), 'push', printf('%040x', i), printf('sha256:%064x', i), i, i FROM n`,
-	`INSERT INTO builds (version_id, number, trigger_kind, commit_id, user_id, options, state, outcome, attempts, queued_at, started_at, ended_at)
-		SELECT id, 1, 'push', commit_id, 1, '{}', state, 'built', 1, id, id + 1, id + 2 FROM versions WHERE id <= ?1`,
-}
 
 // listing is row 6: the newest versions of an image with few and with many of
 // them, at a steady rate of requests.
@@ -50,12 +33,15 @@ func listing(ctx context.Context, b *bench) ([]measure, error) {
 }
 
 func (b *bench) list(ctx context.Context, size int) ([]measure, error) {
-	d, err := startDaemon(ctx, b, b.path("list"), "FANDOGH_BUILDER_PARALLEL=1")
+	d, err := startDaemon(ctx, b, b.path("list"))
 	if err != nil {
 		return nil, err
 	}
 	defer d.stop()
-	tokens, err := d.fillVersions(ctx, size)
+	if err := d.fillVersions(ctx, size); err != nil {
+		return nil, err
+	}
+	tokens, err := d.addReaders(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,36 +63,6 @@ func (b *bench) list(ctx context.Context, size int) ([]measure, error) {
 	p99 := measure{row: 6, what: fmt.Sprintf("p99 at %d requests/s", listRate), size: shown, n: float64(size), unit: "ms", goal: 10, ours: []float64{quantile(latencies, 0.99)}}
 	answered := measure{row: 6, what: "requests answered per second", size: shown, n: float64(size), unit: "/s", goal: listRate * 0.99, atLeast: true, ours: []float64{rate}}
 	return []measure{one, p99, answered}, nil
-}
-
-// fillVersions makes the image and the users, and returns their tokens.
-func (d *daemon) fillVersions(ctx context.Context, size int) (tokens []string, err error) {
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(d.data, "fandogh.db")+"?_foreign_keys=on&_busy_timeout=10000")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	for _, statement := range fill {
-		args := []any{size}[:strings.Count(statement, "?1")]
-		if _, err := db.ExecContext(ctx, statement, args...); err != nil {
-			return nil, err
-		}
-	}
-	for i := range listUsers {
-		name := fmt.Sprintf("reader%d", i)
-		if err := d.addUser(ctx, name, ""); err != nil {
-			return nil, err
-		}
-		token, err := d.admin(ctx, "", "token", "create", name)
-		if err != nil {
-			return nil, err
-		}
-		tokens = append(tokens, token)
-		if err := d.call(ctx, d.token, http.MethodPut, "namespaces/"+user+"/members/"+name, strings.NewReader(`{"role": "read"}`)); err != nil {
-			return nil, err
-		}
-	}
-	return tokens, nil
 }
 
 func (d *daemon) list(ctx context.Context, token string) error {

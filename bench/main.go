@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,9 @@ type options struct {
 	out    string // page to write; empty: standard output only
 	rounds int    // pairs of measurements for what takes a moment
 	scale  bool   // this row also at a tenth and a multiple of its size
+	// history is a bare repository whose past row 4 sends; empty: synthetic ones.
+	history  string
+	profiles string // directory for profiles of our side; empty: none are taken
 }
 
 func main() {
@@ -39,14 +43,14 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.tools, "tools", "bin", "`directory` with fandoghd, buildkitd, buildctl, crane and registry")
 	flag.StringVar(&o.out, "out", "", "`file` to write the results to")
 	flag.IntVar(&o.rounds, "rounds", 7, "pairs of measurements")
-	flag.StringVar(&scaled, "scale", "1,2,4,5,6,7,8", "`numbers` of the rows to measure at a tenth and a multiple of their size, too")
+	flag.StringVar(&scaled, "scale", "1,2,4,5,6,7,8,9", "`numbers` of the rows to measure at a tenth and a multiple of their size, too")
 	flag.StringVar(&wanted, "rows", "1,2,4,5,6,7,8,9", "`numbers` of the rows to measure; row 3 comes with 1 and 2")
+	flag.StringVar(&o.history, "history", "", "bare `repository` whose history row 4 pushes, instead of synthetic ones")
+	flag.StringVar(&o.profiles, "profile", "", "`directory` to write processor profiles of our daemon and its buildkitd to; this makes both slower")
 	flag.Parse()
-	tools, err := filepath.Abs(o.tools)
-	if err != nil {
+	if err := o.resolve(); err != nil {
 		return err
 	}
-	o.tools = tools
 	dir, err := os.MkdirTemp("", "fandogh-bench-")
 	if err != nil {
 		return err
@@ -60,6 +64,7 @@ func run(ctx context.Context) error {
 		if err != nil || i < 0 {
 			return fmt.Errorf("there is no row %q", number)
 		}
+		b.row.Store(int64(n))
 		b.scale = slices.Contains(strings.Split(scaled, ","), number)
 		started := time.Now()
 		measures, err := rows[i].run(ctx, b)
@@ -79,6 +84,24 @@ func run(ctx context.Context) error {
 	return nil
 }
 
+// resolve makes the paths good for children that run elsewhere.
+func (o *options) resolve() error {
+	for _, path := range []*string{&o.tools, &o.history, &o.profiles} {
+		if *path == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = absolute
+	}
+	if o.profiles == "" {
+		return nil
+	}
+	return os.MkdirAll(o.profiles, 0o755)
+}
+
 // row is one line of the comparison.
 type row struct {
 	number int
@@ -95,7 +118,9 @@ type bench struct {
 	dir      string
 	ourSide  *daemon
 	peerSide *peer
+	worker   string // what both buildkitd build with
 	serial   int
+	row      atomic.Int64 // the one that runs, for the profiles' names
 }
 
 // path names a new entry of the bench's directory.
@@ -108,7 +133,7 @@ func (b *bench) tool(name string) string { return filepath.Join(b.tools, name) }
 
 func (b *bench) ours(ctx context.Context) (*daemon, error) {
 	if b.ourSide == nil {
-		d, err := startDaemon(ctx, b, b.path("ours"), "FANDOGH_BUILDER_PARALLEL="+strconv.Itoa(parallelBuilds))
+		d, err := startDaemon(ctx, b, b.path("ours"))
 		if err != nil {
 			return nil, err
 		}
@@ -134,6 +159,11 @@ func (b *bench) close() {
 	}
 	if b.peerSide != nil {
 		b.peerSide.stop()
+	}
+	if b.profiles != "" {
+		if err := b.mergeProfiles(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: profiles:", err)
+		}
 	}
 	if err := os.RemoveAll(b.dir); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: remove the working directory:", err)

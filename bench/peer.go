@@ -65,7 +65,7 @@ UsePAM no
 StrictModes no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-MaxStartups 500
+MaxStartups %s
 LogLevel ERROR
 `
 
@@ -83,7 +83,7 @@ func (p *peer) startSSH(ctx context.Context) error {
 	}
 	p.flags = sshFlags(key)
 	_, port, _ := net.SplitHostPort(p.ssh)
-	config, err := p.write("sshd_config", fmt.Sprintf(sshdConfig, port, host, key+".pub"))
+	config, err := p.write("sshd_config", fmt.Sprintf(sshdConfig, port, host, key+".pub", connections))
 	if err != nil {
 		return err
 	}

@@ -7,23 +7,31 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-const pulledParts = 4
+const (
+	pulledMB    = 200
+	pulledParts = 4
+)
 
 // pulls is row 8: the same image from our registry and from the stand-alone one.
 func pulls(ctx context.Context, b *bench) ([]measure, error) {
-	sides, err := b.sides(ctx)
+	d, err := b.ours(ctx)
 	if err != nil {
 		return nil, err
 	}
-	megabytes := []int{200}
+	p, err := b.peer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	megabytes := []int{pulledMB}
 	if b.scale {
-		megabytes = []int{200, 20, 600}
+		megabytes = []int{pulledMB, pulledMB / 10, 10 * pulledMB}
 	}
 	var all []measure
 	for _, mb := range megabytes {
-		m, err := b.pull(ctx, sides, mb)
+		m, err := b.pull(ctx, d, p, mb)
 		if err != nil {
 			return all, err
 		}
@@ -32,44 +40,61 @@ func pulls(ctx context.Context, b *bench) ([]measure, error) {
 	return all, nil
 }
 
-func (b *bench) pull(ctx context.Context, sides [2]side, mb int) (measure, error) {
-	m := measure{row: 8, what: "pull with skopeo", size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", goal: 1, atLeast: true}
+func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) (measure, error) {
+	m := measure{row: 8, what: "pull with skopeo", size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", atLeast: true}
+	rounds := b.rounds
+	if mb <= pulledMB {
+		m.goal = 1
+	} else {
+		rounds = min(3, rounds)
+	}
+	app, err := b.heavyImage(ctx, d, mb)
+	if err != nil {
+		return m, err
+	}
+	// Layer by layer the same to the peer: what is compared is the registries.
+	args := []string{"copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", user + ":" + d.token}
+	if _, err := command(ctx, "", nil, "skopeo", append(args, "docker://"+d.image(app, "v1"), "docker://"+p.image(app, "v1"))...); err != nil {
+		return m, err
+	}
+	fetch := func(s side, to *[]float64) func(int) error {
+		return func(int) error {
+			took, err := b.fetch(ctx, s, app)
+			*to = append(*to, float64(mb)/took)
+			return err
+		}
+	}
+	return m, inTurn(rounds, fetch(d, &m.ours), fetch(p, &m.peer))
+}
+
+// heavyImage has ours build an image of so many megabytes, and returns its app.
+func (b *bench) heavyImage(ctx context.Context, d *daemon, mb int) (string, error) {
 	dockerfile := "FROM scratch\n"
 	for i := range pulledParts {
 		dockerfile += fmt.Sprintf("COPY part%d /\n", i)
 	}
 	w, err := b.newWorkTree(ctx, fmt.Sprintf("heavy%d", mb), dockerfile, 0, 0)
 	if err != nil {
-		return m, err
+		return "", err
 	}
 	for i := range pulledParts {
 		if err := writeNoise(filepath.Join(w.dir, fmt.Sprintf("part%d", i)), uint64(i), int64(mb)*1_000_000/pulledParts); err != nil {
-			return m, err
+			return "", err
+		}
+	}
+	for _, setting := range []string{"core.compression=0", "core.bigFileThreshold=1m"} { // git need not try
+		name, value, _ := strings.Cut(setting, "=")
+		if err := w.git(ctx, "config", name, value); err != nil {
+			return "", err
 		}
 	}
 	if err := w.commit(ctx, "v1"); err != nil {
-		return m, err
+		return "", err
 	}
-	for _, s := range sides {
-		if err := s.prepare(ctx, w.app); err != nil {
-			return m, err
-		}
-		if _, err := w.push(ctx, s, "v1"); err != nil {
-			return m, err
-		}
+	if _, err := w.push(ctx, d, "v1"); err != nil {
+		return "", err
 	}
-	fetch := func(s side, to *[]float64) func(int) error {
-		return func(int) error {
-			took, err := b.fetch(ctx, s, w.app)
-			*to = append(*to, float64(mb)/took)
-			return err
-		}
-	}
-	rounds := b.rounds
-	if mb > 200 {
-		rounds = 2
-	}
-	return m, inTurn(rounds, fetch(sides[0], &m.ours), fetch(sides[1], &m.peer))
+	return w.app, os.RemoveAll(w.dir)
 }
 
 // fetch copies an image to a directory and returns how long it took.

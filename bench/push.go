@@ -131,5 +131,8 @@ func (b *bench) sides(ctx context.Context) ([2]side, error) {
 		return [2]side{}, err
 	}
 	p, err := b.peer(ctx)
-	return [2]side{d, p}, err
+	if err != nil {
+		return [2]side{}, err
+	}
+	return [2]side{d, p}, b.sameWorker(ctx, d, p)
 }

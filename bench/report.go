@@ -17,9 +17,12 @@ const intro = `# Measured beside what one would wire up by hand
 ` + "`make bench`" + ` writes this page. Each row runs ours and the peer in turn, in one run on one machine over loopback; figures are medians.
 The peer is OpenSSH's server, a bare repository whose ` + "`post-receive`" + ` hook runs ` + "`git archive | tar x`" + ` into a temporary folder and
 ` + "`buildctl build … --output type=image,push=true`" + `, the same buildkitd, and the distribution project's stand-alone registry.
-In row 5 the daemon runs 25 builds at once (FANDOGH_BUILDER_PARALLEL=25); the hook knows no bound.
+The daemon runs on its defaults, but for the lines of row 5 that say 25 in parallel (FANDOGH_BUILDER_PARALLEL=25): the hook knows no bound.
+There, both SSH servers take any number of connections from one address. In row 8 both registries have the same blobs.
+Client, daemon and peer share the machine: the largest sizes show where it, and not the daemon alone, comes to its end.
 A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller
-size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -scale \"\"`" + ` measures one row at its own size.
+size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -scale \"\"`" + ` measures one row at its own size,
+` + "`-rows 4 -history DIR`" + ` the first push of an existing repository; ` + "`-profile DIR`" + ` writes processor profiles of ours.
 
 `
 
@@ -27,7 +30,7 @@ size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -sc
 func report(ctx context.Context, b *bench, all []measure) string {
 	var s strings.Builder
 	s.WriteString(intro)
-	fmt.Fprintf(&s, "%s, %s\n\n", time.Now().UTC().Format(time.DateOnly), machine())
+	fmt.Fprintf(&s, "%s, %s\n\n`go run ./bench %s`\n\n", time.Now().UTC().Format(time.DateOnly), machine(), strings.Join(os.Args[1:], " "))
 	for _, v := range versions(ctx, b) {
 		fmt.Fprintf(&s, "- %s\n", v)
 	}
@@ -58,7 +61,7 @@ func machine() string {
 // versions names the programs that took part.
 func versions(ctx context.Context, b *bench) []string {
 	all := []string{
-		"buildkitd " + builtFrom(b.tool("buildkitd"), "github.com/moby/buildkit"),
+		"buildkitd " + cmp.Or(b.worker, builtFrom(b.tool("buildkitd"), "github.com/moby/buildkit")),
 		"registry " + builtFrom(b.tool("registry"), "github.com/distribution/distribution/v3"),
 	}
 	for _, c := range []string{"git --version", "ssh -V", "runc --version", "skopeo --version", "go version"} {

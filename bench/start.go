@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -10,30 +11,88 @@ import (
 // settleTime is how long a daemon is left alone before its memory is read.
 const settleTime = 3 * time.Second
 
-// start is row 9: the daemon alone, without a buildkitd of its own.
+// start is row 9: the daemon alone, without a buildkitd of its own, in a new
+// directory each time and then in one with many versions.
 func start(ctx context.Context, b *bench) ([]measure, error) {
-	ready := measure{row: 9, what: "start to ready, first start included", size: "daemon alone", unit: "s", goal: 1}
-	idle := measure{row: 9, what: "idle memory", size: "daemon alone", unit: "MB", goal: 60}
-	dir := b.path("start")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	env := []string{"FANDOGH_BUILDER_ADDRESSES=unix://" + filepath.Join(dir, "nobody.sock")}
+	first := measure{row: 9, what: "first start to ready", size: "empty directory", unit: "s", goal: 1}
 	for range b.rounds {
-		d := &daemon{bench: b, data: filepath.Join(dir, "data")}
-		took, err := seconds(func() error { return d.run(ctx, dir, env, "/healthz") })
+		d, err := b.newAlone()
 		if err != nil {
 			return nil, err
 		}
-		ready.ours = append(ready.ours, took)
-		if err := pause(ctx, settleTime); err != nil {
+		if err := d.startAlone(ctx, &first, nil); err != nil {
 			return nil, err
 		}
-		now, _ := d.memory()
-		idle.ours = append(idle.ours, now)
-		d.stop()
+	}
+	all := []measure{first}
+	sizes := []int{0}
+	if b.scale {
+		sizes = []int{0, 1000, 1_000_000}
+	}
+	for _, size := range sizes {
+		measures, err := b.startWith(ctx, size)
+		all = append(all, measures...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// startWith starts a daemon again and again whose store has versions.
+func (b *bench) startWith(ctx context.Context, versions int) ([]measure, error) {
+	shown := fmt.Sprintf("%d versions", versions)
+	ready := measure{row: 9, what: "start to ready", size: shown, n: float64(versions), unit: "s", goal: 1}
+	idle := measure{row: 9, what: "idle memory", size: shown, n: float64(versions), unit: "MB", goal: 60}
+	d, err := b.newAlone()
+	if err != nil {
+		return nil, err
+	}
+	var unused measure
+	if err := d.startAlone(ctx, &unused, nil); err != nil {
+		return nil, err
+	}
+	if versions > 0 {
+		if err := d.addUser(ctx, user, ""); err != nil {
+			return nil, err
+		}
+		if err := d.fillVersions(ctx, versions); err != nil {
+			return nil, err
+		}
+	}
+	for range b.rounds {
+		if err := d.startAlone(ctx, &ready, &idle); err != nil {
+			return nil, err
+		}
 	}
 	return []measure{ready, idle}, nil
+}
+
+// newAlone is a daemon that is not started yet.
+func (b *bench) newAlone() (*daemon, error) {
+	dir := b.path("start")
+	return &daemon{bench: b, data: filepath.Join(dir, "data")}, os.MkdirAll(dir, 0o755)
+}
+
+// startAlone runs the daemon once, until it has settled when memory is asked for.
+func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
+	dir := filepath.Dir(d.data)
+	env := []string{"FANDOGH_BUILDER_ADDRESSES=unix://" + filepath.Join(dir, "nobody.sock")}
+	took, err := seconds(func() error { return d.run(ctx, dir, env, "/healthz") })
+	if err != nil {
+		return err
+	}
+	defer d.stop()
+	ready.ours = append(ready.ours, took)
+	if idle == nil {
+		return nil
+	}
+	if err := pause(ctx, settleTime); err != nil {
+		return err
+	}
+	now, _ := d.memory()
+	idle.ours = append(idle.ours, now)
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -1,5 +1,5 @@
-// Ticker prints a numbered line with the time at a steady pace; a benchmark's
-// build runs it, and whoever reads the line knows how old it is.
+// Ticker prints a numbered line with the time at a steady pace, after a while; a
+// benchmark's build runs it, and whoever reads the line knows how old it is.
 package main
 
 import (
@@ -10,16 +10,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: ticker LINES-PER-SECOND LINES")
-		os.Exit(2)
+	var rate, lines, wait int
+	for i, to := range []*int{&rate, &lines, &wait} {
+		var err error
+		if len(os.Args) == 4 {
+			*to, err = strconv.Atoi(os.Args[i+1])
+		}
+		if err != nil || *to <= 0 {
+			fmt.Fprintln(os.Stderr, "usage: ticker LINES-PER-SECOND LINES SECONDS-BEFORE-THE-FIRST, all above zero")
+			os.Exit(2)
+		}
 	}
-	rate, rateErr := strconv.Atoi(os.Args[1])
-	lines, linesErr := strconv.Atoi(os.Args[2])
-	if rateErr != nil || linesErr != nil || rate <= 0 {
-		fmt.Fprintln(os.Stderr, "ticker: both arguments are numbers above zero")
-		os.Exit(2)
-	}
+	<-time.After(time.Duration(wait) * time.Second)
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	for i := range lines {
 		now := <-tick.C
