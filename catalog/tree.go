@@ -15,7 +15,7 @@ var TreeTime = time.Date(1980, 1, 1, 0, 0, 1, 0, time.UTC)
 
 // Tree is one commit's files, read straight from git objects, without the
 // paths that .gitattributes marks export-ignore. Names, order and errors are as io/fs has them;
-// Lstat and ReadLink never follow links. A file's ModTime is TreeTime
+// Lstat and ReadLink never follow links. Directories are of mode 0755: git records none. A file's ModTime is TreeTime
 // with nanoseconds taken from its blob's hash, because
 // BuildKit tells changed files by size and time. It is safe for concurrent use.
 type Tree interface {

@@ -2,7 +2,8 @@
 // with a buildkitd that it runs itself.
 //
 // A Solver is the builder's Solver over BuildKit's client. A build reads the
-// commit's tree through BuildKit's file sync, without a copy on disk. BuildKit
+// commit's tree through BuildKit's file sync, without a copy on disk. Large COPYs of
+// it are split, so that a change makes a small layer new, not a large one. BuildKit
 // hands over the finished image through the same session, and the Solver stores it
 // in Fandogh's own registry with the build's own credential, each layer dated and
 // compressed once, on its way. Images are

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -200,8 +201,8 @@ func (r *testRegistry) get(t *testing.T, namespace, path string) []byte {
 	return body
 }
 
-// testTree is a commit in memory. Its files' times keep the contract of
-// catalog.Tree: constant seconds, nanoseconds from the content.
+// testTree is a commit in memory. It keeps the contract of catalog.Tree: files'
+// times are constant seconds and nanoseconds from the content, directories are 0755.
 type testTree struct {
 	fstest.MapFS
 	opens  map[string]error // what Open of a name fails with
@@ -224,6 +225,9 @@ func (t *testTree) add(name, content string, mode fs.FileMode) *testTree {
 	t.MapFS[name] = &fstest.MapFile{
 		Data: []byte(content), Mode: mode,
 		ModTime: catalog.TreeTime.Add(time.Duration(h.Sum32() % 1e9)),
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		t.MapFS[dir] = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
 	}
 	return t
 }

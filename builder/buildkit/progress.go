@@ -38,13 +38,16 @@ const (
 //	#5 [3/3] COPY . / CACHED     a step that did not have to run
 type progress struct {
 	emit   func(builder.Event)
-	steps  map[digest.Digest]*step
+	steps  map[digest.Digest]*step // by vertex; those of a group share one
+	groups map[string]*step
 	order  []*step
 	room   int64 // bytes of output that may still be kept
 	isFull bool
 }
 
-// step is one vertex, merged from all that BuildKit says about it.
+// step is one vertex, or a group of them, merged from all that BuildKit says
+// about it. Of a group, one vertex builds on the others and tells how the step
+// ended; the others are weak: they may begin the step, and fail it.
 type step struct {
 	catalog.Step
 	number  int
@@ -55,7 +58,7 @@ type step struct {
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
-	return &progress{emit: emit, steps: map[digest.Digest]*step{}, room: limit}
+	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, room: limit}
 }
 
 func (p *progress) update(status *client.SolveStatus) {
@@ -91,12 +94,31 @@ func (p *progress) step(d digest.Digest) *step {
 	return s
 }
 
+// stepOf finds a vertex's step; a group's is that of its first vertex.
+func (p *progress) stepOf(v *client.Vertex) *step {
+	group := v.ProgressGroup
+	if group == nil {
+		return p.step(v.Digest)
+	}
+	s, ok := p.groups[group.Id]
+	if !ok {
+		s = p.step(v.Digest)
+		p.groups[group.Id] = s
+	}
+	p.steps[v.Digest] = s
+	return s
+}
+
 // start notes a step's name and, once it has begun, writes its first line. A
 // cached step waits for its only line until it ended.
 func (p *progress) start(v *client.Vertex) {
-	s := p.step(v.Digest)
-	s.Name = shorten(builder.CleanLine(exportName.Replace(v.Name)), maxName)
-	if v.Started == nil {
+	s := p.stepOf(v)
+	name := v.Name
+	if v.ProgressGroup != nil {
+		name = v.ProgressGroup.Name
+	}
+	s.Name = shorten(builder.CleanLine(exportName.Replace(name)), maxName)
+	if v.Started == nil || v.Cached && isWeak(v) {
 		return
 	}
 	if s.StartedAt.IsZero() {
@@ -115,8 +137,8 @@ func (p *progress) start(v *client.Vertex) {
 // end notes how a step ended. BuildKit may complete a vertex more than once;
 // the line is written for the first time, the step keeps the last.
 func (p *progress) end(v *client.Vertex) {
-	s := p.step(v.Digest)
-	if v.Completed == nil || s.number == 0 {
+	s := p.stepOf(v)
+	if v.Completed == nil || s.number == 0 || v.Error == "" && isWeak(v) {
 		return
 	}
 	at := *v.Completed
@@ -147,6 +169,8 @@ func (p *progress) end(v *client.Vertex) {
 		p.say(s, at, "done "+seconds(s.EndedAt.Sub(s.StartedAt)))
 	}
 }
+
+func isWeak(v *client.Vertex) bool { return v.ProgressGroup != nil && v.ProgressGroup.Weak }
 
 func (p *progress) output(l *client.VertexLog) {
 	s := p.step(l.Vertex)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 )
 
 func TestProgressReadsWell(t *testing.T) {
@@ -66,6 +67,53 @@ func TestProgressReadsWell(t *testing.T) {
 	}
 	if _, ok := rec.steps["d5"]; ok {
 		t.Error("a step that never started was reported")
+	}
+}
+
+// A COPY in parts, and COPY --link, are several vertices of one group.
+func TestGroupIsOneStep(t *testing.T) {
+	began := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(seconds int) *time.Time {
+		moment := began.Add(time.Duration(seconds) * time.Second)
+		return &moment
+	}
+	vertex := func(id, group string, weak bool, from, to *time.Time) *client.Vertex {
+		return &client.Vertex{Digest: digest.Digest(id), Name: "part of it", Started: from, Completed: to,
+			ProgressGroup: &pb.ProgressGroup{Id: group, Name: "[2/2] COPY " + group, Weak: weak}}
+	}
+	cached := func(v *client.Vertex) *client.Vertex {
+		v.Cached = true
+		return v
+	}
+	failed := func(v *client.Vertex) *client.Vertex {
+		v.Error = "no such file"
+		return v
+	}
+	rec := &recorder{}
+	view := newProgress(1<<20, rec.event)
+	for _, v := range []*client.Vertex{
+		cached(vertex("a1", "some", true, at(0), at(0))),
+		vertex("a2", "some", true, at(1), nil),
+		vertex("a2", "some", true, at(1), at(2)),
+		vertex("a3", "some", true, at(3), at(4)),
+		vertex("a4", "some", false, at(5), at(5)),
+		cached(vertex("b1", "all", true, at(6), at(6))),
+		cached(vertex("b2", "all", false, at(6), at(6))),
+		vertex("c1", "bad", true, at(7), nil),
+		failed(vertex("c1", "bad", true, at(7), at(8))),
+	} {
+		view.update(&client.SolveStatus{Vertexes: []*client.Vertex{v}})
+	}
+	view.finish()
+	want := "#1 [2/2] COPY some\n#1 done 4.0s\n#2 [2/2] COPY all CACHED\n#3 [2/2] COPY bad\n#3 ERROR no such file"
+	if got := rec.text(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if len(rec.steps) != 3 {
+		t.Errorf("%d steps were reported, want 3", len(rec.steps))
+	}
+	if step := view.failed("c1"); step == nil || step.Name != "[2/2] COPY bad" {
+		t.Errorf("the failed vertex belongs to %v", step)
 	}
 }
 

@@ -34,7 +34,6 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 		attrs["memory"] = strconv.FormatInt(s.cfg.StepMemory, 10)
 	}
 	return client.SolveOpt{
-		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
 		LocalMounts: map[string]fsutil.FS{
 			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},

@@ -49,7 +49,7 @@ type Solver struct {
 	cfg      Config
 	backends *backends
 	known    *knownLayers
-	slots    chan struct{} // one for each layer that is compressed now
+	slots    chan struct{} // one for each layer that is on its way now
 	log      hclog.Logger
 }
 
@@ -152,7 +152,8 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
 	go func() {
-		response, err := c.Solve(solveCtx, nil, s.solveOptions(solveCtx, cancel, r, src, out), statuses)
+		options := s.solveOptions(solveCtx, cancel, r, src, out)
+		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"]), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at

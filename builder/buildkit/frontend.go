@@ -1,0 +1,150 @@
+package buildkit
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+)
+
+// frontend is BuildKit's own Dockerfile frontend. It runs here and not in
+// buildkitd, so that large COPYs of the build context, files, can be split
+// before they are solved.
+func frontend(files fsutil.FS) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		if !canSplit(c.BuildOpts()) {
+			return dockerfile.Build(ctx, c)
+		}
+		splitting := &splittingClient{Client: c, files: files}
+		result, err := dockerfile.Build(ctx, splitting)
+		if err != nil {
+			return nil, err
+		}
+		return result, splitting.repeatHistory(result)
+	}
+}
+
+// canSplit tells whether BuildKit knows the operations that splitting needs.
+// Images for several platforms have a configuration each and are left alone.
+func canSplit(o gateway.BuildOpts) bool {
+	return !strings.Contains(o.Opts["platform"], ",") &&
+		o.LLBCaps.Supports(pb.CapMergeOp) == nil && o.LLBCaps.Supports(pb.CapDiffOp) == nil
+}
+
+// splittingClient splits what the frontend asks to solve. It serves one frontend.
+type splittingClient struct {
+	gateway.Client
+	files  fsutil.FS
+	layers []int // of the image, as layersOf says
+}
+
+// Solve implements gateway.Client.
+func (c *splittingClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
+	if r.Definition != nil {
+		split, err := c.split(ctx, r.Definition)
+		if err != nil {
+			return nil, err
+		}
+		r.Definition = split
+	}
+	return c.Client.Solve(ctx, r)
+}
+
+func (c *splittingClient) split(ctx context.Context, whole *pb.Definition) (*pb.Definition, error) {
+	g, err := newGraph(whole)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := g.plan(ctx, c.files)
+	if err != nil {
+		return nil, err
+	}
+	for id, d := range plan {
+		isNew, err := c.makesNew(ctx, g, id, d.dirs)
+		if err != nil {
+			return nil, err
+		}
+		if !isNew {
+			delete(plan, id)
+		}
+	}
+	if len(plan) == 0 {
+		return whole, nil
+	}
+	c.layers = g.layers(plan)
+	return g.split(plan)
+}
+
+// makesNew tells whether a COPY finds none of dirs where it copies them to. A
+// directory that is there takes its mode and owner from the copied one, but not
+// from a part of it.
+func (c *splittingClient) makesNew(ctx context.Context, g *graph, id string, dirs []string) (bool, error) {
+	base := g.base(id)
+	if base == nil || len(dirs) == 0 {
+		return true, nil
+	}
+	def, err := g.upTo(base)
+	if err != nil {
+		return false, err
+	}
+	result, err := c.Client.Solve(ctx, gateway.SolveRequest{Definition: def, Evaluate: true})
+	if err != nil {
+		return false, err
+	}
+	ref, err := result.SingleRef()
+	if err != nil || ref == nil {
+		return ref == nil, err
+	}
+	there, err := ref.ReadDir(ctx, gateway.ReadDirRequest{Path: g.copied(id).Dest})
+	if err != nil { // else BuildKit will say what is wrong with it
+		return strings.Contains(err.Error(), syscall.ENOENT.Error()), nil
+	}
+	return !slices.ContainsFunc(there, func(entry *types.Stat) bool { return slices.Contains(dirs, entry.Path) }), nil
+}
+
+// repeatHistory gives each layer of a split COPY that instruction's entry in the
+// image's history, which must have one for every layer.
+func (c *splittingClient) repeatHistory(r *gateway.Result) error {
+	text, ok := r.Metadata[exptypes.ExporterImageConfigKey]
+	if !ok || len(c.layers) == 0 {
+		return nil
+	}
+	var config map[string]json.RawMessage // whatever else it has stays as it is
+	var entries, repeated []ocispec.History
+	if err := json.Unmarshal(text, &config); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(config["history"], &entries); err != nil {
+		return err
+	}
+	layer := 0 // counted from the top, as c.layers
+	for _, entry := range slices.Backward(entries) {
+		times := 1
+		if !entry.EmptyLayer {
+			if layer < len(c.layers) { // else of the base image
+				times = c.layers[layer]
+			}
+			layer++
+		}
+		for range times {
+			repeated = append(repeated, entry)
+		}
+	}
+	slices.Reverse(repeated)
+	var err error
+	if config["history"], err = json.Marshal(repeated); err != nil {
+		return err
+	}
+	text, err = json.Marshal(config)
+	r.AddMeta(exptypes.ExporterImageConfigKey, text)
+	return err
+}

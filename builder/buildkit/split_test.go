@@ -1,0 +1,216 @@
+//go:build linux
+
+package buildkit
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/fandoghpaas/fandogh/builder"
+)
+
+// largeTree has enough small files in app/ for a COPY of it to be split.
+func largeTree(dockerfile string) *testTree {
+	tree := newTree(map[string]string{
+		"Dockerfile":    dockerfile,
+		".dockerignore": "app/d03\n*.tmp\nDockerfile\n",
+		"app/top.txt":   "top\n",
+		"app/x.tmp":     "ignored\n",
+	}).withBusybox()
+	for i := range 2400 {
+		tree.add(fmt.Sprintf("app/d%02d/sub/f%04d.txt", i/60, i), fmt.Sprintf("file %d\n", i), 0o644)
+	}
+	tree.add("app/bin/run.sh", "#!/bin/sh\n", 0o755)
+	tree.add("app/a*[b] \\c", "a name that patterns would read otherwise\n", 0o600)
+	tree.add("app/link", "d01/sub", fs.ModeSymlink|0o777)
+	return tree
+}
+
+// pushed returns a version's image as the registry has it.
+func pushed(t *testing.T, r builder.SolveRequest) v1.Image {
+	t.Helper()
+	ref, err := name.ParseReference(r.Destination, name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := remote.Image(ref, remote.WithAuth(&authn.Basic{Username: r.Credential.Username, Password: r.Credential.Password}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// files lists what a container of an image would see.
+func files(t *testing.T, image v1.Image) map[string]string {
+	t.Helper()
+	all := mutate.Extract(image)
+	defer all.Close() //nolint:errcheck // only read
+	seen := map[string]string{}
+	for archive := tar.NewReader(all); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return seen
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[strings.Trim(h.Name, "./")] = fmt.Sprintf("%c %o %d:%d %s %s %q", h.Typeflag, h.Mode, h.Uid, h.Gid, h.ModTime, h.Linkname, content)
+	}
+}
+
+func layerDigests(t *testing.T, image v1.Image) []string {
+	t.Helper()
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var digests []string
+	for _, layer := range manifest.Layers {
+		digests = append(digests, layer.Digest.String())
+	}
+	return digests
+}
+
+// A split COPY leaves the files that the whole one leaves. ADD is never split and
+// does the same where there are no archives.
+func TestSplitCopyIsTheSameAsTheWhole(t *testing.T) {
+	base := busyboxImage + `RUN mkdir -p /app/other /elsewhere && chmod 700 /app/other && chown 3:4 /app && \
+  echo old > /app/top.txt && echo kept > /app/other/kept && ln -s /elsewhere/target /app/link
+`
+	cases := map[string]string{
+		"all":            base + "%s . /work/\nRUN test -f /work/app/d01/sub/f0061.txt && echo seen > /seen\n",
+		"mixed as it is": base + "RUN mkdir -p /app/d01/sub /app/bin && chmod 700 /app/d01 && chown 5:6 /app/bin && ln -s /elsewhere/target /app/bin/run.sh\n%s app /app\n",
+		"onto":           base + "%s app /app\n",
+		"owned":          base + "RUN mkdir -p /etc && echo joe:x:7:8::/: > /etc/passwd\n%s --chown=joe:9 app/ /app/\n",
+		"root":           "FROM scratch\n%s . /\n",
+		"linked":         base + "%s --link app /linked\n",
+		"workdir":        base + "WORKDIR /deep/down\n%s app .\nRUN cat sub/none d01/sub/f0061.txt > out || true\n",
+		"stage as it is": base + "%s . /src\nFROM scratch\nCOPY --from=0 /src/app/bin /src/app/d07 /final/\n",
+		"less as it is":  "FROM scratch\n%s --exclude=**/*9.txt app /app\n",
+	}
+	for what, dockerfile := range cases {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			image := strings.ReplaceAll("split-"+what, " ", "-")
+			whole := request("ann", image, "whole", largeTree(fmt.Sprintf(dockerfile, "ADD")))
+			parts := request("ann", image, "parts", largeTree(fmt.Sprintf(dockerfile, "COPY")))
+			solve(t, whole)
+			_, log := solve(t, parts)
+			want, got := files(t, pushed(t, whole)), files(t, pushed(t, parts))
+			if !maps.Equal(got, want) {
+				for name := range want {
+					if got[name] != want[name] {
+						t.Errorf("%s is\n%s\nwant\n%s", name, got[name], want[name])
+					}
+				}
+				for name := range got {
+					if _, ok := want[name]; !ok {
+						t.Errorf("%s is too much", name)
+					}
+				}
+			}
+			isSplit := len(layerDigests(t, pushed(t, parts))) > len(layerDigests(t, pushed(t, whole)))
+			if wanted := !strings.HasSuffix(what, "as it is"); isSplit != wanted {
+				t.Errorf("split: %v, want %v", isSplit, wanted)
+			}
+			if n := strings.Count(log, "COPY app /app"); n > 2 || strings.Count(log, "done") == 0 {
+				t.Errorf("one step is told as many:\n%s", log)
+			}
+		})
+	}
+}
+
+func TestChangedFileMakesOneNewLayer(t *testing.T) {
+	tree := largeTree(busyboxImage + "RUN echo first > /first\nCOPY app /app\nRUN echo last > /last\nCMD [\"/bin/busybox\"]\n")
+	before := request("ann", "one-layer", "1.0", tree)
+	_, log := solve(t, before)
+	if strings.Count(log, "COPY app /app") != 1 || !strings.Contains(log, "[3/4] COPY app /app") {
+		t.Errorf("the COPY is not one step:\n%s", log)
+	}
+	tree.add("app/d07/sub/f0421.txt", "changed\n", 0o644)
+	after := request("ann", "one-layer", "2.0", tree)
+	solve(t, after)
+	old, changed := layerDigests(t, pushed(t, before)), layerDigests(t, pushed(t, after))
+	if len(old) < 6 || len(old) != len(changed) {
+		t.Fatalf("%d layers became %d; the COPY is not split", len(old), len(changed))
+	}
+	var differ int
+	for i := range old {
+		if old[i] != changed[i] {
+			differ++
+		}
+	}
+	if differ != 1 {
+		t.Errorf("%d of %d layers are new, want 1", differ, len(old))
+	}
+	if got := files(t, pushed(t, after))["app/d07/sub/f0421.txt"]; !strings.Contains(got, "changed") {
+		t.Errorf("the file is %s", got)
+	}
+
+	fresh := request("ann", "one-layer", "3.0", tree)
+	cold, err := freshSolver(t).Solve(t.Context(), fresh, (&recorder{}).event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if warm, err := pushed(t, after).Digest(); err != nil || warm.String() != cold.Digest {
+		t.Errorf("one commit is %s with a cache and %s without (%v)", warm, cold.Digest, err)
+	}
+}
+
+func TestHistoryHasAnEntryForEveryLayer(t *testing.T) {
+	r := request("ann", "history", "1.0", largeTree(busyboxImage+"WORKDIR /made\nRUN echo first > first\nCOPY --link app /linked\nCOPY app /app\nRUN echo last > last\nCMD [\"/bin/busybox\"]\n"))
+	solve(t, r)
+	image := pushed(t, r)
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, entry := range config.History {
+		if !entry.EmptyLayer {
+			told = append(told, strings.Fields(entry.CreatedBy)[0]+" "+strings.Fields(entry.CreatedBy)[1])
+		}
+	}
+	layers := layerDigests(t, image)
+	if len(told) != len(layers) {
+		t.Fatalf("%d entries for %d layers: %q", len(told), len(layers), told)
+	}
+	var order []string
+	for i, entry := range told {
+		if i == 0 || entry != told[i-1] {
+			order = append(order, entry)
+		}
+	}
+	want := "COPY busybox, WORKDIR /made, RUN /bin/busybox, COPY app, RUN /bin/busybox"
+	if got := strings.Join(order, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for i, digest := range layers { // the layer after the COPYs is what it says
+		if told[i] != "RUN /bin/busybox" {
+			continue
+		}
+		layer, err := image.LayerByDigest(v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(digest, "sha256:")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size, err := layer.Size(); err != nil || size > 1000 {
+			t.Errorf("layer %d of a RUN has %d bytes, %v", i, size, err)
+		}
+	}
+}
