@@ -95,7 +95,7 @@ func (b *PackBuilder) Add(typ plumbing.ObjectType, size int64, content io.Reader
 // write puts an object at the pack's end and takes it off again when its hash
 // turns out to be known.
 func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Reader) (plumbing.Hash, error) {
-	e := entry{offset: b.sum.n, size: size, typ: typ}
+	begin := b.sum.n
 	b.sum.crc = 0
 	if _, err := b.sum.Write(entryHead(typ, size)); err != nil {
 		return plumbing.ZeroHash, err
@@ -110,9 +110,10 @@ func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Read
 		err = atEnd(content)
 	}
 	if err = errors.Join(err, b.z.Close()); err != nil {
-		return plumbing.ZeroHash, errors.Join(err, b.truncate(e.offset))
+		return plumbing.ZeroHash, errors.Join(err, b.truncate(begin))
 	}
-	e.hash, e.crc = hasher.Sum(), b.sum.crc
+	e := entry{hash: hasher.Sum(), crc: b.sum.crc, typ: typ}
+	e.setOffset(begin)
 	known := b.written[e.hash]
 	if !known {
 		if known, err = b.store.Has(e.hash); err != nil {
@@ -120,10 +121,10 @@ func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Read
 		}
 	}
 	if known {
-		return e.hash, b.truncate(e.offset)
+		return e.hash, b.truncate(begin)
 	}
 	b.written[e.hash] = true
-	b.in.entries = append(b.in.entries, e)
+	b.in.entries.add(e)
 	return e.hash, nil
 }
 
@@ -161,7 +162,7 @@ func atEnd(content io.Reader) error {
 // AddTree takes a tree in, its entries in git's order. Errors: ErrCorrupt for
 // what git itself would not make.
 func (b *PackBuilder) AddTree(data []byte) (plumbing.Hash, error) {
-	if _, err := checkTree(data, nil); err != nil {
+	if _, err := new(treeChecker).check(data); err != nil {
 		return plumbing.ZeroHash, err
 	}
 	return b.Add(plumbing.TreeObject, int64(len(data)), bytes.NewReader(data))
@@ -172,7 +173,7 @@ func (b *PackBuilder) Finish() (*Incoming, error) {
 	if err := b.out.Flush(); err != nil {
 		return nil, err
 	}
-	count := binary.BigEndian.AppendUint32(nil, uint32(len(b.in.entries)))
+	count := binary.BigEndian.AppendUint32(nil, uint32(b.in.entries.n))
 	if _, err := b.in.file.WriteAt(count, 8); err != nil {
 		return nil, err
 	}
@@ -182,6 +183,5 @@ func (b *PackBuilder) Finish() (*Incoming, error) {
 	}
 	copy(b.in.checksum[:], sum.Sum(nil))
 	_, err := b.in.file.WriteAt(b.in.checksum[:], b.sum.n)
-	b.in.size = b.sum.n + sha1.Size
 	return b.in, err
 }

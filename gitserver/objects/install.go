@@ -2,19 +2,20 @@ package objects
 
 import (
 	"bufio"
+	"crypto/sha1"
+	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
 // Install moves a resolved pack into a repository's objects directory. The
 // objects are on disk for good when it returns, and visible to readers only
 // when all of them are.
 func (in *Incoming) Install(objectsDir string) error {
-	if len(in.entries) == 0 {
+	if in.entries.n == 0 {
 		return nil
 	}
 	if err := in.file.Sync(); err != nil {
@@ -46,29 +47,55 @@ func (in *Incoming) Install(objectsDir string) error {
 	return SyncDir(dir)
 }
 
+// writeIndex writes a version 2 pack index.
 func (in *Incoming) writeIndex(path string) error {
-	var w idxfile.Writer
-	if err := w.OnHeader(uint32(len(in.entries))); err != nil {
-		return err
-	}
-	for i := range in.entries {
-		e := &in.entries[i]
-		w.Add(e.hash, uint64(e.offset), e.crc)
-	}
-	if err := w.OnFooter(in.checksum); err != nil {
-		return err
-	}
-	index, err := w.Index()
-	if err != nil {
-		return err
-	}
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	buf := bufio.NewWriterSize(f, 64<<10)
-	_, err = idxfile.NewEncoder(buf).Encode(index)
-	return errors.Join(err, buf.Flush(), f.Sync(), f.Close())
+	sum := sha1.New()
+	buf := bufio.NewWriterSize(io.MultiWriter(f, sum), 64<<10)
+	in.encodeIndex(buf)
+	err = buf.Flush()
+	if err == nil {
+		_, err = f.Write(sum.Sum(nil))
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// encodeIndex writes all but the index's own checksum; the writer keeps its errors.
+func (in *Incoming) encodeIndex(w *bufio.Writer) {
+	number := func(n uint32) { _, _ = w.Write(binary.BigEndian.AppendUint32(w.AvailableBuffer(), n)) }
+	sorted := in.entries.byHash()
+	_, _ = w.Write([]byte{0xff, 't', 'O', 'c', 0, 0, 0, 2})
+	upTo := 0
+	for first := range 256 {
+		for upTo < len(sorted) && int(in.entries.at(sorted[upTo]).hash[0]) == first {
+			upTo++
+		}
+		number(uint32(upTo))
+	}
+	for _, i := range sorted {
+		_, _ = w.Write(in.entries.at(i).hash[:])
+	}
+	for _, i := range sorted {
+		number(in.entries.at(i).crc)
+	}
+	var long []int64 // offsets that don't fit in 31 bits
+	for _, i := range sorted {
+		offset := in.entries.at(i).offset()
+		if offset < 1<<31 {
+			number(uint32(offset))
+			continue
+		}
+		number(1<<31 | uint32(len(long)))
+		long = append(long, offset)
+	}
+	for _, offset := range long {
+		number(uint32(offset >> 32))
+		number(uint32(offset))
+	}
+	_, _ = w.Write(in.checksum[:])
 }
 
 // SyncDir makes renames in a directory survive a crash.

@@ -3,7 +3,6 @@ package objects
 import (
 	"bytes"
 	"encoding/hex"
-	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -62,10 +61,17 @@ func nextEntry(data []byte) (mode uint32, name []byte, hash plumbing.Hash, rest 
 	return mode, data[i+1 : end], hash, data[end+21:], nil
 }
 
-// checkTree refuses trees that git itself would not make: names that could
-// write into .git or out of the tree, wrong order, names given twice.
-func checkTree(data []byte, links []Link) ([]Link, error) {
-	var names [][]byte
+// treeChecker keeps what it needs from one tree to the next.
+type treeChecker struct {
+	names [][]byte
+	links []Link
+}
+
+// check refuses trees that git itself would not make: names that could write
+// into .git or out of the tree, wrong order, names given twice. The links are
+// good until the next call.
+func (t *treeChecker) check(data []byte) ([]Link, error) {
+	names, links := t.names[:0], t.links[:0]
 	var previous []byte
 	previousTree := false
 	for len(data) > 0 {
@@ -102,6 +108,7 @@ func checkTree(data []byte, links []Link) ([]Link, error) {
 			return nil, corrupt("tree entry %q has mode %o, which git does not know", name, mode)
 		}
 	}
+	t.names, t.links = names, links
 	return links, nil
 }
 
@@ -129,13 +136,15 @@ func compareEntries(a []byte, aTree bool, b []byte, bTree bool) int {
 }
 
 func checkEntryName(name []byte) error {
-	switch s := string(name); {
-	case s == "", s == ".", s == "..":
-		return corrupt("a tree has an entry named %q", s)
-	case strings.IndexByte(s, '/') >= 0:
-		return corrupt("tree entry %q holds a slash", s)
-	case catalog.IsDotGit(s):
-		return corrupt("tree entry %q would be taken for .git", s)
+	switch string(name) {
+	case "", ".", "..":
+		return corrupt("a tree has an entry named %q", name)
+	}
+	switch {
+	case bytes.IndexByte(name, '/') >= 0:
+		return corrupt("tree entry %q holds a slash", name)
+	case catalog.IsDotGit(string(name)):
+		return corrupt("tree entry %q would be taken for .git", name)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *Store) Merge(ctx context.Context, dir string, shallow []plumbing.Hash) 
 		return nil, errors.Join(err, in.Close())
 	}
 	for _, h := range hashes {
-		if in.find(h) == nil {
+		if in.table.find(h) == nil {
 			return nil, errors.Join(corrupt("%s got lost in merging packs", h), in.Close())
 		}
 	}

@@ -23,6 +23,7 @@ import (
 type packBuilder struct {
 	body  bytes.Buffer
 	count uint32
+	z     *zlib.Writer
 }
 
 func (b *packBuilder) raw(typ plumbing.ObjectType, size int, base []byte, data []byte) {
@@ -33,9 +34,12 @@ func (b *packBuilder) raw(typ plumbing.ObjectType, size int, base []byte, data [
 	}
 	b.body.Write(head)
 	b.body.Write(base)
-	z := zlib.NewWriter(&b.body)
-	_, _ = z.Write(data)
-	_ = z.Close()
+	if b.z == nil {
+		b.z = zlib.NewWriter(&b.body)
+	}
+	b.z.Reset(&b.body)
+	_, _ = b.z.Write(data)
+	_ = b.z.Close()
 	b.count++
 }
 
@@ -282,9 +286,9 @@ func TestRoundTripAgainstGit(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = store.Close() }()
-		hashes := make([]plumbing.Hash, 0, len(in.entries))
-		for i := range in.entries {
-			e := &in.entries[i]
+		hashes := make([]plumbing.Hash, 0, in.entries.n)
+		for i := range int32(in.entries.n) {
+			e := in.entries.at(i)
 			hashes = append(hashes, e.hash)
 			typ, data, err := store.Get(e.hash)
 			if err != nil || plumbing.ComputeHash(typ, data) != e.hash {
@@ -326,7 +330,7 @@ func TestDeepChainsStayInMemoryBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in.find(base) == nil {
+	if in.table.find(base) == nil {
 		t.Error("the end of the chain is not what it should be")
 	}
 }
@@ -400,8 +404,8 @@ func FuzzReceive(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for i := range in.entries {
-			if in.entries[i].hash.IsZero() {
+		for i := range int32(in.entries.n) {
+			if in.entries.at(i).hash.IsZero() {
 				t.Error("an object without name was taken")
 			}
 		}

@@ -5,7 +5,6 @@ package objects
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/klauspost/compress/zlib"
 )
 
@@ -163,41 +161,83 @@ func (o *offsetReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// deltaSizes returns the sizes of base and result that a delta begins with.
-func deltaSizes(delta []byte) (base, result int64, err error) {
-	rest := bytes.NewReader(delta)
+// deltaSizes returns the sizes of base and result that a delta begins with, and
+// what follows.
+func deltaSizes(delta []byte) (base, result int64, rest []byte, err error) {
 	for _, size := range []*int64{&base, &result} {
 		for shift := 0; ; shift += 7 {
-			c, readErr := rest.ReadByte()
-			if readErr != nil || shift > 56 {
-				return 0, 0, corrupt("a delta has no sizes")
+			if len(delta) == 0 || shift > 56 {
+				return 0, 0, nil, corrupt("a delta has no sizes")
 			}
+			c := delta[0]
+			delta = delta[1:]
 			*size |= int64(c&0x7f) << shift
 			if c&0x80 == 0 {
 				break
 			}
 		}
 	}
-	return base, result, nil
+	return base, result, delta, nil
 }
 
-// applyDelta refuses a result above limit bytes before it is made.
-func applyDelta(base, delta []byte, limit int64) ([]byte, error) {
-	baseSize, size, err := deltaSizes(delta)
+// applyDelta makes an object, of the size that deltaSizes tells, in dst.
+func applyDelta(dst, base, delta []byte) ([]byte, error) {
+	baseSize, size, delta, err := deltaSizes(delta)
 	if err != nil {
 		return nil, err
 	}
 	if baseSize != int64(len(base)) {
 		return nil, corrupt("a delta is for a base of %d bytes, not %d", baseSize, len(base))
 	}
-	if limit > 0 && size > limit {
-		return nil, &LimitError{What: "object", Limit: limit}
+	for len(delta) > 0 {
+		op := delta[0]
+		delta = delta[1:]
+		var part []byte
+		switch {
+		case op&0x80 != 0:
+			var offset, n int
+			if offset, n, delta, err = copyArguments(op, delta); err != nil {
+				return nil, err
+			}
+			if offset+n > len(base) {
+				return nil, corrupt("a delta copies from behind its base")
+			}
+			part = base[offset : offset+n]
+		case op == 0 || int(op) > len(delta):
+			return nil, corrupt("a delta has a bad instruction")
+		default:
+			part, delta = delta[:op], delta[op:]
+		}
+		if dst = append(dst, part...); int64(len(dst)) > size {
+			break
+		}
 	}
-	result, err := packfile.PatchDelta(base, delta)
-	if err != nil {
-		return nil, corrupt("delta: %v", err)
+	if int64(len(dst)) != size {
+		return nil, corrupt("a delta does not make the %d bytes that it says", size)
 	}
-	return result, nil
+	return dst, nil
+}
+
+// copyArguments reads where a delta copies from and how much.
+func copyArguments(op byte, delta []byte) (offset, n int, rest []byte, err error) {
+	for bit := range 7 {
+		if op&(1<<bit) == 0 {
+			continue
+		}
+		if len(delta) == 0 {
+			return 0, 0, nil, corrupt("a delta is cut off")
+		}
+		if bit < 4 {
+			offset |= int(delta[0]) << (8 * bit)
+		} else {
+			n |= int(delta[0]) << (8 * (bit - 4))
+		}
+		delta = delta[1:]
+	}
+	if n == 0 {
+		n = 0x10000
+	}
+	return offset, n, delta, nil
 }
 
 // packFile is one pack with its index, open for reading.

@@ -67,32 +67,24 @@ func byteSize(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// entry is one object of a received pack.
-type entry struct {
-	offset     int64
-	size       int64 // inflated; of the delta until it is resolved
-	baseOffset int64
-	baseHash   plumbing.Hash
-	hash       plumbing.Hash // zero until resolved
-	crc        uint32
-	typ        plumbing.ObjectType // as stored until resolved
-}
-
 // Incoming is a received pack in its quarantine directory. It becomes part of
 // a repository by Install and is no file of it before.
 type Incoming struct {
 	dir      string
 	limits   Limits
 	file     *os.File
-	size     int64
+	end      int64 // of the last object
 	checksum plumbing.Hash
-	entries  []entry
-	deltas   []int32 // entries to resolve
-	sorted   []int32 // entries by hash, once resolved
+	entries  entryList
+	deltas   int                     // how many entries are
+	refKids  map[plumbing.Hash]int32 // first delta of each base that is named by its hash
+	table    *entryTable             // entries by hash, once Resolve begins
 	inflated atomic.Int64
+	relax    func() // ends being frugal; nil for packs of few objects
 
 	mu      sync.Mutex
-	links   map[plumbing.Hash]plumbing.ObjectType
+	pending map[plumbing.Hash]plumbing.ObjectType // named and not in table when they were
+	purgeAt int                                   // how many of them are too many
 	tags    map[plumbing.Hash]Link
 	shallow map[plumbing.Hash]bool            // commits the sender has no parents of
 	cut     map[plumbing.Hash][]plumbing.Hash // those of them in the pack, with parents
@@ -107,8 +99,9 @@ func Receive(r io.Reader, dir string, limits Limits, shallow []plumbing.Hash) (*
 		return nil, err
 	}
 	in := &Incoming{
-		dir: dir, limits: limits, file: file,
-		links:   map[plumbing.Hash]plumbing.ObjectType{},
+		dir: dir, limits: limits, file: file, purgeAt: minPurge,
+		refKids: map[plumbing.Hash]int32{},
+		pending: map[plumbing.Hash]plumbing.ObjectType{},
 		tags:    map[plumbing.Hash]Link{},
 		shallow: map[plumbing.Hash]bool{},
 		cut:     map[plumbing.Hash][]plumbing.Hash{},
@@ -117,16 +110,21 @@ func Receive(r io.Reader, dir string, limits Limits, shallow []plumbing.Hash) (*
 		in.shallow[h] = true
 	}
 	if err := in.read(r); err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, in.Close())
 	}
 	return in, nil
 }
 
 // Count returns the number of objects in the pack.
-func (in *Incoming) Count() int { return len(in.entries) }
+func (in *Incoming) Count() int { return in.entries.n }
 
 // Close closes the pack's file.
-func (in *Incoming) Close() error { return in.file.Close() }
+func (in *Incoming) Close() error {
+	if in.relax != nil {
+		in.relax()
+	}
+	return in.file.Close()
+}
 
 // source feeds a buffered reader and keeps what that holds, so that the bytes
 // really consumed can be summed: the buffer asks again only when it is empty.
@@ -167,7 +165,9 @@ type packReader struct {
 	source  source
 	buf     *bufio.Reader
 	z       io.ReadCloser
-	content []byte // of the last object that was asked for
+	left    io.LimitedReader // of z, for the object that is being read
+	hasher  objectHasher
+	head    [maxEntryHeader]byte
 	copyBuf []byte
 }
 
@@ -178,7 +178,7 @@ func (p *packReader) offset() int64 { return p.source.n - int64(p.buf.Buffered()
 func (p *packReader) mark() { p.source.consume(len(p.source.window) - p.buf.Buffered()) }
 
 func (in *Incoming) read(r io.Reader) error {
-	p := &packReader{copyBuf: make([]byte, 32<<10)}
+	p := &packReader{copyBuf: make([]byte, 32<<10), hasher: newHasher()}
 	p.source = source{r: r, file: in.file, limit: in.limits.PackBytes, sum: sha1.New()}
 	p.buf = bufio.NewReaderSize(&p.source, 64<<10)
 
@@ -193,71 +193,81 @@ func (in *Incoming) read(r io.Reader) error {
 	if in.limits.Objects > 0 && count > in.limits.Objects {
 		return &LimitError{"objects", in.limits.Objects}
 	}
-	in.entries = make([]entry, 0, min(count, 1<<16))
 	for range count {
 		if err := in.readObject(p); err != nil {
 			return badPack(err)
 		}
 	}
 	p.mark()
-	end := p.offset() + sha1.Size
+	in.end = p.offset()
 	if _, err := io.ReadFull(p.buf, in.checksum[:]); err != nil {
 		return badPack(err)
 	}
 	if !bytes.Equal(p.source.sum.Sum(nil), in.checksum[:]) {
 		return corrupt("the pack's checksum is wrong; it was damaged on the way")
 	}
-	in.size = end
-	return in.file.Truncate(end)
+	return in.file.Truncate(in.end + sha1.Size)
 }
 
-// readObject takes one object in. Whole objects are hashed and checked now,
-// deltas wait for resolve.
+// readObject takes one object in. Whole objects are hashed now, deltas wait for
+// Resolve.
 func (in *Incoming) readObject(p *packReader) error {
 	p.mark()
 	p.source.crc = 0
-	e := entry{offset: p.offset()}
-	header, err := p.header(e.offset)
+	offset := p.offset()
+	header, err := p.header(offset)
 	if err != nil {
 		return err
 	}
-	e.typ, e.size, e.baseOffset, e.baseHash = header.typ, header.size, header.baseOffset, header.baseHash
-	if in.limits.ObjectBytes > 0 && e.size > in.limits.ObjectBytes {
+	if offset >= maxOffset {
+		return corrupt("the pack is too long")
+	}
+	if in.limits.ObjectBytes > 0 && header.size > in.limits.ObjectBytes {
 		return &LimitError{"object", in.limits.ObjectBytes}
 	}
-	structured := !e.typ.IsDelta() && e.typ != plumbing.BlobObject
-	if err := in.countInflated(e.size, structured); err != nil {
+	e := entry{kid: noEntry, next: noEntry, typ: header.typ, delta: header.typ.IsDelta()}
+	e.setOffset(offset)
+	if err := in.countInflated(header.size, !e.delta && e.typ != plumbing.BlobObject); err != nil {
 		return err
 	}
 	w := io.Discard
-	var hasher plumbing.Hasher
-	var content *bytes.Buffer
-	switch {
-	case e.typ.IsDelta():
-		in.deltas = append(in.deltas, int32(len(in.entries)))
-	case e.typ == plumbing.BlobObject:
-		hasher = plumbing.NewHasher(e.typ, e.size)
-		w = hasher
-	default:
-		content = bytes.NewBuffer(p.content[:0])
-		w = content
+	if !e.delta {
+		p.hasher.begin(e.typ, header.size)
+		w = &p.hasher
 	}
-	if err := p.inflate(w, e.size); err != nil {
+	if err := p.inflate(w, header.size); err != nil {
 		return err
 	}
-	switch {
-	case content != nil:
-		p.content = content.Bytes()
-		e.hash = plumbing.ComputeHash(e.typ, p.content)
-		if err := in.examine(e.hash, e.typ, p.content); err != nil {
-			return err
-		}
-	case e.typ == plumbing.BlobObject:
-		e.hash = hasher.Sum()
+	if e.delta {
+		err = in.addKid(&e, header)
+	} else {
+		e.hash = p.hasher.name()
 	}
 	p.mark()
 	e.crc = p.source.crc
-	in.entries = append(in.entries, e)
+	if in.entries.add(e); in.entries.n == frugalFrom {
+		in.relax = beFrugal()
+	}
+	return err
+}
+
+// addKid puts a delta that is about to be added in front of its base's others.
+func (in *Incoming) addKid(e *entry, header entryHeader) error {
+	in.deltas++
+	self := int32(in.entries.n)
+	if header.typ == plumbing.REFDeltaObject {
+		if first, ok := in.refKids[header.baseHash]; ok {
+			e.next = first
+		}
+		in.refKids[header.baseHash] = self
+		return nil
+	}
+	i, ok := in.entries.startingAt(header.baseOffset)
+	if !ok {
+		return corrupt("the delta at %d has no base", e.offset())
+	}
+	base := in.entries.at(i)
+	e.next, base.kid = base.kid, self
 	return nil
 }
 
@@ -275,7 +285,7 @@ func (in *Incoming) countInflated(size int64, structured bool) error {
 // header reads byte by byte: looking ahead would refill a buffer that is not
 // empty, which source does not allow.
 func (p *packReader) header(offset int64) (entryHeader, error) {
-	b := make([]byte, 0, maxEntryHeader)
+	b := p.head[:0]
 	number := func() error { // bytes up to one without the high bit
 		for {
 			c, err := p.buf.ReadByte()
@@ -297,7 +307,7 @@ func (p *packReader) header(offset int64) (entryHeader, error) {
 		}
 	case plumbing.REFDeltaObject:
 		n := len(b)
-		b = append(b, make([]byte, 20)...)
+		b = append(b, plumbing.ZeroHash[:]...)
 		if _, err := io.ReadFull(p.buf, b[n:]); err != nil {
 			return entryHeader{}, err
 		}
@@ -315,7 +325,8 @@ func (p *packReader) inflate(w io.Writer, size int64) error {
 	} else if err := p.z.(zlib.Resetter).Reset(p.buf, nil); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(w, io.LimitReader(p.z, size+1), p.copyBuf)
+	p.left = io.LimitedReader{R: p.z, N: size + 1}
+	n, err := io.CopyBuffer(w, &p.left, p.copyBuf)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func deltaResultSize(r io.ReaderAt, offset int64) (int64, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return 0, corrupt("delta at %d: %v", offset, err)
 	}
-	_, size, err := deltaSizes(head[:n])
+	_, size, _, err := deltaSizes(head[:n])
 	return size, err
 }
 
@@ -333,7 +333,11 @@ func (p *packFile) read(offset int64) (plumbing.ObjectType, []byte, error) {
 		}
 	}
 	for i := len(chain) - 1; i >= 0; i-- {
-		data, err := applyDelta(base.data, chain[i].delta, 0)
+		_, size, _, err := deltaSizes(chain[i].delta)
+		if err != nil {
+			return 0, nil, err
+		}
+		data, err := applyDelta(make([]byte, 0, size), base.data, chain[i].delta)
 		if err != nil {
 			return 0, nil, err
 		}
