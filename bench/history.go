@@ -23,16 +23,18 @@ type history struct {
 }
 
 // histories are the numbers of commits that make 135 thousand objects in 85 MB,
-// which is BuildKit's own history, a tenth of that, and 473 thousand in 304 MB.
-var histories = []int{14_000, 1_400, 49_000}
+// which is BuildKit's own history, a tenth of that, and some 470 thousand in 300 MB.
+var histories = []int{13_900, 1_390, 48_500}
 
-// What a synthetic history is made of, so that a pack has as many bytes per object as
-// real projects' have. It is always the same for the same number of commits: each
-// edits files in folders three deep and sometimes adds one, or a picture.
+// What a synthetic history is made of. It is always the same for the same number of
+// commits: each edits the files of one folder, three deep, and sometimes adds one, or
+// a picture. Numbers and sizes of commits, trees and files, whole and packed, are
+// near those of BuildKit's history: what receiving takes depends on all of them.
 const (
-	editedFiles = 2
-	textSize    = 10_000  // up to so many bytes, a fourth of it on average
-	pictureSize = 140_000 // up to so many bytes, half of it on average
+	inFolder    = 8
+	editedFiles = 4      // in one folder
+	textSize    = 60_000 // up to so many bytes, a third of it on average
+	pictureSize = 68_000 // up to so many bytes, half of it on average
 )
 
 func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
@@ -43,7 +45,7 @@ func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	if err := h.importCommits(ctx, func(out *bufio.Writer) { writeHistory(out, commits) }); err != nil {
 		return nil, err
 	}
-	if _, err := command(ctx, h.dir, nil, "git", "repack", "-adfq", "--window=10", "--depth=50"); err != nil {
+	if _, err := command(ctx, h.dir, nil, "git", "repack", "-adFq", "--window=5", "--depth=50"); err != nil {
 		return nil, err
 	}
 	return h, h.measure(ctx)
@@ -66,7 +68,7 @@ func (b *bench) openHistory(ctx context.Context, from string) (*history, error) 
 		return nil, err
 	}
 	err = h.importCommits(ctx, func(out *bufio.Writer) {
-		writeCommit(out, time.Now().Unix())
+		writeCommit(out, time.Now().Unix(), "build me\n")
 		link := "from"
 		for _, tip := range strings.Fields(tips) {
 			_, _ = fmt.Fprintf(out, "%s %s\n", link, tip)
@@ -111,15 +113,18 @@ func (h *history) importCommits(ctx context.Context, write func(*bufio.Writer)) 
 func writeHistory(out *bufio.Writer, commits int) {
 	random, pixels := rand.New(rand.NewPCG(3, 4)), rand.NewChaCha8([32]byte{5})
 	var files []string // contents
-	change := func(i int) { writeFile(out, fmt.Sprintf("src/%02x/%02x/f%d.txt", i%16, i/16%16, i), files[i]) }
+	change := func(i int) {
+		folder := i / inFolder
+		writeFile(out, fmt.Sprintf("src/%02x/%02x/f%d.txt", folder%16, folder/16, i), files[i])
+	}
 	for c := range commits {
-		writeCommit(out, 1_600_000_000+int64(c)*60)
+		writeCommit(out, 1_600_000_000+int64(c)*60, prose(uint64(c), 200+random.IntN(1000)))
 		if c == 0 {
 			writeFile(out, "Dockerfile", copyAll)
 		}
-		for range editedFiles {
-			if len(files) > 0 {
-				i := random.IntN(len(files))
+		if len(files) >= inFolder {
+			first := random.IntN(len(files)/inFolder) * inFolder
+			for i := first; i < first+editedFiles; i++ {
 				files[i] = edit(files[i], random)
 				change(i)
 			}
@@ -130,15 +135,15 @@ func writeHistory(out *bufio.Writer, commits int) {
 			_, _ = pixels.Read(noise)
 			writeFile(out, fmt.Sprintf("img/%02x/p%d.png", c/16%64, c), string(noise))
 		case c%4 == 0:
-			files = append(files, prose(uint64(c), 500+int(x*x*x*textSize))) // mostly small ones
+			files = append(files, prose(uint64(c), 1000+int(x*x*textSize))) // mostly small ones
 			change(len(files) - 1)
 		}
 	}
 	_, _ = out.WriteString("done\n")
 }
 
-func writeCommit(out *bufio.Writer, unix int64) {
-	_, _ = fmt.Fprintf(out, "commit refs/heads/main\ncommitter Bench <bench@localhost> %d +0000\ndata 7\nchange\n\n", unix)
+func writeCommit(out *bufio.Writer, unix int64, message string) {
+	_, _ = fmt.Fprintf(out, "commit refs/heads/main\ncommitter Bench <bench@localhost> %d +0000\ndata %d\n%s\n", unix, len(message), message)
 }
 
 func writeFile(out *bufio.Writer, name, text string) {
