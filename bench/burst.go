@@ -19,7 +19,7 @@ const asked = 50
 
 // bursts are the numbers of pushes at once, the first one also to warm up. Two
 // hundred take the three contenders some three minutes on two processors. Five hundred
-// would take ten: every one of them is a git, an ssh and what serves them.
+// would take nine, as these grow: every one is a git, an ssh and what serves them.
 var bursts = []int{5, asked, 200}
 
 // Both sides take so many connections from one address.

@@ -30,7 +30,7 @@ size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -sc
 func report(ctx context.Context, b *bench, all []measure) string {
 	var s strings.Builder
 	s.WriteString(intro)
-	fmt.Fprintf(&s, "%s, %s\n\n`go run ./bench %s`\n\n", time.Now().UTC().Format(time.DateOnly), machine(), strings.Join(os.Args[1:], " "))
+	fmt.Fprintf(&s, "%s, %s\n\n`go run ./bench %s`\n\n", time.Now().UTC().Format(time.DateOnly), machine(), strings.ReplaceAll(strings.Join(os.Args[1:], " "), "  ", ` "" `))
 	for _, v := range versions(ctx, b) {
 		fmt.Fprintf(&s, "- %s\n", v)
 	}
@@ -61,8 +61,11 @@ func machine() string {
 // versions names the programs that took part.
 func versions(ctx context.Context, b *bench) []string {
 	all := []string{
-		"buildkitd " + cmp.Or(b.worker, builtFrom(b.tool("buildkitd"), "github.com/moby/buildkit")),
+		"buildkitd " + builtFrom(b.tool("buildkitd"), "github.com/moby/buildkit"),
 		"registry " + builtFrom(b.tool("registry"), "github.com/distribution/distribution/v3"),
+	}
+	if b.worker != "" {
+		all[0] += ", on both sides " + b.worker
 	}
 	for _, c := range []string{"git --version", "ssh -V", "runc --version", "skopeo --version", "go version"} {
 		out, err := command(ctx, "", nil, "sh", "-c", c+" 2>&1")

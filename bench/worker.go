@@ -9,10 +9,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// shownWorker is what must be the same on both sides. Networks of steps differ:
-// ours are apart, the peer's is the machine's own, which takes less.
-const shownWorker = `{{range .}}{{.BuildkitVersion.Version}}` +
-	`, worker {{index .Labels "org.mobyproject.buildkit.worker.executor"}}` +
+// shownWorker is what must be the same on both sides, which run one program.
+// Networks of steps differ: ours are apart, the peer's is the machine's own, which
+// takes less.
+const shownWorker = `{{range .}}worker {{index .Labels "org.mobyproject.buildkit.worker.executor"}}` +
 	`, snapshotter {{index .Labels "org.mobyproject.buildkit.worker.snapshotter"}}{{end}}`
 
 // sameWorker checks that both sides' buildkitd are alike.
