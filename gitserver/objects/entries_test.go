@@ -2,6 +2,8 @@ package objects
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -228,5 +231,47 @@ func TestFrugalityEnds(t *testing.T) {
 	second()
 	if now := debug.SetGCPercent(150); now != 150 {
 		t.Errorf("the collector was left at %d%%", now)
+	}
+}
+
+// TestBigObjectsAreMadeOneByOne has somebody else's turn stop what is big alone.
+func TestBigObjectsAreMadeOneByOne(t *testing.T) {
+	small := bomb(plumbing.BlobObject, "hello", 10)
+	big := bomb(plumbing.BlobObject, strings.Repeat("x", bigObject), 0)
+	grown := func() []byte { // a small base, and a delta that makes a lot of it
+		var b packBuilder
+		base := b.add(plumbing.BlobObject, strings.Repeat("x", 1<<20))
+		delta := binary.AppendUvarint(nil, 1<<20)
+		delta = binary.AppendUvarint(delta, bigObject)
+		for range bigObject >> 20 {
+			delta = append(delta, 0xc0, 0x10)
+		}
+		b.raw(plumbing.REFDeltaObject, len(delta), base[:], delta)
+		return b.pack()
+	}()
+	resolve := func(pack []byte) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		in, err := Receive(bytes.NewReader(pack), t.TempDir(), Limits{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close() //nolint:errcheck // read only
+		return in.Resolve(ctx, &Store{})
+	}
+	bigTurn <- struct{}{}
+	if err := resolve(grown); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a big object was made beside another: %v", err)
+	}
+	for name, pack := range map[string][]byte{"small": small, "big and whole": big} {
+		if in, err := receive(t, pack, Limits{}); err != nil || in.table == nil {
+			t.Errorf("%s: it waited for what it does not need: %v", name, err)
+		}
+	}
+	<-bigTurn
+	for range 2 { // the turn is given back
+		if _, err := receive(t, grown, Limits{}); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -122,7 +122,8 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 	if kids == noEntry && typ == plumbing.BlobObject {
 		return nil
 	}
-	data, err := w.stored(root, w.take(maxSpare))
+	defer w.endTurn()
+	data, err := w.stored(ctx, root, w.take(maxSpare))
 	if err != nil {
 		return err
 	}
@@ -139,18 +140,19 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 		if top.kid == noEntry {
 			held -= int64(len(top.data))
 			w.giveBack(top.data)
+			*top = frame{}
 			stack = stack[:len(stack)-1]
 			continue
 		}
 		if top.data == nil {
-			if err := w.rebuild(stack); err != nil {
+			if err := w.rebuild(ctx, stack); err != nil {
 				return err
 			}
 			held += int64(len(top.data))
 		}
 		kid := top.kid
 		top.kid = w.in.entries.at(kid).next
-		data, err := w.patch(top.data, kid, typ)
+		data, err := w.patch(ctx, top.data, kid, typ)
 		if err != nil {
 			return err
 		}
@@ -182,7 +184,7 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 }
 
 // rebuild makes the top frame's data again from the nearest one that is there.
-func (w *worker) rebuild(stack []frame) error {
+func (w *worker) rebuild(ctx context.Context, stack []frame) error {
 	from := len(stack) - 1
 	for from > 0 && stack[from].data == nil {
 		from--
@@ -190,12 +192,12 @@ func (w *worker) rebuild(stack []frame) error {
 	data := stack[from].data
 	if data == nil {
 		var err error
-		if data, err = w.stored(stack[0].entry, nil); err != nil {
+		if data, err = w.stored(ctx, stack[0].entry, nil); err != nil {
 			return err
 		}
 	}
 	for i, f := range stack[from+1:] {
-		made, err := w.patch(data, f.entry, w.in.entries.at(f.entry).typ)
+		made, err := w.patch(ctx, data, f.entry, w.in.entries.at(f.entry).typ)
 		if err != nil {
 			return err
 		}
@@ -209,8 +211,8 @@ func (w *worker) rebuild(stack []frame) error {
 }
 
 // patch makes an object from its base and a delta. The caller owns it.
-func (w *worker) patch(base []byte, i int32, typ plumbing.ObjectType) ([]byte, error) {
-	delta, err := w.stored(i, w.delta)
+func (w *worker) patch(ctx context.Context, base []byte, i int32, typ plumbing.ObjectType) ([]byte, error) {
+	delta, err := w.stored(ctx, i, w.delta)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +228,9 @@ func (w *worker) patch(base []byte, i int32, typ plumbing.ObjectType) ([]byte, e
 	}
 	if limit := w.in.limits.ObjectBytes; limit > 0 && size > limit {
 		return nil, &LimitError{"object", limit}
+	}
+	if err := w.awaitTurn(ctx, size); err != nil {
+		return nil, err
 	}
 	return applyDelta(w.take(size), base, delta)
 }

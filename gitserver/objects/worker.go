@@ -2,6 +2,7 @@ package objects
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ type worker struct {
 	delta  []byte
 	spare  [][]byte // given back
 	stack  []frame
+	turn   func() // gives bigTurn back, nil: not taken
 	trees  treeChecker
 	noted  []Link // links that were checked lately, by some bits of the hash
 }
@@ -36,7 +38,7 @@ const maxRaw = 256 << 10
 
 // stored inflates what the pack holds for an entry, a delta for a delta, into buf
 // where that is large enough.
-func (w *worker) stored(i int32, buf []byte) ([]byte, error) {
+func (w *worker) stored(ctx context.Context, i int32, buf []byte) ([]byte, error) {
 	start, end := w.in.entries.at(i).offset(), w.in.end
 	if int(i)+1 < w.in.entries.n {
 		end = w.in.entries.at(i + 1).offset()
@@ -44,6 +46,9 @@ func (w *worker) stored(i int32, buf []byte) ([]byte, error) {
 	if end-start > maxRaw {
 		h, err := readEntryHeader(w.in.file, start)
 		if err != nil {
+			return nil, err
+		}
+		if err := w.awaitTurn(ctx, h.size); err != nil {
 			return nil, err
 		}
 		return inflate(w.in.file, start+h.length, h.size)
@@ -57,6 +62,9 @@ func (w *worker) stored(i int32, buf []byte) ([]byte, error) {
 	}
 	h, err := parseEntryHeader(raw[:min(len(raw), maxEntryHeader)], start)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.awaitTurn(ctx, h.size); err != nil {
 		return nil, err
 	}
 	w.source.Reset(raw[h.length:])
