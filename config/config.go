@@ -104,11 +104,12 @@ type Registry struct {
 
 // Builder sets the queue and BuildKit.
 type Builder struct {
-	Parallel  int      `yaml:"parallel" env:"PARALLEL"`   // builds at once
-	Timeout   Duration `yaml:"timeout" env:"TIMEOUT"`     // of one build
-	Addresses []string `yaml:"addresses" env:"ADDRESSES"` // of given BuildKits; empty: a managed child
-	TLS       TLS      `yaml:"tls" envPrefix:"TLS_"`      // for tcp:// addresses
-	Managed   Managed  `yaml:"managed" envPrefix:"MANAGED_"`
+	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once
+	Timeout     Duration `yaml:"timeout" env:"TIMEOUT"`         // of one build
+	Compression string   `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
+	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
+	Managed     Managed  `yaml:"managed" envPrefix:"MANAGED_"`
 }
 
 // TLS names the PEM files of a mutual TLS connection.
@@ -169,7 +170,7 @@ func Default() Config {
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{CollectEvery: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour)},
 		Builder: Builder{
-			Parallel: 4, Timeout: Duration(time.Hour),
+			Parallel: 4, Timeout: Duration(time.Hour), Compression: "gzip",
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 		},
 		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},

@@ -113,7 +113,7 @@ func TestEverySettingHasAVariable(t *testing.T) {
 
 func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
-	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel = "nowhere", "loud", 0
+	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", 0, "rar"
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	err := c.Validate()
@@ -122,7 +122,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	}
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
-	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.addresses[0]", "builder.addresses[1]"} {
+	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.addresses[0]", "builder.addresses[1]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

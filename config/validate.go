@@ -55,6 +55,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.Builder.validateAddresses()...)
 	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
+	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q is neither gzip nor zstd", c.Builder.Compression)
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is neither text nor json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)

@@ -14,22 +14,18 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/stream"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/pgzip"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
-
-// layerCompression takes a third of the time that gzip's usual level takes, for
-// layers that are 1 to 14 percent larger.
-const layerCompression = 3
 
 // storedLayer is a layer as the registry has it.
 type storedLayer struct {
 	digest v1.Hash
 	size   int64
-	// diffID is of the layer's uncompressed bytes; empty when they are as BuildKit
-	// made them.
-	diffID v1.Hash
+	// mediaType and diffID, of the uncompressed bytes, are empty when the layer is as
+	// it came.
+	mediaType types.MediaType
+	diffID    v1.Hash
 	// repository has the layer, or had it when it was last seen.
 	repository string
 }
@@ -101,14 +97,12 @@ func isCompressed(layer *bufio.Reader) bool {
 }
 
 // finishLayer writes the archive from in, dated and compressed, to out, and
-// returns the hash of the dated archive. The same archive gives the same bytes
-// on every machine: blocks are of one size, however many cores work on them.
-func finishLayer(out io.Writer, in io.Reader) (v1.Hash, error) {
-	compressor, err := pgzip.NewWriterLevel(out, layerCompression)
+// returns the hash of the dated archive.
+func (c compression) finishLayer(out io.Writer, in io.Reader) (v1.Hash, error) {
+	compressor, err := c.open(out)
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	compressor.ModTime = time.Unix(0, 0) // the header's "unknown"
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(io.MultiWriter(sum, compressor), 256<<10)
 	err = dateArchive(buffered, in)

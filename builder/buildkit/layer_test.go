@@ -16,6 +16,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -49,6 +51,16 @@ func noise(size int) string {
 }
 
 func TestFinishedLayersAreTheSameEverywhere(t *testing.T) {
+	readers := map[string]func(io.Reader) (io.Reader, error){
+		Gzip: func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+		Zstd: func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) },
+	}
+	for name := range compressions {
+		t.Run(name, func(t *testing.T) { testFinishedLayers(t, compressions[name], readers[name]) })
+	}
+}
+
+func testFinishedLayers(t *testing.T, with compression, reader func(io.Reader) (io.Reader, error)) {
 	files := map[string]string{"large": noise(5 << 20), "small": "x"} // several blocks of the compressor
 	make := func(at time.Time, cores int, chunks bool) ([]byte, string) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
@@ -57,7 +69,7 @@ func TestFinishedLayersAreTheSameEverywhere(t *testing.T) {
 		if chunks {
 			in = iotest.HalfReader(in)
 		}
-		diffID, err := finishLayer(&out, in)
+		diffID, err := with.finishLayer(&out, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +80,7 @@ func TestFinishedLayersAreTheSameEverywhere(t *testing.T) {
 	if !bytes.Equal(first, second) || diffID != otherID {
 		t.Error("two makings of one layer differ")
 	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(first))
+	unpacked, err := reader(bytes.NewReader(first))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +110,11 @@ func TestEarlyTimesAndBrokenArchives(t *testing.T) {
 		t.Errorf("got %+v, %v", header, err)
 	}
 	whole := archive(t, early, map[string]string{"old": strings.Repeat("1", 5000)})
-	if _, err := finishLayer(io.Discard, bytes.NewReader(whole[:3000])); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := compressions[Gzip].finishLayer(io.Discard, bytes.NewReader(whole[:3000])); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a cut archive gives %v", err)
 	}
 	broken := errors.New("broken pipe")
-	if _, err := finishLayer(failingWriter{broken}, bytes.NewReader(whole)); !errors.Is(err, broken) {
+	if _, err := compressions[Gzip].finishLayer(failingWriter{broken}, bytes.NewReader(whole)); !errors.Is(err, broken) {
 		t.Errorf("a failing registry gives %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func (s *shelf) store(in io.Reader) (storedLayer, error) {
 	made := make(chan error, 1)
 	go func() {
 		var err error
-		finished.diffID, err = finishLayer(to, layer)
+		finished.diffID, err = s.compression.finishLayer(to, layer)
 		_ = to.CloseWithError(err)
 		made <- err
 	}()
@@ -85,7 +85,7 @@ func (s *shelf) store(in io.Reader) (storedLayer, error) {
 	if err != nil {
 		return storedLayer{}, err
 	}
-	stored.diffID = finished.diffID
+	stored.mediaType, stored.diffID = s.compression.mediaType, finished.diffID
 	return stored, nil
 }
 

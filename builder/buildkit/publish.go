@@ -154,7 +154,7 @@ func (p *publisher) useStored(manifest *v1.Manifest, config *v1.ConfigFile) erro
 		}
 		layer.Digest, layer.Size = stored.digest, stored.size
 		if stored.diffID != (v1.Hash{}) {
-			layer.MediaType = types.OCILayer
+			layer.MediaType = stored.mediaType
 			config.RootFS.DiffIDs[i] = stored.diffID
 		}
 		p.count(*layer)

@@ -31,13 +31,14 @@ const maxDocument = 4 << 20
 // even sent. Manifests and configurations stay here for publish.
 type shelf struct {
 	unsupported
-	ctx        context.Context // of the solve
-	transport  http.RoundTripper
-	credential builder.Credential
-	tag        name.Tag
-	pusher     *remote.Pusher
-	known      *knownLayers
-	slots      chan struct{} // one is held for each layer on its way
+	ctx         context.Context // of the solve
+	transport   http.RoundTripper
+	credential  builder.Credential
+	tag         name.Tag
+	pusher      *remote.Pusher
+	compression compression // of new layers
+	known       *knownLayers
+	slots       chan struct{} // one is held for each layer on its way
 
 	mu        sync.Mutex
 	documents map[digest.Digest][]byte
@@ -60,7 +61,7 @@ func (s *Solver) newShelf(ctx context.Context, r builder.SolveRequest) (*shelf, 
 		return nil, err
 	}
 	return &shelf{
-		ctx: ctx, transport: s.cfg.Transport, credential: r.Credential, tag: tag, pusher: pusher, known: s.known, slots: s.slots,
+		ctx: ctx, transport: s.cfg.Transport, credential: r.Credential, tag: tag, pusher: pusher, compression: compressions[s.cfg.Compression], known: s.known, slots: s.slots,
 		documents: map[digest.Digest][]byte{}, layers: map[digest.Digest]storedLayer{},
 	}, nil
 }

@@ -400,3 +400,40 @@ func TestManyNewLayersAtOnce(t *testing.T) {
 		t.Errorf("the image has %d bytes, its files alone %d", result.Size, want)
 	}
 }
+
+// Layers of a base image stay as they are, and BuildKit reads them.
+func TestZstdLayers(t *testing.T) {
+	cfg := solverConfig(shared.manager, shared.registry)
+	cfg.Compression = Zstd
+	solver, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := request("ann", "zstd-base", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "COPY file /\n", "file": t.Name()}).withBusybox())
+	if _, err := solver.Solve(t.Context(), base, (&recorder{}).event); err != nil {
+		t.Fatal(err)
+	}
+	over := request("ann", "zstd-over", "1.0", newTree(map[string]string{"Dockerfile": "FROM " + base.Destination + "\nRUN cp /file /copy\n"}))
+	if _, err := freshSolver(t).Solve(t.Context(), over, (&recorder{}).event); err != nil {
+		t.Fatal(err)
+	}
+	image := pushed(t, over)
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, layer := range manifest.Layers {
+		kinds = append(kinds, string(layer.MediaType[strings.LastIndexAny(string(layer.MediaType), "+.")+1:]))
+	}
+	if got := strings.Join(kinds, " "); got != "zstd zstd gzip" {
+		t.Errorf("the layers are %s", got)
+	}
+	if got := files(t, image)["copy"]; !strings.Contains(got, t.Name()) {
+		t.Errorf("the copied file is %s", got)
+	}
+	cfg.Compression = "rar"
+	if _, err := New(cfg); err == nil {
+		t.Error("rar was taken")
+	}
+}

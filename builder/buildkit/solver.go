@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -40,6 +41,7 @@ type Config struct {
 	PlainHTTP       bool              // the registry does not speak TLS
 	Transport       http.RoundTripper // to the registry; nil: one of its own
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
+	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
 }
@@ -65,6 +67,12 @@ func New(cfg Config) (*Solver, error) {
 	}
 	if cfg.LogLimit <= 0 {
 		cfg.LogLimit = defaultLogLimit
+	}
+	if cfg.Compression == "" {
+		cfg.Compression = Gzip
+	}
+	if _, ok := compressions[cfg.Compression]; !ok {
+		return nil, fmt.Errorf("buildkit: Config.Compression %q is neither gzip nor zstd", cfg.Compression)
 	}
 	if cfg.Transport == nil {
 		// Builds at once make several requests each; the default keeps two
