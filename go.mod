@@ -3,6 +3,7 @@ module github.com/fandoghpaas/fandogh
 go 1.26.8
 
 require (
+	github.com/KimMachineGun/automemlimit v1.0.1
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/containerd/containerd/v2 v2.3.6
 	github.com/distribution/distribution/v3 v3.1.2
@@ -33,7 +34,10 @@ require (
 	golang.org/x/time v0.15.0
 )
 
-require github.com/prometheus/client_golang v1.25.0 // indirect
+require (
+	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
+)
 
 require (
 	cyphar.com/go-pathrs v0.2.5 // indirect

@@ -104,7 +104,7 @@ type Registry struct {
 
 // Builder sets the queue and BuildKit.
 type Builder struct {
-	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once
+	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
 	Timeout     Duration `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string   `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
 	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
@@ -170,7 +170,7 @@ func Default() Config {
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{CollectEvery: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour)},
 		Builder: Builder{
-			Parallel: 4, Timeout: Duration(time.Hour), Compression: "gzip",
+			Timeout: Duration(time.Hour), Compression: "gzip",
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 		},
 		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},

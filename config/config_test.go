@@ -113,7 +113,7 @@ func TestEverySettingHasAVariable(t *testing.T) {
 
 func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
-	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", 0, "rar"
+	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", -1, "rar"
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	err := c.Validate()

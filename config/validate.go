@@ -41,10 +41,11 @@ func (c Config) Validate() error {
 		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.parallel": int64(c.Builder.Parallel), "builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
 	} {
 		check(n > 0, path, "must be above 0")
 	}
+	check(c.Builder.Parallel >= 0, "builder.parallel", "must be 0 or above")
 	if subnet := c.Builder.Managed.Subnet; subnet != "" {
 		_, _, err := net.ParseCIDR(subnet)
 		check(err == nil, "builder.managed.subnet", "%q is no CIDR such as 10.88.7.0/24", subnet)

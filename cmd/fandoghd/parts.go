@@ -40,7 +40,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		PublicRegistry: d.addresses.publicHost,
 		LogDir:         d.config.DataPath("logs"),
 		Owner:          owner(),
-		Parallel:       d.config.Builder.Parallel,
+		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
 		Timeout:        d.config.Builder.Timeout.Std(),
 		Tracer:         d.tracer,
 		Logger:         d.log.Named("builder"),

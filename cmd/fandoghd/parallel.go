@@ -1,0 +1,27 @@
+package main
+
+import "github.com/KimMachineGun/automemlimit/memlimit"
+
+// Builds wait for networks, disks and each other most of the time; what they run
+// out of first is memory.
+const (
+	memoryPerBuild = 1 << 30
+	fewestParallel = 2
+	mostParallel   = 32
+)
+
+// usableMemory is the limit set on us, or else the machine's memory.
+var usableMemory = memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)
+
+// parallelBuilds returns how many builds run at once: as configured, or else as
+// many as the memory that we may use, bytes, has room for.
+func parallelBuilds(configured int, memory memlimit.Provider) int {
+	if configured > 0 {
+		return configured
+	}
+	bytes, err := memory()
+	if err != nil {
+		return fewestParallel
+	}
+	return int(min(max(bytes/memoryPerBuild, fewestParallel), mostParallel))
+}
