@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,6 +17,20 @@ const (
 	pulledMB    = 200
 	pulledParts = 4
 )
+
+// pullers copy an image to a directory that is not there yet, by a client that
+// users have.
+var pullers = []struct {
+	name string
+	args func(reference, to string) []string
+}{
+	{"skopeo", func(reference, to string) []string {
+		return []string{"copy", "-q", "--src-tls-verify=false", "docker://" + reference, "dir:" + to}
+	}},
+	{"crane", func(reference, to string) []string {
+		return []string{"pull", "--insecure", "--format=oci", reference, to}
+	}},
+}
 
 // pulls is row 8: the same image from our registry and from the stand-alone one.
 func pulls(ctx context.Context, b *bench) ([]measure, error) {
@@ -31,40 +48,49 @@ func pulls(ctx context.Context, b *bench) ([]measure, error) {
 	}
 	var all []measure
 	for _, mb := range megabytes {
-		m, err := b.pull(ctx, d, p, mb)
+		measures, err := b.pull(ctx, d, p, mb)
 		if err != nil {
+			return all, err
+		}
+		all = append(all, measures...)
+	}
+	return all, nil
+}
+
+func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure, error) {
+	app, err := b.heavyImage(ctx, d, mb)
+	if err != nil {
+		return nil, err
+	}
+	// Layer by layer the same to the peer: what is compared is the registries.
+	args := []string{"copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", user + ":" + d.token}
+	if _, err := command(ctx, "", nil, "skopeo", append(args, "docker://"+d.image(app, "v1"), "docker://"+p.image(app, "v1"))...); err != nil {
+		return nil, err
+	}
+	// A pull of little is soon done, and as soon disturbed.
+	rounds := max(3, min(3*b.rounds, b.rounds*2*pulledMB/mb))
+	if mb > pulledMB {
+		rounds = min(3, rounds)
+	}
+	var all []measure
+	for i, client := range pullers {
+		m := measure{row: 8, what: "pull with " + client.name, size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", atLeast: true}
+		if mb <= pulledMB {
+			m.goal = 1
+		}
+		fetch := func(s side, to *[]float64) func(int) error {
+			return func(int) error {
+				took, err := b.fetch(ctx, s, app, i)
+				*to = append(*to, float64(mb)/took)
+				return err
+			}
+		}
+		if err := inTurn(rounds, fetch(d, &m.ours), fetch(p, &m.peer)); err != nil {
 			return all, err
 		}
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) (measure, error) {
-	m := measure{row: 8, what: "pull with skopeo", size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", atLeast: true}
-	rounds := b.rounds
-	if mb <= pulledMB {
-		m.goal = 1
-	} else {
-		rounds = min(3, rounds)
-	}
-	app, err := b.heavyImage(ctx, d, mb)
-	if err != nil {
-		return m, err
-	}
-	// Layer by layer the same to the peer: what is compared is the registries.
-	args := []string{"copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", user + ":" + d.token}
-	if _, err := command(ctx, "", nil, "skopeo", append(args, "docker://"+d.image(app, "v1"), "docker://"+p.image(app, "v1"))...); err != nil {
-		return m, err
-	}
-	fetch := func(s side, to *[]float64) func(int) error {
-		return func(int) error {
-			took, err := b.fetch(ctx, s, app)
-			*to = append(*to, float64(mb)/took)
-			return err
-		}
-	}
-	return m, inTurn(rounds, fetch(d, &m.ours), fetch(p, &m.peer))
 }
 
 // heavyImage has ours build an image of so many megabytes, and returns its app.
@@ -97,21 +123,44 @@ func (b *bench) heavyImage(ctx context.Context, d *daemon, mb int) (string, erro
 	return w.app, os.RemoveAll(w.dir)
 }
 
-// fetch copies an image to a directory and returns how long it took.
-func (b *bench) fetch(ctx context.Context, s side, app string) (float64, error) {
-	to := b.path("pulled")
-	args := []string{"copy", "-q", "--src-tls-verify=false"}
-	if name, password := s.credentials(); name != "" {
-		args = append(args, "--src-creds", name+":"+password)
+// fetch copies an image to a directory with a client and returns how long it took.
+func (b *bench) fetch(ctx context.Context, s side, app string, client int) (float64, error) {
+	to, home := b.path("pulled"), b.path("credentials")
+	env, err := loggedIn(s, app, home)
+	if err != nil {
+		return 0, err
+	}
+	program := pullers[client].name
+	if program == "crane" {
+		program = b.tool(program)
 	}
 	took, err := seconds(func() error {
-		_, err := command(ctx, "", nil, "skopeo", append(args, "docker://"+s.image(app, "v1"), "dir:"+to)...)
+		_, err := command(ctx, "", env, program, pullers[client].args(s.image(app, "v1"), to)...)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return took, os.RemoveAll(to)
+	return took, errors.Join(os.RemoveAll(to), os.RemoveAll(home))
+}
+
+// loggedIn returns the environment of clients who are logged in to a side's
+// registry; dir is theirs.
+func loggedIn(s side, app, dir string) ([]string, error) {
+	host, _, _ := strings.Cut(s.image(app, "v1"), "/")
+	auths := map[string]any{}
+	if name, password := s.credentials(); name != "" {
+		auths[host] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(name + ":" + password))}
+	}
+	text, err := json.Marshal(map[string]any{"auths": auths})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "config.json")
+	return []string{"DOCKER_CONFIG=" + dir, "REGISTRY_AUTH_FILE=" + file}, os.WriteFile(file, text, 0o600)
 }
 
 // writeNoise makes a file that can't be compressed, the same for the same seed.

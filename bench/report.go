@@ -17,7 +17,7 @@ const intro = `# Measured beside what one would wire up by hand
 ` + "`make bench`" + ` writes this page. Each row runs ours and the peer in turn, in one run on one machine over loopback; figures are medians.
 The peer is OpenSSH's server, a bare repository whose ` + "`post-receive`" + ` hook runs ` + "`git archive | tar x`" + ` into a temporary folder and
 ` + "`buildctl build … --output type=image,push=true`" + `, the same buildkitd, and the distribution project's stand-alone registry.
-The daemon runs on its defaults, but for the lines of row 5 that say 25 in parallel (FANDOGH_BUILDER_PARALLEL=25): the hook knows no bound.
+The daemon runs on its defaults, but for the lines of row 5 that say four at a time (FANDOGH_BUILDER_PARALLEL=4).
 There, both SSH servers take any number of connections from one address. In row 8 both registries have the same blobs.
 Client, daemon and peer share the machine: the largest sizes show where it, and not the daemon alone, comes to its end.
 A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller

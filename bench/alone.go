@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// floors measures what lies beneath a push of a changed file in a large app:
-// BuildKit's own work on a checkout that is there already, without any output,
-// and with the layers only written out, neither compressed nor pushed.
-func (b *bench) floors(ctx context.Context, w *workTree, size string, files, rounds int) ([]measure, error) {
+// alone measures BuildKit's own work for a changed file in a large app, on a
+// checkout that is there already: without any output, and with the layers only
+// written out, neither compressed nor pushed.
+func (b *bench) alone(ctx context.Context, w *workTree, size string, files, rounds int) ([]measure, error) {
 	p, err := b.peer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	solve := measure{row: 2, what: "floor: BuildKit's solve of a checkout, no output", size: size, n: float64(files), unit: "s"}
-	export := measure{row: 2, what: "floor: the same, layers written out as they are", size: size, n: float64(files), unit: "s"}
+	solve := measure{row: 2, what: "buildctl alone on a checkout, no output", size: size, n: float64(files), unit: "s"}
+	export := measure{row: 2, what: "buildctl alone on a checkout, layers written out as they are", size: size, n: float64(files), unit: "s"}
 	for i := range 2 * rounds {
 		if err := w.write(fileName(i), prose(uint64(2_000_000+i), 7870)); err != nil {
 			return nil, err
