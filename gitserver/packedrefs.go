@@ -346,10 +346,36 @@ func (r *repository) packRefs() ([]gitRef, error) {
 	return refs.loose, err
 }
 
-// dropLoose removes a ref's own file, if that still says what packed-refs does.
-// Who holds the ref's lock changes it, so the file stays.
-func (r *repository) dropLoose(f gitRef) error {
-	path := filepath.Join(r.dir, filepath.FromSlash(f.Name))
+// dropLoose removes refs' own files that say what packed-refs says. The caller
+// holds the repository's lock. A ref may have been deleted and made again, as it was,
+// since it was packed: what packed-refs has now is what counts.
+func (r *repository) dropLoose(refs []gitRef) error {
+	unlock, err := r.lockPackedRefs()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	packed, err := openPackedRefs(r.dir)
+	if err != nil {
+		return err
+	}
+	defer discard(packed)
+	for _, f := range refs {
+		there, ok, err := packed.find(f.Name)
+		if err == nil && ok {
+			err = r.dropLooseRef(there)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLooseRef removes a ref's own file, if it says what is packed. Who holds the
+// ref's lock changes it, so the file stays.
+func (r *repository) dropLooseRef(packed gitRef) error {
+	path := filepath.Join(r.dir, filepath.FromSlash(packed.Name))
 	lock, err := os.OpenFile(path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -357,8 +383,8 @@ func (r *repository) dropLoose(f gitRef) error {
 	if err != nil {
 		return err
 	}
-	now, ok, err := r.readLoose(f.Name)
-	if ok && now == f.Hash {
+	now, ok, err := r.readLoose(packed.Name)
+	if ok && now == packed.Hash {
 		err = os.Remove(path)
 	}
 	err = errors.Join(err, lock.Close(), os.Remove(lock.Name()))

@@ -130,6 +130,39 @@ func TestPackingWhileRefsChange(t *testing.T) {
 	f.git("", "fsck", "--full", "--strict")
 }
 
+// TestRefMadeAgainIsNotDropped has a ref deleted and made again, as it was, between
+// the packing and the removal of its file: packed-refs no longer has it.
+func TestRefMadeAgainIsNotDropped(t *testing.T) {
+	f := newRefsFixture(t, maxLooseRefs+10)
+	repo := f.open()
+	place, err := os.Stat(f.dir)
+	packed, packErr := repo.packRefs()
+	if err := errors.Join(err, packErr); err != nil {
+		t.Fatal(err)
+	}
+	const name = "refs/heads/again"
+	commit := plumbing.NewHash(f.commits[0])
+	f.mustUpdate(refChange{name, plumbing.ZeroHash, commit})
+	again, packErr := repo.packRefs()
+	if packErr != nil {
+		t.Fatal(packErr)
+	}
+	f.mustUpdate(refChange{name, commit, plumbing.ZeroHash})
+	f.mustUpdate(refChange{name, plumbing.ZeroHash, commit})
+	for _, refs := range [][]gitRef{packed, again} {
+		if err := f.repos.dropLoose(repo, place, refs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now, ok, err := repo.readRef(name); now != commit || !ok || err != nil {
+		t.Errorf("%s is %s, %v, %v, want %s", name, now, ok, err, commit)
+	}
+	if n := f.looseFiles(); n != 1 {
+		t.Errorf("%d refs have files of their own, want 1", n)
+	}
+	f.check()
+}
+
 // TestGitChangesRefsWhileWePack has stock git as the other writer.
 func TestGitChangesRefsWhileWePack(t *testing.T) {
 	f := newRefsFixture(t, 20)

@@ -93,10 +93,5 @@ func (r *Repositories) dropLoose(repo *repository, place os.FileInfo, refs []git
 	if err := repo.isStill(place); err != nil {
 		return err
 	}
-	for _, f := range refs {
-		if err := repo.dropLoose(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return repo.dropLoose(refs)
 }
