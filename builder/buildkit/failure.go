@@ -33,6 +33,10 @@ var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* coul
 // classify says why a solve failed, for the user and for the retry rule.
 // limited tells that steps have a memory limit.
 func classify(err error, view *progress, limited bool) *builder.SolveError {
+	var decided *builder.SolveError
+	if errors.As(err, &decided) {
+		return decided
+	}
 	var unread *treeError
 	if errors.As(err, &unread) {
 		return infrastructure(err, "the builder failed to read %s of this commit", unread.name)

@@ -3,6 +3,8 @@ package buildkit
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,18 +20,20 @@ import (
 
 // frontend is BuildKit's own Dockerfile frontend. It runs here and not in
 // buildkitd, so that large COPYs of the build context, files, can be split
-// before they are solved.
-func frontend(files fsutil.FS) gateway.BuildFunc {
-	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		if !canSplit(c.BuildOpts()) {
-			return dockerfile.Build(ctx, c)
-		}
-		splitting := &splittingClient{Client: c, files: files}
-		result, err := dockerfile.Build(ctx, splitting)
-		if err != nil {
+// before they are solved. fail ends the solve with an error of ours.
+func frontend(files fsutil.FS, fail context.CancelCauseFunc) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (result *gateway.Result, err error) {
+		defer func() {
+			if fault := recover(); fault != nil { // one Dockerfile's fault must not end the daemon
+				err = fmt.Errorf("panic in the Dockerfile frontend: %v\n%s", fault, debug.Stack())
+				fail(err)
+			}
+		}()
+		f := &frontendClient{Client: c, files: files, fail: fail, splits: canSplit(c.BuildOpts())}
+		if result, err = dockerfile.Build(ctx, f); err != nil {
 			return nil, err
 		}
-		return result, splitting.repeatHistory(result)
+		return result, f.repeatHistory(result)
 	}
 }
 
@@ -40,16 +44,18 @@ func canSplit(o gateway.BuildOpts) bool {
 		o.LLBCaps.Supports(pb.CapMergeOp) == nil && o.LLBCaps.Supports(pb.CapDiffOp) == nil
 }
 
-// splittingClient splits what the frontend asks to solve. It serves one frontend.
-type splittingClient struct {
+// frontendClient stands between the frontend and BuildKit.
+type frontendClient struct {
 	gateway.Client
 	files  fsutil.FS
-	layers []int // of the image, as layersOf says
+	fail   context.CancelCauseFunc
+	splits bool
+	layers []int // of the image, as graph.layers says
 }
 
 // Solve implements gateway.Client.
-func (c *splittingClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
-	if r.Definition != nil {
+func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
+	if r.Definition != nil && c.splits {
 		split, err := c.split(ctx, r.Definition)
 		if err != nil {
 			return nil, err
@@ -59,7 +65,7 @@ func (c *splittingClient) Solve(ctx context.Context, r gateway.SolveRequest) (*g
 	return c.Client.Solve(ctx, r)
 }
 
-func (c *splittingClient) split(ctx context.Context, whole *pb.Definition) (*pb.Definition, error) {
+func (c *frontendClient) split(ctx context.Context, whole *pb.Definition) (*pb.Definition, error) {
 	g, err := newGraph(whole)
 	if err != nil {
 		return nil, err
@@ -87,7 +93,7 @@ func (c *splittingClient) split(ctx context.Context, whole *pb.Definition) (*pb.
 // makesNew tells whether a COPY finds none of dirs where it copies them to. A
 // directory that is there takes its mode and owner from the copied one, but not
 // from a part of it.
-func (c *splittingClient) makesNew(ctx context.Context, g *graph, id string, dirs []string) (bool, error) {
+func (c *frontendClient) makesNew(ctx context.Context, g *graph, id string, dirs []string) (bool, error) {
 	base := g.base(id)
 	if base == nil || len(dirs) == 0 {
 		return true, nil
@@ -113,7 +119,7 @@ func (c *splittingClient) makesNew(ctx context.Context, g *graph, id string, dir
 
 // repeatHistory gives each layer of a split COPY that instruction's entry in the
 // image's history, which must have one for every layer.
-func (c *splittingClient) repeatHistory(r *gateway.Result) error {
+func (c *frontendClient) repeatHistory(r *gateway.Result) error {
 	text, ok := r.Metadata[exptypes.ExporterImageConfigKey]
 	if !ok || len(c.layers) == 0 {
 		return nil

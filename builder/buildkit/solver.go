@@ -107,6 +107,9 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
+	if err := checkDockerfile(r.Tree, src.dockerfile, r.Options); err != nil {
+		return builder.SolveResult{}, err
+	}
 	c, release, err := s.backends.acquire(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -161,7 +164,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	done := make(chan outcome, 1)
 	go func() {
 		options := s.solveOptions(solveCtx, cancel, r, src, out)
-		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"]), statuses)
+		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"], cancel), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
