@@ -73,11 +73,13 @@ func (b *bench) pushes(ctx context.Context, c pushCase) ([]measure, error) {
 	if err != nil {
 		return nil, err
 	}
+	first := "first"
 	if c.dockerfile != "" {
+		first = "first-program"
 		if err := w.copyProgram("busybox"); err != nil {
 			return nil, err
 		}
-		if err := w.commit(ctx, "first-program"); err != nil {
+		if err := w.commit(ctx, first); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +87,7 @@ func (b *bench) pushes(ctx context.Context, c pushCase) ([]measure, error) {
 		if err := s.prepare(ctx, w.app); err != nil {
 			return nil, err
 		}
-		if _, err := w.push(ctx, s, "first"); err != nil {
+		if _, err := w.push(ctx, s, first); err != nil {
 			return nil, err
 		}
 	}
