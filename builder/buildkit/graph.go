@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -256,27 +257,46 @@ func (w *graphWriter) putParts(op *pb.Op, id string, parts [][]string) string {
 	return w.put(merged, whole, id)
 }
 
-// copyOf is a COPY of a part only: one action for each of its files and
-// directories, which are copied into the directory that the whole COPY would have
-// put them into.
+// copyOf is a COPY of a part only, with an action for each directory that some of
+// it is in. BuildKit looks up, and writes down, what it knows of all the files once
+// for each action, so one for each of its names would be too many.
 func copyOf(op *pb.Op, part []string) *pb.Op {
 	only := op.CloneVT()
 	template := only.GetFile().Actions[0]
-	whole := template.GetCopy()
 	var actions []*pb.FileAction
-	for i, name := range part {
-		action, c := template.CloneVT(), whole.CloneVT()
-		c.Src = path.Join("/", whole.Src, name)
-		c.Dest = path.Join(whole.Dest, path.Dir(name)) + "/"
-		c.DirCopyContents, c.FollowSymlink, c.AllowWildcard = false, false, false
-		action.Action = &pb.FileAction_Copy{Copy: c}
+	add := func(change func(*pb.FileActionCopy)) {
+		action := template.CloneVT()
+		c := action.GetCopy()
+		c.FollowSymlink, c.AllowWildcard = false, false
+		change(c)
 		action.Output = int64(pb.SkipOutput)
-		if i > 0 {
-			action.Input = int64(len(op.Inputs) + i - 1)
+		if len(actions) > 0 {
+			action.Input = int64(len(op.Inputs) + len(actions) - 1)
 		}
 		actions = append(actions, action)
+	}
+	inDir := map[string][]string{}
+	for _, name := range part {
+		dir, base := path.Split(name)
+		if isPattern(base) {
+			add(func(c *pb.FileActionCopy) {
+				c.Src, c.Dest, c.DirCopyContents = path.Join("/", c.Src, name), path.Join(c.Dest, dir)+"/", false
+			})
+			continue
+		}
+		inDir[dir] = append(inDir[dir], base)
+	}
+	for _, dir := range slices.Sorted(maps.Keys(inDir)) {
+		add(func(c *pb.FileActionCopy) {
+			c.Src, c.Dest, c.IncludePatterns = path.Join("/", c.Src, dir), path.Join(c.Dest, dir)+"/", inDir[dir]
+		})
 	}
 	actions[len(actions)-1].Output = template.Output
 	only.GetFile().Actions = actions
 	return only
+}
+
+// isPattern tells whether a name may mean another one, or none, as a pattern.
+func isPattern(name string) bool {
+	return strings.ContainsAny(name, `*?[]\!^`) || strings.TrimSpace(name) != name
 }

@@ -33,7 +33,9 @@ func largeTree(dockerfile string) *testTree {
 		tree.add(fmt.Sprintf("app/d%02d/sub/f%04d.txt", i/60, i), fmt.Sprintf("file %d\n", i), 0o644)
 	}
 	tree.add("app/bin/run.sh", "#!/bin/sh\n", 0o755)
-	tree.add("app/a*[b] \\c", "a name that patterns would read otherwise\n", 0o600)
+	for i, name := range []string{"a*[b] \\c", "!not", " blank ", "d[0-9]?/file", "d0", "..dots", "^"} {
+		tree.add("app/"+name, fmt.Sprint("a name that patterns may read otherwise ", i), 0o600)
+	}
 	tree.add("app/link", "d01/sub", fs.ModeSymlink|0o777)
 	return tree
 }
