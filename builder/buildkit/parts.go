@@ -16,8 +16,7 @@ import (
 // that changes them gives the same commit another one. Sizes are bytes.
 const (
 	splitFrom = 16 << 20 // what a COPY must weigh to be split
-	partSize  = 4 << 20  // what a part should weigh
-	unitSize  = 1 << 20  // a directory up to this weight goes to one part as a whole
+	partSize  = 4 << 20  // what a part should weigh; a directory up to that goes to one as a whole
 	fileCost  = 8 << 10  // what making a file costs, however small
 	mostParts = 16
 )
@@ -62,7 +61,7 @@ func divide(ctx context.Context, files fsutil.FS, dir string, most int) (divisio
 			continue
 		}
 		if e.isDir {
-			if e.weight > unitSize {
+			if e.weight > partSize {
 				continue // its entries come by themselves
 			}
 			inside = e.name + "/"
