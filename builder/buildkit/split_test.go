@@ -96,7 +96,7 @@ func TestSplitCopyIsTheSameAsTheWhole(t *testing.T) {
   echo old > /app/top.txt && echo kept > /app/other/kept && ln -s /elsewhere/target /app/link
 `
 	cases := map[string]string{
-		"all":            base + "%s . /work/\nRUN test -f /work/app/d01/sub/f0061.txt && echo seen > /seen\n",
+		"all":            base + "%s . /srv/\nRUN test -f /srv/app/d01/sub/f0061.txt && echo seen > /seen\n",
 		"mixed as it is": base + "RUN mkdir -p /app/d01/sub /app/bin && chmod 700 /app/d01 && chown 5:6 /app/bin && ln -s /elsewhere/target /app/bin/run.sh\n%s app /app\n",
 		"onto":           base + "%s app /app\n",
 		"owned":          base + "RUN mkdir -p /etc && echo joe:x:7:8::/: > /etc/passwd\n%s --chown=joe:9 app/ /app/\n",
