@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
@@ -21,9 +20,9 @@ import (
 //   - io/fs sorts a directory's names and visits a directory before its
 //     children, which is the order that the receiver insists on.
 //   - Everything belongs to root, because git knows no owners.
-//   - A directory carries the commit's time. The receiver touches directories as
-//     it updates them; being equal to the epoch that image timestamps are
-//     clamped to, the value does not depend on what was there before.
+//   - A directory carries catalog.TreeTime. The receiver touches directories as
+//     it updates them; being equal to what layers' times are clamped to, the
+//     value does not depend on what was there before.
 //   - The receiver takes a failed Open for an empty file and waits for ever after
 //     a failed Read, so a file that can't be read ends the whole solve.
 type contextFS struct {
@@ -95,7 +94,7 @@ func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, erro
 	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode()), ModTime: info.ModTime().UnixNano()}
 	switch {
 	case info.IsDir():
-		stat.ModTime = c.tree.CommitTime().Truncate(time.Second).UnixNano()
+		stat.ModTime = catalog.TreeTime.UnixNano()
 	case info.Mode()&fs.ModeSymlink != 0:
 		if stat.Linkname, err = c.tree.ReadLink(name); err != nil {
 			return nil, err

@@ -93,6 +93,24 @@ func TestDigestDoesNotDependOnTheCache(t *testing.T) {
 	}
 }
 
+// A commit may say that it is older than the time that layers have.
+func TestDigestOfAnOldCommitDoesNotDependOnTheCache(t *testing.T) {
+	tree := func(content string) *testTree {
+		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "dir/file": content, "dir/other": t.Name()})
+		tree.commit = time.Date(1975, 1, 1, 0, 0, 0, 0, time.UTC)
+		return tree
+	}
+	solve(t, request("ann", "old", "0.9", tree("first")))
+	warm, _ := solve(t, request("ann", "old", "1.0", tree("second")))
+	cold, err := freshSolver(t).Solve(t.Context(), request("ann", "old", "2.0", tree("second")), (&recorder{}).event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if warm != cold {
+		t.Errorf("one commit is %v with a cache and %v without", warm, cold)
+	}
+}
+
 // freshSolver builds with a BuildKit that has built nothing yet.
 func freshSolver(t *testing.T) *Solver {
 	t.Helper()
