@@ -182,7 +182,7 @@ func (s *packedScanner) next() (f gitRef, ok bool, err error) {
 		if err != nil {
 			return gitRef{}, false, err
 		}
-		if f.Peeled, ok = parseHash(bytes.TrimSpace(line[1:])); !ok {
+		if f.Peeled, ok = objects.ParseHash(bytes.TrimSpace(line[1:])); !ok {
 			return gitRef{}, false, fmt.Errorf("packed-refs has a bad line %q", line)
 		}
 	}
@@ -205,7 +205,7 @@ func (s *packedScanner) line() ([]byte, error) {
 func parsePackedRef(line []byte) (f gitRef, err error) {
 	hash, name, _ := bytes.Cut(line[:len(line)-1], []byte{' '})
 	var ok bool
-	if f.Hash, ok = parseHash(hash); !ok || len(name) == 0 {
+	if f.Hash, ok = objects.ParseHash(hash); !ok || len(name) == 0 {
 		return f, fmt.Errorf("packed-refs has a bad line %q", line)
 	}
 	f.Name = string(name)

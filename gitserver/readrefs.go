@@ -2,7 +2,6 @@ package gitserver
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
 // refSnapshot holds the refs below a prefix as they were at one time.
@@ -154,19 +155,11 @@ func (r *repository) readLoose(name string) (plumbing.Hash, bool, error) {
 	if err != nil {
 		return plumbing.ZeroHash, false, err
 	}
-	h, ok := parseHash(bytes.TrimSpace(data))
+	h, ok := objects.ParseHash(bytes.TrimSpace(data))
 	if !ok {
 		return h, false, fmt.Errorf("%s holds %q, which is no object name", path, data)
 	}
 	return h, true, nil
-}
-
-func parseHash(text []byte) (h plumbing.Hash, ok bool) {
-	if len(text) != hex.EncodedLen(len(h)) {
-		return h, false
-	}
-	_, err := hex.Decode(h[:], text)
-	return h, err == nil
 }
 
 // isDirectory tells whether reading path failed because it is a directory or

@@ -223,7 +223,15 @@ func cutLine(data []byte) (line, rest []byte) {
 
 func hashLine(line []byte, prefix string) (h plumbing.Hash, ok bool) {
 	text, ok := bytes.CutPrefix(line, []byte(prefix))
-	if !ok || len(text) != 40 {
+	if !ok {
+		return h, false
+	}
+	return ParseHash(text)
+}
+
+// ParseHash reads an object's name in hex.
+func ParseHash(text []byte) (h plumbing.Hash, ok bool) {
+	if len(text) != hex.EncodedLen(len(h)) {
 		return h, false
 	}
 	_, err := hex.Decode(h[:], text)
