@@ -63,6 +63,10 @@ type pushCase struct {
 	rounds      int
 }
 
+func (c pushCase) shown() string {
+	return fmt.Sprintf("%d files, %.1f MB", c.files, float64(c.files*c.size)/1e6)
+}
+
 // pushes measures an app's changes and then the same commits under new tags.
 func (b *bench) pushes(ctx context.Context, c pushCase) ([]measure, error) {
 	sides, err := b.sides(ctx)
@@ -91,7 +95,7 @@ func (b *bench) pushes(ctx context.Context, c pushCase) ([]measure, error) {
 			return nil, err
 		}
 	}
-	size := fmt.Sprintf("%d files, %.1f MB", c.files, float64(c.files*c.size)/1e6)
+	size := c.shown()
 	changed := measure{row: c.row, what: c.what, size: size, n: float64(c.files), unit: "s", goal: c.goal}
 	again := measure{row: 3, what: "push, the same commit under a new tag", size: size, n: float64(c.files), unit: "s"}
 	if c.goal > 0 {
@@ -141,7 +145,7 @@ func (b *bench) pushes(ctx context.Context, c pushCase) ([]measure, error) {
 
 // rewritten measures pushes in which every file is another.
 func (b *bench) rewritten(ctx context.Context, w *workTree, sides [2]side, c pushCase) (measure, error) {
-	m := measure{row: c.row, what: "push, every file changed: large app", size: fmt.Sprintf("%d files, %.1f MB", c.files, float64(c.files*c.size)/1e6), n: float64(c.files), unit: "s"}
+	m := measure{row: c.row, what: "push, every file changed: large app", size: c.shown(), n: float64(c.files), unit: "s"}
 	for round := range 3 {
 		for i := range c.files {
 			if err := w.write(fileName(i), prose(uint64(10_000_000*(round+1)+i), c.size)); err != nil {

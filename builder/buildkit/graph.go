@@ -62,11 +62,12 @@ func (g *graph) plan(ctx context.Context, files fsutil.FS) (map[string]division,
 	}
 	plan := map[string]division{}
 	for _, id := range copies {
+		dir := strings.Trim(g.copied(id).Src, "/")
 		tree, err := g.sourceOf(id, files)
 		if err != nil {
 			return nil, err
 		}
-		d, err := divide(ctx, tree, strings.Trim(g.copied(id).Src, "/"), maxParts/len(copies))
+		d, err := divide(ctx, tree, dir, maxParts/len(copies))
 		if err != nil {
 			return nil, err
 		}
