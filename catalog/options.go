@@ -18,6 +18,9 @@ type BuildOptions struct {
 	Platform   string            `json:"platform,omitempty"`
 	Dockerfile string            `json:"dockerfile,omitempty"` // slash path in the tree
 	Context    string            `json:"context,omitempty"`    // slash path in the tree
+	// Timestamps says which time files have in the image's layers: "epoch", by which a file's time
+	// follows from its content, or "commit", the commit's. Empty is "epoch".
+	Timestamps string `json:"timestamps,omitempty"`
 }
 
 // Over returns o with what it leaves open taken from base; build args are
@@ -35,7 +38,7 @@ func (o BuildOptions) Over(base BuildOptions) BuildOptions {
 		from string
 	}{
 		{&merged.Target, base.Target}, {&merged.Platform, base.Platform},
-		{&merged.Dockerfile, base.Dockerfile}, {&merged.Context, base.Context},
+		{&merged.Dockerfile, base.Dockerfile}, {&merged.Context, base.Context}, {&merged.Timestamps, base.Timestamps},
 	} {
 		if *f.to == "" {
 			*f.to = f.from

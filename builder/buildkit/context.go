@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -20,9 +21,7 @@ import (
 //   - io/fs sorts a directory's names and visits a directory before its
 //     children, which is the order that the receiver insists on.
 //   - Everything belongs to root, because git knows no owners.
-//   - A directory carries catalog.TreeTime. The receiver touches directories as
-//     it updates them; being equal to what layers' times are clamped to, the
-//     value does not depend on what was there before.
+//   - Everything has the time of fileTimes.
 //   - The receiver takes a failed Open for an empty file and waits for ever after
 //     a failed Read, so a file that can't be read ends the whole solve.
 type contextFS struct {
@@ -30,6 +29,9 @@ type contextFS struct {
 	fail context.CancelCauseFunc // ends the solve
 	tree catalog.Tree
 	root string // slash path in the tree, "." for all of it
+	// times are those of the files, and now that of what is new; nil where nobody asks.
+	times *fileTimes
+	now   int64
 }
 
 var _ fsutil.FS = (*contextFS)(nil)
@@ -65,9 +67,45 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 		err = visit(start, fs.FileInfoToDirEntry(info), nil)
 	}
 	if errors.Is(err, fs.SkipDir) || errors.Is(err, fs.SkipAll) {
-		return nil
+		err = nil
+	}
+	if err == nil && c.times != nil {
+		if err = c.times.save(); err != nil {
+			c.fail(infrastructure(err, "the builder can't write to its disk"))
+		}
 	}
 	return err
+}
+
+// reader returns the same files for whoever reads no times.
+func (c *contextFS) reader() *contextFS {
+	reader := *c
+	reader.times = nil
+	return &reader
+}
+
+// at returns another directory of the same tree.
+func (c *contextFS) at(root string) *contextFS {
+	other := *c
+	other.root = root
+	return &other
+}
+
+func (c *contextFS) lstat(name string) (fs.FileInfo, error) {
+	return c.tree.Lstat(path.Join(c.root, cleanTarget(name)))
+}
+
+// blob names the content of a file or link.
+func (c *contextFS) blob(name string) (catalog.BlobID, error) {
+	info, err := c.lstat(name)
+	if err != nil {
+		return "", err
+	}
+	blob, ok := info.Sys().(catalog.BlobID)
+	if !ok {
+		return "", fmt.Errorf("%s has no object in the repository", name)
+	}
+	return blob, nil
 }
 
 // Open returns a file's bytes. It never fails, but the reader may.
@@ -91,10 +129,13 @@ func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, erro
 	if err != nil {
 		return nil, err
 	}
-	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode()), ModTime: info.ModTime().UnixNano()}
+	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode())}
+	if c.times != nil {
+		blob, _ := info.Sys().(catalog.BlobID) // a directory has none
+		stat.ModTime = c.times.of(name, blob, c.now)
+	}
 	switch {
 	case info.IsDir():
-		stat.ModTime = catalog.TreeTime.UnixNano()
 	case info.Mode()&fs.ModeSymlink != 0:
 		if stat.Linkname, err = c.tree.ReadLink(name); err != nil {
 			return nil, err

@@ -2,44 +2,39 @@ package buildkit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"syscall"
+	"sync"
 
+	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/tonistiigi/fsutil"
-	"github.com/tonistiigi/fsutil/types"
+	"github.com/opencontainers/go-digest"
 )
 
-// frontend is BuildKit's own Dockerfile frontend. It runs here and not in
-// buildkitd, so that large COPYs of the build context, files, can be split
-// before they are solved. fail ends the solve with an error of ours.
-func frontend(files fsutil.FS, fail context.CancelCauseFunc) gateway.BuildFunc {
-	return func(ctx context.Context, c gateway.Client) (result *gateway.Result, err error) {
-		defer func() {
-			if fault := recover(); fault != nil { // one Dockerfile's fault must not end the daemon
-				err = fmt.Errorf("panic in the Dockerfile frontend: %v\n%s", fault, debug.Stack())
-				fail(err)
-			}
-		}()
-		f := &frontendClient{Client: c, files: files, fail: fail, splits: canSplit(c.BuildOpts())}
-		if result, err = dockerfile.Build(ctx, f); err != nil {
-			return nil, err
+// build is BuildKit's own Dockerfile frontend. It runs here and not in buildkitd, so that
+// layers of the image can be made without BuildKit.
+func (c *frontendClient) build(ctx context.Context, bk gateway.Client) (result *gateway.Result, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // one Dockerfile's fault must not end the daemon
+			err = fmt.Errorf("panic in the Dockerfile frontend: %v\n%s", fault, debug.Stack())
+			c.fail(err)
 		}
-		return result, f.repeatHistory(result)
+	}()
+	c.Client = bk
+	c.mayCut = canCut(bk.BuildOpts())
+	if result, err = dockerfile.Build(ctx, c); err != nil {
+		return nil, err
 	}
+	return result, c.finish(result)
 }
 
-// canSplit tells whether BuildKit knows the operations that splitting needs.
+// canCut tells whether BuildKit knows the operations that cutting needs.
 // Images for several platforms have a configuration each and are left alone.
-func canSplit(o gateway.BuildOpts) bool {
+func canCut(o gateway.BuildOpts) bool {
 	return !strings.Contains(o.Opts["platform"], ",") &&
 		o.LLBCaps.Supports(pb.CapMergeOp) == nil && o.LLBCaps.Supports(pb.CapDiffOp) == nil
 }
@@ -47,110 +42,79 @@ func canSplit(o gateway.BuildOpts) bool {
 // frontendClient stands between the frontend and BuildKit.
 type frontendClient struct {
 	gateway.Client
-	files  fsutil.FS
-	fail   context.CancelCauseFunc
-	splits bool
-	layers []int // of the image, as graph.layers says
+	files  *contextFS
+	fail   context.CancelCauseFunc // ends the solve with an error of ours
+	shelf  *shelf
+	view   *progress
+	mayCut bool
+
+	mu        sync.Mutex
+	inherited int  // the most layers that an image has that the Dockerfile names
+	isSilent  bool // one of them has layers that its history says nothing of
 }
 
 // Solve implements gateway.Client.
 func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
-	if r.Definition != nil && c.splits {
-		split, err := c.split(ctx, r.Definition)
+	c.mu.Lock()
+	mayCut := c.mayCut && !c.isSilent
+	c.mu.Unlock()
+	if r.Definition == nil || !mayCut {
+		return c.Client.Solve(ctx, r)
+	}
+	return c.solveCut(ctx, r)
+}
+
+// ResolveImageConfig implements gateway.Client.
+func (c *frontendClient) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	name, d, text, err := c.Client.ResolveImageConfig(ctx, ref, opt)
+	if err != nil {
+		return name, d, text, err
+	}
+	base, err := parseBase(text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inherited = max(c.inherited, len(base.layers))
+	// Where a history does not tell of all layers, BuildKit completes it at its end, and no
+	// entry says which layer it is of.
+	c.isSilent = c.isSilent || base.told < len(base.layers)
+	return name, d, text, err
+}
+
+// finish tells the shelf what the image is made FROM, and BuildKit which layers it is not
+// to look for.
+func (c *frontendClient) finish(result *gateway.Result) error {
+	bases := map[string]baseImage{}
+	for key, text := range result.Metadata {
+		platform, ok := strings.CutPrefix(key, exptypes.ExporterImageBaseConfigKey)
+		if !ok {
+			continue
+		}
+		base, err := parseBase(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		r.Definition = split
+		bases[strings.TrimPrefix(platform, "/")] = base
 	}
-	return c.Client.Solve(ctx, r)
-}
-
-func (c *frontendClient) split(ctx context.Context, whole *pb.Definition) (*pb.Definition, error) {
-	g, err := newGraph(whole)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := g.plan(ctx, c.files)
-	if err != nil {
-		return nil, err
-	}
-	for id, d := range plan {
-		isNew, err := c.makesNew(ctx, g, id, d.dirs)
-		if err != nil {
-			return nil, err
-		}
-		if !isNew {
-			delete(plan, id)
-		}
-	}
-	if len(plan) == 0 {
-		return whole, nil
-	}
-	c.layers = g.layers(plan)
-	return g.split(plan)
-}
-
-// makesNew tells whether a COPY finds none of dirs where it copies them to. A
-// directory that is there takes its mode and owner from the copied one, but not
-// from a part of it.
-func (c *frontendClient) makesNew(ctx context.Context, g *graph, id string, dirs []string) (bool, error) {
-	base := g.base(id)
-	if base == nil || len(dirs) == 0 {
-		return true, nil
-	}
-	def, err := g.upTo(base)
-	if err != nil {
-		return false, err
-	}
-	result, err := c.Client.Solve(ctx, gateway.SolveRequest{Definition: def, Evaluate: true})
-	if err != nil {
-		return false, err
-	}
-	ref, err := result.SingleRef()
-	if err != nil || ref == nil {
-		return ref == nil, err
-	}
-	there, err := ref.ReadDir(ctx, gateway.ReadDirRequest{Path: g.copied(id).Dest})
-	if err != nil { // else BuildKit will say what is wrong with it
-		return strings.Contains(err.Error(), syscall.ENOENT.Error()), nil
-	}
-	return !slices.ContainsFunc(there, func(entry *types.Stat) bool { return slices.Contains(dirs, entry.Path) }), nil
-}
-
-// repeatHistory gives each layer of a split COPY that instruction's entry in the
-// image's history, which must have one for every layer.
-func (c *frontendClient) repeatHistory(r *gateway.Result) error {
-	text, ok := r.Metadata[exptypes.ExporterImageConfigKey]
-	if !ok || len(c.layers) == 0 {
+	c.shelf.mu.Lock()
+	defer c.shelf.mu.Unlock()
+	c.shelf.bases = bases
+	if len(c.shelf.cuts) == 0 {
 		return nil
 	}
-	var config map[string]json.RawMessage // whatever else it has stays as it is
-	var entries, repeated []ocispec.History
-	if err := json.Unmarshal(text, &config); err != nil {
+	config, err := parseConfig(result.Metadata[exptypes.ExporterImageConfigKey])
+	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(config["history"], &entries); err != nil {
-		return err
-	}
-	layer := 0 // counted from the top, as c.layers
-	for _, entry := range slices.Backward(entries) {
-		times := 1
-		if !entry.EmptyLayer {
-			if layer < len(c.layers) { // else of the base image
-				times = c.layers[layer]
-			}
-			layer++
-		}
-		for range times {
-			repeated = append(repeated, entry)
+	for i := len(c.shelf.cuts) - 1; i >= 0; i-- {
+		cut := &c.shelf.cuts[i]
+		if cut.mark, err = config.markCut(cut.above); err != nil {
+			return err
 		}
 	}
-	slices.Reverse(repeated)
-	var err error
-	if config["history"], err = json.Marshal(repeated); err != nil {
+	if err = config.set("history", config.history); err != nil {
 		return err
 	}
-	text, err = json.Marshal(config)
-	r.AddMeta(exptypes.ExporterImageConfigKey, text)
+	text, err := config.encode()
+	result.AddMeta(exptypes.ExporterImageConfigKey, text)
 	return err
 }

@@ -1,43 +1,35 @@
 package buildkit
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-	"github.com/tonistiigi/fsutil"
 	"google.golang.org/protobuf/proto"
 )
 
 // contextSource is the build context's name among LLB's sources.
 const contextSource = "local://context"
 
-// maxParts bounds the layers that splitting makes of one image's COPYs: the
-// kernel stacks, and registries' clients take, a hundred or so.
-const maxParts = 32
-
 // graph is a build's steps as the frontend made them of a Dockerfile: LLB, a list
 // of operations in which each names those it builds on by their digests.
-//
-// BuildKit runs a COPY of a changed directory as a whole: it copies every file
-// again, archives the layer again, and the layer is new to every client. A split
-// COPY becomes
-//
-//	merge(base, diff(base, copy₁(base)), …, diff(base, copyₙ(base)))
-//
-// where each copy takes another part of the files onto the same base. So only a
-// part that changed is copied, archived, compressed, stored and pulled again.
-// Every part is copied by BuildKit, onto what is there, by the rules of COPY.
 type graph struct {
 	def   *pb.Definition
 	order []string // digests
 	ops   map[string]*pb.Op
 }
+
+// layerOp is a step that makes one layer of the image.
+type layerOp struct {
+	state *pb.Input // the image with this layer
+	below *pb.Input // the image without it; nil for nothing
+	made  *pb.Input // what makes the layer: state, or what COPY --link puts on below
+}
+
+func (l layerOp) isLinked() bool { return l.made != l.state }
 
 func newGraph(def *pb.Definition) (*graph, error) {
 	g := &graph{def: def, ops: map[string]*pb.Op{}}
@@ -52,122 +44,78 @@ func newGraph(def *pb.Definition) (*graph, error) {
 	return g, nil
 }
 
-// plan divides the files of each operation that may be split.
-func (g *graph) plan(ctx context.Context, files fsutil.FS) (map[string]division, error) {
-	var copies []string
-	for _, id := range g.order {
-		if g.copied(id) != nil {
-			copies = append(copies, id)
-		}
+// chain returns the layers that the build puts on the image's base, from the lowest on,
+// and the base, nil for nothing.
+func (g *graph) chain() (layers []layerOp, base *pb.Input) {
+	if len(g.order) == 0 {
+		return nil, nil
 	}
-	plan := map[string]division{}
-	for _, id := range copies {
-		dir := strings.Trim(g.copied(id).Src, "/")
-		tree, err := g.sourceOf(id, files)
-		if err != nil {
-			return nil, err
-		}
-		d, err := divide(ctx, tree, dir, maxParts/len(copies))
-		if err != nil {
-			return nil, err
-		}
-		if len(d.parts) > 1 {
-			plan[id] = d
-		}
-	}
-	return plan, nil
-}
-
-// copied returns what an operation does when it is a plain COPY of one directory
-// of the build context; else nil. A COPY that sets modes sets those of the
-// directories that it makes on its way too, which parts of it would not.
-func (g *graph) copied(id string) *pb.FileActionCopy {
-	op := g.ops[id]
-	file := op.GetFile()
-	if file == nil || len(file.Actions) != 1 {
-		return nil
-	}
-	from := file.Actions[0].SecondaryInput
-	c := file.Actions[0].GetCopy()
-	if c == nil || from < 0 || int(from) >= len(op.Inputs) {
-		return nil
-	}
-	source := g.ops[op.Inputs[from].Digest].GetSource()
-	if source.GetIdentifier() != contextSource || !c.DirCopyContents || c.AttemptUnpackDockerCompatibility ||
-		c.AlwaysReplaceExistingDestPaths || c.Mode != -1 || c.ModeStr != "" || strings.ContainsAny(c.Src, `*?[\`) ||
-		len(c.IncludePatterns)+len(c.ExcludePatterns)+len(c.RequiredPaths) > 0 {
-		return nil
-	}
-	return c
-}
-
-// sourceOf returns the files that BuildKit reads for a COPY of the context:
-// without what .dockerignore names.
-func (g *graph) sourceOf(id string, files fsutil.FS) (fsutil.FS, error) {
-	op := g.ops[id]
-	attrs := g.ops[op.Inputs[op.GetFile().Actions[0].SecondaryInput].Digest].GetSource().Attrs
-	filter := &fsutil.FilterOpt{}
-	for name, list := range map[string]*[]string{
-		pb.AttrIncludePatterns: &filter.IncludePatterns,
-		pb.AttrExcludePatterns: &filter.ExcludePatterns,
-		pb.AttrFollowPaths:     &filter.FollowPaths,
-	} {
-		if text, ok := attrs[name]; ok {
-			if err := json.Unmarshal([]byte(text), list); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return fsutil.NewFilterFS(files, filter)
-}
-
-// layers returns, from the top of the image down to its base image, how many
-// layers each one becomes.
-func (g *graph) layers(plan map[string]division) []int {
-	var layers []int
-	count := func(id string) { layers = append(layers, max(1, len(plan[id].parts))) }
-	for in := g.ops[g.order[len(g.order)-1]].Inputs[0]; in != nil; {
+	in := g.ops[g.order[len(g.order)-1]].Inputs[0]
+	for in != nil {
 		op := g.ops[in.Digest]
+		layer := layerOp{state: in, made: in}
 		switch kind := op.Op.(type) {
 		case *pb.Op_File:
-			count(in.Digest)
-			in = inputAt(op, kind.File.Actions[0].Input)
+			layer.below = inputAt(op, kind.File.Actions[0].Input)
 		case *pb.Op_Exec:
-			count(in.Digest)
 			root := slices.IndexFunc(kind.Exec.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount })
-			in = inputAt(op, kind.Exec.Mounts[root].Input)
-		case *pb.Op_Merge: // COPY --link: base and copy
-			for _, linked := range slices.Backward(op.Inputs[1:]) {
-				count(linked.Digest)
+			layer.below = inputAt(op, kind.Exec.Mounts[root].Input)
+		case *pb.Op_Merge:
+			if len(op.Inputs) != 2 {
+				return layers, in
 			}
-			in = op.Inputs[0]
+			layer.below, layer.made = op.Inputs[0], op.Inputs[1]
 		default:
-			in = nil
+			return layers, in
+		}
+		layers = slices.Insert(layers, 0, layer)
+		in = layer.below
+	}
+	return layers, nil
+}
+
+// copies returns what an operation does when all of it is a plain copy from the build
+// context to the image; else nil.
+func (g *graph) copies(in *pb.Input) []*pb.FileActionCopy {
+	op := g.ops[in.Digest]
+	var copies []*pb.FileActionCopy
+	for i, action := range op.GetFile().GetActions() {
+		c := action.GetCopy()
+		source := inputAt(op, action.SecondaryInput)
+		isNext := i == 0 || action.Input == int64(len(op.Inputs)+i-1)
+		if c == nil || source == nil || !isNext || !isPlain(c, action.Input) || g.ops[source.Digest].GetSource().GetIdentifier() != contextSource {
+			return nil
+		}
+		copies = append(copies, c)
+	}
+	return copies
+}
+
+// isPlain tells whether a copy has nothing that is not also done by copyPlan. at is
+// the action's input, where the names of its owners are looked up.
+func isPlain(c *pb.FileActionCopy, at int64) bool {
+	for _, owner := range []*pb.UserOpt{c.GetOwner().GetUser(), c.GetOwner().GetGroup()} {
+		if name := owner.GetByName(); name != nil && name.Input != at {
+			return false
 		}
 	}
-	return layers
+	return c.DirCopyContents && c.FollowSymlink && c.CreateDestPath && !c.AttemptUnpackDockerCompatibility && !c.AlwaysReplaceExistingDestPaths &&
+		c.ModeStr == "" && c.Mode <= 0o777 && c.Timestamp == -1 && !strings.ContainsAny(c.Src, `*?[\`) &&
+		len(c.IncludePatterns)+len(c.ExcludePatterns)+len(c.RequiredPaths) == 0
 }
 
-// base returns what a file operation builds on, nil for nothing.
-func (g *graph) base(id string) *pb.Input {
-	return inputAt(g.ops[id], g.ops[id].GetFile().Actions[0].Input)
+// contextOf returns the operation that an operation's copies read from.
+func (g *graph) contextOf(in *pb.Input) *pb.Op {
+	op := g.ops[in.Digest]
+	return g.ops[inputAt(op, op.GetFile().Actions[0].SecondaryInput).Digest]
 }
 
-// upTo returns the definition whose result is in.
+// upTo returns the definition whose result is in, nothing for nil.
 func (g *graph) upTo(in *pb.Input) (*pb.Definition, error) {
-	needed := map[string]bool{in.Digest: true}
-	for _, id := range slices.Backward(g.order) {
-		for _, from := range g.ops[id].Inputs {
-			needed[from.Digest] = needed[from.Digest] || needed[id]
-		}
+	w := newGraphWriter(g)
+	if in != nil {
+		w.end(w.copy(in))
 	}
-	w := newGraphWriter(g.def)
-	for _, id := range g.order {
-		if needed[id] {
-			w.put(g.ops[id], g.def.Metadata[id], id)
-		}
-	}
-	w.put(&pb.Op{Inputs: []*pb.Input{in}}, nil, "")
 	return w.to, w.err
 }
 
@@ -178,34 +126,32 @@ func inputAt(op *pb.Op, i int64) *pb.Input {
 	return op.Inputs[i]
 }
 
-// split returns the definition with the planned operations split.
-func (g *graph) split(plan map[string]division) (*pb.Definition, error) {
-	w := newGraphWriter(g.def)
-	renamed := map[string]string{}
-	for _, id := range g.order {
-		op := g.ops[id].CloneVT()
-		for _, in := range op.Inputs {
-			in.Digest = renamed[in.Digest]
-		}
-		if d, ok := plan[id]; ok {
-			renamed[id] = w.putParts(op, id, d.parts)
-		} else {
-			renamed[id] = w.put(op, g.def.Metadata[id], id)
-		}
-	}
-	return w.to, w.err
-}
-
-// graphWriter makes a definition; it keeps its first error.
+// graphWriter makes a definition of another's operations; it keeps its first error.
 type graphWriter struct {
-	from, to *pb.Definition
-	err      error
+	from    *graph
+	to      *pb.Definition
+	renamed map[string]string
+	err     error
 }
 
-func newGraphWriter(from *pb.Definition) *graphWriter {
-	return &graphWriter{from: from, to: &pb.Definition{Metadata: map[string]*pb.OpMetadata{}, Source: &pb.Source{
-		Infos: from.GetSource().GetInfos(), Locations: map[string]*pb.Locations{},
+func newGraphWriter(from *graph) *graphWriter {
+	return &graphWriter{from: from, renamed: map[string]string{}, to: &pb.Definition{Metadata: map[string]*pb.OpMetadata{}, Source: &pb.Source{
+		Infos: from.def.GetSource().GetInfos(), Locations: map[string]*pb.Locations{},
 	}}}
+}
+
+// copy adds the operation that an input names, after all that it needs.
+func (w *graphWriter) copy(in *pb.Input) *pb.Input {
+	id, ok := w.renamed[in.Digest]
+	if !ok {
+		op := w.from.ops[in.Digest].CloneVT()
+		for i, from := range op.Inputs {
+			op.Inputs[i] = w.copy(from)
+		}
+		id = w.put(op, w.from.def.Metadata[in.Digest], in.Digest)
+		w.renamed[in.Digest] = id
+	}
+	return &pb.Input{Digest: id, Index: in.Index}
 }
 
 // put adds an operation that stands in the Dockerfile where the one named did,
@@ -216,88 +162,159 @@ func (w *graphWriter) put(op *pb.Op, metadata *pb.OpMetadata, like string) strin
 		w.err = err
 	}
 	id := digest.FromBytes(raw).String()
-	w.to.Def = append(w.to.Def, raw)
-	if metadata != nil {
-		w.to.Metadata[id] = metadata
+	if _, ok := w.to.Metadata[id]; ok {
+		return id
 	}
-	if place, ok := w.from.GetSource().GetLocations()[like]; ok {
+	w.to.Def = append(w.to.Def, raw)
+	if metadata == nil {
+		metadata = &pb.OpMetadata{}
+	}
+	w.to.Metadata[id] = metadata
+	if place, ok := w.from.def.GetSource().GetLocations()[like]; ok {
 		w.to.Source.Locations[id] = place
 	}
 	return id
 }
 
-// putParts adds what a COPY becomes. All of it is one step for whoever watches:
-// the merge stands for the whole, as in COPY --link.
-func (w *graphWriter) putParts(op *pb.Op, id string, parts [][]string) string {
-	whole := w.from.Metadata[id].CloneVT()
-	whole.ProgressGroup = &pb.ProgressGroup{Id: id, Name: whole.Description["llb.customname"]}
-	piece := whole.CloneVT()
-	piece.ProgressGroup.Weak = true
-
-	merge := &pb.MergeOp{}
-	merged := &pb.Op{Op: &pb.Op_Merge{Merge: merge}, Constraints: op.Constraints}
-	add := func(in *pb.Input) {
-		merge.Inputs = append(merge.Inputs, &pb.MergeInput{Input: int64(len(merged.Inputs))})
-		merged.Inputs = append(merged.Inputs, in)
-	}
-	base := inputAt(op, op.GetFile().Actions[0].Input)
-	if base != nil {
-		add(base)
-	}
-	for _, part := range parts {
-		layer := &pb.Input{Digest: w.put(copyOf(op, part), piece, id)}
-		if base != nil {
-			layer = &pb.Input{Digest: w.put(&pb.Op{
-				Inputs:      []*pb.Input{base, layer},
-				Op:          &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 0}, Upper: &pb.UpperDiffInput{Input: 1}}},
-				Constraints: op.Constraints,
-			}, piece, id)}
-		}
-		add(layer)
-	}
-	return w.put(merged, whole, id)
+// end names the definition's result.
+func (w *graphWriter) end(in *pb.Input) {
+	w.put(&pb.Op{Inputs: []*pb.Input{in}}, nil, "")
 }
 
-// copyOf is a COPY of a part only, with an action for each directory that some of
-// it is in. BuildKit looks up, and writes down, what it knows of all the files once
-// for each action, so one for each of its names would be too many.
-func copyOf(op *pb.Op, part []string) *pb.Op {
-	only := op.CloneVT()
-	template := only.GetFile().Actions[0]
-	var actions []*pb.FileAction
-	add := func(change func(*pb.FileActionCopy)) {
-		action := template.CloneVT()
-		c := action.GetCopy()
-		c.FollowSymlink, c.AllowWildcard = false, false
-		change(c)
-		action.Output = int64(pb.SkipOutput)
-		if len(actions) > 0 {
-			action.Input = int64(len(op.Inputs) + len(actions) - 1)
-		}
-		actions = append(actions, action)
+// without returns the definition of an image that lacks the layers that are cut:
+//
+//	merge(state below the first, diff(below, state), …)
+//
+// with a diff for each layer that is left above. Neither merge nor diff is ever
+// carried out: BuildKit exports the layers that they name. What is cut is still made
+// where something that is left builds on it.
+func (g *graph) without(layers []layerOp, isCut func(int) bool) (*pb.Definition, error) {
+	w := newGraphWriter(g)
+	first, last := 0, len(layers)
+	for !isCut(first) {
+		first++
 	}
-	inDir := map[string][]string{}
-	for _, name := range part {
-		dir, base := path.Split(name)
-		if isPattern(base) {
-			add(func(c *pb.FileActionCopy) {
-				c.Src, c.Dest, c.DirCopyContents = path.Join("/", c.Src, name), path.Join(c.Dest, dir)+"/", false
-			})
+	for last > first && isCut(last-1) {
+		last--
+	}
+	if last <= first { // nothing is left above
+		return g.upTo(layers[first].below)
+	}
+	var parts []*pb.Input
+	if below := layers[first].below; below != nil {
+		parts = append(parts, w.copy(below))
+	}
+	for i := first; i < last; i++ {
+		if !isCut(i) {
+			parts = append(parts, w.layer(layers[i]))
+		}
+	}
+	if len(parts) == 1 {
+		w.end(parts[0])
+		return w.to, w.err
+	}
+	merge := &pb.MergeOp{}
+	for i := range parts {
+		merge.Inputs = append(merge.Inputs, &pb.MergeInput{Input: int64(i)})
+	}
+	top := layers[last-1]
+	w.end(&pb.Input{Digest: w.put(&pb.Op{Inputs: parts, Op: &pb.Op_Merge{Merge: merge}, Constraints: g.ops[top.state.Digest].Constraints}, w.behind(top), top.state.Digest)})
+	return w.to, w.err
+}
+
+// layer adds what is a layer's own.
+func (w *graphWriter) layer(l layerOp) *pb.Input {
+	if l.isLinked() {
+		return w.copy(l.made)
+	}
+	state := w.copy(l.state)
+	if l.below == nil {
+		return state
+	}
+	w.to.Metadata[state.Digest] = w.grouped(l, false)
+	return &pb.Input{Digest: w.put(&pb.Op{
+		Inputs:      []*pb.Input{w.copy(l.below), state},
+		Op:          &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 0}, Upper: &pb.UpperDiffInput{Input: 1}}},
+		Constraints: w.from.ops[l.state.Digest].Constraints,
+	}, w.behind(l), l.state.Digest)}
+}
+
+// behind describes an operation that nobody is told of: it hides in a layer's step.
+func (w *graphWriter) behind(l layerOp) *pb.OpMetadata {
+	hidden := w.grouped(l, true)
+	hidden.IgnoreCache = false
+	return hidden
+}
+
+func (w *graphWriter) grouped(l layerOp, weak bool) *pb.OpMetadata {
+	metadata := &pb.OpMetadata{}
+	if own := w.from.def.Metadata[l.state.Digest]; own != nil {
+		metadata = own.CloneVT()
+	}
+	if metadata.ProgressGroup == nil {
+		metadata.ProgressGroup = &pb.ProgressGroup{Id: l.state.Digest, Name: metadata.Description["llb.customname"]}
+	}
+	metadata.ProgressGroup.Weak = weak
+	return metadata
+}
+
+// stepName is what the frontend calls an operation.
+func (g *graph) stepName(in *pb.Input) string {
+	return g.def.Metadata[in.Digest].GetDescription()["llb.customname"]
+}
+
+// narrow returns the definition with the build context cut down to what is copied from
+// it: BuildKit takes in all that is asked for, whether anything reads it or not.
+func (g *graph) narrow() (*pb.Definition, error) {
+	changed := false
+	for id, op := range g.ops {
+		source := op.GetSource()
+		if source.GetIdentifier() != contextSource {
 			continue
 		}
-		inDir[dir] = append(inDir[dir], base)
+		paths, ok := g.copiedFrom(id)
+		if !ok {
+			continue
+		}
+		text, err := json.Marshal(paths)
+		if err != nil {
+			return nil, err
+		}
+		if source.Attrs == nil {
+			source.Attrs = map[string]string{}
+		}
+		source.Attrs[pb.AttrFollowPaths] = string(text)
+		changed = true
 	}
-	for _, dir := range slices.Sorted(maps.Keys(inDir)) {
-		add(func(c *pb.FileActionCopy) {
-			c.Src, c.Dest, c.IncludePatterns = path.Join("/", c.Src, dir), path.Join(c.Dest, dir)+"/", inDir[dir]
-		})
+	if !changed {
+		return g.def, nil
 	}
-	actions[len(actions)-1].Output = template.Output
-	only.GetFile().Actions = actions
-	return only
+	return g.upTo(g.ops[g.order[len(g.order)-1]].Inputs[0])
 }
 
-// isPattern tells whether a name may mean another one, or none, as a pattern.
-func isPattern(name string) bool {
-	return strings.ContainsAny(name, `*?[]\!^`) || strings.TrimSpace(name) != name
+// copiedFrom returns the paths that are copied from a source, sorted; not ok where
+// more of it may be read.
+func (g *graph) copiedFrom(id string) (paths []string, ok bool) {
+	found := map[string]bool{}
+	for _, op := range g.ops {
+		for i, in := range op.Inputs {
+			if in.Digest != id {
+				continue
+			}
+			if op.GetFile() == nil {
+				return nil, false
+			}
+			for _, action := range op.GetFile().Actions {
+				if action.SecondaryInput != int64(i) {
+					continue
+				}
+				c := action.GetCopy()
+				if c == nil || len(c.IncludePatterns)+len(c.RequiredPaths) > 0 {
+					return nil, false
+				}
+				found[strings.Trim(c.Src, "/")] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), len(found) > 0 && !found[""]
 }

@@ -5,9 +5,9 @@ package buildkit
 import (
 	"bytes"
 	"context"
+	"crypto/sha1" //nolint:gosec // git's
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"io/fs"
 	"net/http"
@@ -201,8 +201,8 @@ func (r *testRegistry) get(t *testing.T, namespace, path string) []byte {
 	return body
 }
 
-// testTree is a commit in memory. It keeps the contract of catalog.Tree: files'
-// times are constant seconds and nanoseconds from the content, directories are 0755.
+// testTree is a commit in memory. It keeps the contract of catalog.Tree: files say what
+// they hold, directories are 0755.
 type testTree struct {
 	fstest.MapFS
 	opens  map[string]error // what Open of a name fails with
@@ -220,16 +220,15 @@ func newTree(files map[string]string) *testTree {
 }
 
 func (t *testTree) add(name, content string, mode fs.FileMode) *testTree {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(content))
-	t.MapFS[name] = &fstest.MapFile{
-		Data: []byte(content), Mode: mode,
-		ModTime: catalog.TreeTime.Add(time.Duration(h.Sum32() % 1e9)),
-	}
+	t.MapFS[name] = &fstest.MapFile{Data: []byte(content), Mode: mode, Sys: blobOf(content)}
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		t.MapFS[dir] = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
 	}
 	return t
+}
+
+func blobOf(content string) catalog.BlobID {
+	return catalog.BlobID(fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content)))) //nolint:gosec // git's
 }
 
 // withBusybox adds the one program that images in these tests are made of.

@@ -1,7 +1,6 @@
 package buildkit
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"crypto/sha256"
@@ -9,13 +8,10 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/stream"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // storedLayer is a layer as the registry has it.
@@ -96,16 +92,16 @@ func isCompressed(layer *bufio.Reader) bool {
 	return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) || bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd})
 }
 
-// finishLayer writes the archive from in, dated and compressed, to out, and
-// returns the hash of the dated archive.
-func (c compression) finishLayer(out io.Writer, in io.Reader) (v1.Hash, error) {
+// finishLayer writes the archive that write makes, compressed, to out, and returns the
+// hash of the archive.
+func (c compression) finishLayer(out io.Writer, write func(io.Writer) error) (v1.Hash, error) {
 	compressor, err := c.open(out)
 	if err != nil {
 		return v1.Hash{}, err
 	}
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(io.MultiWriter(sum, compressor), 256<<10)
-	err = dateArchive(buffered, in)
+	err = write(buffered)
 	if err == nil {
 		err = buffered.Flush()
 	}
@@ -113,35 +109,4 @@ func (c compression) finishLayer(out io.Writer, in io.Reader) (v1.Hash, error) {
 		return v1.Hash{}, err
 	}
 	return hashOf(sum), nil
-}
-
-// dateArchive copies a layer's archive and makes no time in it later than
-// catalog.TreeTime.
-func dateArchive(out io.Writer, in io.Reader) error {
-	from, to := tar.NewReader(in), tar.NewWriter(out)
-	for {
-		header, err := from.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		for _, t := range []*time.Time{&header.ModTime, &header.AccessTime, &header.ChangeTime} {
-			if t.After(catalog.TreeTime) {
-				*t = catalog.TreeTime
-			}
-		}
-		if err := to.WriteHeader(header); err != nil {
-			return err
-		}
-		if _, err := io.Copy(to, from); err != nil {
-			return err
-		}
-	}
-	if err := to.Close(); err != nil {
-		return err
-	}
-	_, err := io.Copy(io.Discard, in) // what may follow an archive's end
-	return err
 }

@@ -22,12 +22,12 @@ import (
 )
 
 // archive makes a layer's archive of files that carry a time.
-func archive(t *testing.T, at time.Time, files map[string]string) []byte {
+func archive(t *testing.T, at func(content string) time.Time, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(files[name])), Mode: 0o755, ModTime: at,
+		header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(files[name])), Mode: 0o755, ModTime: at(files[name]),
 			PAXRecords: map[string]string{"SCHILY.xattr.user.note": "kept"}, Format: tar.FormatPAX}
 		if err := w.WriteHeader(header); err != nil {
 			t.Fatal(err)
@@ -40,6 +40,18 @@ func archive(t *testing.T, at time.Time, files map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func always(at time.Time) func(string) time.Time { return func(string) time.Time { return at } }
+
+func byContent(content string) time.Time {
+	at, _ := layerTimes{}.of(blobOf(content)) // the name is one
+	return at
+}
+
+// dated writes an archive as a new layer has it.
+func dated(in io.Reader) func(io.Writer) error {
+	return func(out io.Writer) error { return layerTimes{}.dateArchive(out, in) }
 }
 
 func noise(size int) string {
@@ -65,11 +77,11 @@ func testFinishedLayers(t *testing.T, with compression, reader func(io.Reader) (
 	make := func(at time.Time, cores int, chunks bool) ([]byte, string) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 		var out bytes.Buffer
-		var in io.Reader = bytes.NewReader(archive(t, at, files))
+		var in io.Reader = bytes.NewReader(archive(t, always(at), files))
 		if chunks {
 			in = iotest.HalfReader(in)
 		}
-		diffID, err := with.finishLayer(&out, in)
+		diffID, err := with.finishLayer(&out, dated(in))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,28 +105,28 @@ func testFinishedLayers(t *testing.T, with compression, reader func(io.Reader) (
 	if got := hashOf(sum).Hex; got != diffID {
 		t.Errorf("the layer unpacks to %s, its diffID is %s", got, diffID)
 	}
-	want := archive(t, catalog.TreeTime, files)
+	want := archive(t, byContent, files)
 	if !bytes.Equal(plain, want) {
-		t.Error("the layer is not the archive with the early time")
+		t.Error("the layer is not the archive with the contents' times")
 	}
 }
 
 func TestEarlyTimesAndBrokenArchives(t *testing.T) {
 	var out bytes.Buffer
 	early := catalog.TreeTime.Add(-time.Hour)
-	if err := dateArchive(&out, bytes.NewReader(archive(t, early, map[string]string{"old": "1"}))); err != nil {
+	if err := (layerTimes{}).dateArchive(&out, bytes.NewReader(archive(t, always(early), map[string]string{"old": "1"}))); err != nil {
 		t.Fatal(err)
 	}
 	header, err := tar.NewReader(&out).Next()
 	if err != nil || !header.ModTime.Equal(early) || header.PAXRecords["SCHILY.xattr.user.note"] != "kept" {
 		t.Errorf("got %+v, %v", header, err)
 	}
-	whole := archive(t, early, map[string]string{"old": strings.Repeat("1", 5000)})
-	if _, err := compressions[Gzip].finishLayer(io.Discard, bytes.NewReader(whole[:3000])); !errors.Is(err, io.ErrUnexpectedEOF) {
+	whole := archive(t, always(early), map[string]string{"old": strings.Repeat("1", 5000)})
+	if _, err := compressions[Gzip].finishLayer(io.Discard, dated(bytes.NewReader(whole[:3000]))); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a cut archive gives %v", err)
 	}
 	broken := errors.New("broken pipe")
-	if _, err := compressions[Gzip].finishLayer(failingWriter{broken}, bytes.NewReader(whole)); !errors.Is(err, broken) {
+	if _, err := compressions[Gzip].finishLayer(failingWriter{broken}, dated(bytes.NewReader(whole))); !errors.Is(err, broken) {
 		t.Errorf("a failing registry gives %v", err)
 	}
 }

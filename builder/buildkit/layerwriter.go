@@ -51,7 +51,7 @@ func newLayerWriter(s *shelf, o content.WriterOpts) *layerWriter {
 	go func() {
 		defer close(w.done)
 		defer func() { <-s.slots }()
-		if w.stored, w.err = s.store(out); w.err != nil && !errors.Is(w.err, errAbandoned) {
+		if w.stored, w.err = s.store(o.Desc.Digest, out); w.err != nil && !errors.Is(w.err, errAbandoned) {
 			s.fail(w.err)
 		}
 		// Whoever still writes must not wait for a reader.
@@ -60,20 +60,25 @@ func newLayerWriter(s *shelf, o content.WriterOpts) *layerWriter {
 	return w
 }
 
-// store uploads a layer. One that is compressed already came with a base image,
-// which is kept as it is.
-func (s *shelf) store(in io.Reader) (storedLayer, error) {
+// store uploads a layer that BuildKit has. A base image's is kept as it is; another that is
+// compressed already came from one, too.
+func (s *shelf) store(d digest.Digest, in io.Reader) (storedLayer, error) {
 	layer := bufio.NewReaderSize(in, 64<<10)
-	if isCompressed(layer) {
+	if s.isBase(d) || isCompressed(layer) {
 		return s.upload(newOutgoing(layer))
 	}
+	return s.storeNew(func(out io.Writer) error { return s.times.dateArchive(out, layer) })
+}
+
+// storeNew uploads the layer whose archive write makes.
+func (s *shelf) storeNew(write func(io.Writer) error) (storedLayer, error) {
 	compressed, to := io.Pipe()
 	defer compressed.Close() //nolint:errcheck // a pipe's end closes without a fault
 	var finished storedLayer
 	made := make(chan error, 1)
 	go func() {
 		var err error
-		finished.diffID, err = s.compression.finishLayer(to, layer)
+		finished.diffID, err = s.compression.finishLayer(to, write)
 		_ = to.CloseWithError(err)
 		made <- err
 	}()
@@ -116,10 +121,7 @@ func (w *layerWriter) Commit(_ context.Context, size int64, expected digest.Dige
 		return w.err
 	}
 	w.status.Expected = expected
-	w.stored.repository = w.shelf.tag.RepositoryStr()
-	w.shelf.known.put(expected, w.stored)
-	// By this name it comes back in images that are made FROM this one.
-	w.shelf.known.put(digest.Digest(w.stored.digest.String()), storedLayer{digest: w.stored.digest, size: w.stored.size, repository: w.stored.repository})
+	w.shelf.remember(w.shelf.nameOf(expected), w.stored)
 	w.shelf.putLayer(expected, w.stored)
 	return nil
 }

@@ -1,65 +1,82 @@
-//go:build linux
-
 package buildkit
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// divided returns what becomes of a tree's files, and checks that each is in
-// just one part.
-func divided(t *testing.T, tree *testTree, most int) division {
+// entriesOf returns directories and files of the given sizes, as a plan has them.
+func entriesOf(files map[string]int64) []entry {
+	plan := &copyPlan{root: newRootfs(nil), places: map[string]int{}}
+	plan.set(entry{name: "/app", mode: fs.ModeDir | 0o755, isParent: true})
+	for name, size := range files {
+		for dir := path.Dir(name); dir != "/app"; dir = path.Dir(dir) {
+			plan.set(entry{name: dir, mode: fs.ModeDir | 0o755})
+		}
+		plan.set(entry{name: name, mode: 0o644, size: size})
+	}
+	return plan.sorted()
+}
+
+func manyFiles(count int, format string) map[string]int64 {
+	files := map[string]int64{}
+	for i := range count {
+		files["/app/"+fmt.Sprintf(format, i, i/50)] = 1000
+	}
+	return files
+}
+
+// divided divides entries and checks that each is in just one part, behind the directories
+// that it is in.
+func divided(t *testing.T, entries []entry, most int) [][]entry {
 	t.Helper()
-	d, err := divide(t.Context(), &contextFS{ctx: t.Context(), tree: tree, root: "."}, "", most)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(d.parts) == 0 {
-		return d
-	}
-	for name, file := range tree.MapFS {
-		holders := 0
-		for _, part := range d.parts {
-			for _, entry := range part {
-				if name == entry || strings.HasPrefix(name, entry+"/") {
-					holders++
-				}
+	parts := divide(entries, most)
+	holders := map[string]int{}
+	for _, part := range parts {
+		has := map[string]bool{"/": true}
+		for _, e := range part {
+			if !has[path.Dir(e.name)] {
+				t.Errorf("%s comes without its directory", e.name)
 			}
-		}
-		if holders != 1 && !file.Mode.IsDir() || holders > 1 {
-			t.Errorf("%s is in %d parts", name, holders)
+			if has[e.name] {
+				t.Errorf("%s is in a part twice", e.name)
+			}
+			has[e.name] = true
+			holders[e.name]++
 		}
 	}
-	return d
+	for _, e := range entries {
+		if n := holders[e.name]; n == 0 || n > 1 && !e.mode.IsDir() {
+			t.Errorf("%s is in %d parts", e.name, n)
+		}
+	}
+	return parts
 }
 
 func TestDivide(t *testing.T) {
-	file := strings.Repeat("x", 1000)
 	tests := []struct {
 		name  string
 		most  int
 		files int
 		path  string // of file i
-		want  int    // parts, 0 for none
+		want  int    // parts
 	}{
-		{"small", 16, 1500, "d%[2]d/f%[1]d", 0},
+		{"small", 16, 1500, "d%[2]d/f%[1]d", 1},
 		{"folders", 16, 9000, "d%[2]d/f%[1]d", 16},
 		{"fewer", 16, 2200, "d%[2]d/f%[1]d", 4},
 		{"flat", 16, 9000, "f%[1]d", 16},
+		{"wide", 16, 60000, "wide/f%[1]d", 16},
 		{"deep", 16, 9000, "a/b/c/d%[2]d/e/f%[1]d", 16},
 		{"bounded", 5, 9000, "d%[2]d/f%[1]d", 4},
-		{"many copies", 0, 9000, "d%[2]d/f%[1]d", 1},
+		{"no room", 1, 9000, "d%[2]d/f%[1]d", 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			tree := newTree(nil)
-			for i := range test.files {
-				tree.add(fmt.Sprintf(test.path, i, i/50), file, 0o644)
-			}
-			if got := len(divided(t, tree, test.most).parts); got != test.want {
+			if got := len(divided(t, entriesOf(manyFiles(test.files, test.path)), test.most)); got != test.want {
 				t.Errorf("%d parts, want %d", got, test.want)
 			}
 		})
@@ -67,28 +84,36 @@ func TestDivide(t *testing.T) {
 }
 
 func TestChangeLeavesOtherPartsAsTheyAre(t *testing.T) {
-	tree := newTree(nil)
-	for i := range 4000 {
-		tree.add(fmt.Sprintf("src/d%d/f%d", i/50, i), "text", 0o644)
-	}
-	before := divided(t, tree, 16).parts
+	files := manyFiles(4000, "src/d%[2]d/f%[1]d")
+	before := divided(t, entriesOf(files), 16)
 	changes := map[string]func(){
-		"a file changes":    func() { tree.add("src/d7/f350", strings.Repeat("longer", 2000), 0o644) },
-		"a file comes":      func() { tree.add("src/d7/extra", "text", 0o644) },
-		"a directory comes": func() { tree.add("src/new/file", "text", 0o644) },
-		"a file goes":       func() { delete(tree.MapFS, "src/d7/f351") },
+		"a file changes":    func() { files["/app/src/d7/f350"] = 12000 },
+		"a file comes":      func() { files["/app/src/d7/extra"] = 4 },
+		"a directory comes": func() { files["/app/src/new/file"] = 4 },
+		"a file goes":       func() { delete(files, "/app/src/d7/f351") },
 	}
 	for what, change := range changes {
 		change()
-		after := divided(t, tree, 16).parts
+		after := divided(t, entriesOf(files), 16)
 		differ := 0
 		for i := range before {
-			if !slices.Equal(before[i], after[i]) {
+			if !slices.EqualFunc(before[i], after[i], func(a, b entry) bool { return a.name == b.name && a.size == b.size }) {
 				differ++
 			}
 		}
 		if differ > 1 || len(after) != len(before) {
 			t.Errorf("%s: %d parts became %d, %d of them with other entries", what, len(before), len(after), differ)
 		}
+		before = after
+	}
+}
+
+func TestEntriesAreInOrder(t *testing.T) {
+	var got []string
+	for _, e := range entriesOf(map[string]int64{"/app/a-b": 1, "/app/a/c": 1, "/app/a.b/c": 1, "/app/a/b/c": 1}) {
+		got = append(got, e.name)
+	}
+	if want := "/app /app/a /app/a/b /app/a/b/c /app/a/c /app/a-b /app/a.b /app/a.b/c"; strings.Join(got, " ") != want {
+		t.Errorf("the order is %q, want %s", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package buildkit
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -29,14 +30,15 @@ const (
 	quietInternal  = time.Second
 )
 
-// progress turns BuildKit's status messages into events. One solve's statuses
-// arrive in one goroutine, so it needs no lock. What it writes:
+// progress turns BuildKit's status messages, and what is done beside it, into events.
+// What it writes:
 //
 //	#4 [2/3] RUN make            a step starts
 //	#4 | cc -c main.c            a line that it printed
 //	#4 done 1.2s                 or: #4 ERROR exit code: 2
 //	#5 [3/3] COPY . / CACHED     a step that did not have to run
 type progress struct {
+	mu     sync.Mutex
 	emit   func(builder.Event)
 	steps  map[digest.Digest]*step // by vertex; those of a group share one
 	groups map[string]*step
@@ -62,6 +64,8 @@ func newProgress(limit int64, emit func(builder.Event)) *progress {
 }
 
 func (p *progress) update(status *client.SolveStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, v := range status.Vertexes {
 		if p.start(v); v.Cached {
 			p.end(v) // nothing comes between; later steps must not be shown before it
@@ -80,9 +84,18 @@ func (p *progress) update(status *client.SolveStatus) {
 
 // finish writes what is left when no more statuses come.
 func (p *progress) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, s := range p.order {
 		p.flush(s, time.Now())
 	}
+}
+
+// did tells of a step that is not BuildKit's.
+func (p *progress) did(id, name string, begun time.Time, cached bool) {
+	ended := time.Now()
+	v := &client.Vertex{Digest: digest.Digest(id), Name: name, Started: &begun, Completed: &ended, Cached: cached}
+	p.update(&client.SolveStatus{Vertexes: []*client.Vertex{v}})
 }
 
 func (p *progress) step(d digest.Digest) *step {

@@ -4,27 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
-)
+	"github.com/fandoghpaas/fandogh/builder")
 
 // publisher finishes an image whose layers are stored: it writes its
 // configuration and manifest with what became of the layers, dates it, and puts
 // it under its tag.
 //
-// BuildKit dates layers and the image alike and only ever makes times earlier,
-// so a layer that was cached before the commit was made would keep its own time,
-// and the digest would depend on the cache. All layers therefore carry one early
-// time, by which they are also the same from commit to commit, and only the image's
-// configuration is given the commit's time, here.
+// BuildKit would date the image by the clock. It is given the commit's time, here;
+// layers have those of layerTimes.
 type publisher struct {
 	*shelf
 	ctx     context.Context
@@ -71,7 +69,7 @@ func (s *shelf) publish(ctx context.Context, created time.Time, root string) (bu
 	if kind.MediaType.IsIndex() {
 		finished, err = p.index(raw)
 	} else {
-		finished, err = p.image(raw)
+		finished, err = p.image(raw, "")
 	}
 	if err != nil {
 		return builder.SolveResult{}, err
@@ -110,8 +108,9 @@ func (p *publisher) count(blob v1.Descriptor) {
 	}
 }
 
-// image returns an image's manifest; its configuration is stored.
-func (p *publisher) image(raw []byte) (document, error) {
+// image returns an image's manifest; its configuration is stored. platform is empty where
+// there is only one.
+func (p *publisher) image(raw []byte, platform string) (document, error) {
 	var manifest v1.Manifest
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		return document{}, err
@@ -120,15 +119,17 @@ func (p *publisher) image(raw []byte) (document, error) {
 	if err != nil {
 		return document{}, err
 	}
-	var config v1.ConfigFile
-	if err := json.Unmarshal(text, &config); err != nil {
+	config, err := parseConfig(text)
+	if err != nil {
 		return document{}, err
 	}
-	if err := p.useStored(&manifest, &config); err != nil {
+	if err := p.useStored(&manifest, config); err != nil {
 		return document{}, err
 	}
-	date(&config, p.created)
-	if text, err = json.Marshal(config); err != nil {
+	if err := config.date(p.created, p.bases[platform].history); err != nil {
+		return document{}, err
+	}
+	if text, err = config.encode(); err != nil {
 		return document{}, err
 	}
 	if err := p.pusher.Upload(p.ctx, p.tag.Repository, static.NewLayer(text, manifest.Config.MediaType)); err != nil {
@@ -139,12 +140,13 @@ func (p *publisher) image(raw []byte) (document, error) {
 	return p.encode(manifest, manifest.MediaType)
 }
 
-// useStored names the layers as the registry has them.
-func (p *publisher) useStored(manifest *v1.Manifest, config *v1.ConfigFile) error {
+// useStored names the layers as the registry has them, and puts those that were cut out
+// where they belong.
+func (p *publisher) useStored(manifest *v1.Manifest, config *imageConfig) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(config.RootFS.DiffIDs) != len(manifest.Layers) {
-		return fmt.Errorf("the image has %d layers and configures %d", len(manifest.Layers), len(config.RootFS.DiffIDs))
+	if len(config.diffIDs) != len(manifest.Layers) {
+		return fmt.Errorf("the image has %d layers and configures %d", len(manifest.Layers), len(config.diffIDs))
 	}
 	for i := range manifest.Layers {
 		layer := &manifest.Layers[i]
@@ -155,9 +157,25 @@ func (p *publisher) useStored(manifest *v1.Manifest, config *v1.ConfigFile) erro
 		layer.Digest, layer.Size = stored.digest, stored.size
 		if stored.diffID != (v1.Hash{}) {
 			layer.MediaType = stored.mediaType
-			config.RootFS.DiffIDs[i] = stored.diffID
+			config.diffIDs[i] = stored.diffID
 		}
-		p.count(*layer)
+	}
+	exported := len(manifest.Layers)
+	for _, cut := range slices.Backward(p.cuts) { // those below keep their places
+		at := exported - cut.above
+		if at < 0 {
+			return fmt.Errorf("BuildKit exported %d layers, of which %d are to be above a COPY", exported, cut.above)
+		}
+		for _, stored := range slices.Backward(cut.layers) {
+			manifest.Layers = slices.Insert(manifest.Layers, at, v1.Descriptor{MediaType: stored.mediaType, Digest: stored.digest, Size: stored.size})
+			config.diffIDs = slices.Insert(config.diffIDs, at, stored.diffID)
+		}
+		if err := config.expand(cut.mark, len(cut.layers)); err != nil {
+			return err
+		}
+	}
+	for _, layer := range manifest.Layers {
+		p.count(layer)
 	}
 	return nil
 }
@@ -173,7 +191,7 @@ func (p *publisher) index(raw []byte) (document, error) {
 		if err != nil {
 			return document{}, err
 		}
-		finished, err := p.image(raw)
+		finished, err := p.image(raw, platformOf(child))
 		if err != nil {
 			return document{}, err
 		}
@@ -186,13 +204,13 @@ func (p *publisher) index(raw []byte) (document, error) {
 	return p.encode(index, index.MediaType)
 }
 
-// date gives an image, and those entries of its history that this build made,
-// the time it was created. A base image's entries keep theirs.
-func date(config *v1.ConfigFile, created time.Time) {
-	config.Created = v1.Time{Time: created}
-	for i, entry := range config.History {
-		if entry.Created.Equal(catalog.TreeTime) {
-			config.History[i].Created = config.Created
-		}
+
+// platformOf names the platform of an index's image as the frontend does.
+func platformOf(image v1.Descriptor) string {
+	if image.Platform == nil {
+		return ""
 	}
+	return platforms.FormatAll(platforms.Normalize(ocispec.Platform{
+		OS: image.Platform.OS, Architecture: image.Platform.Architecture, Variant: image.Platform.Variant, OSVersion: image.Platform.OSVersion,
+	}))
 }

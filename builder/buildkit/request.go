@@ -1,12 +1,11 @@
 package buildkit
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
@@ -24,20 +23,18 @@ func tenantKey(ref catalog.ImageRef) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// solveOptions translates a request. ctx is the solve's, and fail ends it: the tree
-// is not read afterwards. The image goes to out.
-func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source, out *shelf) client.SolveOpt {
+// solveOptions translates a request. The image goes to out.
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files *contextFS, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
-	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
-	attrs := frontendAttrs(r.Options, src, key, epoch)
+	attrs := frontendAttrs(r.Options, src, key)
 	if s.cfg.StepMemory > 0 {
 		attrs["memory"] = strconv.FormatInt(s.cfg.StepMemory, 10)
 	}
 	return client.SolveOpt{
 		FrontendAttrs: attrs,
 		LocalMounts: map[string]fsutil.FS{
-			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},
-			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: "."},
+			"context":    files,
+			"dockerfile": files.at("."),
 		},
 		SharedKey:    key,
 		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),
@@ -46,17 +43,17 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 			Type:        client.ExporterOCI,
 			OutputStore: out,
 			Attrs: map[string]string{
-				"tar":               "false",
-				"oci-mediatypes":    "true",
-				"compression":       "uncompressed", // the shelf compresses, once
-				"source-date-epoch": strconv.FormatInt(catalog.TreeTime.Unix(), 10),
+				"tar":            "false",
+				"oci-mediatypes": "true",
+				"compression":    "uncompressed", // the shelf compresses, once
 			},
 		}},
 	}
 }
 
-func frontendAttrs(o catalog.BuildOptions, src source, key, epoch string) map[string]string {
-	// No attestation is asked for: provenance holds times and machine facts,
+func frontendAttrs(o catalog.BuildOptions, src source, key string) map[string]string {
+	// Nothing here may differ from commit to commit: it would become part of what the cache
+	// knows steps by. No attestation is asked for: provenance holds times and machine facts,
 	// which would give every build of one commit another digest.
 	attrs := map[string]string{"filename": src.dockerfile}
 	for name, value := range o.Args {
@@ -64,10 +61,7 @@ func frontendAttrs(o catalog.BuildOptions, src source, key, epoch string) map[st
 			attrs["build-arg:"+name] = value
 		}
 	}
-	maps.Copy(attrs, map[string]string{
-		"build-arg:BUILDKIT_CACHE_MOUNT_NS": key,
-		"build-arg:SOURCE_DATE_EPOCH":       epoch,
-	})
+	attrs["build-arg:BUILDKIT_CACHE_MOUNT_NS"] = key
 	if o.Target != "" {
 		attrs["target"] = o.Target
 	}
@@ -81,4 +75,23 @@ func frontendAttrs(o catalog.BuildOptions, src source, key, epoch string) map[st
 		attrs["image-resolve-mode"] = "pull"
 	}
 	return attrs
+}
+
+// sourceDateEpoch is the build arg by which users date images.
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
+
+// createdAt is the time that a request's image is given: its commit's, unless the user says.
+func createdAt(r builder.SolveRequest) time.Time {
+	if seconds, err := strconv.ParseInt(r.Options.Args[sourceDateEpoch], 10, 64); err == nil {
+		return time.Unix(seconds, 0).UTC()
+	}
+	return r.Tree.CommitTime()
+}
+
+// timesOf are the times of a request's new layers.
+func timesOf(r builder.SolveRequest) layerTimes {
+	if r.Options.Timestamps == timestampsCommit {
+		return layerTimes{commit: createdAt(r)}
+	}
+	return layerTimes{}
 }

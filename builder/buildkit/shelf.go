@@ -39,10 +39,13 @@ type shelf struct {
 	compression compression // of new layers
 	known       *knownLayers
 	slots       chan struct{} // one is held for each layer on its way
+	times       layerTimes    // of new layers
 
 	mu        sync.Mutex
 	documents map[digest.Digest][]byte
 	layers    map[digest.Digest]storedLayer // by the digest that BuildKit knows
+	bases     map[string]baseImage          // by platform, "" where there is only one
+	cuts      []cutLayers                   // from the lowest on
 	err       error                         // the first of storing a layer
 }
 
@@ -61,7 +64,8 @@ func (s *Solver) newShelf(ctx context.Context, r builder.SolveRequest) (*shelf, 
 		return nil, err
 	}
 	return &shelf{
-		ctx: ctx, transport: s.cfg.Transport, credential: r.Credential, tag: tag, pusher: pusher, compression: compressions[s.cfg.Compression], known: s.known, slots: s.slots,
+		ctx: ctx, transport: s.cfg.Transport, credential: r.Credential, tag: tag, pusher: pusher,
+		compression: compressions[s.cfg.Compression], known: s.known, slots: s.slots, times: timesOf(r),
 		documents: map[digest.Digest][]byte{}, layers: map[digest.Digest]storedLayer{},
 	}, nil
 }
@@ -132,11 +136,44 @@ func (s *shelf) failure() error {
 // build, or, for one of a base image, as it is. A layer that another repository
 // has is taken over from there.
 func (s *shelf) find(d ocispec.Descriptor) (storedLayer, bool) {
-	layer, known := s.known.get(d.Digest)
-	if !known {
-		layer = storedLayer{digest: v1.Hash{Algorithm: d.Digest.Algorithm().String(), Hex: d.Digest.Encoded()}, size: d.Size}
+	if layer, ok := s.recall(s.nameOf(d.Digest)); ok {
+		return layer, true
 	}
-	return layer, s.has(layer.digest) || known && layer.repository != s.tag.RepositoryStr() && s.mount(layer)
+	layer := storedLayer{digest: v1.Hash{Algorithm: d.Digest.Algorithm().String(), Hex: d.Digest.Encoded()}, size: d.Size}
+	return layer, s.has(layer.digest)
+}
+
+// nameOf is what a layer of BuildKit's is remembered by: it becomes another one with
+// other times.
+func (s *shelf) nameOf(d digest.Digest) digest.Digest {
+	if s.isBase(d) {
+		return d
+	}
+	return digest.FromString(d.String() + " " + s.times.name())
+}
+
+// recall returns a layer that was stored before and still is, for this image.
+func (s *shelf) recall(name digest.Digest) (storedLayer, bool) {
+	layer, ok := s.known.get(name)
+	return layer, ok && (s.has(layer.digest) || layer.repository != s.tag.RepositoryStr() && s.mount(layer))
+}
+
+func (s *shelf) remember(name digest.Digest, layer storedLayer) {
+	layer.repository = s.tag.RepositoryStr()
+	s.known.put(name, layer)
+	// By this name it comes back in images that are made FROM this one.
+	s.known.put(digest.Digest(layer.digest.String()), storedLayer{digest: layer.digest, size: layer.size, repository: layer.repository})
+}
+
+func (s *shelf) isBase(d digest.Digest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, base := range s.bases {
+		if base.layers[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // has asks the registry for a blob of the image's repository.

@@ -43,6 +43,9 @@ type Config struct {
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
+	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
+	// forgotten with the Solver.
+	TimesDir string
 	Logger          hclog.Logger
 }
 
@@ -52,6 +55,7 @@ type Solver struct {
 	backends *backends
 	known    *knownLayers
 	slots    chan struct{} // one for each layer that is on its way now
+	times    *timesBook
 	log      hclog.Logger
 }
 
@@ -86,6 +90,7 @@ func New(cfg Config) (*Solver, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		known:    newKnownLayers(),
+		times:    &timesBook{dir: cfg.TimesDir, all: map[string]*fileTimes{}},
 		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
 	}, nil
@@ -105,9 +110,6 @@ func (s *Solver) Ping(ctx context.Context) error {
 func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 	src, err := locate(r.Tree, r.Options)
 	if err != nil {
-		return builder.SolveResult{}, err
-	}
-	if err := checkDockerfile(r.Tree, src.dockerfile, r.Options); err != nil {
 		return builder.SolveResult{}, err
 	}
 	c, release, err := s.backends.acquire(ctx)
@@ -141,7 +143,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	defer cancel()
 	publishCtx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("").Start(publishCtx, "push")
 	defer span.End()
-	result, err := out.publish(publishCtx, r.Tree.CommitTime(), response.ExporterResponse["containerimage.digest"])
+	result, err := out.publish(publishCtx, createdAt(r), response.ExporterResponse["containerimage.digest"])
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
 	}
@@ -162,9 +164,15 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	}
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
+	times, closeTimes, err := s.times.open(tenantKey(r.Build.Image))
+	if err != nil {
+		s.log.Warn("what was known of an image's files can't be read; all are taken for new", "image", r.Build.Image, "error", err)
+	}
+	defer closeTimes()
+	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times, now: times.moment(time.Now().UnixNano())}
+	front := &frontendClient{files: files, fail: cancel, shelf: out, view: view}
 	go func() {
-		options := s.solveOptions(solveCtx, cancel, r, src, out)
-		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"], cancel), statuses)
+		response, err := c.Build(solveCtx, s.solveOptions(r, src, files, out), "", front.build, statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at

@@ -85,7 +85,7 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Compression: d.config.Builder.Compression, Logger: d.log.Named("buildkit"),
+		Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
 	})
 	return err
 }

@@ -89,29 +89,40 @@ func layerDigests(t *testing.T, image v1.Image) []string {
 	return digests
 }
 
-// A split COPY leaves the files that the whole one leaves. ADD is never split and
-// does the same where there are no archives.
-func TestSplitCopyIsTheSameAsTheWhole(t *testing.T) {
+// A COPY whose layer is cut from the commit leaves the files that BuildKit's own leaves. ADD is
+// never cut and does the same where there are no archives.
+func TestCutCopyIsTheSameAsBuildKits(t *testing.T) {
 	base := busyboxImage + `RUN mkdir -p /app/other /elsewhere && chmod 700 /app/other && chown 3:4 /app && \
   echo old > /app/top.txt && echo kept > /app/other/kept && ln -s /elsewhere/target /app/link
 `
 	cases := map[string]string{
 		"all":            base + "%s . /srv/\nRUN test -f /srv/app/d01/sub/f0061.txt && echo seen > /seen\n",
-		"mixed as it is": base + "RUN mkdir -p /app/d01/sub /app/bin && chmod 700 /app/d01 && chown 5:6 /app/bin && ln -s /elsewhere/target /app/bin/run.sh\n%s app /app\n",
+		"mixed":          base + "RUN mkdir -p /app/d01/sub /app/bin && chmod 700 /app/d01 && chown 5:6 /app/bin && ln -s /elsewhere/target /app/bin/run.sh\n%s app /app\n",
 		"onto":           base + "%s app /app\n",
 		"owned":          base + "RUN mkdir -p /etc && echo joe:x:7:8::/: > /etc/passwd\n%s --chown=joe:9 app/ /app/\n",
 		"root":           "FROM scratch\n%s . /\n",
 		"linked":         base + "%s --link app /linked\n",
 		"workdir":        base + "WORKDIR /deep/down\n%s app .\nRUN cat sub/none d01/sub/f0061.txt > out || true\n",
+		"named group":    base + "RUN mkdir -p /etc && echo staff:x:12: > /etc/group && ln -s ../etc/passwd- /etc/passwd\n%s --chown=7:staff app/ /app/\n",
+		"nobody":         base + "%s --chown=nobody:none app/ /app/\n",
+		"chmod":          base + "%s --chmod=0750 app/ /new/dir/\n",
+		"behind links":   base + "RUN mkdir -m 700 /real && ln -s /real /abs && ln -s abs/../abs /rel && ln -s rel /chain\n%s app /chain/deeper\nRUN ls -l /real/deeper > /listing\n",
+		"dangling":       base + "RUN ln -s /not/there /gone\n%s app /gone\n",
+		"files as it is": base + "RUN mkdir /dir && ln -s /dir /todir && echo old > /old && ln -s /nowhere /hole\n%s app/top.txt app/d05 /todir/\n",
+		"file onto":      base + "RUN echo old > /old && chmod 600 /old\n%s app/top.txt /old\n%s app /x\n%s app/bin /x/y\n",
+		"over each other": base + "%s app /app\n%s app/d01 /app/d02\n%s app/bin/run.sh /app/d05/sub/\n",
+		"deleted":        base + "%s app /app\nRUN rm -r /app/d00 /app/d01/sub && mv /app/d02 /app/moved && chmod 700 /app/d05 && gzip -9 /app/d06/sub/*\n%s app/d01 /app/d00\n",
+		"linked over":    base + "RUN mkdir -m 1777 /tmp\n%s --link app /tmp/app\nRUN ls -la /tmp > /listing\n%s --link app/bin /tmp/app/d01\n",
+		"two of three":   base + "%s app /a\nRUN echo 1 > /1\n%s app /b\nRUN echo 2 > /2\nWORKDIR /w\n%s app .\n",
 		"stage as it is": base + "%s . /src\nFROM scratch\nCOPY --from=0 /src/app/bin /src/app/d07 /final/\n",
 		"less as it is":  "FROM scratch\n%s --exclude=**/*9.txt app /app\n",
 	}
 	for what, dockerfile := range cases {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			image := strings.ReplaceAll("split-"+what, " ", "-")
-			whole := request("ann", image, "whole", largeTree(fmt.Sprintf(dockerfile, "ADD")))
-			parts := request("ann", image, "parts", largeTree(fmt.Sprintf(dockerfile, "COPY")))
+			image := strings.ReplaceAll("cut-"+what, " ", "-")
+			whole := request("ann", image, "whole", largeTree(strings.ReplaceAll(dockerfile, "%s", "ADD")))
+			parts := request("ann", image, "parts", largeTree(strings.ReplaceAll(dockerfile, "%s", "COPY")))
 			solve(t, whole)
 			_, log := solve(t, parts)
 			want, got := files(t, pushed(t, whole)), files(t, pushed(t, parts))
@@ -127,9 +138,9 @@ func TestSplitCopyIsTheSameAsTheWhole(t *testing.T) {
 					}
 				}
 			}
-			isSplit := len(layerDigests(t, pushed(t, parts))) > len(layerDigests(t, pushed(t, whole)))
-			if wanted := !strings.HasSuffix(what, "as it is"); isSplit != wanted {
-				t.Errorf("split: %v, want %v", isSplit, wanted)
+			isCut := len(layerDigests(t, pushed(t, parts))) > len(layerDigests(t, pushed(t, whole)))
+			if wanted := !strings.HasSuffix(what, "as it is"); isCut != wanted {
+				t.Errorf("cut: %v, want %v", isCut, wanted)
 			}
 			if n := strings.Count(log, "COPY app /app"); n > 2 || strings.Count(log, "done") == 0 {
 				t.Errorf("one step is told as many:\n%s", log)

@@ -1,0 +1,239 @@
+package buildkit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// errOtherwise says that a copy is left to BuildKit: it may fail, or ends in a way that
+// only BuildKit's copy knows.
+var errOtherwise = errors.New("left to BuildKit")
+
+// node is one file, link or directory of the build context.
+type node struct {
+	name string // slash path in the context
+	stat *types.Stat
+	blob catalog.BlobID // of a file or link
+}
+
+func (n node) isDir() bool { return fs.FileMode(n.stat.Mode).IsDir() }
+
+// contextNodes lists a path of the build context, parents before their children, as
+// BuildKit would be sent it for a copy of it: without what the ignore file names. Errors: errOtherwise
+// where there is no such path, or a link on the way to it.
+func contextNodes(ctx context.Context, files *contextFS, source *pb.SourceOp, name string) ([]node, error) {
+	name = strings.Trim(path.Clean("/"+name), "/")
+	for parent := name; parent != "" && parent != "."; parent = path.Dir(parent) {
+		if info, err := files.lstat(parent); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+			return nil, errOtherwise
+		}
+	}
+	filtered, err := fsutil.NewFilterFS(files.reader(), filterOf(source))
+	if err != nil {
+		return nil, errOtherwise
+	}
+	var nodes []node
+	err = filtered.Walk(ctx, name, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*types.Stat)
+		if !ok {
+			return errOtherwise
+		}
+		n := node{name: name, stat: stat}
+		if !n.isDir() {
+			if n.blob, err = files.blob(name); err != nil {
+				return err
+			}
+		}
+		nodes = append(nodes, n)
+		return nil
+	})
+	if err == nil && (len(nodes) == 0 || name != "" && nodes[0].name != name) {
+		err = errOtherwise
+	}
+	return nodes, err
+}
+
+// filterOf is what BuildKit asks to be sent of a source. A list that can't be read is
+// one that BuildKit can't read either.
+func filterOf(source *pb.SourceOp) *fsutil.FilterOpt {
+	filter := &fsutil.FilterOpt{}
+	for name, list := range map[string]*[]string{
+		pb.AttrIncludePatterns: &filter.IncludePatterns,
+		pb.AttrExcludePatterns: &filter.ExcludePatterns,
+	} {
+		_ = json.Unmarshal([]byte(source.Attrs[name]), list)
+	}
+	return filter
+}
+
+// copyPlan says what copies make in an image, by the rules of BuildKit's own copy
+// (solver/llbsolver/file and fsutil/copy).
+type copyPlan struct {
+	root    *rootfs
+	entries []entry        // see sorted
+	places  map[string]int // in entries, by name
+}
+
+// entry is one entry of a layer.
+type entry struct {
+	name     string // slash path in the image
+	mode     fs.FileMode
+	uid, gid int
+	size     int64
+	link     string
+	xattrs   map[string][]byte
+	from     string         // path in the context of what a file holds
+	blob     catalog.BlobID // of a file or link
+	isParent bool           // a directory that is only on the way
+}
+
+// add plans one copy of nodes, of which the first is what is copied.
+func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) error {
+	owner, err := p.root.owner(ctx, c.Owner)
+	if err != nil {
+		return err
+	}
+	dirMode := fs.FileMode(0o755)
+	if c.Mode >= 0 {
+		dirMode = fs.FileMode(c.Mode)
+	}
+	src := strings.Trim(path.Clean("/"+c.Src), "/")
+	isDir := src == "" || nodes[0].isDir()
+	dest := path.Clean("/" + c.Dest)
+	target, there, err := p.root.resolve(ctx, dest)
+	if err != nil {
+		return err
+	}
+	intoDir := there != nil && fs.FileMode(there.Mode).IsDir() || there == nil && (strings.HasSuffix(c.Dest, "/") || strings.HasSuffix(c.Dest, "/."))
+	parent := target
+	if !isDir {
+		if intoDir {
+			target = path.Join(target, path.Base(src))
+		} else {
+			parent = path.Dir(target)
+		}
+	} else if there != nil && !intoDir {
+		return errOtherwise
+	}
+	if err := p.makeParents(ctx, parent, dirMode, owner); err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		name := path.Join(target, strings.TrimPrefix(n.name, src))
+		if name == target && isDir {
+			continue // has been made, or was there
+		}
+		if err := p.put(ctx, name, n, c, owner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeParents puts a directory, and those it is in, as they are or as they become.
+func (p *copyPlan) makeParents(ctx context.Context, dir string, mode fs.FileMode, owner owner) error {
+	if _, ok := p.places[dir]; ok || dir == "/" {
+		return nil
+	}
+	if err := p.makeParents(ctx, path.Dir(dir), mode, owner); err != nil {
+		return err
+	}
+	there, err := p.root.lstat(ctx, dir)
+	if err != nil {
+		return err
+	}
+	e := entry{name: dir, mode: fs.ModeDir | mode, uid: owner.uid, gid: owner.gid, isParent: true}
+	if there != nil {
+		if !fs.FileMode(there.Mode).IsDir() {
+			return errOtherwise
+		}
+		e.mode, e.uid, e.gid, e.xattrs = fs.FileMode(there.Mode), int(there.Uid), int(there.Gid), there.Xattrs
+	}
+	p.set(e)
+	return nil
+}
+
+// put plans one file, link or directory.
+func (p *copyPlan) put(ctx context.Context, name string, n node, c *pb.FileActionCopy, owner owner) error {
+	there, err := p.root.lstat(ctx, name)
+	if err != nil {
+		return err
+	}
+	if there != nil && fs.FileMode(there.Mode).IsDir() != n.isDir() {
+		return errOtherwise
+	}
+	mode := fs.FileMode(n.stat.Mode)
+	e := entry{name: name, mode: mode, uid: owner.uid, gid: owner.gid, size: n.stat.Size, link: n.stat.Linkname, from: n.name, blob: n.blob}
+	switch {
+	case mode.IsDir():
+		if e.size, e.from = 0, ""; there != nil {
+			e.xattrs = there.Xattrs
+		}
+		fallthrough
+	case mode.IsRegular():
+		if c.Mode >= 0 {
+			e.mode = mode.Type() | fs.FileMode(c.Mode)
+		}
+	case mode.Type() == fs.ModeSymlink:
+		e.size, e.mode = 0, fs.ModeSymlink|0o777
+	default:
+		return errOtherwise
+	}
+	p.set(e)
+	return nil
+}
+
+// set plans an entry, in place of what an earlier source of the same COPY put there.
+func (p *copyPlan) set(e entry) {
+	if i, ok := p.places[e.name]; ok {
+		p.entries[i] = e
+	} else {
+		p.places[e.name] = len(p.entries)
+		p.entries = append(p.entries, e)
+	}
+	p.root.put(e)
+}
+
+// sorted returns the entries, parents before their children and all that is below a
+// directory behind it.
+func (p *copyPlan) sorted() []entry {
+	if !slices.IsSortedFunc(p.entries, comparePaths) {
+		slices.SortFunc(p.entries, comparePaths)
+	}
+	return p.entries
+}
+
+// comparePaths orders by each path's parts in turn.
+func comparePaths(a, b entry) int {
+	for i := range min(len(a.name), len(b.name)) {
+		x, y := a.name[i], b.name[i]
+		switch {
+		case x == y:
+		case x == '/':
+			return -1
+		case y == '/':
+			return 1
+		default:
+			return int(x) - int(y)
+		}
+	}
+	return len(a.name) - len(b.name)
+}

@@ -1,0 +1,267 @@
+package buildkit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// cutFrom is what a COPY must weigh, bytes, for its layer to be cut where BuildKit has to
+// make it in any case, for a step that builds on it.
+const cutFrom = 1 << 20
+
+// A COPY of the build context makes a layer whose content is known without making it:
+// it is in the commit. So that layer is cut from the commit's tree and goes to the
+// registry, in parts of which only those are new that changed, and BuildKit is asked for
+// an image without it. Where nothing builds on a COPY, BuildKit does not copy, nor is sent
+// the files. Where a step does, BuildKit makes the COPY for it, in one plain piece, and only the
+// layer comes from the tree.
+
+// cut is a layer that is made without BuildKit.
+type cut struct {
+	layerOp
+	at    int // in the chain
+	nodes [][]node
+	plan  *copyPlan
+}
+
+// cutLayers is what became of it.
+type cutLayers struct {
+	above  int // layers of the chain that BuildKit makes above it
+	layers []storedLayer
+	mark   string // of its entry in the history
+}
+
+// solveCut solves a definition without the layers that can be cut.
+func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
+	g, err := newGraph(r.Definition)
+	if err != nil {
+		return nil, err
+	}
+	layers, _ := g.chain()
+	cuts, err := c.candidates(ctx, g, layers)
+	if err != nil {
+		return nil, err
+	}
+	if len(cuts) == 0 {
+		return c.Client.Solve(ctx, r)
+	}
+	isCut := map[int]bool{}
+	for _, cut := range cuts {
+		isCut[cut.at] = true
+	}
+	def, err := g.without(layers, func(i int) bool { return isCut[i] })
+	if err != nil {
+		return nil, err
+	}
+	whole := r
+	r.Definition, r.Evaluate = def, true
+	result, err := c.Client.Solve(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	err = c.plan(ctx, g, layers, cuts)
+	if errors.Is(err, errOtherwise) {
+		return c.Client.Solve(ctx, whole)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, c.store(ctx, g, layers, cuts)
+}
+
+// candidates returns the layers that may be cut, from the lowest on: all COPYs at the top,
+// and large ones below.
+func (c *frontendClient) candidates(ctx context.Context, g *graph, layers []layerOp) ([]*cut, error) {
+	var found []*cut
+	isTop := true
+	for i := len(layers) - 1; i >= 0; i-- {
+		nodes, err := c.nodesOf(ctx, g, layers[i])
+		if errors.Is(err, errOtherwise) {
+			isTop = false
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !isTop && weightOfNodes(nodes) < cutFrom {
+			continue
+		}
+		found = append([]*cut{{layerOp: layers[i], at: i, nodes: nodes}}, found...)
+	}
+	return found, nil
+}
+
+// nodesOf lists what a layer's COPY copies, for each source. Errors: errOtherwise where
+// it is something else, or a copy that is BuildKit's to do.
+func (c *frontendClient) nodesOf(ctx context.Context, g *graph, layer layerOp) ([][]node, error) {
+	copies := g.copies(layer.made)
+	if copies == nil {
+		return nil, errOtherwise
+	}
+	var all [][]node
+	for _, one := range copies {
+		nodes, err := contextNodes(ctx, c.files, g.contextOf(layer.made).GetSource(), one.Src)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, nodes)
+	}
+	return all, nil
+}
+
+func weightOfNodes(sources [][]node) (total int64) {
+	for _, nodes := range sources {
+		for _, n := range nodes {
+			total += fileCost + n.stat.Size
+		}
+	}
+	return total
+}
+
+// plan works out what each cut makes of what is there. Errors: errOtherwise where that is
+// BuildKit's to do.
+func (c *frontendClient) plan(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
+	var root *rootfs // what the cut is put on
+	for i, cut := range cuts {
+		if i == 0 || cuts[i-1].at != cut.at-1 {
+			root = c.rootOf(g, cut.below)
+		}
+		on := root
+		if cut.isLinked() {
+			on = newRootfs(nil)
+		}
+		cut.plan = &copyPlan{root: on, places: map[string]int{}}
+		for n, one := range g.copies(cut.made) {
+			if err := cut.plan.add(ctx, one, cut.nodes[n]); err != nil {
+				return err
+			}
+		}
+		if cut.isLinked() {
+			for _, e := range cut.plan.entries {
+				root.put(e)
+			}
+		}
+	}
+	return nil
+}
+
+// rootOf looks at what BuildKit has made, from the first question on.
+func (c *frontendClient) rootOf(g *graph, state *pb.Input) *rootfs {
+	if state == nil {
+		return newRootfs(nil)
+	}
+	return newRootfs(func(ctx context.Context) (gateway.Reference, error) {
+		def, err := g.upTo(state)
+		if err != nil {
+			return nil, err
+		}
+		result, err := c.Client.Solve(ctx, gateway.SolveRequest{Definition: def})
+		if err != nil {
+			return nil, err
+		}
+		return result.SingleRef()
+	})
+}
+
+// store brings the layers of all cuts to the registry.
+func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
+	most := c.partsOf(layers, cuts)
+	above := 0
+	made := make([]cutLayers, len(cuts))
+	for i, at := len(cuts)-1, len(layers)-1; i >= 0; at-- {
+		if cuts[i].at != at {
+			above++
+			continue
+		}
+		made[i].above = above
+		i--
+	}
+	for i, cut := range cuts {
+		begun, known := time.Now(), true
+		parts := divide(cut.plan.sorted(), most)
+		made[i].layers = make([]storedLayer, len(parts))
+		group, ctx := errgroup.WithContext(ctx)
+		for n, part := range parts {
+			layer, ok := c.shelf.recall(c.shelf.partName(part))
+			if ok {
+				made[i].layers[n] = layer
+				continue
+			}
+			known = false
+			group.Go(func() error {
+				var err error
+				made[i].layers[n], err = c.storePart(ctx, part)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if made[i].above == 0 { // BuildKit does not make it and says nothing of it
+			c.view.did(cut.state.Digest, g.stepName(cut.state), begun, known)
+		}
+	}
+	c.shelf.mu.Lock()
+	defer c.shelf.mu.Unlock()
+	c.shelf.cuts = made
+	return nil
+}
+
+// partsOf returns how many layers a cut may become: all of the image's stay within mostLayers.
+func (c *frontendClient) partsOf(layers []layerOp, cuts []*cut) int {
+	large := 0
+	for _, cut := range cuts {
+		if weightOf(cut.plan.entries) >= splitFrom {
+			large++
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	room := mostLayers - c.inherited - len(layers)
+	return max(1, room/max(1, large))
+}
+
+// storePart makes a part's layer.
+func (c *frontendClient) storePart(ctx context.Context, part []entry) (storedLayer, error) {
+	select {
+	case c.shelf.slots <- struct{}{}:
+		defer func() { <-c.shelf.slots }()
+	case <-ctx.Done():
+		return storedLayer{}, ctx.Err()
+	}
+	var unread *treeError
+	layer, err := c.shelf.storeNew(func(out io.Writer) error {
+		err := writeEntries(out, part, c.files, c.shelf.times)
+		errors.As(err, &unread)
+		return err
+	})
+	if unread != nil { // why the registry did not get all
+		return layer, unread
+	}
+	if err != nil {
+		c.shelf.fail(err)
+		return layer, err
+	}
+	c.shelf.remember(c.shelf.partName(part), layer)
+	return layer, nil
+}
+
+// partName is what a part's layer is remembered by: all that decides about its bytes.
+func (s *shelf) partName(part []entry) digest.Digest {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "part 1 %s %s\n", s.compression.mediaType, s.times.name())
+	for _, e := range part {
+		fmt.Fprintf(sum, "%q %o %d %d %d %q %s %q\n", e.name, e.mode, e.uid, e.gid, e.size, e.link, e.blob, e.xattrs)
+	}
+	return digest.Digest("sha256:" + hex.EncodeToString(sum.Sum(nil)))
+}

@@ -1,0 +1,212 @@
+//go:build linux
+
+package buildkit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+func openTimes(t *testing.T, dir string) *fileTimes {
+	t.Helper()
+	book := &timesBook{dir: dir, all: map[string]*fileTimes{}}
+	times, done, err := book.open("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(done)
+	return times
+}
+
+func TestFileTimesTellWhatChanged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "times")
+	first := openTimes(t, dir)
+	one := first.moment(1000)
+	if a, b := first.of("a", "x", one), first.of("b", "y", one); a != 1000 || b != 1000 {
+		t.Errorf("new files are of %d and %d", a, b)
+	}
+	if err := first.save(); err != nil {
+		t.Fatal(err)
+	}
+	second := openTimes(t, dir) // as after a restart
+	two := second.moment(900)   // by a clock that went back
+	if two <= one {
+		t.Errorf("the second build is of %d, the first was of %d", two, one)
+	}
+	if a, b := second.of("a", "x", two), second.of("b", "z", two); a != 1000 || b != two {
+		t.Errorf("the file that stayed is of %d, the one that changed of %d", a, b)
+	}
+	if back := second.of("b", "y", second.moment(3000)); back != 3000 {
+		t.Errorf("the file that changed back is of %d", back)
+	}
+}
+
+func TestFileTimesThatAreLostAreNew(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "image"), []byte("no times"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	book := &timesBook{dir: dir, all: map[string]*fileTimes{}}
+	times, done, err := book.open("image")
+	defer done()
+	if err == nil {
+		t.Error("nothing is said of times that can't be read")
+	}
+	if at := times.of("a", "x", 5); at != 5 {
+		t.Errorf("the file is of %d", at)
+	}
+	if err := times.save(); err != nil {
+		t.Fatal(err)
+	}
+	if got := openTimes(t, dir).of("a", "x", 9); got != 5 {
+		t.Errorf("the file is of %d after a restart", got)
+	}
+}
+
+func TestBuildsAtOnceShareTheirImagesTimes(t *testing.T) {
+	book := &timesBook{dir: t.TempDir(), all: map[string]*fileTimes{}}
+	one, doneOne, err := book.open("image")
+	two, doneTwo, err2 := book.open("image")
+	if err = errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	if one != two {
+		t.Error("two builds of one image have times of their own")
+	}
+	doneOne()
+	if three, done, _ := book.open("image"); three != two {
+		t.Error("times that are in use were forgotten")
+	} else {
+		done()
+	}
+	doneTwo()
+	if len(book.all) != 0 {
+		t.Error("times that nobody uses stay in memory")
+	}
+}
+
+// What docker build caches from one commit to the next, is cached here, whenever the
+// commits were made.
+func TestStepsStayCachedFromCommitToCommit(t *testing.T) {
+	dockerfile := "FROM scratch AS first\nCOPY package.json /app/installed\n" + busyboxImage + `ARG MODE=fast
+ENV MODE=$MODE
+LABEL of=` + t.Name() + `
+USER 7
+WORKDIR /app
+USER 0
+COPY package.json ./
+COPY --chown=7:7 package.json /owned/
+RUN echo installed > installed
+WORKDIR sub
+ADD package.json .
+COPY --from=first /app/installed .
+RUN echo again > again
+COPY main.js .
+RUN cat main.js > built
+HEALTHCHECK CMD true
+CMD ["main"]
+`
+	tree := func(source string, at time.Time) *testTree {
+		tree := newTree(map[string]string{"Dockerfile": dockerfile, "package.json": "{}", "main.js": source}).withBusybox()
+		tree.commit = at
+		return tree
+	}
+	solve(t, request("ann", "cached", "1.0", tree("one", testEpoch)))
+	_, log := solve(t, request("ann", "cached", "2.0", tree("two", testEpoch.Add(time.Hour))))
+	for line := range strings.Lines(log) {
+		isStep := strings.Contains(line, "WORKDIR") || strings.Contains(line, "RUN ") || strings.Contains(line, "COPY ") || strings.Contains(line, "ADD ")
+		isNew := strings.Contains(line, "COPY main.js") || strings.Contains(line, "RUN cat main.js")
+		if isStep && strings.HasSuffix(strings.TrimSpace(line), "CACHED") == isNew {
+			t.Errorf("cached is not what it should be: %s", line)
+		}
+	}
+	if n := strings.Count(log, "CACHED"); n < 9 {
+		t.Errorf("%d steps are cached:\n%s", n, log)
+	}
+}
+
+// A step that compares times with what an earlier version left in a cache mount makes
+// anew just what changed.
+func TestCacheMountIsNotTakenForNewer(t *testing.T) {
+	tree := func(one, two string) *testTree {
+		return newTree(map[string]string{
+			"Dockerfile": busyboxImage + `COPY src /src
+RUN --mount=type=cache,target=/out for f in one two; do \
+  if [ ! -e /out/$f ] || [ /src/$f.c -nt /out/$f ]; then cp /src/$f.c /out/$f; echo $f >> /made; fi; done; touch /made; cat /out/one /out/two > /app
+`,
+			"src/one.c": one, "src/two.c": two,
+		}).withBusybox()
+	}
+	for i, test := range []struct{ one, two, made string }{
+		{"1a", "2a", "one two"},
+		{"1b", "2a", "one"},
+		{"1b", "2b", "two"},
+		{"1a", "2b", "one"}, // as it was before, and still newer than what was made
+	} {
+		r := request("ann", "mounted", fmt.Sprint(i), tree(test.one, test.two))
+		solve(t, r)
+		if got := imageFile(t, r, "app"); got != test.one+test.two {
+			t.Errorf("version %d holds %q, its sources %q", i, got, test.one+test.two)
+		}
+		if got := strings.Join(strings.Fields(imageFile(t, r, "made")), " "); got != test.made {
+			t.Errorf("version %d made %q anew, want %q", i, got, test.made)
+		}
+	}
+}
+
+func TestContextFilesAreOfToday(t *testing.T) {
+	began := time.Now().Truncate(time.Second)
+	r := request("ann", "today", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "COPY d /d\nRUN stat -c %Y /d /d/f > /times\n", "d/f": "1"}).withBusybox())
+	solve(t, r)
+	for _, field := range strings.Fields(imageFile(t, r, "times")) {
+		var seconds int64
+		if _, err := fmt.Sscan(field, &seconds); err != nil || time.Unix(seconds, 0).Before(began) {
+			t.Errorf("a file is of %s, the build began at %s", time.Unix(seconds, 0), began)
+		}
+	}
+}
+
+// timesIn returns the times of an image's files.
+func timesIn(t *testing.T, r string, commit time.Time, content string, timestamps string) map[string]string {
+	t.Helper()
+	tree := newTree(map[string]string{
+		"Dockerfile": busyboxImage + "COPY web /web\nRUN cp /web/page /made && cp /web/same /made-same\nCOPY web/page /top\n",
+		"web/page":   content, "web/same": "same",
+	}).withBusybox()
+	tree.commit = commit
+	request := request("ann", "timed", r, tree)
+	request.Options = catalog.BuildOptions{Timestamps: timestamps}
+	solve(t, request)
+	times := map[string]string{}
+	for name, facts := range files(t, pushed(t, request)) {
+		times[name] = strings.Join(strings.Fields(facts)[3:5], " ")
+	}
+	return times
+}
+
+// Web servers tell versions of a file by time and size.
+func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
+	one := timesIn(t, "1", testEpoch, "page 1", "")
+	two := timesIn(t, "2", testEpoch.Add(time.Hour), "page 2", "")
+	for name, changes := range map[string]bool{"web/page": true, "made": true, "top": true, "web/same": false, "made-same": false, "web": false} {
+		if one[name] == "" || (one[name] != two[name]) != changes {
+			t.Errorf("%s is of %s and of %s", name, one[name], two[name])
+		}
+	}
+	if one["web/page"] != one["made"] || one["made"] != one["top"] {
+		t.Errorf("one content has several times: %v", one)
+	}
+	dated := timesIn(t, "3", testEpoch.Add(time.Hour), "page 2", timestampsCommit)
+	for _, name := range []string{"web/page", "made", "top", "web/same", "made-same", "web"} {
+		if want := testEpoch.Add(time.Hour).Format("2006-01-02 15:04:05"); dated[name] != want {
+			t.Errorf("with the commit's times %s is of %s, want %s", name, dated[name], want)
+		}
+	}
+}
