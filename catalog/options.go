@@ -18,10 +18,16 @@ type BuildOptions struct {
 	Platform   string            `json:"platform,omitempty"`
 	Dockerfile string            `json:"dockerfile,omitempty"` // slash path in the tree
 	Context    string            `json:"context,omitempty"`    // slash path in the tree
-	// Timestamps says which time files have in the image's layers: "epoch", by which a file's time
-	// follows from its content, or "commit", the commit's. Empty is "epoch".
+	// Timestamps says which time files have in the image's layers: TimestampsEpoch or
+	// TimestampsCommit. Empty is TimestampsEpoch.
 	Timestamps string `json:"timestamps,omitempty"`
 }
+
+// What BuildOptions.Timestamps may be.
+const (
+	TimestampsEpoch  = "epoch"  // a file's time follows from its content
+	TimestampsCommit = "commit" // all have the commit's
+)
 
 // Over returns o with what it leaves open taken from base; build args are
 // merged by name.
@@ -47,9 +53,12 @@ func (o BuildOptions) Over(base BuildOptions) BuildOptions {
 	return merged
 }
 
-// Validate refuses build args that steer BuildKit itself and paths that leave
-// the tree. Errors: Invalid.
+// Validate refuses build args that steer BuildKit itself, paths that leave
+// the tree, and times that there are not. Errors: Invalid.
 func (o BuildOptions) Validate() error {
+	if o.Timestamps != "" && o.Timestamps != TimestampsEpoch && o.Timestamps != TimestampsCommit {
+		return FieldErrorf("timestamps", "timestamps %q must be %s or %s", o.Timestamps, TimestampsEpoch, TimestampsCommit)
+	}
 	for name := range o.Args {
 		if err := validateBuildArg(name); err != nil {
 			return err
@@ -132,6 +141,7 @@ var pushOptions = map[string]pushOption{
 	"platform":   {"platform=OS/ARCH", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
 	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
 	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
+	"timestamps": {"timestamps=epoch|commit", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},
 }
 
 // ParsePushOptions reads the options of one push. An unknown one is Invalid

@@ -21,6 +21,7 @@ func TestParsePushOptions(t *testing.T) {
 		{"build-arg=A=1\nbuild-arg=B=x=y\nbuild-arg=C=\nbuild-arg=A=2",
 			PushOptions{Build: BuildOptions{Args: map[string]string{"A": "2", "B": "x=y", "C": ""}}}},
 		{"target=a\ntarget=b", PushOptions{Build: BuildOptions{Target: "b"}}},
+		{"timestamps=commit", PushOptions{Build: BuildOptions{Timestamps: TimestampsCommit}}},
 		{"context=..data/./x/", PushOptions{Build: BuildOptions{Context: "..data/./x/"}}},
 	} {
 		got, err := ParsePushOptions(lines(c.options))
@@ -49,6 +50,7 @@ func TestParsePushOptionErrors(t *testing.T) {
 		"dockerfile=../Dockerfile":    "inside the repository",
 		"dockerfile=a/../../b":        "inside the repository",
 		"context=..":                  "inside the repository",
+		"timestamps=now":              "must be epoch or commit",
 		`context=a\b`:                 "inside the repository",
 	} {
 		_, err := ParsePushOptions(lines(options))

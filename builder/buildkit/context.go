@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
@@ -93,6 +94,11 @@ func (c *contextFS) at(root string) *contextFS {
 
 func (c *contextFS) lstat(name string) (fs.FileInfo, error) {
 	return c.tree.Lstat(path.Join(c.root, cleanTarget(name)))
+}
+
+// timeOf returns the time that a step sees a file with.
+func (c *contextFS) timeOf(name string, blob catalog.BlobID) time.Time {
+	return time.Unix(0, c.times.of(path.Join(c.root, cleanTarget(name)), blob, c.now))
 }
 
 // blob names the content of a file or link.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -14,10 +15,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 )
-
-// cutFrom is what a COPY must weigh, bytes, for its layer to be cut where BuildKit has to
-// make it in any case, for a step that builds on it.
-const cutFrom = 1 << 20
 
 // A COPY of the build context makes a layer whose content is known without making it:
 // it is in the commit. So that layer is cut from the commit's tree and goes to the
@@ -79,24 +76,18 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 	return result, c.store(ctx, g, layers, cuts)
 }
 
-// candidates returns the layers that may be cut, from the lowest on: all COPYs at the top,
-// and large ones below.
+// candidates returns the layers that may be cut, from the lowest on.
 func (c *frontendClient) candidates(ctx context.Context, g *graph, layers []layerOp) ([]*cut, error) {
 	var found []*cut
-	isTop := true
-	for i := len(layers) - 1; i >= 0; i-- {
-		nodes, err := c.nodesOf(ctx, g, layers[i])
+	for i, layer := range layers {
+		nodes, err := c.nodesOf(ctx, g, layer)
 		if errors.Is(err, errOtherwise) {
-			isTop = false
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if !isTop && weightOfNodes(nodes) < cutFrom {
-			continue
-		}
-		found = append([]*cut{{layerOp: layers[i], at: i, nodes: nodes}}, found...)
+		found = append(found, &cut{layerOp: layer, at: i, nodes: nodes})
 	}
 	return found, nil
 }
@@ -117,15 +108,6 @@ func (c *frontendClient) nodesOf(ctx context.Context, g *graph, layer layerOp) (
 		all = append(all, nodes)
 	}
 	return all, nil
-}
-
-func weightOfNodes(sources [][]node) (total int64) {
-	for _, nodes := range sources {
-		for _, n := range nodes {
-			total += fileCost + n.stat.Size
-		}
-	}
-	return total
 }
 
 // plan works out what each cut makes of what is there. Errors: errOtherwise where that is
@@ -174,7 +156,7 @@ func (c *frontendClient) rootOf(g *graph, state *pb.Input) *rootfs {
 }
 
 // store brings the layers of all cuts to the registry.
-func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
+func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) (err error) {
 	most := c.partsOf(layers, cuts)
 	above := 0
 	made := make([]cutLayers, len(cuts))
@@ -214,7 +196,27 @@ func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, 
 	c.shelf.mu.Lock()
 	defer c.shelf.mu.Unlock()
 	c.shelf.cuts = made
-	return nil
+	c.shelf.python, err = c.pythonSources(cuts)
+	return err
+}
+
+// pythonSources lists the Python sources in the layers that are cut, with the times that
+// a step sees them with.
+func (c *frontendClient) pythonSources(cuts []*cut) (map[string]pythonSource, error) {
+	sources := map[string]pythonSource{}
+	for _, cut := range cuts {
+		for _, e := range cut.plan.entries {
+			if !e.mode.IsRegular() || !strings.HasSuffix(e.name, ".py") {
+				continue
+			}
+			dated, err := c.shelf.times.of(e.blob)
+			if err != nil {
+				return nil, err
+			}
+			sources[strings.TrimPrefix(e.name, "/")] = pythonSource{size: e.size, made: c.files.timeOf(e.from, e.blob), dated: dated}
+		}
+	}
+	return sources, nil
 }
 
 // partsOf returns how many layers a cut may become: all of the image's stay within mostLayers.

@@ -51,7 +51,7 @@ func byContent(content string) time.Time {
 
 // dated writes an archive as a new layer has it.
 func dated(in io.Reader) func(io.Writer) error {
-	return func(out io.Writer) error { return layerTimes{}.dateArchive(out, in) }
+	return func(out io.Writer) error { return layerTimes{}.dateArchive(out, in, nil) }
 }
 
 func noise(size int) string {
@@ -114,7 +114,7 @@ func testFinishedLayers(t *testing.T, with compression, reader func(io.Reader) (
 func TestEarlyTimesAndBrokenArchives(t *testing.T) {
 	var out bytes.Buffer
 	early := catalog.TreeTime.Add(-time.Hour)
-	if err := (layerTimes{}).dateArchive(&out, bytes.NewReader(archive(t, always(early), map[string]string{"old": "1"}))); err != nil {
+	if err := (layerTimes{}).dateArchive(&out, bytes.NewReader(archive(t, always(early), map[string]string{"old": "1"})), nil); err != nil {
 		t.Fatal(err)
 	}
 	header, err := tar.NewReader(&out).Next()

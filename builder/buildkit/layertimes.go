@@ -14,12 +14,6 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// What catalog.BuildOptions.Timestamps may be; empty is timestampsEpoch.
-const (
-	timestampsEpoch  = "epoch"
-	timestampsCommit = "commit"
-)
-
 const (
 	// timeSpan is how far apart files' times lie, seconds: 17 years from catalog.TreeTime on.
 	timeSpan = 1 << 29
@@ -36,6 +30,7 @@ const (
 //     keeps its time, and its layer.
 //   - Or all have the commit's time, where commit is set; then each commit has new layers.
 //   - All else has catalog.TreeTime. What is older, keeps its time.
+//   - Python's compiled modules hold their source's time, which is changed with it.
 type layerTimes struct {
 	commit time.Time
 }
@@ -43,9 +38,9 @@ type layerTimes struct {
 // name tells times apart in the names of layers that were made with them.
 func (l layerTimes) name() string {
 	if l.commit.IsZero() {
-		return timestampsEpoch
+		return catalog.TimestampsEpoch
 	}
-	return timestampsCommit + strconv.FormatInt(l.commit.Unix(), 10)
+	return catalog.TimestampsCommit + strconv.FormatInt(l.commit.Unix(), 10)
 }
 
 // of returns the time of a file.
@@ -69,10 +64,9 @@ func (l layerTimes) ofAll() time.Time {
 	return catalog.TreeTime
 }
 
-// dateArchive copies a layer's archive with the times that it is to have.
-func (l layerTimes) dateArchive(out io.Writer, in io.Reader) error {
-	from, to := tar.NewReader(in), tar.NewWriter(out)
-	dated := map[string]time.Time{} // files, which links to them share their time with
+// dateArchive copies a layer's archive with the times that it is to have. sources may be nil.
+func (l layerTimes) dateArchive(out io.Writer, in io.Reader, sources pythonSources) error {
+	from, to := tar.NewReader(in), &dater{layerTimes: l, out: tar.NewWriter(out), dated: map[string]time.Time{}, python: newPythonCache(sources)}
 	for {
 		header, err := from.Next()
 		if errors.Is(err, io.EOF) {
@@ -81,19 +75,56 @@ func (l layerTimes) dateArchive(out io.Writer, in io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if err := l.dateEntry(to, from, header, dated); err != nil {
+		if err := to.take(header, from); err != nil {
 			return err
 		}
 	}
-	if err := to.Close(); err != nil {
+	if err := to.putAll(to.python.rest()); err != nil {
+		return err
+	}
+	if err := to.out.Close(); err != nil {
 		return err
 	}
 	_, err := io.Copy(io.Discard, in) // what may follow an archive's end
 	return err
 }
 
-func (l layerTimes) dateEntry(to *tar.Writer, content io.Reader, header *tar.Header, dated map[string]time.Time) error {
-	at := l.ofAll()
+// dater writes a layer's archive.
+type dater struct {
+	layerTimes
+	out    *tar.Writer
+	dated  map[string]time.Time // files, which links to them share their time with
+	python *pythonCache
+}
+
+// take takes an entry from BuildKit's archive.
+func (d *dater) take(header *tar.Header, content io.Reader) error {
+	if isCompiledPython(header) {
+		file, err := readCompiled(header, content)
+		if err != nil {
+			return err
+		}
+		return d.putAll(d.python.hold(file))
+	}
+	made := header.ModTime
+	if err := d.put(header, content); err != nil {
+		return err
+	}
+	return d.putAll(d.python.release(header.Name, pythonSource{size: header.Size, made: made, dated: header.ModTime}))
+}
+
+func (d *dater) putAll(files []compiledPython) error {
+	for _, file := range files {
+		if err := d.put(file.header, bytes.NewReader(file.content)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes an entry with its time.
+func (d *dater) put(header *tar.Header, content io.Reader) error {
+	at := d.ofAll()
 	switch {
 	case !header.ModTime.After(catalog.TreeTime):
 		at = header.ModTime
@@ -103,13 +134,13 @@ func (l layerTimes) dateEntry(to *tar.Writer, content io.Reader, header *tar.Hea
 			return err
 		}
 		defer held.Close() //nolint:errcheck // a temporary file
-		if at, err = l.of(blob); err != nil {
+		if at, err = d.of(blob); err != nil {
 			return err
 		}
 		content = held
-		dated[header.Name] = at
+		d.dated[header.Name] = at
 	case header.Typeflag == tar.TypeLink:
-		if of, ok := dated[header.Linkname]; ok {
+		if of, ok := d.dated[header.Linkname]; ok {
 			at = of
 		}
 	}
@@ -119,10 +150,10 @@ func (l layerTimes) dateEntry(to *tar.Writer, content io.Reader, header *tar.Hea
 			*t = at
 		}
 	}
-	if err := to.WriteHeader(header); err != nil {
+	if err := d.out.WriteHeader(header); err != nil {
 		return err
 	}
-	_, err := io.Copy(to, content)
+	_, err := io.Copy(d.out, content)
 	return err
 }
 

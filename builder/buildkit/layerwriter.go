@@ -67,7 +67,7 @@ func (s *shelf) store(d digest.Digest, in io.Reader) (storedLayer, error) {
 	if s.isBase(d) || isCompressed(layer) {
 		return s.upload(newOutgoing(layer))
 	}
-	return s.storeNew(func(out io.Writer) error { return s.times.dateArchive(out, layer) })
+	return s.storeNew(func(out io.Writer) error { return s.times.dateArchive(out, layer, s.pythonSource) })
 }
 
 // storeNew uploads the layer whose archive write makes.

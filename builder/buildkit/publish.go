@@ -15,7 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/fandoghpaas/fandogh/builder")
+	"github.com/fandoghpaas/fandogh/builder"
+)
 
 // publisher finishes an image whose layers are stored: it writes its
 // configuration and manifest with what became of the layers, dates it, and puts
@@ -203,7 +204,6 @@ func (p *publisher) index(raw []byte) (document, error) {
 	}
 	return p.encode(index, index.MediaType)
 }
-
 
 // platformOf names the platform of an index's image as the frontend does.
 func platformOf(image v1.Descriptor) string {

@@ -90,7 +90,7 @@ func createdAt(r builder.SolveRequest) time.Time {
 
 // timesOf are the times of a request's new layers.
 func timesOf(r builder.SolveRequest) layerTimes {
-	if r.Options.Timestamps == timestampsCommit {
+	if r.Options.Timestamps == catalog.TimestampsCommit {
 		return layerTimes{commit: createdAt(r)}
 	}
 	return layerTimes{}

@@ -46,6 +46,7 @@ type shelf struct {
 	layers    map[digest.Digest]storedLayer // by the digest that BuildKit knows
 	bases     map[string]baseImage          // by platform, "" where there is only one
 	cuts      []cutLayers                   // from the lowest on
+	python    map[string]pythonSource       // in them, by name
 	err       error                         // the first of storing a layer
 }
 
@@ -163,6 +164,13 @@ func (s *shelf) remember(name digest.Digest, layer storedLayer) {
 	s.known.put(name, layer)
 	// By this name it comes back in images that are made FROM this one.
 	s.known.put(digest.Digest(layer.digest.String()), storedLayer{digest: layer.digest, size: layer.size, repository: layer.repository})
+}
+
+func (s *shelf) pythonSource(name string) (pythonSource, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	source, ok := s.python[name]
+	return source, ok
 }
 
 func (s *shelf) isBase(d digest.Digest) bool {

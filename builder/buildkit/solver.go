@@ -46,7 +46,7 @@ type Config struct {
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
 	// forgotten with the Solver.
 	TimesDir string
-	Logger          hclog.Logger
+	Logger   hclog.Logger
 }
 
 // Solver builds with BuildKit. It is safe for concurrent use.

@@ -203,7 +203,7 @@ func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
 	if one["web/page"] != one["made"] || one["made"] != one["top"] {
 		t.Errorf("one content has several times: %v", one)
 	}
-	dated := timesIn(t, "3", testEpoch.Add(time.Hour), "page 2", timestampsCommit)
+	dated := timesIn(t, "3", testEpoch.Add(time.Hour), "page 2", catalog.TimestampsCommit)
 	for _, name := range []string{"web/page", "made", "top", "web/same", "made-same", "web"} {
 		if want := testEpoch.Add(time.Hour).Format("2006-01-02 15:04:05"); dated[name] != want {
 			t.Errorf("with the commit's times %s is of %s, want %s", name, dated[name], want)
