@@ -111,6 +111,10 @@ func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) 
 	if err != nil {
 		return err
 	}
+	made := &owner // whose the directories on the way become; nil: the kernel says
+	if c.Owner == nil {
+		made = nil
+	}
 	dirMode := fs.FileMode(0o755)
 	if c.Mode >= 0 {
 		dirMode = fs.FileMode(c.Mode)
@@ -133,7 +137,7 @@ func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) 
 	} else if there != nil && !intoDir {
 		return errOtherwise
 	}
-	if err := p.makeParents(ctx, parent, dirMode, owner); err != nil {
+	if err := p.makeParents(ctx, parent, dirMode, made); err != nil {
 		return err
 	}
 	for _, n := range nodes {
@@ -149,7 +153,7 @@ func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) 
 }
 
 // makeParents puts a directory, and those it is in, as they are or as they become.
-func (p *copyPlan) makeParents(ctx context.Context, dir string, mode fs.FileMode, owner owner) error {
+func (p *copyPlan) makeParents(ctx context.Context, dir string, mode fs.FileMode, owner *owner) error {
 	if _, ok := p.places[dir]; ok || dir == "/" {
 		return nil
 	}
@@ -160,12 +164,24 @@ func (p *copyPlan) makeParents(ctx context.Context, dir string, mode fs.FileMode
 	if err != nil {
 		return err
 	}
-	e := entry{name: dir, mode: fs.ModeDir | mode, uid: owner.uid, gid: owner.gid, isParent: true}
+	e := entry{name: dir, mode: fs.ModeDir | mode, isParent: true}
 	if there != nil {
 		if !fs.FileMode(there.Mode).IsDir() {
 			return errOtherwise
 		}
 		e.mode, e.uid, e.gid, e.xattrs = fs.FileMode(there.Mode), int(there.Uid), int(there.Gid), there.Xattrs
+		p.set(e)
+		return nil
+	}
+	in, err := p.root.lstat(ctx, path.Dir(dir))
+	if err != nil {
+		return err
+	}
+	if fs.FileMode(in.Mode)&fs.ModeSetgid != 0 { // what the kernel does in such a directory
+		e.mode, e.gid = e.mode|fs.ModeSetgid, int(in.Gid)
+	}
+	if owner != nil {
+		e.uid, e.gid = owner.uid, owner.gid
 	}
 	p.set(e)
 	return nil

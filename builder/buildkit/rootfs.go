@@ -43,13 +43,25 @@ type owner struct{ uid, gid int }
 // lstat returns what is at a path whose directories are no links; nil for nothing.
 func (r *rootfs) lstat(ctx context.Context, name string) (*types.Stat, error) {
 	if name == "/" {
-		return &types.Stat{Mode: uint32(fs.ModeDir | 0o755)}, nil
+		return r.top(ctx)
 	}
 	if stat, ok := r.planned[name]; ok {
 		return stat, nil
 	}
 	dir, err := r.readDir(ctx, path.Dir(name))
 	return dir[path.Base(name)], err
+}
+
+// top returns the root directory, which is in no other.
+func (r *rootfs) top(ctx context.Context) (*types.Stat, error) {
+	if r.dirs["/"] == nil || r.ref == nil {
+		return &types.Stat{Mode: uint32(fs.ModeDir | 0o755)}, nil // of an empty image
+	}
+	stat, err := r.ref.StatFile(ctx, gateway.StatRequest{Path: "/"})
+	if err != nil {
+		return nil, orContext(ctx)
+	}
+	return stat, nil
 }
 
 // readDir lists a directory of the base.
