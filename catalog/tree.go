@@ -13,11 +13,16 @@ import (
 // files equal layers.
 var TreeTime = time.Date(1980, 1, 1, 0, 0, 1, 0, time.UTC)
 
+// BlobID is the hex object name of a file's content, or of a symbolic link's
+// target. Equal contents have equal ones.
+type BlobID string
+
 // Tree is one commit's files, read straight from git objects, without the
 // paths that .gitattributes marks export-ignore. Names, order and errors are as io/fs has them;
 // Lstat and ReadLink never follow links. Directories are of mode 0755: git records none. A file's ModTime is TreeTime
 // with nanoseconds taken from its blob's hash, because
-// BuildKit tells changed files by size and time. It is safe for concurrent use.
+// BuildKit tells changed files by size and time. FileInfo.Sys of a file or link is
+// its BlobID, and nil of a directory. It is safe for concurrent use.
 type Tree interface {
 	fs.ReadLinkFS
 	fs.ReadDirFS

@@ -331,7 +331,14 @@ func (i fileInfo) Name() string      { return i.name }
 func (i fileInfo) Size() int64       { return i.size }
 func (i fileInfo) Mode() fs.FileMode { return i.mode }
 func (i fileInfo) IsDir() bool       { return i.mode.IsDir() }
-func (i fileInfo) Sys() any          { return nil }
+
+// Sys names the content, see catalog.Tree.
+func (i fileInfo) Sys() any {
+	if i.mode.IsDir() {
+		return nil
+	}
+	return catalog.BlobID(i.hash.String())
+}
 
 // ModTime tells contents apart, see catalog.Tree.
 func (i fileInfo) ModTime() time.Time {

@@ -152,6 +152,31 @@ func TestTreeTellsContentsApartByTime(t *testing.T) {
 	}
 }
 
+func TestTreeNamesContents(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	c.write("dir/a", "same")
+	c.write("b", "same")
+	c.write("c", "other")
+	if err := os.Symlink("same", filepath.Join(c.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"dir/a", "b", "c", "link"} {
+		want := catalog.BlobID(c.git("rev-parse", "HEAD:"+name))
+		if info, err := tree.Lstat(name); err != nil || info.Sys() != want {
+			t.Errorf("%s is %v, %v, want %s", name, info.Sys(), err, want)
+		}
+	}
+	if info, err := tree.Lstat("dir"); err != nil || info.Sys() != nil {
+		t.Errorf("dir is %v, %v, want nil", info.Sys(), err)
+	}
+}
+
 // TestExportIgnoreAsGitArchive holds the tree against git's own archive.
 func TestExportIgnoreAsGitArchive(t *testing.T) {
 	c := diskHost(t).newClone("alice", "app")
