@@ -39,6 +39,9 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 	}
 	var unread *treeError
 	if errors.As(err, &unread) {
+		if catalog.CodeOf(err) == catalog.Invalid {
+			return userError("%s", catalog.MessageOf(err))
+		}
 		return infrastructure(err, "the builder failed to read %s of this commit", unread.name)
 	}
 	text := rootText(err)

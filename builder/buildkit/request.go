@@ -37,7 +37,7 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 		FrontendAttrs: attrs,
 		LocalMounts: map[string]fsutil.FS{
 			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},
-			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: "."},
+			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree.Whole(), root: "."},
 		},
 		SharedKey:    key,
 		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),

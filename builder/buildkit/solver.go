@@ -107,7 +107,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	if err := checkDockerfile(r.Tree, src.dockerfile, r.Options); err != nil {
+	if err := checkDockerfile(r.Tree.Whole(), src.dockerfile, r.Options); err != nil {
 		return builder.SolveResult{}, err
 	}
 	c, release, err := s.backends.acquire(ctx)
