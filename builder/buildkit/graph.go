@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
@@ -71,12 +72,15 @@ func (g *graph) plan(ctx context.Context, files fsutil.FS) (map[string]division,
 		if err != nil {
 			return nil, err
 		}
-		if len(d.parts) > 1 {
+		if len(d.parts) > 1 && !slices.ContainsFunc(slices.Concat(d.parts...), unspeakable) {
 			plan[id] = d
 		}
 	}
 	return plan, nil
 }
+
+// unspeakable names can't be told to BuildKit, whose operations are UTF-8.
+func unspeakable(name string) bool { return !utf8.ValidString(name) }
 
 // copied returns what an operation does when it is a plain COPY of one directory
 // of the build context; else nil. A COPY that sets modes sets those of the

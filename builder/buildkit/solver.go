@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
+	// What BuildKit's own programs talk: file names need not be UTF-8 in it.
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"

@@ -82,6 +82,8 @@ func TestScripts(t *testing.T) {
 				"busybox":    cmdBusybox,
 				"forge":      cmdForge,
 				"deliver":    cmdDeliver,
+				"odd-names":  cmdOddNames,
+				"same-files": cmdSameFiles,
 			},
 		})
 	})
