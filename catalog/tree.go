@@ -28,8 +28,8 @@ type Files interface {
 // paths that .gitattributes marks export-ignore; files named .dockerignore stay. Order and errors are as io/fs
 // has them. Names are bytes that need not be UTF-8. Lstat and ReadLink never follow links; what follows them
 // takes the tree for all there is, so that absolute ones and those above the root begin at the root. A submodule (a
-// directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat, Open or ReadDir, is
-// Invalid and says what to do. Directories are of mode 0755: git records none. A file's ModTime is TreeTime
+// directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat or Open, is Invalid
+// and says what to do. Directories are of mode 0755: git records none. A file's ModTime is TreeTime
 // with nanoseconds taken from its blob's hash, because
 // BuildKit tells changed files by size and time. FileInfo.Sys of a file or link is
 // its BlobID, and nil of a directory. It is safe for concurrent use.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/tonistiigi/fsutil"
+	"github.com/moby/buildkit/session/filesync"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -24,9 +24,19 @@ func tenantKey(ref catalog.ImageRef) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// solveOptions translates a request. ctx is the solve's, and fail ends it: the tree
-// is not read afterwards. The image goes to out.
-func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source, out *shelf) client.SolveOpt {
+// mounts are what BuildKit may read of a tree. ctx is the solve's, and fail ends it: the
+// tree is not read afterwards.
+func mounts(ctx context.Context, fail context.CancelCauseFunc, tree catalog.Tree, src source) filesync.StaticDirSource {
+	return filesync.StaticDirSource{
+		"context":    &contextFS{ctx: ctx, fail: fail, tree: tree, root: src.contextDir},
+		"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: tree.Whole(), root: "."},
+	}
+}
+
+// solveOptions translates a request. BuildKit reads files, and the image goes to out.
+// The files are no LocalMounts, of which BuildKit's client looks at each before it
+// is known which are read.
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
 	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
 	attrs := frontendAttrs(r.Options, src, key, epoch)
@@ -35,13 +45,12 @@ func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc,
 	}
 	return client.SolveOpt{
 		FrontendAttrs: attrs,
-		LocalMounts: map[string]fsutil.FS{
-			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},
-			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree.Whole(), root: "."},
+		SharedKey:     key,
+		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
+		Session: []session.Attachable{
+			filesync.NewFSSyncProvider(files),
+			&registryAuth{hosts: s.registryHosts(), credential: r.Credential},
 		},
-		SharedKey:    key,
-		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),
-		Session:      []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
 		Exports: []client.ExportEntry{{
 			Type:        client.ExporterOCI,
 			OutputStore: out,

@@ -165,8 +165,8 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
 	go func() {
-		options := s.solveOptions(solveCtx, cancel, r, src, out)
-		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"], cancel), statuses)
+		files := mounts(solveCtx, cancel, r.Tree, src)
+		response, err := c.Build(solveCtx, s.solveOptions(r, src, files, out), "", frontend(files["context"], cancel), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
