@@ -2,6 +2,7 @@ package builder
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -58,7 +59,7 @@ func FuzzRepositoryConfig(f *testing.F) {
 	f.Add([]byte("build:\n  target: x\n  args: {A: 1}\n"))
 	f.Add([]byte("app: x\nbuild: [1]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := parseRepositoryConfig(data); err != nil && catalog.CodeOf(err) != catalog.Invalid {
+		if _, err := parseRepositoryConfig(configNames[0], data); err != nil && catalog.CodeOf(err) != catalog.Invalid {
 			t.Errorf("a user's file is blamed on us: %v", err)
 		}
 	})
@@ -69,7 +70,7 @@ func TestRepositoryConfigBombs(t *testing.T) {
 	began := time.Now()
 	for _, bomb := range []string{"[", "{a: ", "- ", "build:\n  args:\n    A: ["} {
 		text := strings.Repeat(bomb, maxConfigBytes/len(bomb))
-		if _, err := parseRepositoryConfig([]byte(text)); catalog.CodeOf(err) != catalog.Invalid {
+		if _, err := parseRepositoryConfig(configNames[0], []byte(text)); catalog.CodeOf(err) != catalog.Invalid {
 			t.Errorf("%.10q…: %v", text, err)
 		}
 	}
@@ -97,11 +98,17 @@ func TestRepositoryConfig(t *testing.T) {
 		{name: "wrong type", file: "build:\n  pull: maybe\n", fault: "line 2"},
 		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},
 		{name: "list", file: "build: [a]\n", fault: "line 1"},
+		{name: "byte order mark and CR LF", file: "\xef\xbb\xbfbuild:\r\n  target: t\r\n", want: func(o catalog.BuildOptions) bool { return o.Target == "t" }},
+		{name: "UTF-16", file: "\xff\xfeb\x00u\x00i\x00l\x00d\x00", fault: ".fandogh/config.yml is written in UTF-16; save it as UTF-8"},
+		{name: "UTF-16 of the other order", file: "\xfe\xff\x00b\x00u", fault: "UTF-16"},
+		{name: "UTF-16 without a mark", file: "b\x00u\x00", fault: "UTF-16"},
+		{name: "UTF-32", file: "\xff\xfe\x00\x00b\x00\x00\x00", fault: "UTF-32"},
+		{name: "Latin-1", file: "build:\n  args: {A: caf\xe9}\n", fault: "UTF-8"},
 		{name: "no YAML", file: "build: {\n", fault: ".fandogh/config.yml"},
 		{name: "too large", file: "#" + strings.Repeat(" ", maxConfigBytes), fault: "larger than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := repositoryOptions(fstest.MapFS{repositoryConfig: {Data: []byte(c.file)}})
+			got, err := repositoryOptions(fstest.MapFS{configNames[0]: {Data: []byte(c.file)}})
 			if c.fault != "" {
 				if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), c.fault) {
 					t.Fatalf("error %v, want Invalid with %q", err, c.fault)
@@ -119,8 +126,33 @@ func TestRepositoryConfig(t *testing.T) {
 	if got, err := repositoryOptions(fstest.MapFS{}); err != nil || got.Args != nil {
 		t.Errorf("without a file: %+v, %v", got, err)
 	}
-	if _, err := repositoryOptions(fstest.MapFS{repositoryConfig + "/x": {}}); catalog.CodeOf(err) != catalog.Invalid {
+	if _, err := repositoryOptions(fstest.MapFS{configNames[0] + "/x": {}}); catalog.CodeOf(err) != catalog.Invalid {
 		t.Errorf("a directory: %v", err)
+	}
+}
+
+func TestRepositoryConfigFiles(t *testing.T) {
+	config := &fstest.MapFile{Data: []byte("build: {target: t}\n")}
+	link := &fstest.MapFile{Data: []byte("other.yml"), Mode: fs.ModeSymlink | 0o777}
+	for _, c := range []struct {
+		name  string
+		files fstest.MapFS
+		fault string
+	}{
+		{"the other name", fstest.MapFS{".fandogh/config.yaml": config}, ""},
+		{"both names", fstest.MapFS{".fandogh/config.yml": config, ".fandogh/config.yaml": config}, "both .fandogh/config.yml and .fandogh/config.yaml; keep .fandogh/config.yml"},
+		{"a link", fstest.MapFS{".fandogh/config.yml": link, ".fandogh/other.yml": config}, ".fandogh/config.yml is a symbolic link"},
+		{"a link of the other name", fstest.MapFS{".fandogh/config.yaml": link}, ".fandogh/config.yaml is a symbolic link"},
+		{"the directory is a link", fstest.MapFS{".fandogh": {Data: []byte("x"), Mode: fs.ModeSymlink | 0o777}, "x/config.yml": config}, ".fandogh is a symbolic link"},
+		{"a fault of the other name", fstest.MapFS{".fandogh/config.yaml": {Data: []byte("build: {x: y}")}}, ".fandogh/config.yaml line 1"},
+	} {
+		got, err := repositoryOptions(c.files)
+		switch {
+		case c.fault == "" && (err != nil || got.Target != "t"):
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		case c.fault != "" && (catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), c.fault)):
+			t.Errorf("%s: error %v, want Invalid with %q", c.name, err, c.fault)
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 package builder
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -13,7 +15,7 @@ import (
 )
 
 const (
-	repositoryConfig  = ".fandogh/config.yml"
+	configDir         = ".fandogh"
 	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
 	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target"
 )
@@ -30,57 +32,86 @@ type buildSection struct {
 	Context    string              `yaml:"context"`
 }
 
+// configNames are what a repository's own configuration may be called.
+var configNames = []string{configDir + "/config.yml", configDir + "/config.yaml"}
+
 // repositoryOptions reads the build options a repository gives itself; without
 // the file or its section they are the zero value. Errors: Invalid.
-func repositoryOptions(tree fs.FS) (catalog.BuildOptions, error) {
-	data, err := readConfig(tree)
-	if err != nil || len(data) == 0 {
+func repositoryOptions(tree catalog.Files) (catalog.BuildOptions, error) {
+	name, err := findConfig(tree)
+	if name == "" || err != nil {
 		return catalog.BuildOptions{}, err
 	}
-	return parseRepositoryConfig(data)
+	data, err := readConfig(tree, name)
+	if err != nil {
+		return catalog.BuildOptions{}, err
+	}
+	return parseRepositoryConfig(name, data)
 }
 
-func readConfig(tree fs.FS) ([]byte, error) {
-	file, err := tree.Open(repositoryConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// findConfig returns the path of the configuration, or nothing. A link is
+// refused, even one to a file of the commit: the client and other tools that read
+// the file would each follow it in their own way.
+func findConfig(tree catalog.Files) (string, error) {
+	found := ""
+	for _, name := range append([]string{configDir}, configNames...) {
+		info, err := tree.Lstat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return "", fmt.Errorf("look for %s: %w", name, err)
+		case info.Mode()&fs.ModeSymlink != 0:
+			return "", catalog.Errorf(catalog.Invalid, "%s is a symbolic link, which is not followed there; commit what it leads to in its place", name)
+		case name == configDir:
+			continue
+		case !info.Mode().IsRegular():
+			return "", catalog.Errorf(catalog.Invalid, "%s must be a file", name)
+		case found != "":
+			return "", catalog.Errorf(catalog.Invalid, "this commit has both %s and %s; keep %[1]s with all that you need, and remove the other", found, name)
+		}
+		found = name
 	}
+	return found, nil
+}
+
+func readConfig(tree fs.FS, name string) ([]byte, error) {
+	file, err := tree.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", repositoryConfig, err)
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer file.Close() //nolint:errcheck // read only
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("stat %s: %w", repositoryConfig, err)
-	case !info.Mode().IsRegular():
-		return nil, catalog.Errorf(catalog.Invalid, "%s must be a file", repositoryConfig)
-	}
 	data, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", repositoryConfig, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	case len(data) > maxConfigBytes:
-		return nil, catalog.Errorf(catalog.Invalid, "%s is larger than %s", repositoryConfig, humanSize(maxConfigBytes))
+		return nil, catalog.Errorf(catalog.Invalid, "%s is larger than %s", name, humanSize(maxConfigBytes))
 	}
-	return data, nil
+	if err := CheckEncoding(name, data); err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(data) {
+		return nil, notUTF8(name, "is not written in UTF-8")
+	}
+	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
 }
 
-func parseRepositoryConfig(data []byte) (catalog.BuildOptions, error) {
+func parseRepositoryConfig(name string, data []byte) (catalog.BuildOptions, error) {
 	var file struct {
 		Build ast.Node `yaml:"build"`
 	}
 	if err := yaml.Unmarshal(data, &file); err != nil {
-		return catalog.BuildOptions{}, configError(err)
+		return catalog.BuildOptions{}, configError(name, err)
 	}
 	if file.Build == nil {
 		return catalog.BuildOptions{}, nil
 	}
 	var section buildSection
 	if err := yaml.NodeToValue(file.Build, &section, yaml.Strict()); err != nil {
-		return catalog.BuildOptions{}, configError(err)
+		return catalog.BuildOptions{}, configError(name, err)
 	}
-	args, err := argTexts(section.Args)
+	args, err := argTexts(name, section.Args)
 	if err != nil {
 		return catalog.BuildOptions{}, err
 	}
@@ -91,7 +122,7 @@ func parseRepositoryConfig(data []byte) (catalog.BuildOptions, error) {
 }
 
 // argTexts returns the build args' values as they were written.
-func argTexts(nodes map[string]ast.Node) (map[string]string, error) {
+func argTexts(file string, nodes map[string]ast.Node) (map[string]string, error) {
 	if len(nodes) == 0 {
 		return nil, nil
 	}
@@ -107,7 +138,7 @@ func argTexts(nodes map[string]ast.Node) (map[string]string, error) {
 		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 			args[name] = n.GetToken().Value
 		default:
-			return nil, catalog.Errorf(catalog.Invalid, "%s: the value of build arg %s must be text; write it in quotes", repositoryConfig, name)
+			return nil, catalog.Errorf(catalog.Invalid, "%s: the value of build arg %s must be text; write it in quotes", file, name)
 		}
 	}
 	return args, nil
@@ -115,15 +146,15 @@ func argTexts(nodes map[string]ast.Node) (map[string]string, error) {
 
 // configError turns the parser's error into a sentence without the source
 // excerpt that it prints.
-func configError(err error) error {
+func configError(name string, err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
 		return catalog.Errorf(catalog.Invalid, "%s line %d: unknown key %q under build; the keys are: %s",
-			repositoryConfig, unknown.Token.Position.Line, unknown.Token.Value, repositoryKeyList)
+			name, unknown.Token.Position.Line, unknown.Token.Value, repositoryKeyList)
 	}
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
-		return catalog.Wrap(catalog.Invalid, err, "%s line %d: %s", repositoryConfig, at.GetToken().Position.Line, at.GetMessage())
+		return catalog.Wrap(catalog.Invalid, err, "%s line %d: %s", name, at.GetToken().Position.Line, at.GetMessage())
 	}
-	return catalog.Wrap(catalog.Invalid, err, "%s is not readable YAML", repositoryConfig)
+	return catalog.Wrap(catalog.Invalid, err, "%s is not readable YAML", name)
 }

@@ -89,7 +89,7 @@ func (j *job) solve(ctx context.Context) (result SolveResult, err error) {
 			j.logger.Warn("close a build's tree", "build", j.build.ID, "error", err)
 		}
 	}()
-	own, err := repositoryOptions(tree)
+	own, err := repositoryOptions(tree.Whole())
 	if err != nil {
 		return SolveResult{}, err
 	}

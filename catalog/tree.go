@@ -8,26 +8,31 @@ import (
 	"time"
 )
 
-// TreeTime is the time of every file in a Tree, to the second, and of everything
-// in the layers built from it. Being no commit's and no machine's time, it makes equal
-// files equal layers.
-var TreeTime = time.Date(1980, 1, 1, 0, 0, 1, 0, time.UTC)
-
 // BlobID is the hex object name of a file's content, or of a symbolic link's
 // target. Equal contents have equal ones.
 type BlobID string
 
-// Tree is one commit's files, read straight from git objects, without the
-// paths that .gitattributes marks export-ignore. Names, order and errors are as io/fs has them;
-// Lstat and ReadLink never follow links. Directories are of mode 0755: git records none. A file's ModTime is TreeTime
-// with nanoseconds taken from its blob's hash, because
-// BuildKit tells changed files by size and time. FileInfo.Sys of a file or link is
-// its BlobID, and nil of a directory. It is safe for concurrent use.
-type Tree interface {
+// Files is a file system with symbolic links. None leads out of what Sub returns.
+type Files interface {
 	fs.ReadLinkFS
 	fs.ReadDirFS
+	fs.SubFS
+}
+
+// Tree is one commit's files, read straight from git objects, without the
+// paths that .gitattributes marks export-ignore; files named .dockerignore stay. Order and errors are as io/fs
+// has them. Names are bytes that need not be UTF-8. Lstat and ReadLink never follow links; what follows them
+// takes the tree for all there is, so that absolute ones and those above the root begin at the root. A submodule (a
+// directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat or Open, is Invalid
+// and says what to do. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
+// its BlobID, and nil of a directory. It is safe for concurrent use.
+type Tree interface {
+	Files
 	io.Closer
-	// CommitTime is the committer's time, to the second, in UTC.
+	// Whole returns the same files with those marked export-ignore: what a
+	// checkout has. It is good until Close.
+	Whole() Files
+	// CommitTime is the committer's time, to the second, in UTC, from 1970 to 9999.
 	CommitTime() time.Time
 }
 
@@ -42,7 +47,7 @@ type TagRef struct {
 // git server implements it.
 type Sources interface {
 	// Tree opens a commit's files. Errors: NotFound (repository or commit), and
-	// Invalid naming the first submodule or LFS pointer, which can't be built.
+	// Invalid (more files or deeper directories than can be built).
 	Tree(ctx context.Context, ref ImageRef, commit string) (Tree, error)
 	// Keep makes a commit reachable by a hidden ref, so that it can be built
 	// again after its tag went. Errors: NotFound.

@@ -3,8 +3,8 @@ package gitserver
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -24,6 +24,9 @@ const (
 	maxTreeDepth   = 256
 )
 
+// lastTime is the last that images' configurations can be of.
+var lastTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // tree is a commit's files. Names are read when it is opened, contents when
 // they are asked for.
 type tree struct {
@@ -31,6 +34,7 @@ type tree struct {
 	root  *node
 	time  time.Time
 	count int
+	whole bool // with what is marked export-ignore
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -41,6 +45,10 @@ type node struct {
 	mode     fs.FileMode
 	hash     plumbing.Hash
 	children []*node // of a directory, by name
+	all      []*node // the same with what is marked export-ignore
+	// suspect is the path of a submodule, and of a file with filter=lfs, which may
+	// be a pointer; else empty.
+	suspect string
 }
 
 // Tree implements catalog.Sources.
@@ -61,7 +69,7 @@ func openTree(ctx context.Context, repo *repository, commit plumbing.Hash) (*tre
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{repo: repo, time: time.Unix(c.Time, 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
+	t := &tree{repo: repo, time: time.Unix(min(c.Time, lastTime.Unix()), 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
 	if err := t.load(ctx, t.root, c.Tree, "", nil); err != nil {
 		return nil, err
 	}
@@ -91,40 +99,50 @@ func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix s
 		name := prefix + e.Name
 		isDir := e.Mode == objects.ModeTree
 		attributes := rules.of(name, isDir)
-		if attributes.exportIgnore {
-			continue
-		}
 		if t.count++; t.count > maxTreeEntries {
 			return catalog.Errorf(catalog.Invalid, "the commit has more than %d files", maxTreeEntries)
 		}
-		child := &node{name: e.Name, hash: e.Hash}
-		switch e.Mode {
-		case objects.ModeSubmodule:
-			return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or mark it export-ignore in .gitattributes", name)
-		case objects.ModeTree:
-			child.mode = fs.ModeDir | 0o755
+		child := newNode(e, name, attributes.lfs)
+		if isDir {
 			if err := t.load(ctx, child, e.Hash, name+"/", rules); err != nil {
 				return err
 			}
-			if len(child.children) == 0 {
-				continue // all of it is left out, and git has no empty directories
-			}
-		case objects.ModeSymlink:
-			child.mode = fs.ModeSymlink | 0o777
-		case objects.ModeExecutable:
-			child.mode = 0o755
-		default:
-			child.mode = 0o644
 		}
-		if attributes.lfs && child.mode.IsRegular() {
-			if err := t.refusePointer(name, e.Hash); err != nil {
-				return err
-			}
+		dir.all = append(dir.all, child)
+		// git has no empty directories, so one of which all is left out is too.
+		if attributes.exportIgnore && e.Name != dockerignore || isDir && len(child.children) == 0 {
+			continue
 		}
 		dir.children = append(dir.children, child)
 	}
-	slices.SortFunc(dir.children, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	byName := func(a, b *node) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(dir.all, byName)
+	slices.SortFunc(dir.children, byName)
 	return nil
+}
+
+// dockerignore is the name of the files that say what is left out of a build, which
+// hold although they are left out themselves.
+const dockerignore = ".dockerignore"
+
+func newNode(e objects.TreeEntry, path string, lfs bool) *node {
+	n := &node{name: e.Name, hash: e.Hash}
+	switch e.Mode {
+	case objects.ModeSubmodule:
+		n.mode, n.suspect = fs.ModeDir|0o755, path
+	case objects.ModeTree:
+		n.mode = fs.ModeDir | 0o755
+	case objects.ModeSymlink:
+		n.mode = fs.ModeSymlink | 0o777
+	case objects.ModeExecutable:
+		n.mode = 0o755
+	default:
+		n.mode = 0o644
+	}
+	if lfs && n.mode.IsRegular() {
+		n.suspect = path
+	}
+	return n
 }
 
 // readRules adds the directory's own .gitattributes to the rules from above.
@@ -148,19 +166,44 @@ func (t *tree) readRules(entries []objects.TreeEntry, prefix string, above *attr
 
 const lfsPointer = "version https://git-lfs.github.com/spec/"
 
-func (t *tree) refusePointer(name string, h plumbing.Hash) error {
-	_, size, err := t.repo.Header(h)
+// refuse returns why a node can't be built, if so. Errors: Invalid.
+func (t *tree) refuse(n *node) error {
+	switch {
+	case n.suspect == "":
+		return nil
+	case n.mode.IsDir():
+		return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or name it in .dockerignore", n.suspect)
+	}
+	_, size, err := t.repo.Header(n.hash)
 	if err != nil || size > 1024 {
 		return err
 	}
-	data, err := t.repo.GetTyped(h, plumbing.BlobObject)
+	data, err := t.repo.GetTyped(n.hash, plumbing.BlobObject)
+	if err == nil && bytes.HasPrefix(data, []byte(lfsPointer)) {
+		err = catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, fetch it in the Dockerfile, or name it in .dockerignore", n.suspect)
+	}
+	return err
+}
+
+// Whole implements catalog.Tree.
+func (t *tree) Whole() catalog.Files {
+	whole := *t
+	whole.whole = true
+	return &whole
+}
+
+// Sub implements fs.SubFS. No link leads out of dir.
+func (t *tree) Sub(dir string) (fs.FS, error) {
+	n, err := t.find("sub", dir, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if bytes.HasPrefix(data, []byte(lfsPointer)) {
-		return catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, or fetch it in the Dockerfile", name)
+	if !n.mode.IsDir() {
+		return nil, &fs.PathError{Op: "sub", Path: dir, Err: errors.New("not a directory")}
 	}
-	return nil
+	sub := *t
+	sub.root = n
+	return &sub, nil
 }
 
 // CommitTime implements catalog.Tree.
@@ -169,10 +212,13 @@ func (t *tree) CommitTime() time.Time { return t.time }
 // Close implements io.Closer. Open files fail afterwards.
 func (t *tree) Close() error { return t.repo.Close() }
 
+// validPath is fs.ValidPath for names that need not be UTF-8, as git's.
+func validPath(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }
+
 // find returns the node at name. A link in the middle of the path is followed
 // inside the tree, one at the end only when follow is set.
 func (t *tree) find(op, name string, follow bool) (*node, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	n, err := t.walk(name, follow)
@@ -193,31 +239,31 @@ func (t *tree) walk(name string, follow bool) (*node, error) {
 		switch part {
 		case "", ".":
 			continue
-		case "..":
-			if len(trail) == 1 {
-				return nil, fs.ErrNotExist // a link that leaves the tree
-			}
-			trail = trail[:len(trail)-1]
+		case "..": // the root's parent is the root, as for BuildKit
+			trail = trail[:max(1, len(trail)-1)]
 			continue
 		}
-		child := here.child(part)
+		child := t.child(here, part)
 		if child == nil {
 			return nil, fs.ErrNotExist
 		}
 		switch {
 		case child.mode&fs.ModeSymlink != 0 && (follow || len(parts) > 0):
 			if hops++; hops > maxLinkHops {
-				return nil, errors.New("too many levels of symbolic links")
+				return nil, fmt.Errorf("%w: too many symbolic links lead to others", fs.ErrNotExist)
 			}
 			target, err := t.target(child)
 			if err != nil {
 				return nil, err
 			}
 			if path.IsAbs(target) {
-				return nil, fs.ErrNotExist
+				trail = trail[:1]
 			}
 			parts = append(strings.Split(target, "/"), parts...)
 		case child.mode.IsDir():
+			if len(parts) > 0 && child.suspect != "" {
+				return nil, t.refuse(child)
+			}
 			trail = append(trail, child)
 		case len(parts) > 0:
 			return nil, fs.ErrNotExist // below a file
@@ -228,12 +274,21 @@ func (t *tree) walk(name string, follow bool) (*node, error) {
 	return trail[len(trail)-1], nil
 }
 
-func (n *node) child(name string) *node {
-	i, ok := slices.BinarySearchFunc(n.children, name, func(c *node, name string) int { return strings.Compare(c.name, name) })
+// list returns what a directory holds, by name.
+func (t *tree) list(dir *node) []*node {
+	if t.whole {
+		return dir.all
+	}
+	return dir.children
+}
+
+func (t *tree) child(dir *node, name string) *node {
+	list := t.list(dir)
+	i, ok := slices.BinarySearchFunc(list, name, func(c *node, name string) int { return strings.Compare(c.name, name) })
 	if !ok {
 		return nil
 	}
-	return n.children[i]
+	return list[i]
 }
 
 func (t *tree) target(n *node) (string, error) {
@@ -304,17 +359,18 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func (t *tree) entries(n *node) []fs.DirEntry {
-	entries := make([]fs.DirEntry, len(n.children))
-	for i, c := range n.children {
+	list := t.list(n)
+	entries := make([]fs.DirEntry, len(list))
+	for i, c := range list {
 		entries[i] = dirEntry{t, c}
 	}
 	return entries
 }
 
 func (t *tree) info(n *node) (fileInfo, error) {
-	info := fileInfo{node: n}
-	if n.mode.IsDir() {
-		return info, nil
+	info := fileInfo{node: n, commit: t.time}
+	if err := t.refuse(n); err != nil || n.mode.IsDir() {
+		return info, err
 	}
 	_, size, err := t.repo.Header(n.hash)
 	info.size = size
@@ -324,7 +380,8 @@ func (t *tree) info(n *node) (fileInfo, error) {
 // fileInfo is a node with its size.
 type fileInfo struct {
 	*node
-	size int64
+	size   int64
+	commit time.Time
 }
 
 func (i fileInfo) Name() string      { return i.name }
@@ -340,13 +397,8 @@ func (i fileInfo) Sys() any {
 	return catalog.BlobID(i.hash.String())
 }
 
-// ModTime tells contents apart, see catalog.Tree.
-func (i fileInfo) ModTime() time.Time {
-	if i.mode.IsDir() {
-		return catalog.TreeTime
-	}
-	return catalog.TreeTime.Add(time.Duration(binary.BigEndian.Uint64(i.hash[:8]) % uint64(time.Second)))
-}
+// ModTime is the commit's.
+func (i fileInfo) ModTime() time.Time { return i.commit }
 
 type dirEntry struct {
 	tree *tree

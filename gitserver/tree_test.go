@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +105,7 @@ func TestTreeIsAFileSystem(t *testing.T) {
 		if err != nil || info.Mode() != want {
 			t.Errorf("%s has mode %v, %v, want %v", name, info.Mode(), err, want)
 		}
-		if info.ModTime().Unix() != 315532801 {
+		if !info.ModTime().Equal(tree.CommitTime()) {
 			t.Errorf("%s has time %v", name, info.ModTime())
 		}
 	}
@@ -127,28 +129,6 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	}
 	if _, err := c.repos.Tree(t.Context(), catalog.ImageRef{Namespace: "x", Name: "y"}, ""); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("a repository that is not there gives %v", err)
-	}
-}
-
-func TestTreeTellsContentsApartByTime(t *testing.T) {
-	c := diskHost(t).newClone("alice", "app")
-	times := map[time.Time]bool{}
-	for _, content := range []string{"aaaa", "aaab", "aaaa"} {
-		c.write("same-length", content)
-		c.git("add", "-A")
-		c.git("commit", "-q", "--allow-empty", "-m", "x")
-		tree, err := c.tree()
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := tree.Lstat("same-length")
-		if err != nil {
-			t.Fatal(err)
-		}
-		times[info.ModTime()] = true
-	}
-	if len(times) != 2 {
-		t.Errorf("%d times for 2 contents", len(times))
 	}
 }
 
@@ -234,28 +214,227 @@ func TestExportIgnoreAsGitArchive(t *testing.T) {
 	}
 }
 
+// What can't be built is refused when it is read, not when it is there.
 func TestSubmodulesAndPointersAreNamed(t *testing.T) {
 	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("0", 64) + "\nsize 12345\n"
 	c := diskHost(t).newClone("alice", "app")
-	c.commit("assets/not-lfs.txt", pointer) // no attribute: just a file that looks like one
-	if _, err := c.tree(); err != nil {
-		t.Errorf("a file without filter=lfs is refused: %v", err)
-	}
+	c.write("assets/not-lfs.txt", pointer) // no attribute: just a file that looks like one
+	c.git("add", "-A")
 	// Stored with the attribute only now, so that no local filter is needed.
-	c.commit(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
+	c.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
 	c.write("assets/big.bin", pointer)
+	c.write("assets/small.bin", "no pointer")
 	c.git("-c", "filter.lfs.clean=cat", "-c", "filter.lfs.smudge=cat", "add", "-A")
-	c.git("commit", "-q", "-m", "x")
-	_, err := c.tree()
-	if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(err.Error(), "assets/big.bin") {
-		t.Errorf("an LFS pointer gives %v", err)
-	}
-	c.git("rm", "-q", "--cached", "assets/big.bin")
 	c.git("update-index", "--add", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",libs/sub")
 	c.git("commit", "-q", "-m", "x")
-	_, err = c.tree()
-	if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(err.Error(), "libs/sub") {
-		t.Errorf("a submodule gives %v", err)
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"assets/not-lfs.txt", "assets/small.bin"} {
+		if _, err := fs.ReadFile(tree, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Who walks past it asks for no more than what it holds, which is nothing.
+	if entries, err := tree.ReadDir("libs/sub"); len(entries) > 0 || err != nil {
+		t.Errorf("libs/sub holds %v, %v", entries, err)
+	}
+	open := func(name string) error { _, err := tree.Open(name); return err }
+	lstat := func(name string) error { _, err := tree.Lstat(name); return err }
+	info := func(name string) error {
+		entries, err := tree.ReadDir(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == filepath.Base(name) })
+		_, err = entries[i].Info()
+		return err
+	}
+	for _, use := range []struct {
+		name string
+		with func(string) error
+		says string
+	}{
+		{"assets/big.bin", open, "assets/big.bin is a Git LFS pointer"}, {"assets/big.bin", lstat, "assets/big.bin is a Git LFS pointer"},
+		{"assets/big.bin", info, "assets/big.bin is a Git LFS pointer"},
+		{"libs/sub", open, "libs/sub is a git submodule"}, {"libs/sub", lstat, "libs/sub is a git submodule"},
+		{"libs/sub", info, "libs/sub is a git submodule"},
+		{"libs/sub/file", open, "libs/sub is a git submodule"},
+	} {
+		if err := use.with(use.name); catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), use.says) {
+			t.Errorf("%s gives %v, want %q", use.name, err, use.says)
+		}
+	}
+}
+
+// The tree may be looked at with what git archive leaves out.
+func TestWholeTree(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	for _, f := range []string{"a", "docker/Dockerfile", "docker/x", ".fandogh/config.yml", ".dockerignore", "part/in", "part/out", "lib/.dockerignore"} {
+		c.write(f, f)
+	}
+	c.write(".gitattributes", "docker export-ignore\n.fandogh/ export-ignore\n.dockerignore export-ignore\nout export-ignore\n.gitattributes export-ignore\nlib export-ignore\n")
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(files fs.FS) string {
+		var names []string
+		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				names = append(names, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return strings.Join(names, " ")
+	}
+	if got, want := list(tree), ".dockerignore a part/in"; got != want {
+		t.Errorf("what is built: %s, want %s", got, want)
+	}
+	if got, want := list(tree.Whole()), ".dockerignore .fandogh/config.yml .gitattributes a docker/Dockerfile docker/x lib/.dockerignore part/in part/out"; got != want {
+		t.Errorf("the whole: %s, want %s", got, want)
+	}
+	if err := fstest.TestFS(tree.Whole(), "docker/Dockerfile", ".fandogh/config.yml"); err != nil {
+		t.Error(err)
+	}
+	sub, err := fs.Sub(tree.Whole(), "docker")
+	if err != nil || list(sub) != "Dockerfile x" {
+		t.Errorf("a part of it: %s, %v", list(sub), err)
+	}
+	if sub, err = fs.Sub(tree, "docker"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a part that is left out: %v, %v", sub, err)
+	}
+}
+
+// Links begin at the tree's root when they are absolute, and end there when they
+// lead above it, as BuildKit has it.
+func TestLinksStayInTheTree(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	c.write("top", "top")
+	c.write("dir/top", "inner")
+	for link, target := range map[string]string{"dir/abs": "/top", "dir/above": "../../../top", "dir/up": "../top", "etc": "/etc/passwd"} {
+		if err := os.Symlink(target, filepath.Join(c.dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := fs.Sub(tree, "dir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"abs", "above", "up"} {
+		if got, err := fs.ReadFile(tree, "dir/"+name); string(got) != "top" || err != nil {
+			t.Errorf("dir/%s leads to %q, %v", name, got, err)
+		}
+		if got, err := fs.ReadFile(sub, name); string(got) != "inner" || err != nil {
+			t.Errorf("%s, inside dir, leads to %q, %v", name, got, err)
+		}
+	}
+	if _, err := tree.Open("etc"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("etc leads to %v", err)
+	}
+}
+
+// Git's names are bytes.
+func TestTreeOfOddNames(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	files := map[string]string{}
+	for _, name := range []string{
+		"caf\xe9", "latin\xe9.d/\xff\xfe", "\x80", "caf\u00e9", "cafe\u0301", "a b", " ", "[x]", "!", "\\", "\x01\x7f\n", "README", "readme",
+		strings.Repeat("x", 255), strings.Repeat("\xe9", 255),
+	} {
+		files[name] = name
+		c.write(name, name)
+	}
+	c.git("add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if got, err := fs.ReadFile(tree, path); string(got) != files[path] || err != nil {
+			t.Errorf("%q holds %q, %v", path, got, err)
+		}
+		delete(files, path)
+		return nil
+	})
+	if err != nil || len(files) != 0 {
+		t.Errorf("not found: %q, %v", files, err)
+	}
+	for _, name := range []string{"", "/a", "a/", "a//b", "../a", "./a", "latin\xe9.d/../a", "latin\xe9.d/."} {
+		if _, err := tree.Lstat(name); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%q gives %v", name, err)
+		}
+	}
+}
+
+func TestCommitTimesFit(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	c.commit("a", "1")
+	tree := c.git("rev-parse", "HEAD^{tree}")
+	for seconds, want := range map[string]string{
+		"-86400": "1970-01-01T00:00:00Z", "0": "1970-01-01T00:00:00Z", "1700000000": "2023-11-14T22:13:20Z",
+		"253402300799": "9999-12-31T23:59:59Z", "253402300800": "9999-12-31T23:59:59Z", "99999999999999999999": "9999-12-31T23:59:59Z",
+	} {
+		cmd := c.command("hash-object", "-t", "commit", "-w", "--stdin", "--literally")
+		cmd.Stdin = strings.NewReader("tree " + tree + "\nauthor A <a@x> 1 +0000\ncommitter A <a@x> " + seconds + " +0000\n\nx\n")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.git("reset", "-q", strings.TrimSpace(string(out)))
+		if tree, err := c.tree(); err != nil {
+			t.Errorf("%s: %v", seconds, err)
+		} else if got := tree.CommitTime().Format(time.RFC3339); got != want {
+			t.Errorf("%s is %s, want %s", seconds, got, want)
+		}
+	}
+}
+
+// Old programs stored all permissions of a file. Git reads one of them.
+func TestTreeReadsModesAsGit(t *testing.T) {
+	c := diskHost(t).newClone("alice", "app")
+	blob := c.commit("a", "1")
+	blob = c.git("rev-parse", blob+":a")
+	var listing []byte
+	want := map[string]fs.FileMode{"100600": 0o644, "100640": 0o644, "100644": 0o644, "100664": 0o644, "100666": 0o644, "100700": 0o755, "100755": 0o755, "100775": 0o755, "100777": 0o755, "120777": fs.ModeSymlink | 0o777}
+	raw, err := hex.DecodeString(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range slices.Sorted(maps.Keys(want)) {
+		listing = append(append(listing, mode+" "+mode+"\x00"...), raw...)
+	}
+	cmd := c.command("hash-object", "-t", "tree", "-w", "--stdin", "--literally")
+	cmd.Stdin = bytes.NewReader(listing)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.git("reset", "-q", c.git("commit-tree", "-m", "x", strings.TrimSpace(string(out))))
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range want {
+		if info, err := tree.Lstat(name); err != nil || info.Mode() != mode {
+			t.Errorf("%s is read as %v, %v, want %v", name, info, err, mode)
+		}
 	}
 }
 

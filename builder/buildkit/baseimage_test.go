@@ -21,8 +21,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // plainLayer is a layer that is not compressed.
@@ -53,7 +51,7 @@ func pushBase(t *testing.T, tag string, layers int) (image v1.Image, reference s
 	image = mutate.ConfigMediaType(mutate.MediaType(image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	for i := range layers {
 		image, err = mutate.Append(image, mutate.Addendum{Layer: plainLayer(t, fmt.Sprintf("of-base-%s-%d", tag, i)), MediaType: types.OCIUncompressedLayer,
-			History: v1.History{CreatedBy: fmt.Sprint("step ", i), Created: v1.Time{Time: catalog.TreeTime}}})
+			History: v1.History{CreatedBy: fmt.Sprint("step ", i), Created: v1.Time{Time: layerEpoch}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +79,7 @@ func TestLayersAndHistoryOfABaseStayAsTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(config.History) != 3 || !config.History[0].Created.Equal(catalog.TreeTime) || !config.History[2].Created.Equal(testEpoch) {
+	if len(config.History) != 3 || !config.History[0].Created.Equal(layerEpoch) || !config.History[2].Created.Equal(testEpoch) {
 		t.Errorf("the history is %+v", config.History)
 	}
 }

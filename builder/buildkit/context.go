@@ -28,7 +28,7 @@ import (
 type contextFS struct {
 	ctx  context.Context         // of the solve; the tree is not read after it ended
 	fail context.CancelCauseFunc // ends the solve
-	tree catalog.Tree
+	tree catalog.Files
 	root string // slash path in the tree, "." for all of it
 	// times are those of the files, and now that of what is new; nil where nobody asks.
 	times *fileTimes
@@ -50,15 +50,17 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 			return walkErr
 		}
 		if walkErr != nil {
+			if catalog.CodeOf(walkErr) == catalog.Invalid {
+				c.fail(&treeError{rel, walkErr})
+			}
 			return fn(rel, entry, walkErr)
 		}
-		stat, err := c.stat(name, rel, entry)
-		if err != nil {
-			return err
-		}
-		return fn(rel, &fsutil.DirEntryInfo{Stat: stat}, nil)
+		return fn(rel, contextEntry{entry, c, name, rel}, nil)
 	}
 	info, err := c.tree.Lstat(start)
+	if start == c.root { // which may be a link
+		info, err = fs.Stat(c.tree, start)
+	}
 	switch {
 	case err != nil:
 		err = visit(start, nil, err)
@@ -83,13 +85,6 @@ func (c *contextFS) reader() *contextFS {
 	reader := *c
 	reader.times = nil
 	return &reader
-}
-
-// at returns another directory of the same tree.
-func (c *contextFS) at(root string) *contextFS {
-	other := *c
-	other.root = root
-	return &other
 }
 
 func (c *contextFS) lstat(name string) (fs.FileInfo, error) {
@@ -151,6 +146,24 @@ func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, erro
 		stat.Size = info.Size()
 	}
 	return stat, nil
+}
+
+// contextEntry is looked at no closer than it is asked to be: a file that can't be
+// built matters only when a build reads it.
+type contextEntry struct {
+	fs.DirEntry
+	fs        *contextFS
+	name, rel string
+}
+
+// Info implements fs.DirEntry. Its error ends the solve.
+func (e contextEntry) Info() (fs.FileInfo, error) {
+	stat, err := e.fs.stat(e.name, e.rel, e.DirEntry)
+	if err != nil {
+		e.fs.fail(&treeError{e.rel, err})
+		return nil, err
+	}
+	return &fsutil.StatInfo{Stat: stat}, nil
 }
 
 func cleanTarget(target string) string {

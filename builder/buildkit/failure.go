@@ -28,7 +28,7 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 
 // theirs are texts of the user's mistakes that carry no place in a Dockerfile.
 var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
-	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host`)
+	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host|not written in UTF-8`)
 
 // classify says why a solve failed, for the user and for the retry rule.
 // limited tells that steps have a memory limit.
@@ -39,6 +39,9 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 	}
 	var unread *treeError
 	if errors.As(err, &unread) {
+		if catalog.CodeOf(err) == catalog.Invalid {
+			return userError("%s", catalog.MessageOf(err))
+		}
 		return infrastructure(err, "the builder failed to read %s of this commit", unread.name)
 	}
 	text := rootText(err)
@@ -164,6 +167,9 @@ func rootText(err error) string {
 		return "base image " + m[2] + " is refused by policy: it is not in this image's namespace"
 	} else if m != nil {
 		return "ADD " + m[2] + " is refused by policy: it is an address of the builder's own machine"
+	}
+	if strings.HasSuffix(text, "string field contains invalid UTF-8") { // of an operation, whose place is lost
+		return "the Dockerfile has a RUN that is not written in UTF-8; save it as UTF-8, with names of files in other encodings written as patterns, like caf*.txt"
 	}
 	for {
 		shorter := wrapping.ReplaceAllString(text, "")

@@ -52,6 +52,16 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "Dockerfile:2: dockerfile parse error on line 2: unknown instruction: COPIE",
 			detail:     []string{">>> Dockerfile:2: COPIE a b"},
 		},
+		"a step in another encoding": {
+			dockerfile: busyboxImage + "RUN echo caf\xe9\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "the Dockerfile has a RUN that is not written in UTF-8",
+		},
+		"a file named in another encoding": {
+			dockerfile: "FROM scratch\nCOPY caf\xe9.txt /\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "Dockerfile:2: \"/caf\ufffd.txt\": not found",
+		},
 		"empty Dockerfile": {
 			dockerfile: "",
 			outcome:    catalog.OutcomeUserError,

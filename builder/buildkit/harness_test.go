@@ -248,6 +248,21 @@ func (t *testTree) Open(name string) (fs.File, error) {
 	return t.MapFS.Open(name)
 }
 
+// Sub implements fs.SubFS, with links that end at dir.
+func (t *testTree) Sub(dir string) (fs.FS, error) {
+	if dir == "." {
+		return t, nil
+	}
+	sub := fstest.MapFS{}
+	for name, file := range t.MapFS {
+		if rest, ok := strings.CutPrefix(name, dir+"/"); ok {
+			sub[rest] = file
+		}
+	}
+	return sub, nil
+}
+
+func (t *testTree) Whole() catalog.Files  { return t }
 func (t *testTree) CommitTime() time.Time { return t.commit }
 func (t *testTree) Close() error          { return nil }
 
@@ -312,26 +327,31 @@ func solve(t *testing.T, r builder.SolveRequest) (builder.SolveResult, string) {
 	return result, rec.text()
 }
 
-// imageFile reads a file out of a pushed image with a layer each for its COPYs
-// and RUNs; the last layer that holds it counts.
+// imageFile reads a file out of a pushed image.
 func imageFile(t *testing.T, r builder.SolveRequest, name string) string {
+	t.Helper()
+	content, ok := imageFiles(t, r)[name]
+	if !ok {
+		t.Fatalf("%s has no file %s", r.Destination, name)
+	}
+	return content
+}
+
+// imageFiles reads all files of a pushed image that removes none; the last layer
+// that holds one counts.
+func imageFiles(t *testing.T, r builder.SolveRequest) map[string]string {
 	t.Helper()
 	repository := r.Build.Image.Repository()
 	var manifest v1.Manifest
 	if err := json.Unmarshal(shared.registry.get(t, r.Build.Image.Namespace, repository+"/manifests/"+r.Build.Version), &manifest); err != nil {
 		t.Fatal(err)
 	}
-	found, ok := "", false
+	files := map[string]string{}
 	for _, layer := range manifest.Layers {
 		blob := shared.registry.get(t, r.Build.Image.Namespace, repository+"/blobs/"+layer.Digest.String())
 		for header, content := range tarFiles(t, bytes.NewReader(blob)) {
-			if header.Name == name {
-				found, ok = content, true
-			}
+			files[header.Name] = content
 		}
 	}
-	if !ok {
-		t.Fatalf("%s:%s has no file %s", repository, r.Build.Version, name)
-	}
-	return found
+	return files
 }

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // archive makes a layer's archive of files that carry a time.
@@ -113,7 +111,7 @@ func testFinishedLayers(t *testing.T, with compression, reader func(io.Reader) (
 
 func TestEarlyTimesAndBrokenArchives(t *testing.T) {
 	var out bytes.Buffer
-	early := catalog.TreeTime.Add(-time.Hour)
+	early := layerEpoch.Add(-time.Hour)
 	if err := (layerTimes{}).dateArchive(&out, bytes.NewReader(archive(t, always(early), map[string]string{"old": "1"})), nil); err != nil {
 		t.Fatal(err)
 	}

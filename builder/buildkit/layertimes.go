@@ -14,8 +14,12 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
+// layerEpoch is the earliest time of what a build makes, and that of all but files. Being
+// no commit's and no machine's time, it makes equal things equal layers.
+var layerEpoch = time.Date(1980, 1, 1, 0, 0, 1, 0, time.UTC)
+
 const (
-	// timeSpan is how far apart files' times lie, seconds: 17 years from catalog.TreeTime on.
+	// timeSpan is how far apart files' times lie, seconds: 17 years from layerEpoch on.
 	timeSpan = 1 << 29
 	// maxHeld is how large a file is held in memory for its hash, bytes; a larger one waits on disk.
 	maxHeld = 1 << 20
@@ -29,7 +33,7 @@ const (
 //     of equal size would be taken for the old one. A file that did not change
 //     keeps its time, and its layer.
 //   - Or all have the commit's time, where commit is set; then each commit has new layers.
-//   - All else has catalog.TreeTime. What is older, keeps its time.
+//   - All else has layerEpoch. What is older, keeps its time.
 //   - Python's compiled modules hold their source's time, which is changed with it.
 type layerTimes struct {
 	commit time.Time
@@ -53,7 +57,7 @@ func (l layerTimes) of(blob catalog.BlobID) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is no name of a content", blob)
 	}
 	n, err := strconv.ParseUint(string(blob[:digits]), 16, 64)
-	return catalog.TreeTime.Add(time.Duration(n%timeSpan) * time.Second), err
+	return layerEpoch.Add(time.Duration(n%timeSpan) * time.Second), err
 }
 
 // ofAll returns the time of what is no file.
@@ -61,7 +65,7 @@ func (l layerTimes) ofAll() time.Time {
 	if !l.commit.IsZero() {
 		return l.commit
 	}
-	return catalog.TreeTime
+	return layerEpoch
 }
 
 // dateArchive copies a layer's archive with the times that it is to have. sources may be nil.
@@ -126,7 +130,7 @@ func (d *dater) putAll(files []compiledPython) error {
 func (d *dater) put(header *tar.Header, content io.Reader) error {
 	at := d.ofAll()
 	switch {
-	case !header.ModTime.After(catalog.TreeTime):
+	case !header.ModTime.After(layerEpoch):
 		at = header.ModTime
 	case header.Typeflag == tar.TypeReg:
 		held, blob, err := hold(content, header.Size)
@@ -146,7 +150,7 @@ func (d *dater) put(header *tar.Header, content io.Reader) error {
 	}
 	header.ModTime = at
 	for _, t := range []*time.Time{&header.AccessTime, &header.ChangeTime} {
-		if t.After(catalog.TreeTime) {
+		if t.After(layerEpoch) {
 			*t = at
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/tonistiigi/fsutil"
+	"github.com/moby/buildkit/session/filesync"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -23,8 +23,17 @@ func tenantKey(ref catalog.ImageRef) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// solveOptions translates a request. The image goes to out.
-func (s *Solver) solveOptions(r builder.SolveRequest, src source, files *contextFS, out *shelf) client.SolveOpt {
+// mounts are what BuildKit may read of a tree.
+func mounts(context *contextFS, tree catalog.Tree) filesync.StaticDirSource {
+	whole := *context
+	whole.tree, whole.root = tree.Whole(), "."
+	return filesync.StaticDirSource{"context": context, "dockerfile": &whole}
+}
+
+// solveOptions translates a request. BuildKit reads files, and the image goes to out.
+// The files are no LocalMounts, of which BuildKit's client looks at each before it
+// is known which are read.
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
 	attrs := frontendAttrs(r.Options, src, key)
 	if s.cfg.StepMemory > 0 {
@@ -32,13 +41,12 @@ func (s *Solver) solveOptions(r builder.SolveRequest, src source, files *context
 	}
 	return client.SolveOpt{
 		FrontendAttrs: attrs,
-		LocalMounts: map[string]fsutil.FS{
-			"context":    files,
-			"dockerfile": files.at("."),
+		SharedKey:     key,
+		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
+		Session: []session.Attachable{
+			filesync.NewFSSyncProvider(files),
+			&registryAuth{hosts: s.registryHosts(), credential: r.Credential},
 		},
-		SharedKey:    key,
-		SourcePolicy: sourcePolicy(r.Build.Image, s.registryHosts()),
-		Session:      []session.Attachable{&registryAuth{hosts: s.registryHosts(), credential: r.Credential}},
 		Exports: []client.ExportEntry{{
 			Type:        client.ExporterOCI,
 			OutputStore: out,

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
+	// What BuildKit's own programs talk: file names need not be UTF-8 in it.
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -172,7 +174,8 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times, now: times.moment(time.Now().UnixNano())}
 	front := &frontendClient{files: files, fail: cancel, shelf: out, view: view}
 	go func() {
-		response, err := c.Build(solveCtx, s.solveOptions(r, src, files, out), "", front.build, statuses)
+		options := s.solveOptions(r, src, mounts(files, r.Tree), out)
+		response, err := c.Build(solveCtx, options, "", front.build, statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at

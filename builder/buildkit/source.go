@@ -3,6 +3,7 @@ package buildkit
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -21,35 +22,93 @@ type source struct {
 	dockerfile string
 }
 
-// locate finds the build context and the Dockerfile. What is missing is the
-// user's error, with where it was looked for.
+// locate finds the build context and the Dockerfile. What is missing, or can't be
+// read as it is, is the user's error, with where it was looked for.
 func locate(tree catalog.Tree, o catalog.BuildOptions) (source, error) {
 	s := source{contextDir: path.Clean(o.Context), dockerfile: path.Clean(o.Dockerfile)}
-	if info, err := tree.Lstat(s.contextDir); err != nil || !info.IsDir() {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return source{}, unreadable(err)
-		}
-		return source{}, userError("context=%s is no directory of this commit; name one that is committed, or leave the option out to build from the top", o.Context)
+	if err := findContext(tree, s.contextDir, o.Context); err != nil {
+		return source{}, err
 	}
 	candidates := []string{s.dockerfile}
 	if o.Dockerfile == "" {
 		// BuildKit's own rule: the name may also be written in lower case.
 		candidates = []string{path.Join(s.contextDir, "Dockerfile"), path.Join(s.contextDir, "dockerfile")}
 	}
+	whole := tree.Whole()
 	for _, name := range candidates {
-		info, err := fs.Stat(tree, name)
-		if err == nil && info.Mode().IsRegular() {
-			s.dockerfile = name
-			return s, nil
+		if found, err := findText(whole, name, name); err != nil {
+			return source{}, err
+		} else if !found {
+			continue
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-			return source{}, unreadable(err)
-		}
+		s.dockerfile = name
+		return s, checkIgnoreFile(tree, s)
 	}
-	return source{}, noDockerfile(tree, candidates[0])
+	return source{}, noDockerfile(whole, candidates[0])
 }
 
-func noDockerfile(tree catalog.Tree, wanted string) error {
+func findContext(tree catalog.Tree, dir, option string) error {
+	info, err := fs.Stat(tree, dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return unreadable(err)
+	}
+	if info, err := fs.Stat(tree.Whole(), dir); err == nil && info.IsDir() {
+		return userError("context=%s is left out of builds by export-ignore in .gitattributes; take it out there", option)
+	}
+	return userError("context=%s is no directory of this commit; name one that is committed, or leave the option out to build from the top", option)
+}
+
+// checkIgnoreFile looks at the file that says what the context leaves out. BuildKit
+// takes one that it can't find for none, and would build with all that a link to
+// nowhere was meant to keep out.
+func checkIgnoreFile(tree catalog.Tree, s source) error {
+	own := s.dockerfile + ".dockerignore"
+	if found, err := findText(tree.Whole(), own, own); found || err != nil {
+		return err
+	}
+	context, err := tree.Sub(s.contextDir)
+	if err != nil {
+		return unreadable(err)
+	}
+	_, err = findText(context, ".dockerignore", path.Join(s.contextDir, ".dockerignore"))
+	return err
+}
+
+// findText tells whether a file is there that BuildKit can read; users know it as
+// shown. A link is followed inside files, as BuildKit does.
+func findText(files fs.FS, name, shown string) (found bool, err error) {
+	info, err := fs.Stat(files, name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		if target, err := fs.ReadLink(files, name); err == nil {
+			return false, userError("%s is a symbolic link to %s, which is no file that this build has; commit one there, or a file in place of the link", shown, target)
+		}
+		return false, nil
+	}
+	if err != nil {
+		return false, unreadable(err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, nil
+	}
+	file, err := files.Open(name)
+	if err != nil {
+		return false, unreadable(err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	begin, err := io.ReadAll(io.LimitReader(file, 4))
+	if err != nil {
+		return false, unreadable(err)
+	}
+	if err := builder.CheckEncoding(shown, begin); err != nil {
+		return false, unreadable(err)
+	}
+	return true, nil
+}
+
+func noDockerfile(tree catalog.Files, wanted string) error {
 	message := fmt.Sprintf("no Dockerfile: this commit has no file %s", wanted)
 	if found := findDockerfile(tree); found != "" {
 		return userError("%s; to build with %s, push with -o dockerfile=%s", message, found, found)
@@ -59,7 +118,7 @@ func noDockerfile(tree catalog.Tree, wanted string) error {
 
 // findDockerfile returns the first file that looks like a Dockerfile, in any
 // case and at any depth, or nothing.
-func findDockerfile(tree catalog.Tree) string {
+func findDockerfile(tree catalog.Files) string {
 	found, seen := "", 0
 	_ = fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		if seen++; err != nil || seen > maxHintedFiles {
@@ -84,6 +143,11 @@ func userError(format string, args ...any) *builder.SolveError {
 	return &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: fmt.Sprintf(format, args...)}
 }
 
+// unreadable says why something of the commit can't be read: something that can't be
+// built, which is the user's, or a fault of ours.
 func unreadable(err error) *builder.SolveError {
-	return &builder.SolveError{Outcome: catalog.OutcomeInfrastructure, Message: "the commit's files could not be read", Err: err}
+	if catalog.CodeOf(err) == catalog.Invalid {
+		return userError("%s", catalog.MessageOf(err))
+	}
+	return infrastructure(err, "the commit's files could not be read")
 }

@@ -37,7 +37,7 @@ type ignores struct {
 func readIgnores(dir string, build buildPaths) (*ignores, error) {
 	own := build.dockerfile + dockerIgnore
 	general := path.Join(build.context, dockerIgnore)
-	i := &ignores{kept: map[string]bool{build.dockerfile: true, own: true, general: true, projectFile: true}}
+	i := &ignores{kept: map[string]bool{build.dockerfile: true, own: true, general: true, projectFile: true, otherFile: true}}
 	// A Dockerfile's own ignore file takes the general one's place.
 	found, err := i.read(dir, own, build.context)
 	if err == nil && !found {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 // words with a dot in them, and with the server, which reads its build section.
 const (
 	projectFile = ".fandogh/config.yml"
+	otherFile   = ".fandogh/config.yaml" // read and written where it stands alone
 	imageKey    = "image.name"
 )
 
@@ -36,36 +38,44 @@ func (p project) image() string { return cmp.Or(p.Image, p.AppImage) }
 // readProject reads a directory's file; without one everything is empty.
 func readProject(dir string) (project, error) {
 	var p project
-	data, err := os.ReadFile(filepath.Join(dir, projectFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, nil
-	}
+	name, data, err := readProjectFile(dir)
 	if err != nil {
 		return p, err
 	}
 	if err := yaml.Unmarshal(data, &p); err != nil {
-		return p, usagef("%s is not readable:\n%w", projectFile, err)
+		return p, usagef("%s is not readable:\n%w", name, err)
 	}
 	return p, nil
+}
+
+// readProjectFile returns which file a directory has, or should have, and what is in it.
+func readProjectFile(dir string) (name string, data []byte, err error) {
+	for _, name := range []string{projectFile, otherFile} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return name, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), err // some editors' mark, which the parser takes for text
+		}
+	}
+	return projectFile, nil, nil
 }
 
 // saveImage writes the image's name into a directory's file and leaves
 // everything else there as it is.
 func saveImage(dir, name string) error {
-	path := filepath.Join(dir, projectFile)
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	file, old, err := readProjectFile(dir)
+	if err != nil {
 		return err
 	}
+	path := filepath.Join(dir, file)
 	text, err := setImage(old, name)
 	if err != nil {
-		return usagef("%s is not readable:\n%w", projectFile, err)
+		return usagef("%s is not readable:\n%w", file, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	if err := replaceFile(path, text, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", projectFile, err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
 }

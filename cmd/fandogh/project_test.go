@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -46,6 +48,27 @@ func TestSetImageKeepsTheRest(t *testing.T) {
 		if err := yaml.Unmarshal(got, &p); err != nil || p.Image != value {
 			t.Errorf("%q was read back as %q, %v from %s", value, p.Image, err, got)
 		}
+	}
+}
+
+// A second file would have the server refuse both.
+func TestProjectFileUnderTheOtherName(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".fandogh", "config.yaml")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("\xef\xbb\xbfimage.name: old\r\nbuild: {context: app}\r\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := saveImage(dir, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := readProject(dir); err != nil || p.image() != "shop" || p.Build.Context != "app" {
+		t.Errorf("read %+v, %v", p, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, projectFile)); err == nil {
+		t.Errorf("%s was written too", projectFile)
 	}
 }
 

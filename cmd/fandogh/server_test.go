@@ -242,8 +242,9 @@ func (s *testServer) Content(_ context.Context, _ catalog.ImageRef, digest strin
 
 type memoryTree struct{ fstest.MapFS }
 
-func (memoryTree) Close() error          { return nil }
-func (memoryTree) CommitTime() time.Time { return time.Unix(1_700_000_000, 0).UTC() }
+func (memoryTree) Close() error           { return nil }
+func (t memoryTree) Whole() catalog.Files { return t }
+func (memoryTree) CommitTime() time.Time  { return time.Unix(1_700_000_000, 0).UTC() }
 
 func (s *testServer) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
 	s.mu.Lock()

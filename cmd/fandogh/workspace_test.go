@@ -67,6 +67,8 @@ func TestIgnoreRules(t *testing.T) {
 		{"a Dockerfile in lower case", "dockerfile a", map[string]string{".dockerignore": "*"}, project{}, ".dockerignore dockerfile"},
 		{"the build's options", "Dockerfile .fandogh/config.yml .fandogh/x", map[string]string{".fandoghignore": ".fandogh"}, project{},
 			".fandogh/config.yml .fandoghignore Dockerfile"},
+		{"the build's options under the other name", "Dockerfile .fandogh/config.yaml .fandogh/x", map[string]string{".fandoghignore": ".fandogh"}, project{},
+			".fandogh/config.yaml .fandoghignore Dockerfile"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

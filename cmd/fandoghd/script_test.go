@@ -82,6 +82,8 @@ func TestScripts(t *testing.T) {
 				"busybox":    cmdBusybox,
 				"forge":      cmdForge,
 				"deliver":    cmdDeliver,
+				"odd-names":  cmdOddNames,
+				"same-files": cmdSameFiles,
 			},
 		})
 	})
@@ -96,14 +98,16 @@ const gitConfig = `[user]
 	detachedHead = false
 `
 
-// toolsOnPath puts the directory with buildkitd and crane first on PATH.
+// toolsOnPath puts the directory with buildkitd and crane on PATH.
 func toolsOnPath(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv("FANDOGH_TEST_TOOLS")
 	if dir == "" {
 		dir, _ = filepath.Abs("../../bin")
 	}
-	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// Behind this binary as the daemon, which dir may have an older build of.
+	own, others, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+	t.Setenv("PATH", strings.Join([]string{own, dir, others}, string(os.PathListSeparator)))
 	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "git", "ssh", "busybox", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v; `make test` installs what the tests need", err)

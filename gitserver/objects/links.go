@@ -24,7 +24,8 @@ type Link struct {
 	Type plumbing.ObjectType
 }
 
-// TreeEntry is one name in a tree.
+// TreeEntry is one name in a tree. Its mode is one of those above, whichever
+// permissions were stored.
 type TreeEntry struct {
 	Name string
 	Mode uint32
@@ -58,7 +59,22 @@ func nextEntry(data []byte) (mode uint32, name []byte, hash plumbing.Hash, rest 
 		return 0, nil, hash, nil, corrupt("a tree entry is cut off")
 	}
 	copy(hash[:], data[end+1:])
-	return mode, data[i+1 : end], hash, data[end+21:], nil
+	return canonicalMode(mode), data[i+1 : end], hash, data[end+21:], nil
+}
+
+// canonicalMode reads a mode as git does, of which old versions and other
+// programs stored all permissions: a file's owner may execute it or not. An
+// unknown type's mode is returned as it is.
+func canonicalMode(mode uint32) uint32 {
+	switch typ := mode &^ 0o7777; {
+	case typ == 0o100000 && mode&0o100 != 0:
+		return ModeExecutable
+	case typ == 0o100000:
+		return ModeFile
+	case typ == ModeTree, typ == ModeSymlink, typ == ModeSubmodule:
+		return typ
+	}
+	return mode
 }
 
 // treeChecker keeps what it needs from one tree to the next.
@@ -101,7 +117,7 @@ func (t *treeChecker) check(data []byte) ([]Link, error) {
 		switch mode {
 		case ModeTree:
 			links = append(links, Link{hash, plumbing.TreeObject})
-		case ModeFile, ModeExecutable, ModeSymlink, 0o100664:
+		case ModeFile, ModeExecutable, ModeSymlink:
 			links = append(links, Link{hash, plumbing.BlobObject})
 		case ModeSubmodule: // its commit lives elsewhere
 		default:

@@ -110,7 +110,7 @@ func TestHostilePacks(t *testing.T) {
 		"empty":  {hostileName(""), `named ""`},
 		"slash":  {hostileName("a/b"), "holds a slash"},
 		"bad mode": {func(b *packBuilder) {
-			b.add(plumbing.TreeObject, treeEntry("104755", "a", b.add(plumbing.BlobObject, "")))
+			b.add(plumbing.TreeObject, treeEntry("60644", "a", b.add(plumbing.BlobObject, "")))
 		}, "mode"},
 		"twice": {func(b *packBuilder) {
 			h := b.add(plumbing.BlobObject, "")
