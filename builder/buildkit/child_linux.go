@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 )
+
+// maxStepOutput is how many bytes of each of a step's two streams buildkitd passes on.
+const maxStepOutput = defaultLogLimit + 1<<20
 
 // lastLines is how many lines of buildkitd's log an error about it shows.
 const lastLines = 12
@@ -53,8 +57,9 @@ func startChild(binary string, args []string, log hclog.Logger) (*child, error) 
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // a Ctrl-C at the terminal is for the daemon, which stops its child in order
 	}
-	// The log of a build is bounded by Fandogh, which says so in the log.
-	c.cmd.Env = append(c.cmd.Environ(), "BUILDKIT_STEP_LOG_MAX_SIZE=-1", "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
+	// buildkitd keeps in memory what it passes on. What a build's log takes is less,
+	// so the log says first that output is left out; the last 256 KiB come anyway.
+	c.cmd.Env = append(c.cmd.Environ(), fmt.Sprintf("BUILDKIT_STEP_LOG_MAX_SIZE=%d", maxStepOutput), "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
 	c.cmd.WaitDelay = time.Second
 	out, in := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = in, in
@@ -132,10 +137,13 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 	_, _ = io.Copy(io.Discard, out) // a line beyond all bounds must not block the child
 }
 
+// answered matches what buildkitd writes of a call that it answered with an error: a
+// build that failed, or a file that a frontend looked for and that is not there.
+var answered = regexp.MustCompile(`moby\.buildkit\.v1\.(Control/Solve|frontend\.LLBBridge/\w+) returned error`)
+
 // worthWarning picks what concerns the operator. A build that fails is an error
 // to buildkitd as well, but that belongs to whoever asked for it and is in the
 // build's log.
 func worthWarning(line string) bool {
-	return strings.Contains(line, "level=fatal") ||
-		strings.Contains(line, "level=error") && !strings.Contains(line, "Control/Solve returned error")
+	return strings.Contains(line, "level=fatal") || strings.Contains(line, "level=error") && !answered.MatchString(line)
 }

@@ -43,6 +43,7 @@ type progress struct {
 	order  []*step
 	room   int64 // bytes of output that may still be kept
 	isFull bool
+	taken  int64 // bytes that BuildKit holds of the output so far, about
 }
 
 // step is one vertex, or a group of them, merged from all that BuildKit says
@@ -172,7 +173,12 @@ func (p *progress) end(v *client.Vertex) {
 
 func isWeak(v *client.Vertex) bool { return v.ProgressGroup != nil && v.ProgressGroup.Weak }
 
+// messageSize is about what a message costs BuildKit beside its bytes, which it
+// holds until the build is over. A program that writes byte by byte makes as many.
+const messageSize = 512
+
 func (p *progress) output(l *client.VertexLog) {
+	p.taken += int64(len(l.Data)) + messageSize
 	s := p.step(l.Vertex)
 	splitter, ok := s.streams[l.Stream]
 	if !ok {

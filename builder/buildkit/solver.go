@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
 	"go.opentelemetry.io/otel/trace"
@@ -19,6 +20,9 @@ import (
 
 const (
 	defaultLogLimit = 10 << 20
+	// maxOutput bounds the memory that the output of all steps of one build takes in
+	// BuildKit; it is far more than a log keeps.
+	maxOutput = 512 << 20
 	// cancelGrace is how long a cancelled solve may take to end by itself
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
@@ -53,6 +57,7 @@ type Solver struct {
 	known    *knownLayers
 	slots    chan struct{} // one for each layer that is on its way now
 	log      hclog.Logger
+	output   int64 // maxOutput
 }
 
 var _ builder.Solver = (*Solver)(nil)
@@ -85,6 +90,7 @@ func New(cfg Config) (*Solver, error) {
 	return &Solver{
 		cfg:      cfg,
 		log:      cfg.Logger,
+		output:   maxOutput,
 		known:    newKnownLayers(),
 		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
@@ -176,6 +182,9 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 		case status, ok := <-statuses:
 			if open = ok; ok && solveCtx.Err() == nil {
 				view.update(status)
+				if view.taken > s.output {
+					cancel(userError("the steps of this build print more than the builder takes (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
+				}
 			}
 		case <-cancelled:
 			cancelled = nil
