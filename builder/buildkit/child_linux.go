@@ -44,12 +44,13 @@ type child struct {
 	exited chan struct{} // closed after the process was waited for
 	err    error         // of Wait, valid once exited is closed
 
-	mu   sync.Mutex
-	last []string
+	mu    sync.Mutex
+	last  []string
+	crash crash
 }
 
 func startChild(binary string, args []string, log hclog.Logger) (*child, error) {
-	c := &child{exited: make(chan struct{})}
+	c := &child{exited: make(chan struct{}), crash: crash{goroutines: -1}}
 	// It ends by stop, in order, and not by a context.
 	c.cmd = exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", enter, "buildkitd", binary}, args...)...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -102,8 +103,44 @@ func (c *child) stop(timeout time.Duration) {
 	<-c.exited
 }
 
-// failure says how the child ended, with the last it said.
-func (c *child) failure() error {
+func (c *child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// end kills a child that did not do what it should, and says so. One that had
+// ended by itself is reported as failure does.
+func (c *child) end(why string) error {
+	if c.hasExited() {
+		return c.failure()
+	}
+	_ = c.cmd.Process.Kill()
+	end := c.failure()
+	end.how = why + " and was killed"
+	return end
+}
+
+// childError is how a buildkitd ended.
+type childError struct {
+	how        string
+	last       []string // that it said
+	inDatabase bool     // it crashed in the code of its databases
+}
+
+// Error says how it ended, with the last it said.
+func (e *childError) Error() string {
+	if len(e.last) == 0 {
+		return "buildkitd ended: " + e.how
+	}
+	return fmt.Sprintf("buildkitd ended: %s; it said last:\n  %s", e.how, strings.Join(e.last, "\n  "))
+}
+
+// failure waits for the child's end and says how it was.
+func (c *child) failure() *childError {
 	<-c.exited
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,10 +148,25 @@ func (c *child) failure() error {
 	if c.err != nil {
 		how = c.err.Error()
 	}
-	if len(c.last) == 0 {
-		return fmt.Errorf("buildkitd ended: %s", how)
+	return &childError{how: how, last: c.last, inDatabase: c.crash.inDatabase}
+}
+
+// crash follows what the Go runtime writes when a program crashes: the reason, and
+// then first the goroutine that crashed.
+type crash struct {
+	goroutines int // seen since the reason; -1 before
+	inDatabase bool
+}
+
+func (c *crash) read(line string) {
+	switch {
+	case strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "unexpected fault address"):
+		c.goroutines = 0
+	case c.goroutines >= 0 && strings.HasPrefix(line, "goroutine "):
+		c.goroutines++
+	case c.goroutines == 1 && strings.HasPrefix(line, "go.etcd.io/bbolt."):
+		c.inDatabase = true
 	}
-	return fmt.Errorf("buildkitd ended: %s; it said last:\n  %s", how, strings.Join(c.last, "\n  "))
 }
 
 func (c *child) forward(out io.Reader, log hclog.Logger) {
@@ -127,6 +179,7 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 			c.last = c.last[1:]
 		}
 		c.last = append(c.last, line)
+		c.crash.read(line)
 		c.mu.Unlock()
 		if worthWarning(line) {
 			log.Warn(line)
