@@ -106,7 +106,7 @@ func (m *Manager) ask(ctx context.Context, question func(*client.Client) error) 
 	if err != nil {
 		return err
 	}
-	return errors.Join(question(c), c.Close())
+	return errors.Join(question(c.Client), c.Close())
 }
 
 func (m *Manager) setReady(is bool) {

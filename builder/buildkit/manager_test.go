@@ -91,8 +91,8 @@ func TestKilledBuildkitdIsStartedAgainAndLeavesNoProcess(t *testing.T) {
 	select {
 	case err := <-done:
 		var failure *builder.SolveError
-		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure {
-			t.Errorf("the solve ended with %v, want an infrastructure failure", err)
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure || failure.Retry != builder.RetryFree {
+			t.Errorf("the solve ended with %v, want an infrastructure failure that costs no attempt", err)
 		}
 	case <-time.After(patience):
 		t.Fatal("the solve did not notice that buildkitd is gone")
@@ -308,8 +308,8 @@ func TestSilentBuildkitdIsStartedAgain(t *testing.T) {
 	select {
 	case err := <-done:
 		var failure *builder.SolveError
-		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure {
-			t.Errorf("the solve ended with %v, want an infrastructure failure", err)
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure || failure.Retry != builder.RetryFree {
+			t.Errorf("the solve ended with %v, want an infrastructure failure that costs no attempt", err)
 		}
 	case <-time.After(patience):
 		t.Fatal("the solve still waits for a buildkitd that does not answer")

@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const (
@@ -116,12 +115,9 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	if err := checkDockerfile(r.Tree, src.dockerfile, r.Options); err != nil {
 		return builder.SolveResult{}, err
 	}
-	c, release, err := s.backends.acquire(ctx)
+	c, release, err := s.await(ctx, progress)
 	if err != nil {
-		if ctx.Err() != nil {
-			return builder.SolveResult{}, ctx.Err()
-		}
-		return builder.SolveResult{}, infrastructure(err, "%s", catalog.MessageOf(err))
+		return builder.SolveResult{}, err
 	}
 	defer release()
 
@@ -132,9 +128,14 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}
 	view := newProgress(s.cfg.LogLimit, progress)
-	response, err := s.run(ctx, c, r, src, out, view)
+	response, err := s.run(ctx, c.Client, r, src, out, view)
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil && c.lost.Load() {
+		lost := infrastructure(err, "BuildKit ended while it ran this build")
+		lost.Retry = builder.RetryFree
+		return builder.SolveResult{}, lost
 	}
 	if storing := out.failure(); err != nil && storing != nil {
 		return builder.SolveResult{}, infrastructure(storing, notTaken)
@@ -155,6 +156,32 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, notTaken)
 	}
 	return result, nil
+}
+
+// await connects to a BuildKit, however long none answers: one that is being started
+// again is no reason to fail a build. Its error is ctx's.
+func (s *Solver) await(ctx context.Context, progress func(builder.Event)) (*connection, func(), error) {
+	const firstPause, maxPause = 20 * time.Millisecond, time.Second
+	waited := false
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		c, release, err := s.backends.acquire(ctx)
+		if err == nil && waited {
+			progress(builder.Event{Line: "BuildKit answers"})
+		}
+		if err == nil {
+			return c, release, nil
+		}
+		if ctx.Err() == nil && !waited {
+			waited = true
+			s.log.Warn("a build waits for BuildKit", "error", err)
+			progress(builder.Event{Line: "BuildKit does not answer; this build begins as soon as it does", Waits: "BuildKit did not answer"})
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // run solves, hands what happens to view, and returns soon after ctx ends.
