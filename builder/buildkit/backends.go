@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -77,7 +78,8 @@ func (b *backends) count(address string, n int) {
 // connection is a client of one BuildKit.
 type connection struct {
 	*client.Client
-	lost atomic.Bool // BuildKit was reached, and then was not
+	lost     atomic.Bool // BuildKit was reached, and then was not
+	platform string      // of its machine, "linux/amd64"
 }
 
 // dial reaches BuildKit and watches the connection: what its end fails looks like
@@ -133,6 +135,9 @@ func (b *backends) connect(ctx context.Context, address string) (*connection, er
 	}
 	if err != nil {
 		return nil, errors.Join(err, result.Close())
+	}
+	if len(workers[0].Platforms) > 0 {
+		result.platform = platforms.Format(workers[0].Platforms[0])
 	}
 	return result, nil
 }

@@ -111,7 +111,10 @@ func diskIsShort(dir string) bool {
 	return unix.Statfs(dir, &disk) == nil && disk.Bavail < disk.Blocks/enoughDisk
 }
 
-func diskIsFull(dir string) bool {
+// DiskFull tells whether the disk of the build cache, and of all that RUN steps
+// write, is full.
+func (m *Manager) DiskFull() bool {
 	var disk unix.Statfs_t
-	return unix.Statfs(dir, &disk) == nil && disk.Bavail*uint64(disk.Bsize) < littleDisk
+	err := unix.Statfs(m.cfg.Dir, &disk)
+	return err == nil && (disk.Bavail*uint64(disk.Bsize) < littleDisk || disk.Files > 0 && disk.Ffree == 0)
 }

@@ -44,7 +44,7 @@ func (m *Manager) awaitReady(ctx context.Context, c *child) (why string) {
 			continue
 		}
 		err := m.try(ctx)
-		if err != nil && !c.hasExited() && ctx.Err() == nil && !diskIsFull(m.cfg.Dir) { // of a full disk it may rid itself
+		if err != nil && !c.hasExited() && ctx.Err() == nil && !m.DiskFull() { // of a full disk it may rid itself
 			return fmt.Sprintf("it can't build (%s)", err)
 		}
 		if ctx.Err() == nil {

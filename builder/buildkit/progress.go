@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,8 @@ type progress struct {
 	room   int64 // bytes of output that may still be kept
 	isFull bool
 	taken  int64 // bytes that BuildKit holds of the output so far, about
+
+	diskFull func() bool // nil: not known
 }
 
 // step is one vertex, or a group of them, merged from all that BuildKit says
@@ -56,6 +59,13 @@ type step struct {
 	closed  bool // the end line was written
 	streams map[int]*lineSplitter
 	tail    []string
+
+	diskFull bool // BuildKit's disk was when the step failed
+}
+
+// printed tells whether one of the last lines ends so.
+func (s *step) printed(end string) bool {
+	return slices.ContainsFunc(s.tail, func(line string) bool { return strings.HasSuffix(line, end) })
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
@@ -148,7 +158,10 @@ func (p *progress) end(v *client.Vertex) {
 	s.Cached = v.Cached
 	failed := v.Error != "" && s.Error == ""
 	if v.Error != "" {
-		s.Error = builder.CleanLine(v.Error)
+		s.Error = withoutHostPaths(builder.CleanLine(v.Error))
+	}
+	if failed && p.diskFull != nil {
+		s.diskFull = p.diskFull() // now: what the step has written goes with the build
 	}
 	switch {
 	case failed:

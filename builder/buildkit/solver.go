@@ -46,6 +46,7 @@ type Config struct {
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
+	DiskFull        func() bool       // tells whether BuildKit's disk is; nil: it is not known
 	Logger          hclog.Logger
 }
 
@@ -128,6 +129,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}
 	view := newProgress(s.cfg.LogLimit, progress)
+	view.diskFull = s.cfg.DiskFull
 	response, err := s.run(ctx, c.Client, r, src, out, view)
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
@@ -142,7 +144,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		return builder.SolveResult{}, classify(err, view, s.cfg.StepMemory > 0)
+		return builder.SolveResult{}, classify(err, view, circumstances{limited: s.cfg.StepMemory > 0, platform: r.Options.Platform, native: c.platform})
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
