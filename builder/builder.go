@@ -47,7 +47,7 @@ type Config struct {
 	Owner          string        // names this process in leases; unique to each start
 	Parallel       int           // builds at once; 0: 2
 	Timeout        time.Duration // of one attempt; 0: 30 minutes
-	MaxAttempts    int           // at a build that infrastructure fails; 0: 3
+	MaxAttempts    int           // at a build that our infrastructure fails; 0: 3
 	RetryDelay     time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
 	LeaseTime      time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
 	Tracer         trace.Tracer  // nil: nothing is traced
@@ -101,12 +101,12 @@ type Builder struct {
 	wake   chan struct{} // holds one token: look at the queue again
 	down   chan struct{} // closed when Run has handed everything back
 
-	// queue orders what changes a build's place: queueing, claiming, cancelling
-	// and ending, each with the tag and log lines that go with it. So a push
-	// that queues a version again never has its tag withdrawn by the end of the
-	// attempt before.
+	places places // locked before queue
+	// queue is held for one write of the store at most: everybody who pushes
+	// or ends waits for it.
 	queue   sync.Mutex
 	running map[int64]context.CancelCauseFunc // builds claimed by us
+	tries   map[int64]tries                   // failed attempts at builds that have not ended
 
 	askers *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
 }
@@ -124,7 +124,7 @@ func New(config Config) (*Builder, error) {
 	return &Builder{
 		askers: askers,
 		config: config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
-		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]context.CancelCauseFunc{},
+		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]context.CancelCauseFunc{}, tries: map[int64]tries{},
 	}, nil
 }
 
@@ -153,14 +153,17 @@ func (b *Builder) Run(ctx context.Context) error {
 // Submit queues builds, all or none, and starts them as soon as there is room.
 // Errors: those of catalog.Builds.QueueBuilds.
 func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
-	b.queue.Lock()
-	defer b.queue.Unlock()
+	wanted := make([]place, len(builds))
+	for i, build := range builds {
+		wanted[i] = place{build.ImageID, build.Version}
+	}
+	defer b.places.lock(wanted...)() // a build that is claimed meanwhile begins afterwards
 	queued, err := b.store.QueueBuilds(ctx, builds)
 	if err != nil {
 		return nil, err
 	}
 	b.askedBy(ctx, queued)
-	free := b.config.Parallel - len(b.running)
+	free := b.freeSlots()
 	for _, q := range queued {
 		if q.Attached {
 			continue
@@ -175,7 +178,7 @@ func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]cata
 
 func (b *Builder) sayWaiting(build catalog.Build) {
 	log := b.openLog(build)
-	defer log.close()
+	defer log.release() // not on disk yet: a push may queue hundreds, and the worker's lines follow
 	log.sayf("Queued %s:%s: %s running at once is the most, it starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build"))
 }
 
@@ -231,8 +234,9 @@ func (b *Builder) claim(ctx context.Context, builds *sync.WaitGroup) (bool, erro
 		return false, err
 	}
 	if stop, ours := b.running[build.ID]; ours {
-		// Our earlier attempt lost its lease and has not noticed yet. The store
-		// tells attempts apart by owner only, so it has to go first.
+		// Our earlier attempt is just handing the build back, or lost its lease and has
+		// not noticed yet. The store tells attempts apart by owner only, so it has to
+		// go first.
 		stop(errLeaseLost)
 		return true, b.store.ReleaseBuild(ctx, build.ID, b.config.Owner, now.Add(b.config.RetryDelay), true)
 	}
@@ -255,7 +259,7 @@ func (b *Builder) waitForWork(ctx context.Context) {
 			b.logger.Error("look at the build queue", "error", err)
 		}
 		delay = time.Second
-	} else if ok && b.hasSlot() {
+	} else if ok && b.freeSlots() > 0 {
 		// Never zero: what is due but was not given is another's for a moment.
 		delay = min(delay, max(at.Sub(b.now()), 10*time.Millisecond))
 	}
@@ -273,10 +277,10 @@ func (b *Builder) waitForWork(ctx context.Context) {
 	}
 }
 
-func (b *Builder) hasSlot() bool {
+func (b *Builder) freeSlots() int {
 	b.queue.Lock()
 	defer b.queue.Unlock()
-	return len(b.running) < b.config.Parallel
+	return b.config.Parallel - len(b.running)
 }
 
 // drain stops every running build; each hands itself back to the queue.
@@ -304,4 +308,6 @@ var (
 	errTimeout   = errors.New("timed out")
 	errDraining  = errors.New("shutting down")
 	errLeaseLost = errors.New("lease lost")
+	// errInterrupted is final, as is a time that is up.
+	errInterrupted = errors.New("the build was interrupted")
 )

@@ -12,20 +12,41 @@ var _ catalog.BuildControl = (*Builder)(nil)
 // Cancel implements catalog.BuildControl. A running build ends within about a
 // second after Cancel returned; a waiting one has ended by then.
 func (b *Builder) Cancel(ctx context.Context, buildID int64) error {
-	b.queue.Lock()
-	defer b.queue.Unlock()
-	build, err := b.store.CancelBuild(ctx, buildID, b.now())
+	_, err := b.cancel(ctx, buildID, func(catalog.Build) bool { return true })
+	return err
+}
+
+// cancel ends a waiting build and stops a running one, if it may, and tells whether
+// it did.
+func (b *Builder) cancel(ctx context.Context, buildID int64, may func(catalog.Build) bool) (bool, error) {
+	build, err := b.store.Build(ctx, buildID)
 	if err != nil {
-		return err
+		return false, err
+	}
+	defer b.places.lock(place{build.ImageID, build.Version})()
+	build, err = b.markCancelled(ctx, buildID, may)
+	if err != nil || !build.Cancelled {
+		return false, err
 	}
 	if build.State.Ended() {
 		b.endWaiting(context.WithoutCancel(ctx), build)
-		return nil
 	}
-	if stop, ok := b.running[buildID]; ok {
+	return true, nil
+}
+
+// markCancelled does so in the store, and stops a build that runs.
+func (b *Builder) markCancelled(ctx context.Context, buildID int64, may func(catalog.Build) bool) (catalog.Build, error) {
+	b.queue.Lock() // else it might be claimed and not yet be among those that run
+	defer b.queue.Unlock()
+	build, err := b.store.Build(ctx, buildID)
+	if err != nil || !may(build) {
+		return catalog.Build{}, err
+	}
+	build, err = b.store.CancelBuild(ctx, buildID, b.now())
+	if stop, ok := b.running[buildID]; ok && err == nil && !build.State.Ended() {
 		stop(errCancelled)
 	}
-	return nil
+	return build, err
 }
 
 // endWaiting closes the log of a build that was cancelled before it began.
@@ -36,6 +57,7 @@ func (b *Builder) endWaiting(ctx context.Context, build catalog.Build) {
 	log.sayf(nextStep[catalog.OutcomeCancelled], build.Version)
 	b.withdraw(ctx, build)
 	log.file.end(build)
+	b.forget(build)
 }
 
 // Rebuild implements catalog.BuildControl.

@@ -32,13 +32,14 @@ const cutMark = " … (line cut)"
 var escapeSequence = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])`)
 
 // CleanLine makes one line safe to show on any terminal: no escape sequences,
-// no control characters but tabs, and valid UTF-8.
+// no control characters but tabs, nothing that reorders other characters, and
+// valid UTF-8.
 func CleanLine(line string) string {
 	if isPlain(line) {
 		return line // nearly all are, and there may be millions
 	}
 	line = strings.ToValidUTF8(line, "\uFFFD")
-	return strings.Map(dropControl, escapeSequence.ReplaceAllString(line, ""))
+	return strings.Map(showable, escapeSequence.ReplaceAllString(line, ""))
 }
 
 func isPlain(line string) bool {
@@ -50,9 +51,16 @@ func isPlain(line string) bool {
 	return true
 }
 
-func dropControl(r rune) rune {
-	if unicode.IsControl(r) && r != '\t' {
+// showable drops control characters. What makes a terminal show text in another
+// order than it has, and line ends that only some programs know, become the
+// replacement character, so that their place is seen. The marks that right-to-left
+// scripts need in one word (U+200C to U+200F) stay.
+func showable(r rune) rune {
+	switch {
+	case unicode.IsControl(r) && r != '\t':
 		return -1
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\u2028', r == '\u2029':
+		return unicode.ReplacementChar
 	}
 	return r
 }

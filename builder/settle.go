@@ -18,10 +18,9 @@ import (
 // told the end, by a follower's return or by the store, finds the whole log and
 // no tag of a version that failed.
 func (j *job) settle(ctx context.Context, result SolveResult, err error) {
-	j.queue.Lock()
 	defer j.signal()
-	defer j.queue.Unlock()
-	defer delete(j.running, j.build.ID)
+	defer j.leave()
+	defer j.places.lock(place{j.build.ImageID, j.build.Version})()
 
 	var settled error
 	switch {
@@ -47,6 +46,13 @@ func (j *job) settle(ctx context.Context, result SolveResult, err error) {
 		// The lease ends by itself; then the build is tried again.
 		j.logger.Error("record how a build ended", "build", j.build.ID, "error", settled)
 	}
+}
+
+// leave frees the build's slot.
+func (j *job) leave() {
+	j.queue.Lock()
+	defer j.queue.Unlock()
+	delete(j.running, j.build.ID)
 }
 
 func (j *job) succeed(ctx context.Context, result SolveResult) error {
@@ -78,8 +84,11 @@ func (j *job) failed(ctx context.Context, failure *SolveError) error {
 		level = hclog.Error
 	}
 	j.logger.Log(level, "build did not succeed", "build", j.build.ID, "version", j.name(), "attempt", j.build.Attempts, "outcome", failure.Outcome, "error", failure)
-	if failure.Outcome == catalog.OutcomeInfrastructure && j.build.Attempts < j.config.MaxAttempts {
-		return j.retry(ctx, failure)
+	final := errors.Is(failure, errTimeout) || errors.Is(failure, errInterrupted)
+	if failure.Outcome == catalog.OutcomeInfrastructure && !final {
+		if again, err := j.retry(ctx, failure); again {
+			return err
+		}
 	}
 	if err := j.hold(ctx); err != nil {
 		return err
@@ -89,14 +98,6 @@ func (j *job) failed(ctx context.Context, failure *SolveError) error {
 	return j.finish(ctx, catalog.BuildResult{
 		Outcome: failure.Outcome, Message: failure.Message, EndedAt: j.now(), Steps: j.steps.list(),
 	})
-}
-
-// retry hands the build back to be tried again after a pause.
-func (j *job) retry(ctx context.Context, failure *SolveError) error {
-	delay := j.config.RetryDelay << (max(1, j.build.Attempts) - 1)
-	j.log.sayf("This is not your build's fault: %s. Trying again in %s (attempt %d of %d)",
-		failure.Message, humanTime(delay), j.build.Attempts+1, j.config.MaxAttempts)
-	return j.release(ctx, j.now().Add(delay), false)
 }
 
 func (j *job) release(ctx context.Context, notBefore time.Time, refund bool) error {
@@ -126,6 +127,7 @@ func (j *job) finish(ctx context.Context, r catalog.BuildResult) error {
 	ended.Outcome, ended.Message, ended.EndedAt = r.Outcome, r.Message, r.EndedAt
 	ended.State = r.Outcome.State()
 	j.log.file.end(ended)
+	j.forget(j.build)
 	j.logger.Info("build ended", "build", j.build.ID, "version", j.name(), "outcome", r.Outcome, "took", r.EndedAt.Sub(j.build.StartedAt).Round(time.Millisecond))
 	return nil
 }

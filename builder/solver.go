@@ -37,6 +37,9 @@ type Event struct {
 	Time time.Time
 	Line string        // one line for the log, without line end; empty: none
 	Step *catalog.Step // the step as it stands now; steps are told apart by Digest
+	// Waits says what the solve waits for before it can begin. The next event
+	// without it tells that it goes on.
+	Waits string
 }
 
 // SolveResult is the image in the registry.
@@ -51,7 +54,18 @@ type SolveError struct {
 	Message string   // one sentence, safe to show
 	Detail  []string // lines for the log's end: the failing Dockerfile lines with numbers, last output
 	Err     error    // the cause, for the daemon's log
+	Retry   Retry    // how to try again what failed by infrastructure
 }
+
+// Retry is a way to try again.
+type Retry int
+
+// The ways to try again.
+const (
+	RetrySoon  Retry = iota // something here failed: a few attempts
+	RetryFree               // BuildKit went away: soon, and not counted as an attempt
+	RetryLater              // something elsewhere failed: with time to recover, not counted either
+)
 
 // Error returns the message and the cause.
 func (e *SolveError) Error() string {

@@ -118,7 +118,11 @@ func (j *job) explain(failure *SolveError) {
 		j.log.sayf("")
 	}
 	j.log.sayf("%s was not built (%s): %s", j.name(), strings.ReplaceAll(string(failure.Outcome), "_", " "), failure.Message)
-	if next, ok := nextStep[failure.Outcome]; ok {
+	next, ok := nextStep[failure.Outcome]
+	if failure.Retry == RetryFree {
+		next = "Look for a step that takes very much memory, or ask the operator what ended BuildKit; then %s."
+	}
+	if ok {
 		j.log.sayf(next, fmt.Sprintf(again[j.build.Trigger], j.build.Version))
 	}
 }

@@ -19,10 +19,12 @@ type job struct {
 	build catalog.Build
 	log   *buildLog
 	steps stepSet
+	waits string // what the solve waits for, by its last event
 }
 
 // work makes one attempt at a claimed build and records how it went.
 func (b *Builder) work(ctx context.Context, build catalog.Build) {
+	b.places.lock(place{build.ImageID, build.Version})() // whoever queues it has said so in its log then
 	j := &job{Builder: b, build: build, log: b.openLog(build)}
 	defer j.log.close()
 	j.announce()
@@ -37,8 +39,8 @@ func (j *job) name() string { return j.build.Image.String() + ":" + j.build.Vers
 // announce says what is built, and what it waited for.
 func (j *job) announce() {
 	line := fmt.Sprintf("Building %s from commit %.7s (%s)", j.name(), j.build.Commit, j.build.Trigger)
-	if j.build.Attempts > 1 {
-		line += fmt.Sprintf(", attempt %d of %d", j.build.Attempts, max(j.config.MaxAttempts, j.build.Attempts))
+	if j.build.Attempts > 1 || j.triesOf(j.build.ID).any() {
+		line += ", again"
 	} else if waited := j.build.StartedAt.Sub(j.build.QueuedAt); waited >= time.Second {
 		line += fmt.Sprintf(", waited %s in the queue", humanTime(waited))
 	}
@@ -50,9 +52,8 @@ func (j *job) attempt(ctx context.Context) (SolveResult, error) {
 	switch {
 	case j.build.Cancelled:
 		return SolveResult{}, errCancelled
-	case j.build.Attempts > j.config.MaxAttempts:
-		return SolveResult{}, &SolveError{Outcome: catalog.OutcomeInfrastructure,
-			Message: fmt.Sprintf("the build was interrupted %s", times(j.build.Attempts-1))}
+	case j.interrupted() >= maxInterruptions:
+		return SolveResult{}, fmt.Errorf("%w %s", errInterrupted, times(j.interrupted()))
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -111,6 +112,7 @@ func (j *job) reference(host string) string {
 }
 
 func (j *job) progress(e Event) {
+	j.waits = e.Waits
 	if e.Step != nil {
 		j.steps.put(*e.Step)
 	}
@@ -174,6 +176,10 @@ func (j *job) failureOf(err error) *SolveError {
 	switch {
 	case errors.Is(err, errCancelled):
 		return &SolveError{Outcome: catalog.OutcomeCancelled, Message: "the build was cancelled"}
+	case errors.Is(err, errInterrupted):
+		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: err.Error(), Err: err}
+	case errors.Is(err, errTimeout) && j.waits != "":
+		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf("the build could not begin for %s: %s", humanTime(j.config.Timeout), j.waits), Err: err}
 	case errors.Is(err, errTimeout):
 		return &SolveError{Outcome: catalog.OutcomeTimeout, Message: fmt.Sprintf("the build took longer than %s and was stopped", humanTime(j.config.Timeout))}
 	case errors.As(err, &solve):

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -36,7 +39,7 @@ type backends struct {
 // acquire connects to a BuildKit. release must be called when the solve is over.
 // A connection lives as long as one solve, so a restarted BuildKit is reached at
 // once and not after gRPC's own back-off. Errors: Unavailable.
-func (b *backends) acquire(ctx context.Context) (c *client.Client, release func(), err error) {
+func (b *backends) acquire(ctx context.Context) (c *connection, release func(), err error) {
 	candidates := b.byLoad()
 	if len(candidates) == 0 {
 		return nil, nil, catalog.Errorf(catalog.Unavailable, "no BuildKit address is configured")
@@ -72,9 +75,44 @@ func (b *backends) count(address string, n int) {
 	}
 }
 
+// connection is a client of one BuildKit.
+type connection struct {
+	*client.Client
+	lost     atomic.Bool // BuildKit was reached, and then was not
+	platform string      // of its machine, "linux/amd64"
+}
+
+// dial reaches BuildKit and watches the connection: what its end fails looks like
+// many other things in the errors that come of it.
+func (c *connection) dial(ctx context.Context, address string) (net.Conn, error) {
+	network, address, found := strings.Cut(address, "://")
+	if !found {
+		network, address = "tcp", network
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{Conn: conn, lost: &c.lost}, nil
+}
+
+type watchedConn struct {
+	net.Conn
+	lost *atomic.Bool
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.lost.Store(true)
+	}
+	return n, err
+}
+
 // connect returns a client of a BuildKit that has at least one worker.
-func (b *backends) connect(ctx context.Context, address string) (*client.Client, error) {
-	var options []client.ClientOpt
+func (b *backends) connect(ctx context.Context, address string) (*connection, error) {
+	result := &connection{}
+	options := []client.ClientOpt{client.WithContextDialer(result.dial)}
 	if strings.HasPrefix(address, "tcp://") && b.tls != (TLS{}) {
 		if b.tls.Cert != "" || b.tls.Key != "" {
 			options = append(options, client.WithCredentials(b.tls.Cert, b.tls.Key))
@@ -85,18 +123,21 @@ func (b *backends) connect(ctx context.Context, address string) (*client.Client,
 			options = append(options, client.WithServerConfigSystem(b.tls.ServerName))
 		}
 	}
-	c, err := client.New(ctx, address, options...)
-	if err != nil {
+	var err error
+	if result.Client, err = client.New(ctx, address, options...); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	workers, err := c.ListWorkers(ctx)
+	workers, err := result.ListWorkers(ctx)
 	if err == nil && len(workers) == 0 {
 		err = errors.New("it has no worker")
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(err, result.Close())
 	}
-	return c, nil
+	if len(workers[0].Platforms) > 0 {
+		result.platform = platforms.Format(workers[0].Platforms[0])
+	}
+	return result, nil
 }

@@ -11,15 +11,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -52,9 +55,15 @@ func TestBackendThatAnswersIsChosen(t *testing.T) {
 	}
 }
 
-func TestUnreachableBuildKitIsInfrastructure(t *testing.T) {
+func TestUnreachableBuildKitIsWaitedFor(t *testing.T) {
 	cfg := solverConfig(shared.manager, shared.registry)
-	cfg.Addresses = func() []string { return []string{"unix:///nonexistent/buildkitd.sock"} }
+	var reachable atomic.Bool
+	cfg.Addresses = func() []string {
+		if reachable.Load() {
+			return []string{shared.manager.Address()}
+		}
+		return []string{"unix:///nonexistent/buildkitd.sock"}
+	}
 	solver, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +71,26 @@ func TestUnreachableBuildKitIsInfrastructure(t *testing.T) {
 	if err := solver.Ping(t.Context()); catalog.CodeOf(err) != catalog.Unavailable {
 		t.Errorf("ping: %v", err)
 	}
-	before := shared.solver
-	shared.solver = solver
-	defer func() { shared.solver = before }()
-	failure, _ := solveError(t, request("ann", "nowhere", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\n"})))
-	if failure.Outcome != catalog.OutcomeInfrastructure || failure.Message != "BuildKit does not answer" {
-		t.Errorf("got %v", failure)
+	r := request("ann", "nowhere", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	waits := ""
+	if _, err := solver.Solve(ctx, r, func(e builder.Event) { waits = e.Waits }); !errors.Is(err, context.DeadlineExceeded) || waits != "BuildKit did not answer" {
+		t.Errorf("waiting for %q ended with %v", waits, err)
+	}
+	rec := &recorder{notify: make(chan string, 1000)}
+	done := make(chan error, 1)
+	go func() {
+		_, err := solver.Solve(t.Context(), r, rec.event)
+		done <- err
+	}()
+	awaitLine(t, rec, "BuildKit does not answer; this build begins as soon as it does")
+	reachable.Store(true)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if text := rec.text(); strings.Count(text, "BuildKit does not answer") != 1 || !strings.Contains(text, "BuildKit answers\n") {
+		t.Errorf("the log is\n%s", text)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 )
+
+// maxStepOutput is how many bytes of each of a step's two streams buildkitd passes on.
+const maxStepOutput = defaultLogLimit + 1<<20
 
 // lastLines is how many lines of buildkitd's log an error about it shows.
 const lastLines = 12
@@ -40,12 +44,13 @@ type child struct {
 	exited chan struct{} // closed after the process was waited for
 	err    error         // of Wait, valid once exited is closed
 
-	mu   sync.Mutex
-	last []string
+	mu    sync.Mutex
+	last  []string
+	crash crash
 }
 
 func startChild(binary string, args []string, log hclog.Logger) (*child, error) {
-	c := &child{exited: make(chan struct{})}
+	c := &child{exited: make(chan struct{}), crash: crash{goroutines: -1}}
 	// It ends by stop, in order, and not by a context.
 	c.cmd = exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", enter, "buildkitd", binary}, args...)...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -53,8 +58,9 @@ func startChild(binary string, args []string, log hclog.Logger) (*child, error) 
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // a Ctrl-C at the terminal is for the daemon, which stops its child in order
 	}
-	// The log of a build is bounded by Fandogh, which says so in the log.
-	c.cmd.Env = append(c.cmd.Environ(), "BUILDKIT_STEP_LOG_MAX_SIZE=-1", "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
+	// buildkitd keeps in memory what it passes on. What a build's log takes is less,
+	// so the log says first that output is left out; the last 256 KiB come anyway.
+	c.cmd.Env = append(c.cmd.Environ(), fmt.Sprintf("BUILDKIT_STEP_LOG_MAX_SIZE=%d", maxStepOutput), "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
 	c.cmd.WaitDelay = time.Second
 	out, in := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = in, in
@@ -97,8 +103,44 @@ func (c *child) stop(timeout time.Duration) {
 	<-c.exited
 }
 
-// failure says how the child ended, with the last it said.
-func (c *child) failure() error {
+func (c *child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// end kills a child that did not do what it should, and says so. One that had
+// ended by itself is reported as failure does.
+func (c *child) end(why string) error {
+	if c.hasExited() {
+		return c.failure()
+	}
+	_ = c.cmd.Process.Kill()
+	end := c.failure()
+	end.how = why + " and was killed"
+	return end
+}
+
+// childError is how a buildkitd ended.
+type childError struct {
+	how        string
+	last       []string // that it said
+	inDatabase bool     // it crashed in the code of its databases
+}
+
+// Error says how it ended, with the last it said.
+func (e *childError) Error() string {
+	if len(e.last) == 0 {
+		return "buildkitd ended: " + e.how
+	}
+	return fmt.Sprintf("buildkitd ended: %s; it said last:\n  %s", e.how, strings.Join(e.last, "\n  "))
+}
+
+// failure waits for the child's end and says how it was.
+func (c *child) failure() *childError {
 	<-c.exited
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,10 +148,25 @@ func (c *child) failure() error {
 	if c.err != nil {
 		how = c.err.Error()
 	}
-	if len(c.last) == 0 {
-		return fmt.Errorf("buildkitd ended: %s", how)
+	return &childError{how: how, last: c.last, inDatabase: c.crash.inDatabase}
+}
+
+// crash follows what the Go runtime writes when a program crashes: the reason, and
+// then first the goroutine that crashed.
+type crash struct {
+	goroutines int // seen since the reason; -1 before
+	inDatabase bool
+}
+
+func (c *crash) read(line string) {
+	switch {
+	case strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "unexpected fault address"):
+		c.goroutines = 0
+	case c.goroutines >= 0 && strings.HasPrefix(line, "goroutine "):
+		c.goroutines++
+	case c.goroutines == 1 && strings.HasPrefix(line, "go.etcd.io/bbolt."):
+		c.inDatabase = true
 	}
-	return fmt.Errorf("buildkitd ended: %s; it said last:\n  %s", how, strings.Join(c.last, "\n  "))
 }
 
 func (c *child) forward(out io.Reader, log hclog.Logger) {
@@ -122,6 +179,7 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 			c.last = c.last[1:]
 		}
 		c.last = append(c.last, line)
+		c.crash.read(line)
 		c.mu.Unlock()
 		if worthWarning(line) {
 			log.Warn(line)
@@ -132,10 +190,13 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 	_, _ = io.Copy(io.Discard, out) // a line beyond all bounds must not block the child
 }
 
+// answered matches what buildkitd writes of a call that it answered with an error: a
+// build that failed, or a file that a frontend looked for and that is not there.
+var answered = regexp.MustCompile(`moby\.buildkit\.v1\.(Control/Solve|frontend\.LLBBridge/\w+) returned error`)
+
 // worthWarning picks what concerns the operator. A build that fails is an error
 // to buildkitd as well, but that belongs to whoever asked for it and is in the
 // build's log.
 func worthWarning(line string) bool {
-	return strings.Contains(line, "level=fatal") ||
-		strings.Contains(line, "level=error") && !strings.Contains(line, "Control/Solve returned error")
+	return strings.Contains(line, "level=fatal") || strings.Contains(line, "level=error") && !answered.MatchString(line)
 }

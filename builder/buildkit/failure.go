@@ -18,21 +18,37 @@ import (
 // exitKilled is what a shell reports of a process that got SIGKILL.
 const exitKilled = 137
 
-// ours are texts of failures that are not the user's. BuildKit passes causes on
-// as text only, so there is nothing better to tell them by.
+// ours are texts of failures that are not the user's, for what no type and no
+// server's answer tells. They are looked for outside of quotes, where names are the
+// user's.
 var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|read-only file system|input/output error` +
 	`|connection refused|connection reset|i/o timeout|tls handshake|transport is closing|no active session|error reading from server` +
 	`|server misbehaving|temporary failure in name resolution|network is unreachable|no route to host|unexpected eof` +
-	`|5\d\d (internal server error|bad gateway|service unavailable|gateway time-?out)|too many open files|too many requests` +
-	`|runc run failed|cni setup error|failed to push`)
+	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of the user's mistakes that carry no place in a Dockerfile.
 var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
-	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host|not written in UTF-8`)
+	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform` +
+	`|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8`)
+
+// notStarted are the user's reasons why BuildKit did not start a process.
+var notStarted = regexp.MustCompile(`^(unable to find (user|group)|working dir |failed to create working directory |.*(not a directory|no such file or directory|too many levels of symbolic links)$)`)
+
+// quoted is what stands in quotes, a process's command above all.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// process is what BuildKit says before it says how a RUN ended.
+var process = regexp.MustCompile(`^process "(?:[^"\\]|\\.)*" did not complete successfully: `)
+
+// circumstances are what else is known of a solve that failed.
+type circumstances struct {
+	limited  bool   // steps have a memory limit
+	platform string // of the image, when another than the builder's own was asked for
+	native   string // the builder's own
+}
 
 // classify says why a solve failed, for the user and for the retry rule.
-// limited tells that steps have a memory limit.
-func classify(err error, view *progress, limited bool) *builder.SolveError {
+func classify(err error, view *progress, around circumstances) *builder.SolveError {
 	var decided *builder.SolveError
 	if errors.As(err, &decided) {
 		return decided
@@ -47,18 +63,30 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 	text := rootText(err)
 	failed := view.failed(failedVertex(err))
 	where, excerpt := place(err)
-	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed, limited), Err: err}
-
+	result := &builder.SolveError{Err: err}
 	subject := text
 	var exit *gateway.ExitError
 	if errors.As(err, &exit) && failed != nil {
-		subject = fmt.Sprintf("%s: %s", instruction(failed.Name), exitText(exit))
+		subject = fmt.Sprintf("%s: %s", instruction(failed.Name), exitText(exit, text))
 	}
-	switch result.Outcome {
-	case catalog.OutcomeOutOfMemory:
+	if remote := remoteFailureOf(text, failed); remote != nil {
+		result.Outcome, subject = remote.outcome(), remote.message()
+		if result.Outcome == catalog.OutcomeInfrastructure {
+			result.Retry = builder.RetryLater
+		}
+	} else {
+		result.Outcome = outcomeOf(err, text, where != "", failed, around.limited)
+	}
+	switch {
+	case result.Outcome == catalog.OutcomeOutOfMemory:
 		subject += ": killed for want of memory; the step needs more than the builder gives it"
-	case catalog.OutcomeInfrastructure:
+	case failed != nil && failed.diskFull:
+		result.Outcome, result.Retry = catalog.OutcomeInfrastructure, builder.RetryLater
+		subject = "the builder's disk is full; " + subject
+	case result.Outcome == catalog.OutcomeInfrastructure && result.Retry != builder.RetryLater:
 		subject = "the builder failed: " + subject
+	case exit != nil && failed != nil && failed.printed(wrongFormat):
+		subject += ": " + around.otherPlatform()
 	}
 	if where != "" && result.Outcome != catalog.OutcomeInfrastructure {
 		subject = where + ": " + subject
@@ -79,23 +107,48 @@ func outcomeOf(err error, text string, placed bool, failed *step, limited bool) 
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure
 	}
+	if process.MatchString(text) {
+		return outcomeOfRun(err, process.ReplaceAllString(text, ""), limited)
+	}
+	switch {
+	case failed != nil && strings.HasPrefix(failed.Name, "exporting to "):
+		return catalog.OutcomeInfrastructure
+	case ours.MatchString(quoted.ReplaceAllString(text, "")):
+		return catalog.OutcomeInfrastructure
+	case placed, theirs.MatchString(text):
+		return catalog.OutcomeUserError
+	}
+	return catalog.OutcomeInfrastructure
+}
+
+// outcomeOfRun judges a RUN by how BuildKit says it ended: with an exit code of the
+// process, or without a process.
+func outcomeOfRun(err error, ended string, limited bool) catalog.Outcome {
 	var exit *gateway.ExitError
 	isExit := errors.As(err, &exit)
 	switch {
 	// BuildKit knows of the kernel's kill where cgroup v2 tells; else a
 	// kill under a limit is taken for one.
-	case isExit && exit.ExitCode == exitKilled && (limited || strings.Contains(text, "cannot allocate memory")):
+	case isExit && exit.ExitCode == exitKilled && (limited || strings.Contains(ended, "cannot allocate memory")):
 		return catalog.OutcomeOutOfMemory
-	case isExit && exit.ExitCode != gateway.UnknownExitStatus:
+	case isExit && ended == exitCode(exit):
 		return catalog.OutcomeUserError
-	case failed != nil && strings.HasPrefix(failed.Name, "exporting to "):
-		return catalog.OutcomeInfrastructure
-	case ours.MatchString(text):
-		return catalog.OutcomeInfrastructure
-	case placed, isExit, theirs.MatchString(text):
+	case !isExit && notStarted.MatchString(ended):
 		return catalog.OutcomeUserError
 	}
 	return catalog.OutcomeInfrastructure
+}
+
+func exitCode(exit *gateway.ExitError) string { return fmt.Sprintf("exit code: %d", exit.ExitCode) }
+
+// wrongFormat is what the kernel says of a program for another machine.
+const wrongFormat = "exec format error"
+
+func (c circumstances) otherPlatform() string {
+	if c.platform != "" && c.platform != c.native {
+		return fmt.Sprintf("%s: this image is for %s, and the builder runs programs for %s", wrongFormat, c.platform, c.native)
+	}
+	return fmt.Sprintf("%s: a program that the step starts is not for %s, or is a script without #!", wrongFormat, c.native)
 }
 
 // failedVertex returns the digest of the vertex that an error names.
@@ -142,9 +195,9 @@ var stepNumber = regexp.MustCompile(`^\[[^\]]*\] `)
 
 func instruction(name string) string { return stepNumber.ReplaceAllString(name, "") }
 
-func exitText(exit *gateway.ExitError) string {
-	if exit.ExitCode == gateway.UnknownExitStatus {
-		return "the process could not be started or watched"
+func exitText(exit *gateway.ExitError, text string) string {
+	if ended := process.ReplaceAllString(text, ""); ended != exitCode(exit) && exit.ExitCode == gateway.UnknownExitStatus {
+		return "the process could not be started or watched: " + ended
 	}
 	if exit.ExitCode == exitKilled {
 		return "exit code 137 (killed)"
@@ -153,7 +206,8 @@ func exitText(exit *gateway.ExitError) string {
 }
 
 // wrapping is what the layers of BuildKit say before they say what happened.
-var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to compute cache key|failed to receive status|failed to get status|Unknown|failed to calculate checksum of ref \S+|code = \w+ desc =|desc =): ?`)
+var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to (?:compute|load) cache key|failed to receive status|failed to get status|Unknown|ResourceExhausted` +
+	`|failed to calculate checksum of ref \S+|code = \w+ desc =|desc =|failed to do request|failed to copy|httpReadSeeker|failed open|failed to authorize|failed to fetch (?:anonymous|oauth) token): ?`)
 
 // noBase is how BuildKit says that a base image is not to be had; it repeats the name.
 var noBase = regexp.MustCompile(`^(\S+): failed to resolve source metadata for \S+: `)
@@ -162,7 +216,7 @@ var noBase = regexp.MustCompile(`^(\S+): failed to resolve source metadata for \
 var denied = regexp.MustCompile(`source "(docker-image://)?([^"]*)" denied by policy`)
 
 func rootText(err error) string {
-	text := err.Error()
+	text := withoutHostPaths(err.Error())
 	if m := denied.FindStringSubmatch(text); m != nil && m[1] != "" {
 		return "base image " + m[2] + " is refused by policy: it is not in this image's namespace"
 	} else if m != nil {

@@ -5,6 +5,7 @@ package buildkit
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,48 @@ func TestFailuresAreToldApart(t *testing.T) {
 		"base image registry that is down": {
 			dockerfile: "FROM 127.0.0.2:1/ann/base:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeInfrastructure,
-			message:    "connection refused",
+			message:    "the registry 127.0.0.2:1, asked for ann/base:1.0, does not answer: dial tcp 127.0.0.2:1: connect: connection refused",
+		},
+		"exit code that BuildKit uses for itself": {
+			dockerfile: busyboxImage + "RUN echo 'connection refused\" did not complete successfully: runc run failed'; exit 255\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "exit code 255",
+		},
+		"name that reads like a fault": {
+			dockerfile: "FROM scratch\nCOPY [\"connection refused\", \"/\"]\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    `"/connection refused": not found`,
+		},
+		"no such program": {
+			dockerfile: busyboxImage + "RUN [\"/nope\"]\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    `Dockerfile:5: RUN ["/nope"]: exit code 1`,
+		},
+		"no such user": {
+			dockerfile: busyboxImage + "USER nobody9\nRUN true\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "unable to find user nobody9",
+		},
+		"output of a step about a full disk": {
+			dockerfile: busyboxImage + "RUN echo x >/dev/full\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "exit code 1",
+		},
+		"program for another machine": {
+			dockerfile: busyboxImage + "RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\267\\000' >/arm; head -c 4000 /dev/zero >>/arm; chmod +x /arm\nRUN [\"/arm\"]\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "exec format error: a program that the step starts is not for linux/" + runtime.GOARCH,
+		},
+		"destination that is a file": {
+			dockerfile: busyboxImage + "COPY busybox /srv/f\nCOPY d /srv/f\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "Dockerfile:6: cannot copy to non-directory: /srv/f",
+		},
+		"mount on a file": {
+			dockerfile: busyboxImage + "RUN --mount=type=cache,target=/bin/busybox/x true\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "exit code 1",
+			detail:     []string{`to rootfs at "/bin/busybox/x"`, `open /bin/busybox/x: not a directory`},
 		},
 		"address of this machine": {
 			dockerfile: "FROM scratch\nADD http://HOST/healthz /\n",
@@ -119,9 +161,12 @@ func TestFailuresAreToldApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.ReplaceAll(test.dockerfile, "HOST", shared.registry.host())
-			r := request("ann", "broken", "1.0", newTree(map[string]string{"Dockerfile": text}).withBusybox())
+			r := request("ann", "broken", "1.0", newTree(map[string]string{"Dockerfile": text, "d/x": "x"}).withBusybox())
 			r.Options = test.options
-			failure, _ := solveError(t, r)
+			failure, log := solveError(t, r)
+			if all := log + failure.Message + strings.Join(failure.Detail, "\n"); strings.Contains(all, shared.manager.cfg.Dir) {
+				t.Errorf("a path of the builder is shown:\n%s", all)
+			}
 			if failure.Outcome != test.outcome {
 				t.Errorf("outcome is %s, want %s (%v)", failure.Outcome, test.outcome, failure)
 			}

@@ -133,7 +133,7 @@ func (m *Manager) writeConfig() error {
 		// Every daemon its own: the default path is one for the machine.
 		"otel":    table{"socketPath": m.tracePath()},
 		"cdi":     table{"disabled": true},
-		"history": table{"maxEntries": 20}, // the build's log is Fandogh's to keep
+		"history": table{"maxEntries": 0}, // the build's log is Fandogh's to keep
 		// A "# syntax=" image runs with more say than a Dockerfile has, over cache
 		// mounts for one, so it may only be Docker's own.
 		"frontend": table{"gateway.v0": table{"allowedRepositories": []string{"docker/dockerfile", "docker/dockerfile-upstream"}}},

@@ -2,6 +2,8 @@ package buildkit
 
 import (
 	"bytes"
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -71,7 +73,7 @@ func (l *lineSplitter) take() string {
 			line = line[:len(line)-1]
 		}
 	}
-	text := builder.CleanLine(string(line))
+	text := withoutHostPaths(builder.CleanLine(string(line)))
 	if l.cut {
 		text += " … (line cut)"
 	}
@@ -92,4 +94,18 @@ func (l *lineSplitter) skipTo(lines int, data []byte) []byte {
 	}
 	l.partial, l.cut, l.pending = l.partial[:0], false, false
 	return data[len(rest)+1:]
+}
+
+// hostPath is where BuildKit keeps on its machine what is a root directory or a mount
+// to the step; what follows is the path that the user knows.
+var hostPath = regexp.MustCompile(`[^\s"'=:]*/(?:runc-[\w.-]+/(?:snapshots/snapshots/\d+/fs|cachemounts/buildkit\d+|executor/\w+/rootfs)|buildkit-mount\d+|containerd-mount\d+)(/?)`)
+
+// hostFile is any other file of BuildKit's own.
+var hostFile = regexp.MustCompile(`[^\s"'=:]*/(?:runc-[\w.-]+/[^\s"':]*|cache\.db)`)
+
+func withoutHostPaths(text string) string {
+	if !strings.Contains(text, "/runc-") && !strings.Contains(text, "-mount") && !strings.Contains(text, "/cache.db") {
+		return text // nearly all
+	}
+	return hostFile.ReplaceAllString(hostPath.ReplaceAllString(text, "/"), "(a file of the builder)")
 }

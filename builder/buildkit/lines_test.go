@@ -25,6 +25,8 @@ func TestLinesAreWholeAndClean(t *testing.T) {
 		"colours":                {[]string{"\x1b[1;31mred\x1b[0m \x1b]0;title\x07plain\n"}, []string{"red plain"}},
 		"cursor moves":           {[]string{"\x1b[2K\x1b[1Gx\x1b(By\n"}, []string{"xy"}},
 		"controls":               {[]string{"a\x00b\x08c\td\x7f\u009b\n"}, []string{"abc\td"}},
+		"reordering":             {[]string{"a\u202eb\u202cc \u2066d\u2069 e\u2028f\n"}, []string{"a\uFFFDb\uFFFDc \uFFFDd\uFFFD e\uFFFDf"}},
+		"Persian":                {[]string{"می\u200cخواهم\u200f\n"}, []string{"می\u200cخواهم\u200f"}},
 		"invalid UTF-8":          {[]string{"a\xffb\n"}, []string{"a\uFFFDb"}},
 		"character in pieces":    {[]string{"\xd8", "\xb3\n"}, []string{"س"}},
 		"over-long":              {[]string{long, "yyy\nnext\n"}, []string{long + " … (line cut)", "next"}},

@@ -2,7 +2,6 @@ package buildkit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,14 +12,10 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second       // from fork to the first answer
 	stopTimeout  = 3 * time.Second        // from SIGTERM, which waits for builds, to SIGKILL, which is safe
-	pollInterval = 20 * time.Millisecond  // between questions whether it answers
 	firstBackoff = 250 * time.Millisecond // before a restart; doubles up to maxBackoff
 	maxBackoff   = 10 * time.Second
 	healthyAfter = time.Minute // a run this long starts the back-off over
-	// startAttempts is how often a buildkitd that never answered is tried.
-	startAttempts = 3
 )
 
 // ManagerConfig describes the buildkitd that a Manager runs.
@@ -53,9 +48,17 @@ type Manager struct {
 	socket  string
 	network *network
 
+	timing timing
+
+	suspicion suspicion  // of Run's goroutine
+	dropping  sync.Mutex // held while a cache that was set aside is removed
+
 	mu    sync.Mutex
 	ready chan struct{} // closed while buildkitd answers
 }
+
+// timing is what tests make shorter.
+type timing struct{ backoff, health, answer time.Duration }
 
 // NewManager checks that all there must be is there. An error names what to
 // install or to set.
@@ -80,6 +83,7 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net,
 		socket: socketPath(dir, id), ready: make(chan struct{}),
+		timing: timing{backoff: firstBackoff, health: healthInterval, answer: answerTimeout},
 	}, nil
 }
 
@@ -100,34 +104,41 @@ func (m *Manager) Ready(ctx context.Context) error {
 }
 
 // Run keeps a buildkitd running until ctx ends, then stops it and removes what it
-// left on the machine. It returns early with an error when buildkitd does not
-// come up at all.
+// left on the machine. Whatever keeps buildkitd from running, it is tried again: the
+// only error is that another daemon works in the directory.
 func (m *Manager) Run(ctx context.Context) error {
 	unlock, err := m.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := m.prepare(); err != nil {
-		return err
-	}
 	defer m.cleanUp()
-	backoff, attempts := firstBackoff, 0
+	m.suspicion = suspicion{}
+	backoff, prepared := m.timing.backoff, false
 	for {
 		started := time.Now()
-		answered, err := m.runOnce(ctx)
+		ready := false
+		if !prepared {
+			err = m.prepare()
+			prepared = err == nil
+		}
+		if prepared {
+			ready, err = m.runOnce(ctx)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if answered {
-			attempts = 0
-		} else if attempts++; attempts == startAttempts {
-			return fmt.Errorf("buildkitd does not start: %w", err)
-		}
 		if time.Since(started) > healthyAfter {
-			backoff = firstBackoff
+			backoff = m.timing.backoff
 		}
-		m.log.Warn("buildkitd ended, starting it again", "error", err, "after", backoff)
+		level := hclog.Warn
+		if !ready {
+			level = hclog.Error
+		}
+		m.log.Log(level, "buildkitd does not run, builds wait for it", "error", err, "starting again in", backoff)
+		if prepared {
+			m.judge(ready, err)
+		}
 		select {
 		case <-time.After(backoff):
 		case <-ctx.Done():
@@ -147,74 +158,32 @@ func (m *Manager) prepare() error {
 	removeOrphans(m.log)
 	m.sweep()
 	if err := m.network.up(m.log); err != nil {
-		return errors.Join(fmt.Errorf("network for RUN steps: %w", err), m.network.down())
+		return fmt.Errorf("network for RUN steps: %w", err)
 	}
 	return m.writeConfig()
 }
 
-// runOnce runs one buildkitd to its end and tells whether it ever answered.
-func (m *Manager) runOnce(ctx context.Context) (answered bool, err error) {
+// runOnce runs one buildkitd to its end and tells whether it was ever ready.
+func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
 	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.log)
 	if err != nil {
 		return false, err
 	}
 	defer m.setReady(false)
-	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
-	answered = m.awaitAnswer(startCtx, c)
-	cancel()
-	if answered {
+	if why := m.awaitReady(ctx, c); why != "" {
+		return false, c.end(why)
+	}
+	if ready = !c.hasExited() && ctx.Err() == nil; ready {
 		m.log.Info("buildkitd is ready", "address", m.Address(), "took", time.Since(began).Round(time.Millisecond))
+		m.suspicion = suspicion{}
 		m.setReady(true)
-		select {
-		case <-c.exited:
-			return true, c.failure()
-		case <-ctx.Done():
+		if why := m.watch(ctx, c); why != "" {
+			return true, c.end(why)
 		}
 	}
 	c.stop(stopTimeout)
-	if ctx.Err() == nil {
-		err = c.failure()
-	}
-	return answered, err
-}
-
-// awaitAnswer asks until buildkitd answers, dies or ctx ends.
-func (m *Manager) awaitAnswer(ctx context.Context, c *child) bool {
-	asker := &backends{}
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-c.exited:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-		if _, err := os.Stat(m.socket); err != nil {
-			continue
-		}
-		if client, err := asker.connect(ctx, m.Address()); err == nil {
-			_ = client.Close()
-			return true
-		}
-	}
-}
-
-func (m *Manager) setReady(is bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	select {
-	case <-m.ready:
-		if !is {
-			m.ready = make(chan struct{})
-		}
-	default:
-		if is {
-			close(m.ready)
-		}
-	}
+	return ready, c.failure()
 }
 
 // sweep removes what a killed buildkitd leaves in the file system: its socket

@@ -3,6 +3,7 @@
 package buildkit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/vishvananda/netlink"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -88,8 +91,8 @@ func TestKilledBuildkitdIsStartedAgainAndLeavesNoProcess(t *testing.T) {
 	select {
 	case err := <-done:
 		var failure *builder.SolveError
-		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure {
-			t.Errorf("the solve ended with %v, want an infrastructure failure", err)
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure || failure.Retry != builder.RetryFree {
+			t.Errorf("the solve ended with %v, want an infrastructure failure that costs no attempt", err)
 		}
 	case <-time.After(patience):
 		t.Fatal("the solve did not notice that buildkitd is gone")
@@ -202,20 +205,121 @@ func TestStopEndsWhatStillRuns(t *testing.T) {
 	requireNothingLeft(t, m)
 }
 
-func TestBuildkitdThatDoesNotStartIsAnErrorWithItsLastWords(t *testing.T) {
-	dir := t.TempDir()
-	broken := filepath.Join(dir, "buildkitd")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho it hurts here >&2\nexit 7\n"), 0o755); err != nil {
-		t.Fatal(err)
+// logged returns a logger and what reads its text.
+func logged() (hclog.Logger, func() string) {
+	var mu sync.Mutex
+	var text bytes.Buffer
+	write := writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.Write(p)
+	})
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: write}), func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.String()
 	}
-	m, err := NewManager(ManagerConfig{Dir: dir, Binary: broken})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestBuildkitdThatDoesNotStartIsTriedAgain(t *testing.T) {
+	cfg := managerConfig(t.TempDir(), shared.registry)
+	program, good := filepath.Join(cfg.Dir, "program"), cfg.Binary
+	cfg.Binary = program
+	script := func(text string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(program+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755), os.Rename(program+".new", program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script("echo it hurts here >&2; exit 7")
+	var log func() string
+	cfg.Logger, log = logged()
+	m, err := NewManager(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = m.Run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "it hurts here") || !strings.Contains(err.Error(), "exit status 7") {
-		t.Errorf("got %v", err)
+	m.timing.backoff = 10 * time.Millisecond
+	kept := filepath.Join(m.rootDir(), "kept")
+	if err := errors.Join(os.Mkdir(m.rootDir(), 0o700), os.WriteFile(kept, nil, 0o600)); err != nil {
+		t.Fatal(err)
 	}
+	stop := startManager(t, m)
+	eventually(t, "an empty cache is tried", func() bool { return strings.Contains(log(), "perhaps for a damaged build cache") })
+	eventually(t, "the cache is put back", func() bool { return strings.Contains(log(), "the cache is put back") })
+	if text := log(); !strings.Contains(text, "it hurts here") || !strings.Contains(text, "exit status 7") {
+		t.Errorf("the log does not say why:\n%s", text)
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a missing program is said", func() bool { return strings.Contains(log(), "exit status 127") })
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("the cache that was not to blame: %v", err)
+	}
+	script(`exec ` + good + ` "$@"`)
+	eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
+	stop()
+	requireNothingLeft(t, m)
+}
+
+// A buildkitd whose network can't be made is no reason to end either.
+func TestManagerWaitsForWhatItNeeds(t *testing.T) {
+	cfg := managerConfig(filepath.Join(t.TempDir(), "file"), shared.registry)
+	var log func() string
+	cfg.Logger, log = logged()
+	m, err := NewManager(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.timing.backoff = 10 * time.Millisecond
+	if err := os.WriteFile(m.cfg.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startManager(t, m)
+	eventually(t, "it says what it waits for", func() bool { return strings.Contains(log(), "buildkitd's directory") })
+	if err := os.Remove(m.cfg.Dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
+}
+
+func TestSilentBuildkitdIsStartedAgain(t *testing.T) {
+	cfg := managerConfig(t.TempDir(), shared.registry)
+	var log func() string
+	cfg.Logger, log = logged()
+	m, err := NewManager(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.timing = timing{backoff: 10 * time.Millisecond, health: 50 * time.Millisecond, answer: 500 * time.Millisecond}
+	stop := runManager(t, m)
+	solver, err := New(solverConfig(m, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker, done := startSleep(t, solver, "silent")
+	if err := syscall.Kill(daemonOf(t, cfg.Dir), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		var failure *builder.SolveError
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure || failure.Retry != builder.RetryFree {
+			t.Errorf("the solve ended with %v, want an infrastructure failure that costs no attempt", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the solve still waits for a buildkitd that does not answer")
+	}
+	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
+	eventually(t, "buildkitd runs again", func() bool { return m.answers(t.Context()) })
+	if text := log(); !strings.Contains(text, "it did not answer 6 times in a row and was killed") {
+		t.Errorf("the log does not say why:\n%s", text)
+	}
+	stop()
 	requireNothingLeft(t, m)
 }
 

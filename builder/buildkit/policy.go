@@ -12,7 +12,7 @@ import (
 // machineURLs are literal addresses of the machine BuildKit runs on and of clouds'
 // metadata services. ADD fetches from BuildKit's own network, which the packet
 // filter for RUN steps does not cover. Names that resolve there are not caught.
-const machineURLs = `(?i)^https?://([^/@]*@)?(localhost|127\.|0\.|\[|169\.254\.)`
+const machineURLs = `(?i)^https?://([^/@]*@)?(localhost|0|(127|0|169\.254)(\.\d+)+|\[[^\]]*\])\.?([:/?#]|$)`
 
 // port is what may follow a host's name.
 var port = regexp.MustCompile(`:\d+$`)

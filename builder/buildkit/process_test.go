@@ -66,6 +66,18 @@ func processes(argument string) []string {
 // runManager runs a manager until the test ends and waits until it is ready.
 func runManager(t *testing.T, m *Manager) (stop func()) {
 	t.Helper()
+	stop = startManager(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := m.Ready(ctx); err != nil {
+		t.Fatalf("buildkitd is not ready: %v", err)
+	}
+	return stop
+}
+
+// startManager runs a manager until the test ends.
+func startManager(t *testing.T, m *Manager) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
@@ -81,10 +93,5 @@ func runManager(t *testing.T, m *Manager) (stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	readyCtx, readyCancel := context.WithTimeout(ctx, patience)
-	defer readyCancel()
-	if err := m.Ready(readyCtx); err != nil {
-		t.Fatalf("buildkitd is not ready: %v", err)
-	}
 	return stop
 }

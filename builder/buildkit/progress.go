@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,9 @@ type progress struct {
 	order  []*step
 	room   int64 // bytes of output that may still be kept
 	isFull bool
+	taken  int64 // bytes that BuildKit holds of the output so far, about
+
+	diskFull func() bool // nil: not known
 }
 
 // step is one vertex, or a group of them, merged from all that BuildKit says
@@ -57,6 +61,13 @@ type step struct {
 	closed  bool // the end line was written
 	streams map[int]*lineSplitter
 	tail    []string
+
+	diskFull bool // BuildKit's disk was when the step failed
+}
+
+// printed tells whether one of the last lines ends so.
+func (s *step) printed(end string) bool {
+	return slices.ContainsFunc(s.tail, func(line string) bool { return strings.HasSuffix(line, end) })
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
@@ -160,7 +171,10 @@ func (p *progress) end(v *client.Vertex) {
 	s.Cached = v.Cached
 	failed := v.Error != "" && s.Error == ""
 	if v.Error != "" {
-		s.Error = builder.CleanLine(v.Error)
+		s.Error = withoutHostPaths(builder.CleanLine(v.Error))
+	}
+	if failed && p.diskFull != nil {
+		s.diskFull = p.diskFull() // now: what the step has written goes with the build
 	}
 	switch {
 	case failed:
@@ -185,7 +199,12 @@ func (p *progress) end(v *client.Vertex) {
 
 func isWeak(v *client.Vertex) bool { return v.ProgressGroup != nil && v.ProgressGroup.Weak }
 
+// messageSize is about what a message costs BuildKit beside its bytes, which it
+// holds until the build is over. A program that writes byte by byte makes as many.
+const messageSize = 512
+
 func (p *progress) output(l *client.VertexLog) {
+	p.taken += int64(len(l.Data)) + messageSize
 	s := p.step(l.Vertex)
 	splitter, ok := s.streams[l.Stream]
 	if !ok {

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -394,6 +396,53 @@ func TestMuchOutputIsBoundedAndDoesNotBlock(t *testing.T) {
 	if text := rec.text(); strings.Count(text, "left out") != 1 || strings.Contains(text, "| the end") || !strings.Contains(text, "exporting to image") {
 		t.Errorf("the log is\n%s", strings.ReplaceAll(text, "#5 | spam\n", ""))
 	}
+}
+
+// buildkitd holds what a step prints until the build is over.
+func TestOutputTakesLittleOfBuildkitdsMemory(t *testing.T) {
+	const printed = 400 << 20
+	before := residentBytes(t, shared.manager)
+	r := request("ann", "louder", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage +
+		fmt.Sprintf("RUN yes a line of some length that is printed again and again | head -c %d; echo the end; exit 3\n", printed)}).withBusybox())
+	failure, log := solveError(t, r)
+	if grown := residentBytes(t, shared.manager) - before; grown > printed/2 {
+		t.Errorf("buildkitd has grown by %d MiB", grown>>20)
+	}
+	if strings.Count(log, "left out") != 1 || strings.Contains(log, "clipped") {
+		t.Errorf("the log ends with %q", log[max(0, len(log)-300):])
+	}
+	if detail := strings.Join(failure.Detail, "\n"); !strings.HasSuffix(detail, "the end") {
+		t.Errorf("the detail lacks the last output:\n%s", detail)
+	}
+}
+
+func TestOutputOfAllStepsIsBounded(t *testing.T) {
+	solver, err := New(solverConfig(shared.manager, shared.registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	solver.output = 1 << 19
+	steps := strings.Repeat("RUN i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done\n", 3)
+	r := request("ann", "loudest", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + steps + "RUN sleep 1000\n"}).withBusybox())
+	_, err = solver.Solve(t.Context(), r, func(builder.Event) {})
+	var failure *builder.SolveError
+	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "print more than the builder takes (512KiB)") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// residentBytes returns the memory that a manager's buildkitd uses.
+func residentBytes(t *testing.T, m *Manager) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", daemonOf(t, m.cfg.Dir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
 
 // More new layers than are compressed at once must not keep each other's bytes

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
 	// What BuildKit's own programs talk: file names need not be UTF-8 in it.
@@ -16,11 +17,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const (
 	defaultLogLimit = 10 << 20
+	// maxOutput bounds the memory that the output of all steps of one build takes in
+	// BuildKit; it is far more than a log keeps.
+	maxOutput = 512 << 20
 	// cancelGrace is how long a cancelled solve may take to end by itself
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
@@ -45,6 +48,7 @@ type Config struct {
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
+	DiskFull        func() bool       // tells whether BuildKit's disk is; nil: it is not known
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
 	// forgotten with the Solver.
 	TimesDir string
@@ -59,6 +63,7 @@ type Solver struct {
 	slots    chan struct{} // one for each layer that is on its way now
 	times    *timesBook
 	log      hclog.Logger
+	output   int64 // maxOutput
 }
 
 var _ builder.Solver = (*Solver)(nil)
@@ -91,6 +96,7 @@ func New(cfg Config) (*Solver, error) {
 	return &Solver{
 		cfg:      cfg,
 		log:      cfg.Logger,
+		output:   maxOutput,
 		known:    newKnownLayers(),
 		times:    &timesBook{dir: cfg.TimesDir, all: map[string]*fileTimes{}},
 		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
@@ -114,12 +120,9 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	c, release, err := s.backends.acquire(ctx)
+	c, release, err := s.await(ctx, progress)
 	if err != nil {
-		if ctx.Err() != nil {
-			return builder.SolveResult{}, ctx.Err()
-		}
-		return builder.SolveResult{}, infrastructure(err, "%s", catalog.MessageOf(err))
+		return builder.SolveResult{}, err
 	}
 	defer release()
 
@@ -130,16 +133,22 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}
 	view := newProgress(s.cfg.LogLimit, progress)
-	response, err := s.run(ctx, c, r, src, out, view)
+	view.diskFull = s.cfg.DiskFull
+	response, err := s.run(ctx, c.Client, r, src, out, view)
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil && c.lost.Load() {
+		lost := infrastructure(err, "BuildKit ended while it ran this build")
+		lost.Retry = builder.RetryFree
+		return builder.SolveResult{}, lost
 	}
 	if storing := out.failure(); err != nil && storing != nil {
 		return builder.SolveResult{}, infrastructure(storing, notTaken)
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		return builder.SolveResult{}, classify(err, view, s.cfg.StepMemory > 0)
+		return builder.SolveResult{}, classify(err, view, circumstances{limited: s.cfg.StepMemory > 0, platform: r.Options.Platform, native: c.platform})
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
@@ -153,6 +162,32 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, notTaken)
 	}
 	return result, nil
+}
+
+// await connects to a BuildKit, however long none answers: one that is being started
+// again is no reason to fail a build. Its error is ctx's.
+func (s *Solver) await(ctx context.Context, progress func(builder.Event)) (*connection, func(), error) {
+	const firstPause, maxPause = 20 * time.Millisecond, time.Second
+	waited := false
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		c, release, err := s.backends.acquire(ctx)
+		if err == nil && waited {
+			progress(builder.Event{Line: "BuildKit answers"})
+		}
+		if err == nil {
+			return c, release, nil
+		}
+		if ctx.Err() == nil && !waited {
+			waited = true
+			s.log.Warn("a build waits for BuildKit", "error", err)
+			progress(builder.Event{Line: "BuildKit does not answer; this build begins as soon as it does", Waits: "BuildKit did not answer"})
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // run solves, hands what happens to view, and returns soon after ctx ends.
@@ -187,6 +222,9 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 		case status, ok := <-statuses:
 			if open = ok; ok && solveCtx.Err() == nil {
 				view.update(status)
+				if view.taken > s.output {
+					cancel(userError("the steps of this build print more than the builder takes (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
+				}
 			}
 		case <-cancelled:
 			cancelled = nil

@@ -63,6 +63,7 @@ func (d *daemon) openBuilder(context.Context) error {
 func (d *daemon) openBuildKit() error {
 	c := d.config.Builder
 	given := func() []string { return c.Addresses }
+	var diskFull func() bool
 	d.registryHost, d.registryPlain = d.addresses.publicHost(), strings.HasPrefix(d.addresses.PublicURL, "http://")
 	if len(c.Addresses) == 0 {
 		d.registryHost, d.registryPlain = d.addresses.HTTP, true
@@ -79,13 +80,13 @@ func (d *daemon) openBuildKit() error {
 		if err != nil {
 			return fmt.Errorf("%w; or name a running BuildKit in builder.addresses", err)
 		}
-		given = func() []string { return []string{d.managed.Address()} }
+		given, diskFull = func() []string { return []string{d.managed.Address()} }, d.managed.DiskFull
 	}
 	var err error
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
+		Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), DiskFull: diskFull, Logger: d.log.Named("buildkit"),
 	})
 	return err
 }
