@@ -30,9 +30,12 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
 	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host`)
 
+// outOfMemory is how BuildKit ends its report of a process when the kernel killed
+// it, or one that it started, for want of memory.
+const outOfMemory = " did not complete successfully: cannot allocate memory"
+
 // classify says why a solve failed, for the user and for the retry rule.
-// limited tells that steps have a memory limit.
-func classify(err error, view *progress, limited bool) *builder.SolveError {
+func classify(err error, view *progress) *builder.SolveError {
 	var decided *builder.SolveError
 	if errors.As(err, &decided) {
 		return decided
@@ -44,7 +47,7 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 	text := rootText(err)
 	failed := view.failed(failedVertex(err))
 	where, excerpt := place(err)
-	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed, limited), Err: err}
+	result := &builder.SolveError{Outcome: outcomeOf(err, text, where != "", failed), Err: err}
 
 	subject := text
 	var exit *gateway.ExitError
@@ -71,7 +74,7 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 	return result
 }
 
-func outcomeOf(err error, text string, placed bool, failed *step, limited bool) catalog.Outcome {
+func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure
@@ -79,9 +82,7 @@ func outcomeOf(err error, text string, placed bool, failed *step, limited bool) 
 	var exit *gateway.ExitError
 	isExit := errors.As(err, &exit)
 	switch {
-	// BuildKit knows of the kernel's kill where cgroup v2 tells; else a
-	// kill under a limit is taken for one.
-	case isExit && exit.ExitCode == exitKilled && (limited || strings.Contains(text, "cannot allocate memory")):
+	case isExit && strings.HasSuffix(text, outOfMemory):
 		return catalog.OutcomeOutOfMemory
 	case isExit && exit.ExitCode != gateway.UnknownExitStatus:
 		return catalog.OutcomeUserError

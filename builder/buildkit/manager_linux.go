@@ -36,9 +36,12 @@ type ManagerConfig struct {
 	// from the RegistryAliases is fetched there.
 	RegistryHost    string
 	RegistryAliases []string
-	PlainHTTP       bool  // RegistryHost does not speak TLS
-	MaxParallelism  int   // steps at once over all builds; 0: no limit
-	KeepBytes       int64 // what the build cache may use; 0: BuildKit's own rule for the disk
+	PlainHTTP       bool   // RegistryHost does not speak TLS
+	MaxParallelism  int    // steps at once over all builds; 0: no limit
+	KeepBytes       int64  // what the build cache may use; 0: BuildKit's own rule for the disk
+	FreeBytes       int64  // what the build cache leaves free on the disk; 0: BuildKit's own rule
+	Limits          Limits // of all RUN steps together
+	StepLimits      Limits // of each RUN step
 	Logger          hclog.Logger
 }
 
@@ -52,6 +55,7 @@ type Manager struct {
 	tools   tools
 	socket  string
 	network *network
+	cgroups cgroups
 
 	mu    sync.Mutex
 	ready chan struct{} // closed while buildkitd answers
@@ -65,6 +69,9 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 		return nil, err
 	}
 	cfg.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("buildkitd's directory: %w", err)
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
@@ -72,14 +79,17 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := directoryID(dir)
+	id, err := directoryID(dir)
+	if err != nil {
+		return nil, err
+	}
 	net, err := newNetwork(id, cfg.Subnet)
 	if err != nil {
 		return nil, err
 	}
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net,
-		socket: socketPath(dir, id), ready: make(chan struct{}),
+		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id),
 	}, nil
 }
 
@@ -111,7 +121,17 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err := m.prepare(); err != nil {
 		return err
 	}
-	defer m.cleanUp()
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		m.network.watch(watchCtx, m.log)
+	}()
+	defer func() {
+		stopWatch()
+		<-watched
+		m.cleanUp()
+	}()
 	backoff, attempts := firstBackoff, 0
 	for {
 		started := time.Now()
@@ -141,21 +161,19 @@ func (m *Manager) Run(ctx context.Context) error {
 // prepare writes the configuration and makes the network, over whatever a
 // killed predecessor left.
 func (m *Manager) prepare() error {
-	if err := os.MkdirAll(m.cfg.Dir, 0o700); err != nil {
-		return fmt.Errorf("buildkitd's directory: %w", err)
-	}
 	removeOrphans(m.log)
 	m.sweep()
-	if err := m.network.up(m.log); err != nil {
+	if err := m.network.up(); err != nil {
 		return errors.Join(fmt.Errorf("network for RUN steps: %w", err), m.network.down())
 	}
+	m.limitSteps()
 	return m.writeConfig()
 }
 
 // runOnce runs one buildkitd to its end and tells whether it ever answered.
 func (m *Manager) runOnce(ctx context.Context) (answered bool, err error) {
 	began := time.Now()
-	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.log)
+	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.cgroups.enter(), m.log)
 	if err != nil {
 		return false, err
 	}
@@ -224,7 +242,7 @@ func (m *Manager) sweep() {
 	_ = os.Remove(m.socket)
 	_ = os.Remove(m.tracePath())
 	_ = os.RemoveAll(filepath.Join(m.rootDir(), "net", "cni"))
-	removeCgroups(cgroupParent(m.id))
+	m.cgroups.remove()
 }
 
 func (m *Manager) cleanUp() {

@@ -29,12 +29,8 @@ func tenantKey(ref catalog.ImageRef) string {
 func (s *Solver) solveOptions(ctx context.Context, fail context.CancelCauseFunc, r builder.SolveRequest, src source, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
 	epoch := strconv.FormatInt(r.Tree.CommitTime().Unix(), 10)
-	attrs := frontendAttrs(r.Options, src, key, epoch)
-	if s.cfg.StepMemory > 0 {
-		attrs["memory"] = strconv.FormatInt(s.cfg.StepMemory, 10)
-	}
 	return client.SolveOpt{
-		FrontendAttrs: attrs,
+		FrontendAttrs: frontendAttrs(r.Options, src, key, epoch),
 		LocalMounts: map[string]fsutil.FS{
 			"context":    &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: src.contextDir},
 			"dockerfile": &contextFS{ctx: ctx, fail: fail, tree: r.Tree, root: "."},

@@ -40,7 +40,6 @@ type Config struct {
 	RegistryAliases []string
 	PlainHTTP       bool              // the registry does not speak TLS
 	Transport       http.RoundTripper // to the registry; nil: one of its own
-	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
@@ -135,7 +134,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		return builder.SolveResult{}, classify(err, view, s.cfg.StepMemory > 0)
+		return builder.SolveResult{}, classify(err, view)
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
