@@ -138,7 +138,7 @@ func (m *Manager) writeConfig() error {
 		"binary":              filepath.Join(m.binDir(), "runc"),
 		"gc":                  true,
 	}
-	for name, size := range cacheSpace(m.cfg.KeepBytes, m.cfg.FreeBytes) {
+	for name, size := range cacheSpace(m.cfg.KeepBytes, m.cfg.Disk) {
 		oci[name] = fmt.Sprint(size)
 	}
 	if m.cfg.MaxParallelism > 0 {

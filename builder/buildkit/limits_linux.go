@@ -21,14 +21,14 @@ func (m *Manager) limitSteps() {
 }
 
 // cacheSpace are the sizes that BuildKit's garbage collection goes by: at most
-// keep, and free left on the disk, for which all but a tenth of keep may go.
-func cacheSpace(keep, free int64) map[string]int64 {
+// keep, and what the disk must have free, for which all but a tenth of keep may go.
+func cacheSpace(keep int64, disk *Disk) map[string]int64 {
 	sizes := map[string]int64{}
 	if keep > 0 {
 		sizes["maxUsedSpace"], sizes["reservedSpace"] = keep, keep/10
 	}
-	if free > 0 {
-		sizes["minFreeSpace"] = free
+	if disk != nil && disk.Free > 0 {
+		sizes["minFreeSpace"] = disk.Free
 	}
 	return sizes
 }

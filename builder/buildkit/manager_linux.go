@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/moby/buildkit/worker/label"
 )
 
 const (
@@ -39,7 +40,7 @@ type ManagerConfig struct {
 	PlainHTTP       bool   // RegistryHost does not speak TLS
 	MaxParallelism  int    // steps at once over all builds; 0: no limit
 	KeepBytes       int64  // what the build cache may use; 0: BuildKit's own rule for the disk
-	FreeBytes       int64  // what the build cache leaves free on the disk; 0: BuildKit's own rule
+	Disk            *Disk  // whose Free the build cache leaves; nil: BuildKit's own rule
 	Limits          Limits // of all RUN steps together
 	StepLimits      Limits // of each RUN step
 	Logger          hclog.Logger
@@ -122,14 +123,12 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	watchCtx, stopWatch := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		m.network.watch(watchCtx, m.log)
-	}()
+	var watches sync.WaitGroup
+	watches.Go(func() { m.network.watch(watchCtx, m.log) })
+	watches.Go(func() { m.watchDisk(watchCtx) })
 	defer func() {
 		stopWatch()
-		<-watched
+		watches.Wait()
 		m.cleanUp()
 	}()
 	backoff, attempts := firstBackoff, 0
@@ -183,6 +182,7 @@ func (m *Manager) runOnce(ctx context.Context) (answered bool, err error) {
 	cancel()
 	if answered {
 		m.log.Info("buildkitd is ready", "address", m.Address(), "took", time.Since(began).Round(time.Millisecond))
+		m.warnOfSnapshotter(ctx)
 		m.setReady(true)
 		select {
 		case <-c.exited:
@@ -217,6 +217,19 @@ func (m *Manager) awaitAnswer(ctx context.Context, c *child) bool {
 			_ = client.Close()
 			return true
 		}
+	}
+}
+
+// warnOfSnapshotter tells what a file system without overlays costs.
+func (m *Manager) warnOfSnapshotter(ctx context.Context) {
+	client, err := (&backends{}).connect(ctx, m.Address())
+	if err != nil {
+		return
+	}
+	defer client.Close() //nolint:errcheck // only asked
+	workers, err := client.ListWorkers(ctx)
+	if err == nil && len(workers) > 0 && workers[0].Labels[label.Snapshotter] == "native" {
+		m.log.Warn("builds are slow and take many times the disk space: each step copies all files of its image, for the file system of the data directory can't be the upper one of an overlay; use ext4 or XFS", "dir", m.cfg.Dir)
 	}
 }
 

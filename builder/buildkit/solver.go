@@ -40,6 +40,7 @@ type Config struct {
 	RegistryAliases []string
 	PlainHTTP       bool              // the registry does not speak TLS
 	Transport       http.RoundTripper // to the registry; nil: one of its own
+	Disk            *Disk             // of a BuildKit on this machine; nil: not looked at
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	Logger          hclog.Logger
@@ -117,7 +118,11 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, infrastructure(err, "%s", catalog.MessageOf(err))
 	}
 	defer release()
+	if err := s.cfg.Disk.makeRoom(ctx, c); err != nil {
+		return builder.SolveResult{}, err
+	}
 
+	kills := s.cfg.Disk.killsSoFar()
 	shelfCtx, clear := context.WithCancel(ctx)
 	defer clear()
 	out, err := s.newShelf(shelfCtx, r)
@@ -134,6 +139,9 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
+		if killed := s.cfg.Disk.killed(err, kills); killed != nil {
+			return builder.SolveResult{}, killed
+		}
 		return builder.SolveResult{}, classify(err, view)
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
