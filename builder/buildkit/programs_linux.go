@@ -45,32 +45,26 @@ exec nsenter --net=/run/netns/%s %s
 // runc gives a step's control groups their limits before runc puts the step into
 // them. A limit that can't be set does not keep the step from running: those of all
 // steps together hold. That a step was kept from starting processes is said in its
-// output, for what comes of it looks like anything.
+// output, for what comes of it looks like anything. It runs at every step, so
+// it starts few processes itself.
 func (m *Manager) runc() string {
 	return fmt.Sprintf(`#!/bin/sh
 runc=%s
 for id in "$@"; do :; done
-limit() { mkdir -p "$1" && echo "$3" > "$1/$2"; }
 case " $* " in
 *" run "*)
 	{
-%s	:
+%s	echo %d > /proc/self/oom_score_adj
 	} 2>/dev/null
-	echo %d > /proc/self/oom_score_adj
 	"$runc" "$@"
 	code=$?
-	if [ $code != 0 ] && grep -q 'max [1-9]' %s 2>/dev/null; then
-		echo 'This step may have %d processes at once and was kept from starting more.' >&2
-	fi
-	exit $code
+	[ $code = 0 ] && exit
+%s	exit $code
 	;;
-*" delete "*)
-	:
-%s	;;
-esac
+%sesac
 exec "$runc" "$@"
 `, shellQuote(m.tools.runc), m.cgroups.stepScript(m.cfg.StepLimits), stepOOMScore,
-		m.cgroups.stepFile("pids", "pids.events"), m.cfg.StepLimits.PIDs, m.cgroups.deleteScript())
+		m.cgroups.failureScript(m.cfg.StepLimits), m.cgroups.deleteScript())
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
