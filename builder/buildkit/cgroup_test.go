@@ -55,6 +55,13 @@ func fakeGroup(t *testing.T, dir string, files ...string) {
 	}
 }
 
+func haveControllers(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.controllers"), []byte("cpu io memory pids\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestVersion2Groups(t *testing.T) {
 	files := []string{"cgroup.type", "cgroup.procs", "cgroup.subtree_control", "memory.max", "memory.swap.max", "pids.max", "cpu.max", "cpu.weight"}
 	limits := Limits{Memory: 1 << 30, PIDs: 100, CPUs: 2}
@@ -77,6 +84,7 @@ func TestVersion2Groups(t *testing.T) {
 			if test.remove != "" {
 				_ = os.Remove(filepath.Join(steps, test.remove))
 			}
+			haveControllers(t, unit)
 			c := cgroups{name: "fandogh-x", hierarchies: []hierarchy{{mount: root, own: filepath.Join(root, test.below), v2: true}}}
 			if missing := c.create(limits, limits); !reflect.DeepEqual(missing, test.missing) {
 				t.Errorf("missing are %v, want %v", missing, test.missing)
@@ -100,12 +108,13 @@ func TestProcessesLeaveAGroupThatIsDivided(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(own, "cgroup.procs"), []byte("17\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	haveControllers(t, own)
 	h := hierarchy{own: own, v2: true}
 	h.delegate()
 	if moved, err := os.ReadFile(filepath.Join(own, leaf, "cgroup.procs")); err != nil || !strings.HasPrefix(string(moved), "17") {
 		t.Errorf("moved: %q, %v", moved, err)
 	}
-	if !reflect.DeepEqual(h.controllers, limited) {
+	if !reflect.DeepEqual(h.controllers, []string{"cpu", "io", "memory", "pids"}) {
 		t.Errorf("controllers are %v", h.controllers)
 	}
 }

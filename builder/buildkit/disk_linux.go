@@ -19,6 +19,8 @@ const (
 	diskInterval = 100 * time.Millisecond
 	// recovery is what BuildKit takes to give back what a killed step wrote.
 	recovery = time.Second
+	// hopeless is the pause when no step can be blamed for the full disk.
+	hopeless = 10 * time.Second
 )
 
 // watchDisk keeps steps from filling the disk, until ctx ends.
@@ -29,11 +31,11 @@ func (m *Manager) watchDisk(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
-		wait = diskInterval
 		left, short := m.cfg.Disk.short(killShare)
-		if !short {
+		if wait = diskInterval; !short {
 			continue
 		}
+		wait = hopeless
 		if step, written := m.cgroups.heaviestWriter(); written > 0 {
 			m.cfg.Disk.kills.Add(1)
 			killGroup(step)

@@ -1,10 +1,67 @@
 package buildkit
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
 )
+
+// Limits bound what RUN steps use. The zero value of each is no limit.
+type Limits struct {
+	Memory int64   // bytes, page cache and files in memory included; nothing is swapped
+	PIDs   int64   // processes and threads
+	CPUs   float64 // processors' time
+}
+
+// stepsWeight is the steps' share of the processors beside everything else on this
+// machine, which has 1: git, registry and REST answer while steps compute.
+const stepsWeight = 0.5
+
+// cpuPeriod is of CPU quotas, in microseconds.
+const cpuPeriod = 100_000
+
+// setting is a file of a control group and what to write there.
+type setting struct {
+	controller, file, value string
+	// optional is what kernels may lack without a limit being lost.
+	optional bool
+}
+
+// settings are the limits as files of a cgroup, of version 1 or 2.
+func (l Limits) settings(v2 bool) []setting {
+	var s []setting
+	add := func(controller, v1File, v1Value, v2File, v2Value string, optional bool) {
+		file, value := v1File, v1Value
+		if v2 {
+			file, value = v2File, v2Value
+		}
+		s = append(s, setting{controller, file, value, optional})
+	}
+	if l.Memory > 0 {
+		bytes := strconv.FormatInt(l.Memory, 10)
+		add("memory", "memory.limit_in_bytes", bytes, "memory.max", bytes, false)
+		add("memory", "memory.memsw.limit_in_bytes", bytes, "memory.swap.max", "0", true)
+	}
+	if l.PIDs > 0 {
+		count := strconv.FormatInt(l.PIDs, 10)
+		add("pids", "pids.max", count, "pids.max", count, false)
+	}
+	if l.CPUs > 0 {
+		quota := strconv.FormatInt(int64(l.CPUs*cpuPeriod), 10)
+		add("cpu", "cpu.cfs_quota_us", quota, "cpu.max", fmt.Sprint(quota, " ", cpuPeriod), false)
+	}
+	return s
+}
+
+// weight is the setting of stepsWeight.
+func weight(v2 bool) setting {
+	if v2 {
+		return setting{"cpu", "cpu.weight", fmt.Sprint(int(stepsWeight * 100)), true}
+	}
+	return setting{"cpu", "cpu.shares", fmt.Sprint(int(stepsWeight * 1024)), true}
+}
 
 // limitSteps makes the control groups of RUN steps and says what holds.
 func (m *Manager) limitSteps() {

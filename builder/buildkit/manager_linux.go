@@ -172,6 +172,7 @@ func (m *Manager) prepare() error {
 // runOnce runs one buildkitd to its end and tells whether it ever answered.
 func (m *Manager) runOnce(ctx context.Context) (answered bool, err error) {
 	began := time.Now()
+	m.cgroups.create(m.cfg.Limits, m.cfg.StepLimits) // sweep may have removed them
 	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.cgroups.enter(), m.log)
 	if err != nil {
 		return false, err

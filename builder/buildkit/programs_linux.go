@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -65,6 +66,69 @@ case " $* " in
 exec "$runc" "$@"
 `, shellQuote(m.tools.runc), m.cgroups.stepScript(m.cfg.StepLimits), stepOOMScore,
 		m.cgroups.failureScript(m.cfg.StepLimits), m.cgroups.deleteScript())
+}
+
+// stepGroup is where buildkitd sees a step's group in a hierarchy. It is shell text, with
+// the step's name in $id.
+func (h hierarchy) stepGroup() string {
+	at := cgroupRoot
+	if !h.v2 {
+		at = filepath.Join(at, filepath.Base(h.mount))
+	}
+	return shellQuote(at+"/buildkit/") + `"$id"`
+}
+
+// stepFile is a file of a step's group, as shell text, or "" without one.
+func (c *cgroups) stepFile(controller, file string) string {
+	for _, h := range c.hierarchies {
+		if h.made && slices.Contains(h.controllers, controller) {
+			return h.stepGroup() + "/" + file
+		}
+	}
+	return ""
+}
+
+// stepScript returns the shell commands that give a step its limits.
+func (c *cgroups) stepScript(l Limits) string {
+	var made []string
+	var limits strings.Builder
+	for _, h := range c.hierarchies {
+		for _, s := range l.settings(h.v2) {
+			if h.made && slices.Contains(h.controllers, s.controller) {
+				made = append(made, h.stepGroup())
+				fmt.Fprintf(&limits, "\techo %s > %s/%s\n", shellQuote(s.value), h.stepGroup(), s.file)
+			}
+		}
+	}
+	if len(made) == 0 {
+		return ""
+	}
+	return "\tmkdir -p " + strings.Join(slices.Compact(made), " ") + "\n" + limits.String()
+}
+
+// stepEvents is where BuildKit looks for the memory.events of a step that failed, to
+// tell a kill by the kernel.
+const stepEvents = cgroupRoot + `/buildkit/"$id"`
+
+// failureScript returns the shell commands for a step that failed. Version 1
+// gets memory.events: its memory.oom_control has the count in the same words.
+func (c *cgroups) failureScript(l Limits) string {
+	script := ""
+	if count := c.stepFile("memory", "memory.oom_control"); count != "" && !c.hierarchies[0].v2 {
+		script = fmt.Sprintf("\tmkdir -p %s && ln -s %s %[1]s/memory.events\n", stepEvents, count)
+	}
+	if refused := c.stepFile("pids", "pids.events"); refused != "" && l.PIDs > 0 {
+		script += fmt.Sprintf("\tgrep -q 'max [1-9]' %s && echo 'This step may have %d processes at once and was kept from starting more.' >&2\n", refused, l.PIDs)
+	}
+	return script
+}
+
+// deleteScript returns the case that removes what failureScript made.
+func (c *cgroups) deleteScript() string {
+	if len(c.hierarchies) == 0 || c.hierarchies[0].v2 {
+		return ""
+	}
+	return "*\" delete \"*)\n\t[ -d " + stepEvents + " ] && rm -r " + stepEvents + "\n\t;;\n"
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
