@@ -8,7 +8,7 @@ BIN := $(CURDIR)/bin
 GOLANGCI_VERSION := v2.15.0
 
 # What the daemon needs to build images, and what only tests and the demo need.
-RUN_PACKAGES := runc containernetworking-plugins iptables
+RUN_PACKAGES := runc containernetworking-plugins iptables nftables
 TEST_PACKAGES := busybox-static skopeo openssh-client git curl openssl procps
 
 EXAMPLES := hooks/github/testdata/node_modules/@octokit/webhooks-examples/package.json

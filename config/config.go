@@ -110,6 +110,23 @@ type Builder struct {
 	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
 	Managed     Managed  `yaml:"managed" envPrefix:"MANAGED_"`
+	Limits      Limits   `yaml:"limits" envPrefix:"LIMITS_"` // of the managed buildkitd's RUN steps
+}
+
+// Limits bounds what RUN steps use, all of them together.
+type Limits struct {
+	Memory   Size       `yaml:"memory" env:"MEMORY"`       // 0: three quarters of what there is
+	PIDs     int        `yaml:"pids" env:"PIDS"`           // processes and threads
+	CPUs     float64    `yaml:"cpus" env:"CPUS"`           // 0: all, after everything else
+	FreeDisk Size       `yaml:"free_disk" env:"FREE_DISK"` // 0: by the disk's size
+	Step     StepLimits `yaml:"step" envPrefix:"STEP_"`
+}
+
+// StepLimits bounds what each RUN step uses. 0 is as much as all may.
+type StepLimits struct {
+	Memory Size    `yaml:"memory" env:"MEMORY"`
+	PIDs   int     `yaml:"pids" env:"PIDS"`
+	CPUs   float64 `yaml:"cpus" env:"CPUS"`
 }
 
 // TLS names the PEM files of a mutual TLS connection.
@@ -172,6 +189,7 @@ func Default() Config {
 		Builder: Builder{
 			Timeout: Duration(time.Hour), Compression: "gzip",
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
+			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 		},
 		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
 		Log:      Log{Level: "info", Format: "text"},

@@ -41,7 +41,7 @@ func (c Config) Validate() error {
 		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
 	} {
 		check(n > 0, path, "must be above 0")
 	}
@@ -54,6 +54,7 @@ func (c Config) Validate() error {
 	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "take certificates from files or from ACME, not both")
 	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
 	faults = append(faults, c.Builder.validateAddresses()...)
+	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
 	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q is neither gzip nor zstd", c.Builder.Compression)
@@ -85,6 +86,29 @@ func (g GitHub) validate() []error {
 		check(len(g.App.WebhookSecret) >= minSecret, "app.webhook_secret", "must have at least %d characters, or anybody could have things built", minSecret)
 	}
 	return append(faults, missingFiles("github.app", map[string]string{"key": g.App.Key})...)
+}
+
+const (
+	// leastStepMemory is what runc itself needs to start a step, and a shell in it.
+	leastStepMemory = 16 << 20
+	leastCPUs       = 0.01 // the kernel's least quota
+)
+
+func (l Limits) validate() []error {
+	var faults []error
+	check := func(ok bool, path, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("builder.limits.%s: %s", path, fmt.Sprintf(format, args...)))
+		}
+	}
+	for path, memory := range map[string]Size{"memory": l.Memory, "step.memory": l.Step.Memory} {
+		check(memory == 0 || memory >= leastStepMemory, path, "must be 0 or at least 16MiB")
+	}
+	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs} {
+		check(cpus == 0 || cpus >= leastCPUs, path, "must be 0 or at least %v", leastCPUs)
+	}
+	check(l.FreeDisk >= 0, "free_disk", "must be 0 or above")
+	return faults
 }
 
 func (b Builder) validateAddresses() []error {

@@ -24,16 +24,22 @@ const maxStepOutput = defaultLogLimit + 1<<20
 // lastLines is how many lines of buildkitd's log an error about it shows.
 const lastLines = 12
 
+// oomScore is what buildkitd adds to the kernel's choice of what to kill when memory
+// ends: it goes before this process, and RUN steps before it.
+const oomScore = 500
+
 // enter makes the new mount namespace buildkitd's own and becomes buildkitd. The
 // state of runc and of the network plugins lives in memory there: nothing of it
 // means anything once buildkitd is gone.
 const enter = `set -e
+echo %d > /proc/self/oom_score_adj
 mount --make-rprivate /
 mount -t proc proc /proc
 for dir in /run/runc /var/lib/cni; do
   mkdir -p $dir
   mount -t tmpfs -o mode=0700 tmpfs $dir
 done
+%s
 exec "$@"`
 
 // child is a running buildkitd. It is process 1 of its own process and mount
@@ -49,10 +55,12 @@ type child struct {
 	crash crash
 }
 
-func startChild(binary string, args []string, log hclog.Logger) (*child, error) {
+// startChild runs buildkitd. The shell commands in mounts are the last in its new
+// mount namespace before it starts.
+func startChild(binary string, args []string, mounts string, log hclog.Logger) (*child, error) {
 	c := &child{exited: make(chan struct{}), crash: crash{goroutines: -1}}
 	// It ends by stop, in order, and not by a context.
-	c.cmd = exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", enter, "buildkitd", binary}, args...)...)
+	c.cmd = exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", fmt.Sprintf(enter, oomScore, mounts), "buildkitd", binary}, args...)...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,

@@ -42,10 +42,13 @@ var process = regexp.MustCompile(`^process "(?:[^"\\]|\\.)*" did not complete su
 
 // circumstances are what else is known of a solve that failed.
 type circumstances struct {
-	limited  bool   // steps have a memory limit
 	platform string // of the image, when another than the builder's own was asked for
 	native   string // the builder's own
 }
+
+// outOfMemory is how BuildKit ends its report of a process when the kernel killed
+// it, or one that it started, for want of memory.
+const outOfMemory = "cannot allocate memory"
 
 // classify says why a solve failed, for the user and for the retry rule.
 func classify(err error, view *progress, around circumstances) *builder.SolveError {
@@ -75,7 +78,7 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 			result.Retry = builder.RetryLater
 		}
 	} else {
-		result.Outcome = outcomeOf(err, text, where != "", failed, around.limited)
+		result.Outcome = outcomeOf(err, text, where != "", failed)
 	}
 	switch {
 	case result.Outcome == catalog.OutcomeOutOfMemory:
@@ -102,13 +105,13 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 	return result
 }
 
-func outcomeOf(err error, text string, placed bool, failed *step, limited bool) catalog.Outcome {
+func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure
 	}
 	if process.MatchString(text) {
-		return outcomeOfRun(err, process.ReplaceAllString(text, ""), limited)
+		return outcomeOfRun(err, process.ReplaceAllString(text, ""))
 	}
 	switch {
 	case failed != nil && strings.HasPrefix(failed.Name, "exporting to "):
@@ -123,13 +126,11 @@ func outcomeOf(err error, text string, placed bool, failed *step, limited bool) 
 
 // outcomeOfRun judges a RUN by how BuildKit says it ended: with an exit code of the
 // process, or without a process.
-func outcomeOfRun(err error, ended string, limited bool) catalog.Outcome {
+func outcomeOfRun(err error, ended string) catalog.Outcome {
 	var exit *gateway.ExitError
 	isExit := errors.As(err, &exit)
 	switch {
-	// BuildKit knows of the kernel's kill where cgroup v2 tells; else a
-	// kill under a limit is taken for one.
-	case isExit && exit.ExitCode == exitKilled && (limited || strings.Contains(ended, "cannot allocate memory")):
+	case isExit && ended == outOfMemory:
 		return catalog.OutcomeOutOfMemory
 	case isExit && ended == exitCode(exit):
 		return catalog.OutcomeUserError

@@ -182,24 +182,6 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}
 }
 
-func TestStepOverItsMemoryIsOutOfMemory(t *testing.T) {
-	cfg := solverConfig(shared.manager, shared.registry)
-	cfg.StepMemory = 32 << 20
-	solver, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The shell grows a string until the kernel steps in.
-	tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN x=0123456789; while true; do x=$x$x; done\n"}).withBusybox()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err = solver.Solve(ctx, request("ann", "hungry", "1.0", tree), func(builder.Event) {})
-	var failure *builder.SolveError
-	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeOutOfMemory {
-		t.Fatalf("got %v, want out of memory", err)
-	}
-}
-
 func TestRegistryThatFailsIsInfrastructure(t *testing.T) {
 	shared.registry.setFailing(true)
 	defer shared.registry.setFailing(false)

@@ -92,10 +92,14 @@ func runTests(m *testing.M) (code int, err error) {
 // publicName is what users call the registry; nothing resolves it.
 const publicName = "images.test"
 
+// What the build cache may take and must leave, in bytes.
+const sharedKeep, sharedFree = 20 << 30, 1 << 30
+
 func managerConfig(dir string, registry *testRegistry) ManagerConfig {
 	return ManagerConfig{
 		Dir: dir, Binary: testTool("buildkitd"),
 		RegistryHost: registry.host(), RegistryAliases: []string{publicName}, PlainHTTP: true, Logger: testLogger("buildkitd"),
+		KeepBytes: sharedKeep, Disk: &Disk{Dir: os.TempDir(), Free: sharedFree},
 	}
 }
 
@@ -354,4 +358,11 @@ func imageFiles(t *testing.T, r builder.SolveRequest) map[string]string {
 		}
 	}
 	return files
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
 }

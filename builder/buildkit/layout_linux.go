@@ -10,13 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
 // readyNamespaces is how many network namespaces wait for a step. Making one takes
 // longer than most steps; a used one is as good as new, since no step may
-// configure a network.
+// configure a network and none hears what could (network.conflist).
 const readyNamespaces = 4
 
 // maxSocketPath is what fits a unix socket address, less a margin.
@@ -25,6 +26,7 @@ const maxSocketPath = 100
 // tools are the programs that a managed buildkitd needs.
 type tools struct {
 	buildkitd string
+	runc      string
 	cniBinDir string
 }
 
@@ -39,9 +41,13 @@ func findTools(cfg ManagerConfig) (tools, error) {
 	if found.buildkitd == "" {
 		missing = append(missing, errors.New("buildkitd is missing: put it beside this program or into PATH, or set its path"))
 	}
-	for program, pkg := range map[string]string{"runc": "runc", "iptables": "iptables", "iptables-restore": "iptables", "mount": "mount"} {
-		if _, err := exec.LookPath(program); err != nil {
+	for program, pkg := range map[string]string{"runc": "runc", "iptables": "iptables", "nft": "nftables", "mount": "mount", "nsenter": "util-linux"} {
+		path, err := exec.LookPath(program)
+		if err != nil {
 			missing = append(missing, fmt.Errorf("%s is missing: install the package %s", program, pkg))
+		}
+		if program == "runc" {
+			found.runc = path
 		}
 	}
 	dirs := []string{cfg.CNIBinDir}
@@ -55,7 +61,7 @@ func findTools(cfg ManagerConfig) (tools, error) {
 		}
 	}
 	if found.cniBinDir == "" {
-		missing = append(missing, fmt.Errorf("the CNI plugins bridge, host-local and loopback are not in %v: install the package containernetworking-plugins", dirs))
+		missing = append(missing, fmt.Errorf("the CNI plugins %s are not in %v: install the package containernetworking-plugins", strings.Join(plugins, ", "), dirs))
 	}
 	return found, errors.Join(missing...)
 }
@@ -77,8 +83,11 @@ func findBuildkitd(configured string) string {
 	return path
 }
 
+// plugins are the CNI plugins that the network's configuration needs.
+var plugins = []string{"ptp", "host-local", "loopback", "tuning"}
+
 func hasPlugins(dir string) bool {
-	for _, name := range []string{"bridge", "host-local", "loopback"} {
+	for _, name := range plugins {
 		if _, err := exec.LookPath(filepath.Join(dir, name)); err != nil {
 			return false
 		}
@@ -87,10 +96,19 @@ func hasPlugins(dir string) bool {
 }
 
 // directoryID is short enough for an interface name and tells daemons with
-// different data directories apart.
-func directoryID(dir string) string {
-	sum := sha256.Sum256([]byte(dir))
-	return hex.EncodeToString(sum[:4])
+// different data directories apart, also where two containers have theirs at one
+// path and share the machine's network.
+func directoryID(dir string) (string, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	device, inode := "", ""
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		device, inode = fmt.Sprint(stat.Dev), fmt.Sprint(stat.Ino)
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{dir, device, inode}, "\x00")))
+	return hex.EncodeToString(sum[:4]), nil
 }
 
 // socketPath returns a path in dir, or in a short one when that is too long for
@@ -106,23 +124,22 @@ func socketPath(dir, id string) string {
 func (m *Manager) rootDir() string    { return filepath.Join(m.cfg.Dir, "root") }
 func (m *Manager) configPath() string { return filepath.Join(m.cfg.Dir, "buildkitd.toml") }
 func (m *Manager) cniPath() string    { return filepath.Join(m.cfg.Dir, "network.conflist") }
+func (m *Manager) binDir() string     { return filepath.Join(m.cfg.Dir, "bin") }
 func (m *Manager) tracePath() string  { return strings.TrimSuffix(m.socket, ".sock") + "-trace.sock" }
-
-func cgroupParent(id string) string { return "fandogh-" + id }
 
 // writeConfig generates buildkitd's own configuration and that of its network.
 func (m *Manager) writeConfig() error {
 	type table = map[string]any
 	oci := table{
 		"enabled": true, "networkMode": "cni",
-		"cniConfigPath": m.cniPath(), "cniBinaryPath": m.tools.cniBinDir,
+		"cniConfigPath": m.cniPath(), "cniBinaryPath": m.binDir(),
 		"cniPoolSize":         readyNamespaces,
-		"defaultCgroupParent": cgroupParent(m.id),
+		"defaultCgroupParent": "/", // see cgroups
+		"binary":              filepath.Join(m.binDir(), "runc"),
 		"gc":                  true,
 	}
-	if m.cfg.KeepBytes > 0 {
-		size := fmt.Sprint(m.cfg.KeepBytes)
-		oci["reservedSpace"], oci["maxUsedSpace"] = size, size
+	for name, size := range cacheSpace(m.cfg.KeepBytes, m.cfg.Disk) {
+		oci[name] = fmt.Sprint(size)
 	}
 	if m.cfg.MaxParallelism > 0 {
 		oci["max-parallelism"] = m.cfg.MaxParallelism
@@ -151,9 +168,13 @@ func (m *Manager) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	cni, err := json.MarshalIndent(m.network.conflist(), "", "  ")
+	network, err := m.network.conflist()
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(m.configPath(), text, 0o600), os.WriteFile(m.cniPath(), cni, 0o600))
+	cni, err := json.MarshalIndent(network, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(m.configPath(), text, 0o600), os.WriteFile(m.cniPath(), cni, 0o600), m.writePrograms())
 }

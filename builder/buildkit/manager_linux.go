@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/moby/buildkit/worker/label"
 )
 
 const (
@@ -31,9 +32,12 @@ type ManagerConfig struct {
 	// from the RegistryAliases is fetched there.
 	RegistryHost    string
 	RegistryAliases []string
-	PlainHTTP       bool  // RegistryHost does not speak TLS
-	MaxParallelism  int   // steps at once over all builds; 0: no limit
-	KeepBytes       int64 // what the build cache may use; 0: BuildKit's own rule for the disk
+	PlainHTTP       bool   // RegistryHost does not speak TLS
+	MaxParallelism  int    // steps at once over all builds; 0: no limit
+	KeepBytes       int64  // what the build cache may use; 0: BuildKit's own rule for the disk
+	Disk            *Disk  // whose Free the build cache leaves; nil: BuildKit's own rule
+	Limits          Limits // of all RUN steps together
+	StepLimits      Limits // of each RUN step
 	Logger          hclog.Logger
 }
 
@@ -47,6 +51,7 @@ type Manager struct {
 	tools   tools
 	socket  string
 	network *network
+	cgroups cgroups
 
 	timing timing
 
@@ -68,6 +73,9 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 		return nil, err
 	}
 	cfg.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("buildkitd's directory: %w", err)
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
@@ -75,14 +83,17 @@ func NewManager(cfg ManagerConfig) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := directoryID(dir)
+	id, err := directoryID(dir)
+	if err != nil {
+		return nil, err
+	}
 	net, err := newNetwork(id, cfg.Subnet)
 	if err != nil {
 		return nil, err
 	}
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net,
-		socket: socketPath(dir, id), ready: make(chan struct{}),
+		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id),
 		timing: timing{backoff: firstBackoff, health: healthInterval, answer: answerTimeout},
 	}, nil
 }
@@ -112,15 +123,24 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	defer m.cleanUp()
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	var watches sync.WaitGroup
+	defer func() {
+		stopWatch()
+		watches.Wait()
+		m.cleanUp()
+	}()
 	m.suspicion = suspicion{}
 	backoff, prepared := m.timing.backoff, false
 	for {
 		started := time.Now()
 		ready := false
 		if !prepared {
-			err = m.prepare()
-			prepared = err == nil
+			if err = m.prepare(); err == nil {
+				prepared = true
+				watches.Go(func() { m.network.watch(watchCtx, m.log) })
+				watches.Go(func() { m.watchDisk(watchCtx) })
+			}
 		}
 		if prepared {
 			ready, err = m.runOnce(ctx)
@@ -152,21 +172,20 @@ func (m *Manager) Run(ctx context.Context) error {
 // prepare writes the configuration and makes the network, over whatever a
 // killed predecessor left.
 func (m *Manager) prepare() error {
-	if err := os.MkdirAll(m.cfg.Dir, 0o700); err != nil {
-		return fmt.Errorf("buildkitd's directory: %w", err)
-	}
 	removeOrphans(m.log)
 	m.sweep()
-	if err := m.network.up(m.log); err != nil {
+	if err := m.network.up(); err != nil {
 		return fmt.Errorf("network for RUN steps: %w", err)
 	}
+	m.limitSteps()
 	return m.writeConfig()
 }
 
 // runOnce runs one buildkitd to its end and tells whether it was ever ready.
 func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
-	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.log)
+	m.cgroups.create(m.cfg.Limits, m.cfg.StepLimits) // sweep may have removed them
+	c, err := startChild(m.tools.buildkitd, []string{"--config", m.configPath()}, m.cgroups.enter(), m.log)
 	if err != nil {
 		return false, err
 	}
@@ -177,6 +196,7 @@ func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	if ready = !c.hasExited() && ctx.Err() == nil; ready {
 		m.log.Info("buildkitd is ready", "address", m.Address(), "took", time.Since(began).Round(time.Millisecond))
 		m.suspicion = suspicion{}
+		m.warnOfSnapshotter(ctx)
 		m.setReady(true)
 		if why := m.watch(ctx, c); why != "" {
 			return true, c.end(why)
@@ -186,6 +206,19 @@ func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	return ready, c.failure()
 }
 
+// warnOfSnapshotter tells what a file system without overlays costs.
+func (m *Manager) warnOfSnapshotter(ctx context.Context) {
+	client, err := (&backends{}).connect(ctx, m.Address())
+	if err != nil {
+		return
+	}
+	defer client.Close() //nolint:errcheck // only asked
+	workers, err := client.ListWorkers(ctx)
+	if err == nil && len(workers) > 0 && workers[0].Labels[label.Snapshotter] == "native" {
+		m.log.Warn("builds are slow and take many times the disk space: each step copies all files of its image, for the file system of the data directory can't be the upper one of an overlay; use ext4 or XFS", "dir", m.cfg.Dir)
+	}
+}
+
 // sweep removes what a killed buildkitd leaves in the file system: its socket
 // and the mount points of network namespaces, which went with its mounts, and
 // empty control groups.
@@ -193,7 +226,7 @@ func (m *Manager) sweep() {
 	_ = os.Remove(m.socket)
 	_ = os.Remove(m.tracePath())
 	_ = os.RemoveAll(filepath.Join(m.rootDir(), "net", "cni"))
-	removeCgroups(cgroupParent(m.id))
+	m.cgroups.remove()
 }
 
 func (m *Manager) cleanUp() {

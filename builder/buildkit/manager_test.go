@@ -114,22 +114,20 @@ func requireNothingLeft(t *testing.T, m *Manager) {
 	if running := processes(m.configPath()); len(running) > 0 {
 		t.Errorf("buildkitd still runs: %v", running)
 	}
-	if _, err := netlink.LinkByName(m.network.bridge); err == nil {
-		t.Errorf("the bridge %s is left", m.network.bridge)
+	if _, err := netlink.LinkByName(m.network.device); err == nil {
+		t.Errorf("the device %s is left", m.network.device)
 	}
-	for _, table := range []string{"filter", "nat"} {
-		rules, err := exec.Command("iptables-save", "-t", table).Output()
+	for _, command := range [][]string{{"iptables-save"}, {"nft", "list", "tables"}, {"ls", "/run/netns"}} {
+		out, err := exec.Command(command[0], command[1:]...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(rules), m.id) {
-			t.Errorf("rules are left in table %s:\n%s", table, rules)
+		if strings.Contains(string(out), m.id) {
+			t.Errorf("left behind, says %s:\n%s", command, out)
 		}
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
-		if left, _ := filepath.Glob(pattern + cgroupParent(m.id)); len(left) > 0 {
-			t.Errorf("control groups are left: %v", left)
-		}
+	if left := findGroups(cgroupRoot, groupName(m.id)); len(left) > 0 {
+		t.Errorf("control groups are left: %v", left)
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {

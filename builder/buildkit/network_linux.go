@@ -1,39 +1,47 @@
 package buildkit
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 )
 
-// network is the bridge that RUN steps are connected to. They reach the outside
-// world through NAT and nothing of this machine: neither the gateway address nor
-// any other that the machine has, but for a DNS server that runs on it.
+// network connects RUN steps to the outside world, through NAT, and to nothing
+// of this machine nor to each other.
 //
-// The packet filter rules are made here once, rather than by network plugins
-// for every step, so that one call removes them all.
+// Each step's interface leads to a network namespace of ours, the router, by a
+// link that nobody else is on: there is no layer 2 to share, and a packet with
+// another source address than the step's own is dropped. One link leads on from the
+// router to this machine. Both ends are filtered: the router's filter is
+// nobody's but ours, and the machine's can tell what is local.
 type network struct {
 	id     string
-	bridge string
+	device string // of the link to the router on this machine, and the router's name
 	subnet netip.Prefix
+	mtu    int
+
+	applied filters // last
 }
 
-func bridgeName(id string) string { return "fdg" + id }
+const (
+	uplink = "uplink" // the router's end of the link to this machine
+	// firstStep is where the addresses of steps begin in the subnet, behind
+	// the two ends of the link.
+	firstStep = 4
+)
+
+func deviceName(id string) string { return "fdg" + id }
 
 func newNetwork(id, subnet string) (*network, error) {
-	n := &network{id: id, bridge: bridgeName(id)}
-	taken, err := takenNetworks(n.bridge)
+	n := &network{id: id, device: deviceName(id), mtu: defaultMTU()}
+	taken, err := takenNetworks(n.device)
 	if err != nil {
 		return nil, err
 	}
@@ -51,217 +59,175 @@ func newNetwork(id, subnet string) (*network, error) {
 	return n, nil
 }
 
-// freeSubnet picks a /24 out of 10.64.0.0/10 by the id, and the next one while
-// the machine uses it.
-func freeSubnet(id string, taken []netip.Prefix) (netip.Prefix, error) {
-	seed, err := strconv.ParseUint(id, 16, 32)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	const candidates = 64 * 256
-	for i := range uint64(candidates) {
-		k := (seed + i) % candidates
-		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(64 + k/256), byte(k % 256), 0}), 24)
-		if !overlapping(subnet, taken).IsValid() {
-			return subnet, nil
-		}
-	}
-	return netip.Prefix{}, errors.New("no free network in 10.64.0.0/10 for RUN steps; set the builder's subnet")
-}
+func (n *network) machine() netip.Addr { return n.subnet.Addr().Next() }
+func (n *network) router() netip.Addr  { return n.machine().Next() }
 
-func overlapping(subnet netip.Prefix, taken []netip.Prefix) netip.Prefix {
-	for _, t := range taken {
-		if t.Overlaps(subnet) {
-			return t
-		}
-	}
-	return netip.Prefix{}
-}
-
-// takenNetworks returns the IPv4 networks that this machine has addresses in or
-// routes to, and its DNS servers, but for those of the bridge itself. The
-// default route is none of them.
-func takenNetworks(bridge string) ([]netip.Prefix, error) {
-	var taken []netip.Prefix
-	own := -1
-	if link, err := netlink.LinkByName(bridge); err == nil {
-		own = link.Attrs().Index
-	}
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
-	if err != nil {
-		return nil, fmt.Errorf("list routes: %w", err)
-	}
-	for _, r := range routes {
-		if r.LinkIndex != own && r.Dst != nil {
-			taken = appendNetwork(taken, r.Dst)
-		}
-	}
-	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
-	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
-	}
-	for _, a := range addresses {
-		if a.LinkIndex != own {
-			taken = appendNetwork(taken, a.IPNet)
-		}
-	}
-	for _, server := range nameservers() {
-		taken = append(taken, netip.PrefixFrom(server, server.BitLen()))
-	}
-	return taken, nil
-}
-
-func appendNetwork(taken []netip.Prefix, n *net.IPNet) []netip.Prefix {
-	prefix, err := netip.ParsePrefix(n.String())
-	if err != nil || prefix.Bits() == 0 {
-		return taken
-	}
-	return append(taken, prefix.Masked())
-}
-
-// nameservers returns the IPv4 DNS servers that a RUN step is given.
-func nameservers() []netip.Addr {
-	var servers []netip.Addr
-	for _, file := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			fields := strings.Fields(line)
-			if len(fields) < 2 || fields[0] != "nameserver" {
-				continue
-			}
-			if server, err := netip.ParseAddr(fields[1]); err == nil && server.Is4() && !server.IsLoopback() {
-				servers = append(servers, server)
-			}
-		}
-	}
-	return servers
-}
-
-func (n *network) gateway() netip.Addr { return n.subnet.Addr().Next() }
-
-// up makes the bridge and the rules, from whatever state there is.
-func (n *network) up(log hclog.Logger) error {
+// up makes links, routes and filters, from whatever state there is.
+func (n *network) up() error {
 	if err := n.down(); err != nil {
 		return err
 	}
-	link := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: n.bridge}}
-	if err := netlink.LinkAdd(link); err != nil {
-		return fmt.Errorf("add bridge %s: %w", n.bridge, err)
+	if err := newNamespace(n.device); err != nil {
+		return err
 	}
-	// Without IPv6 on the bridge its link-local address can't lead around the rules.
-	if err := os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", n.bridge, "disable_ipv6"), []byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("disable IPv6 on %s: %w", n.bridge, err)
-	}
-	// Bridged packets skip the rules that keep steps apart unless this is set.
-	if err := os.WriteFile(filepath.Join("/sys/class/net", n.bridge, "bridge", "nf_call_iptables"), []byte("1"), 0); err != nil {
-		log.Warn("RUN steps of different builds can reach each other over the network: load the kernel module br_netfilter to keep them apart", "error", err)
-	}
-	address, err := netlink.ParseAddr(netip.PrefixFrom(n.gateway(), n.subnet.Bits()).String())
+	// IPv6 is off at all ends that are not the step's, before there is any. What
+	// arrives from a step must have that step's address.
+	err := inNamespace(n.device, func() error {
+		return setSysctls("net", map[string]string{
+			"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1",
+			"ipv4/conf/all/rp_filter": "1", "ipv4/conf/default/rp_filter": "1",
+			"ipv4/conf/all/send_redirects": "0", "ipv4/conf/default/send_redirects": "0",
+			"ipv4/ip_forward": "1",
+		})
+	})
 	if err != nil {
 		return err
 	}
-	if err := netlink.AddrAdd(link, address); err != nil {
-		return fmt.Errorf("give %s the address %s: %w", n.bridge, address, err)
+	if err := n.connect(); err != nil {
+		return err
+	}
+	if err := n.apply(); err != nil {
+		return err
+	}
+	return setSysctls("net", map[string]string{"ipv4/ip_forward": "1"})
+}
+
+// connect makes the link between this machine and the router. It comes up
+// filtered or not at all: apply brings it up.
+func (n *network) connect() error {
+	inside, err := netns.GetFromName(n.device)
+	if err != nil {
+		return err
+	}
+	defer inside.Close() //nolint:errcheck // a handle
+	link := &netlink.Veth{
+		LinkAttrs: netlink.LinkAttrs{Name: n.device, MTU: n.mtu},
+		PeerName:  uplink, PeerMTU: uint32(n.mtu), PeerNamespace: netlink.NsFd(inside), //nolint:gosec // an MTU
+	}
+	if err := netlink.LinkAdd(link); err != nil {
+		return fmt.Errorf("add %s: %w", n.device, err)
+	}
+	if err := setSysctls("net/ipv6/conf/"+n.device, map[string]string{"disable_ipv6": "1"}); err != nil {
+		return err
+	}
+	if err := join(n.device, n.machine(), n.router()); err != nil {
+		return err
+	}
+	return inNamespace(n.device, func() error {
+		if err := join(uplink, n.router(), n.machine()); err != nil {
+			return err
+		}
+		link, err := netlink.LinkByName(uplink)
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(link); err != nil {
+			return fmt.Errorf("bring up %s: %w", uplink, err)
+		}
+		return netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: n.machine().AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
+	})
+}
+
+// join gives one end of a link of two its own and the other's address.
+func join(device string, own, other netip.Addr) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	return netlink.AddrAdd(link, &netlink.Addr{IPNet: single(own), Peer: single(other)})
+}
+
+func single(a netip.Addr) *net.IPNet {
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
+}
+
+// bringUp opens the link from the machine's end.
+func (n *network) bringUp() error {
+	link, err := netlink.LinkByName(n.device)
+	if err != nil {
+		return err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
-		return fmt.Errorf("bring up %s: %w", n.bridge, err)
+		return fmt.Errorf("bring up %s: %w", n.device, err)
 	}
-	return n.restore(n.rules())
+	return netlink.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: &net.IPNet{IP: n.subnet.Addr().AsSlice(), Mask: net.CIDRMask(n.subnet.Bits(), 32)}, Gw: n.router().AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
 }
 
-// chains are the rules' places: table, built-in chain and the match of the jump
-// from there to a chain of our own.
-func (n *network) chains() []struct{ table, hook, own, match string } {
-	return []struct{ table, hook, own, match string }{
-		{"filter", "INPUT", "FANDOGH-IN-" + n.id, "-i " + n.bridge},
-		{"filter", "FORWARD", "FANDOGH-FWD-" + n.id, ""},
-		{"nat", "POSTROUTING", "FANDOGH-NAT-" + n.id, ""},
+// cut closes the link: steps have no network until bringUp.
+func (n *network) cut() error {
+	link, err := netlink.LinkByName(n.device)
+	if err != nil {
+		return err
 	}
+	return netlink.LinkSetDown(link)
 }
 
-// rules returns the input of iptables-restore.
-func (n *network) rules() string {
-	in, fwd, nat := n.chains()[0].own, n.chains()[1].own, n.chains()[2].own
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("*filter\n:%s - [0:0]\n:%s - [0:0]", in, fwd)
-	for _, server := range nameservers() {
-		for _, protocol := range []string{"udp", "tcp"} {
-			line("-A %s -d %s -p %s --dport 53 -j ACCEPT", in, server, protocol)
-		}
-	}
-	line("-A %s -p tcp -j REJECT --reject-with tcp-reset\n-A %s -j REJECT", in, in)
-	// From the bridge: not to other steps, not with a borrowed address, not
-	// to the metadata services of clouds.
-	line("-A %s -i %s -o %s -j DROP", fwd, n.bridge, n.bridge)
-	line("-A %s -i %s ! -s %s -j DROP", fwd, n.bridge, n.subnet)
-	line("-A %s -i %s -d 169.254.0.0/16 -j REJECT", fwd, n.bridge)
-	line("-A %s -i %s -j ACCEPT", fwd, n.bridge)
-	line("-A %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", fwd, n.bridge)
-	line("-A %s -o %s -j DROP", fwd, n.bridge)
-	line("-I INPUT 1 -i %s -j %s\n-I FORWARD 1 -j %s\nCOMMIT", n.bridge, in, fwd)
-	line("*nat\n:%s - [0:0]", nat)
-	line("-A %s -s %s ! -o %s -j MASQUERADE", nat, n.subnet, n.bridge)
-	line("-I POSTROUTING 1 -j %s\nCOMMIT", nat)
-	return b.String()
-}
-
-func (n *network) restore(rules string) error {
-	cmd := exec.CommandContext(context.Background(), "iptables-restore", "--wait", "--noflush")
-	cmd.Stdin = strings.NewReader(rules)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("iptables-restore: %w: %s", err, bytes.TrimSpace(out))
-	}
-	return nil
-}
-
-// down removes bridge and rules. What is not there is no error.
+// down removes all of it. What is not there is no error.
 func (n *network) down() error {
-	var failures []error
-	for _, c := range n.chains() {
-		if iptables(c.table, "-n", "-L", c.own) != nil {
-			continue
-		}
-		jump := append(strings.Fields(c.match), "-j", c.own)
-		for iptables(c.table, append([]string{"-D", c.hook}, jump...)...) == nil {
-			// once more, until there is no such rule left
-		}
-		failures = append(failures, iptables(c.table, "-F", c.own), iptables(c.table, "-X", c.own))
-	}
-	link, err := netlink.LinkByName(n.bridge)
+	link, err := netlink.LinkByName(n.device)
 	if err == nil {
-		err = netlink.LinkDel(link)
+		err = netlink.LinkDel(link) // first, so that no packet meets a missing filter
 	} else if errors.As(err, new(netlink.LinkNotFoundError)) {
 		err = nil
 	}
-	return errors.Join(append(failures, err)...)
+	failures := []error{err}
+	if _, err := os.Stat(filepath.Join("/run/netns", n.device)); err == nil {
+		failures = append(failures, netns.DeleteNamed(n.device))
+	}
+	return errors.Join(append(failures, n.removeFilters())...)
 }
 
-// iptables is never broken off: half of a change would stay.
-func iptables(table string, args ...string) error {
-	out, err := exec.CommandContext(context.Background(), "iptables", append([]string{"--wait", "-t", table}, args...)...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("iptables -t %s %s: %w: %s", table, strings.Join(args, " "), err, bytes.TrimSpace(out))
+func setSysctls(dir string, values map[string]string) error {
+	for name, value := range values {
+		err := os.WriteFile(filepath.Join("/proc/sys", dir, name), []byte(value), 0)
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6
+			return fmt.Errorf("set %s to %s: %w", name, value, err)
+		}
 	}
 	return nil
 }
 
-// conflist is the network plugins' configuration. Port isolation keeps steps
-// apart in the bridge itself where the plugin knows the setting.
-func (n *network) conflist() map[string]any {
+// leastPacket is what every way is taken to carry, in bytes, as IPv6 has it.
+const leastPacket = 1280
+
+// stepSysctls keep what a step receives, or makes its own namespace receive, from
+// changing how the next step there sends. The router's namespace has the settings
+// of this kernel.
+func (n *network) stepSysctls() (map[string]string, error) {
+	values := map[string]string{"net.ipv4.tcp_no_metrics_save": "1"}
+	for _, device := range []string{"all", "lo", "eth0"} {
+		values["net.ipv4.conf."+device+".accept_redirects"] = "0"
+	}
+	err := n.inRouter(func() error {
+		if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
+			values["net.ipv6.conf.eth0.disable_ipv6"] = "1" // there is nobody to talk to
+			values["net.ipv6.conf.lo.accept_ra"] = "0"
+		}
+		if _, err := os.Stat("/proc/sys/net/ipv4/route/min_pmtu"); err == nil && (n.mtu == 0 || n.mtu >= leastPacket) {
+			values["net.ipv4.route.min_pmtu"] = strconv.Itoa(leastPacket)
+		}
+		return nil
+	})
+	return values, err
+}
+
+// conflist is the configuration of the network plugins.
+func (n *network) conflist() (map[string]any, error) {
+	first := n.subnet.Addr()
+	for range firstStep {
+		first = first.Next()
+	}
+	sysctls, err := n.stepSysctls()
 	return map[string]any{
 		"cniVersion": "1.0.0",
 		"name":       "fandogh-" + n.id,
 		"plugins": []map[string]any{{
-			"type": "bridge", "bridge": n.bridge, "isGateway": true, "portIsolation": true,
+			"type": "ptp", "mtu": n.mtu,
 			"ipam": map[string]any{
 				"type":   "host-local",
-				"ranges": [][]map[string]string{{{"subnet": n.subnet.String(), "gateway": n.gateway().String()}}},
+				"ranges": [][]map[string]string{{{"subnet": n.subnet.String(), "rangeStart": first.String(), "gateway": n.router().String()}}},
 				"routes": []map[string]string{{"dst": "0.0.0.0/0"}},
 			},
-		}},
-	}
+		}, {"type": "tuning", "sysctl": sysctls}},
+	}, err
 }

@@ -35,12 +35,8 @@ func mounts(context *contextFS, tree catalog.Tree) filesync.StaticDirSource {
 // is known which are read.
 func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *shelf) client.SolveOpt {
 	key := tenantKey(r.Build.Image)
-	attrs := frontendAttrs(r.Options, src, key)
-	if s.cfg.StepMemory > 0 {
-		attrs["memory"] = strconv.FormatInt(s.cfg.StepMemory, 10)
-	}
 	return client.SolveOpt{
-		FrontendAttrs: attrs,
+		FrontendAttrs: frontendAttrs(r.Options, src, key),
 		SharedKey:     key,
 		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
 		Session: []session.Attachable{

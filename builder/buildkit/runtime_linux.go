@@ -14,7 +14,7 @@ import (
 )
 
 // runtimeDir holds a lock file for every manager that runs on this machine, named
-// by its id. It goes with a reboot, as bridges and rules do.
+// by its id. It goes with a reboot, as networks and rules do.
 const runtimeDir = "/run/fandogh"
 
 // lockPatience is longer than removing one orphan takes.
@@ -92,13 +92,13 @@ func removeOrphans(log hclog.Logger) {
 		if err != nil {
 			continue // it runs
 		}
-		orphan := network{id: id, bridge: bridgeName(id)}
+		orphan := network{id: id, device: deviceName(id)}
 		if err := orphan.down(); err != nil {
-			log.Warn("the network of a killed daemon is not wholly removed", "bridge", orphan.bridge, "error", err)
+			log.Warn("the network of a killed daemon is not wholly removed", "device", orphan.device, "error", err)
 			_ = file.Close()
 			continue
 		}
-		removeCgroups(cgroupParent(id))
+		removeCgroups(id)
 		unlockID(id, file)
 	}
 }

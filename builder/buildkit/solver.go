@@ -45,7 +45,7 @@ type Config struct {
 	RegistryAliases []string
 	PlainHTTP       bool              // the registry does not speak TLS
 	Transport       http.RoundTripper // to the registry; nil: one of its own
-	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
+	Disk            *Disk             // of a BuildKit on this machine; nil: not looked at
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	DiskFull        func() bool       // tells whether BuildKit's disk is; nil: it is not known
@@ -125,7 +125,11 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, err
 	}
 	defer release()
+	if err := s.cfg.Disk.makeRoom(ctx, c.Client); err != nil {
+		return builder.SolveResult{}, err
+	}
 
+	kills := s.cfg.Disk.killsSoFar()
 	shelfCtx, clear := context.WithCancel(ctx)
 	defer clear()
 	out, err := s.newShelf(shelfCtx, r)
@@ -148,7 +152,10 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		return builder.SolveResult{}, classify(err, view, circumstances{limited: s.cfg.StepMemory > 0, platform: r.Options.Platform, native: c.platform})
+		if killed := s.cfg.Disk.killed(err, kills); killed != nil {
+			return builder.SolveResult{}, killed
+		}
+		return builder.SolveResult{}, classify(err, view, circumstances{platform: r.Options.Platform, native: c.platform})
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/fandoghpaas/fandogh/config"
 )
 
 func TestParallelBuilds(t *testing.T) {
@@ -27,5 +29,23 @@ func TestParallelBuilds(t *testing.T) {
 	}
 	if got := parallelBuilds(0, usableMemory); got < 2 {
 		t.Errorf("%d builds at once on this machine", got)
+	}
+}
+
+func TestStepsMemory(t *testing.T) {
+	tests := []struct {
+		configured config.Size
+		memory     memlimit.Provider
+		want       int64
+	}{
+		{1 << 30, memlimit.Limit(64 << 30), 1 << 30},
+		{0, memlimit.Limit(8 << 30), 6 << 30},
+		{0, memlimit.Limit(math.MaxUint64), 0},
+		{0, func() (uint64, error) { return 0, errors.New("no limit is known") }, 0},
+	}
+	for _, test := range tests {
+		if got := stepsMemory(test.configured, test.memory); got != test.want {
+			t.Errorf("stepsMemory(%d) = %d, want %d", test.configured, got, test.want)
+		}
 	}
 }

@@ -65,7 +65,12 @@ func (d *daemon) openBuildKit() error {
 	given := func() []string { return c.Addresses }
 	var diskFull func() bool
 	d.registryHost, d.registryPlain = d.addresses.publicHost(), strings.HasPrefix(d.addresses.PublicURL, "http://")
+	var disk *buildkit.Disk
 	if len(c.Addresses) == 0 {
+		disk = &buildkit.Disk{Dir: d.config.Data, Free: int64(c.Limits.FreeDisk)}
+		if disk.Free == 0 {
+			disk.Free = buildkit.UsualFree(disk.Dir)
+		}
 		d.registryHost, d.registryPlain = d.addresses.HTTP, true
 		if d.registryListener != nil {
 			d.registryHost = d.registryListener.Addr().String()
@@ -74,8 +79,10 @@ func (d *daemon) openBuildKit() error {
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
 			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-			KeepBytes: int64(c.Managed.KeepCache),
-			Logger:    d.log.Named("buildkitd"),
+			KeepBytes: int64(c.Managed.KeepCache), Disk: disk,
+			Limits:     buildkit.Limits{Memory: stepsMemory(c.Limits.Memory, usableMemory), PIDs: int64(c.Limits.PIDs), CPUs: c.Limits.CPUs},
+			StepLimits: buildkit.Limits{Memory: int64(c.Limits.Step.Memory), PIDs: int64(c.Limits.Step.PIDs), CPUs: c.Limits.Step.CPUs},
+			Logger:     d.log.Named("buildkitd"),
 		})
 		if err != nil {
 			return fmt.Errorf("%w; or name a running BuildKit in builder.addresses", err)
@@ -86,7 +93,7 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), DiskFull: diskFull, Logger: d.log.Named("buildkit"),
+		Disk: disk, Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), DiskFull: diskFull, Logger: d.log.Named("buildkit"),
 	})
 	return err
 }

@@ -1,0 +1,101 @@
+//go:build linux
+
+package buildkit
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	diskstat "github.com/moby/buildkit/util/disk"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// smallDisk is a disk of its own, of 600 MiB. What is written to it counts as
+// written to a disk, unlike files in memory.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	run(t, "truncate", "--size=600M", image)
+	run(t, "mkfs.ext4", "-q", image)
+	run(t, "mount", "-o", "loop", image, dir)
+	t.Cleanup(func() { run(t, "umount", dir) })
+	return dir
+}
+
+func free(t *testing.T, dir string) int64 {
+	t.Helper()
+	stat, err := diskstat.GetDiskStat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stat.Available
+}
+
+func TestDiskIsNotFilled(t *testing.T) {
+	dir := smallDisk(t)
+	cfg := managerConfig(dir, shared.registry)
+	cfg.KeepBytes, cfg.Disk = 300<<20, &Disk{Dir: dir, Free: 200 << 20}
+	m, err := NewManager(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runManager(t, m)
+	config := solverConfig(m, shared.registry)
+	config.Disk = cfg.Disk
+	solver, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, neighbour := startSleep(t, solver, "neighbour")
+	fill := "while true; do dd if=/dev/zero bs=1M count=4 2>/dev/null >> /file || exit 1; sleep 0.05; done"
+	failure, log := fails(t, solver, "ann", fill)
+	if failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, "the step that had written most was ended") {
+		t.Errorf("%s: %s\n%s", failure.Outcome, failure.Message, log)
+	}
+	eventually(t, "what the step wrote is gone", func() bool { return free(t, dir) > cfg.Disk.Free })
+	select {
+	case err := <-neighbour:
+		t.Errorf("a build that wrote nothing ended too: %v", err)
+	default:
+	}
+	if _, err := solver.Solve(t.Context(), request("ann", "after", "1.0", stepTree(t, "true")), func(builder.Event) {}); err != nil {
+		t.Errorf("the next build: %v", err)
+	}
+	if err := os.WriteFile(dir+"/fill", make([]byte, free(t, dir)-80<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	failure, _ = fails(t, solver, "ann", "true")
+	if failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, "the builder's disk has no room for a build") {
+		t.Errorf("a build on a full disk: %s: %s", failure.Outcome, failure.Message)
+	}
+}
+
+func TestCacheLeavesRoom(t *testing.T) {
+	client, err := (&backends{}).connect(t.Context(), shared.manager.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // only asked
+	workers, err := client.ListWorkers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range workers[0].GCPolicy[1:] { // the first is of caches of sources alone
+		if rule.MinFreeSpace != sharedFree || rule.MaxUsedSpace != sharedKeep || rule.ReservedSpace >= rule.MaxUsedSpace {
+			t.Errorf("BuildKit's cache has the rule %+v", rule)
+		}
+	}
+}
+
+func TestUsualFree(t *testing.T) {
+	if got := UsualFree(t.TempDir()); got < 1<<30 || got > 10<<30 {
+		t.Errorf("leaves %d bytes free", got)
+	}
+	if got := UsualFree("/nonexistent"); got != 0 {
+		t.Errorf("leaves %d bytes free on no disk", got)
+	}
+}

@@ -1,0 +1,85 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// checkEvery bounds how long steps wait for a network that follows a change of
+	// DNS servers or addresses; changes of filters are told by the kernel.
+	checkEvery = time.Minute
+	// calm lies between two checks: on some machines rules change all the time.
+	calm = time.Second
+)
+
+// watch keeps the filters as they should be until ctx ends. Without filters
+// there is no network.
+func (n *network) watch(ctx context.Context, log hclog.Logger) {
+	changes := filterChanges(ctx, log)
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changes:
+		case <-tick.C:
+		}
+		if !n.hold() {
+			n.mend(log)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(calm):
+		}
+	}
+}
+
+func (n *network) mend(log hclog.Logger) {
+	before := n.applied
+	err := n.apply()
+	switch {
+	case err == nil && (before.machine != n.applied.machine || before.router != n.applied.router):
+		log.Debug("the packet filter of RUN steps follows new addresses or DNS servers")
+		return
+	case err == nil:
+		log.Info("the packet filter of RUN steps was restored after somebody changed it")
+		return
+	}
+	n.applied = filters{}
+	log.Error("the packet filter of RUN steps can't be restored; they have no network until it can", "error", errors.Join(err, n.cut()))
+}
+
+// filterChanges tells of changes of this machine's packet filters, by anybody,
+// one at least for all that happened since the last was taken.
+func filterChanges(ctx context.Context, log hclog.Logger) <-chan struct{} {
+	changes := make(chan struct{}, 1)
+	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+	if err != nil {
+		log.Warn("changes of the packet filter are noticed once a minute only", "error", err)
+		return changes
+	}
+	stop := context.AfterFunc(ctx, socket.Close)
+	go func() {
+		defer stop()
+		for ctx.Err() == nil {
+			_, _, err := socket.Receive()
+			// More changes than the socket holds are a change as well.
+			if err != nil && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EINTR) {
+				return
+			}
+			select {
+			case changes <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return changes
+}
