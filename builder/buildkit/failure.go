@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -26,9 +27,8 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|5\d\d (internal server error|bad gateway|service unavailable|gateway time-?out)|too many open files|too many requests` +
 	`|runc run failed|cni setup error|failed to push`)
 
-// theirs are texts of the user's mistakes that carry no place in a Dockerfile.
-var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
-	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host`)
+// theirs are texts of what BuildKit refuses the user.
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|no such host`)
 
 // classify says why a solve failed, for the user and for the retry rule.
 // limited tells that steps have a memory limit.
@@ -72,6 +72,10 @@ func classify(err error, view *progress, limited bool) *builder.SolveError {
 }
 
 func outcomeOf(err error, text string, placed bool, failed *step, limited bool) catalog.Outcome {
+	var mistake *dockerfile.Mistake
+	if errors.As(err, &mistake) {
+		return catalog.OutcomeUserError
+	}
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure

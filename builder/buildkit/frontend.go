@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -10,27 +11,33 @@ import (
 	"syscall"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 )
 
-// frontend is BuildKit's own Dockerfile frontend. It runs here and not in
-// buildkitd, so that large COPYs of the build context, files, can be split
+// frontend is BuildKit's own Dockerfile frontend. It runs in a child of this process
+// and not in buildkitd, so that large COPYs of the build context, files, can be split
 // before they are solved. fail ends the solve with an error of ours.
-func frontend(files fsutil.FS, fail context.CancelCauseFunc) gateway.BuildFunc {
+func frontend(dockerfiles *dockerfile.Interpreter, files fsutil.FS, fail context.CancelCauseFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (result *gateway.Result, err error) {
 		defer func() {
-			if fault := recover(); fault != nil { // one Dockerfile's fault must not end the daemon
-				err = fmt.Errorf("panic in the Dockerfile frontend: %v\n%s", fault, debug.Stack())
+			if fault := recover(); fault != nil { // one build's fault must not end the daemon
+				err = fmt.Errorf("panic in a build: %v\n%s", fault, debug.Stack())
 				fail(err)
 			}
 		}()
 		f := &frontendClient{Client: c, files: files, fail: fail, splits: canSplit(c.BuildOpts())}
-		if result, err = dockerfile.Build(ctx, f); err != nil {
+		if result, err = dockerfiles.Build(ctx, f); err != nil {
+			var decided *builder.SolveError
+			if errors.As(err, &decided) { // only its text would come back from BuildKit
+				fail(err)
+			}
 			return nil, err
 		}
 		return result, f.repeatHistory(result)

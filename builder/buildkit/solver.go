@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -43,21 +44,26 @@ type Config struct {
 	StepMemory      int64             // bytes that a RUN step may use; 0: no limit
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
-	Logger          hclog.Logger
+	// Frontends are images that "# syntax=" may name besides Docker's own, which is
+	// built in up to a version.
+	Frontends []string
+	Logger    hclog.Logger
 }
 
 // Solver builds with BuildKit. It is safe for concurrent use.
 type Solver struct {
-	cfg      Config
-	backends *backends
-	known    *knownLayers
-	slots    chan struct{} // one for each layer that is on its way now
-	log      hclog.Logger
+	cfg         Config
+	backends    *backends
+	dockerfiles *dockerfile.Interpreter
+	known       *knownLayers
+	slots       chan struct{} // one for each layer that is on its way now
+	log         hclog.Logger
 }
 
 var _ builder.Solver = (*Solver)(nil)
 
-// New checks the configuration; it connects to nothing yet.
+// New checks the configuration; it connects to nothing yet. Close the Solver when
+// it is not used any more.
 func New(cfg Config) (*Solver, error) {
 	if cfg.Addresses == nil {
 		return nil, errors.New("buildkit: Config.Addresses is missing")
@@ -83,12 +89,19 @@ func New(cfg Config) (*Solver, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	return &Solver{
-		cfg:      cfg,
-		log:      cfg.Logger,
-		known:    newKnownLayers(),
-		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
+		cfg:         cfg,
+		log:         cfg.Logger,
+		known:       newKnownLayers(),
+		slots:       make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		backends:    &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
+		dockerfiles: dockerfile.New(dockerfile.Config{Frontends: cfg.Frontends, Logger: cfg.Logger}),
 	}, nil
+}
+
+// Close ends the process that waits for the next Dockerfile.
+func (s *Solver) Close() error {
+	s.dockerfiles.Close()
+	return nil
 }
 
 // Ping tells whether any BuildKit answers and can build. Errors: Unavailable.
@@ -105,9 +118,6 @@ func (s *Solver) Ping(ctx context.Context) error {
 func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 	src, err := locate(r.Tree, r.Options)
 	if err != nil {
-		return builder.SolveResult{}, err
-	}
-	if err := checkDockerfile(r.Tree, src.dockerfile, r.Options); err != nil {
 		return builder.SolveResult{}, err
 	}
 	c, release, err := s.backends.acquire(ctx)
@@ -164,7 +174,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	done := make(chan outcome, 1)
 	go func() {
 		options := s.solveOptions(solveCtx, cancel, r, src, out)
-		response, err := c.Build(solveCtx, options, "", frontend(options.LocalMounts["context"], cancel), statuses)
+		response, err := c.Build(solveCtx, options, "", frontend(s.dockerfiles, options.LocalMounts["context"], cancel), statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
