@@ -134,8 +134,8 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 
 // worthWarning picks what concerns the operator. A build that fails is an error
 // to buildkitd as well, but that belongs to whoever asked for it and is in the
-// build's log.
+// build's log. So does a file that a frontend looks for in vain.
 func worthWarning(line string) bool {
-	return strings.Contains(line, "level=fatal") ||
-		strings.Contains(line, "level=error") && !strings.Contains(line, "Control/Solve returned error")
+	return strings.Contains(line, "level=fatal") || strings.Contains(line, "level=error") &&
+		!strings.Contains(line, "Control/Solve returned error") && !strings.Contains(line, ".LLBBridge/")
 }

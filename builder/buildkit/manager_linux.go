@@ -36,9 +36,10 @@ type ManagerConfig struct {
 	// from the RegistryAliases is fetched there.
 	RegistryHost    string
 	RegistryAliases []string
-	PlainHTTP       bool  // RegistryHost does not speak TLS
-	MaxParallelism  int   // steps at once over all builds; 0: no limit
-	KeepBytes       int64 // what the build cache may use; 0: BuildKit's own rule for the disk
+	PlainHTTP       bool     // RegistryHost does not speak TLS
+	MaxParallelism  int      // steps at once over all builds; 0: no limit
+	KeepBytes       int64    // what the build cache may use; 0: BuildKit's own rule for the disk
+	Frontends       []string // as Config.Frontends
 	Logger          hclog.Logger
 }
 

@@ -73,8 +73,8 @@ func (d *daemon) openBuildKit() error {
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
 			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-			KeepBytes: int64(c.Managed.KeepCache),
-			Logger:    d.log.Named("buildkitd"),
+			KeepBytes: int64(c.Managed.KeepCache), Frontends: c.Frontends,
+			Logger: d.log.Named("buildkitd"),
 		})
 		if err != nil {
 			return fmt.Errorf("%w; or name a running BuildKit in builder.addresses", err)
@@ -85,9 +85,13 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Compression: d.config.Builder.Compression, Logger: d.log.Named("buildkit"),
+		Compression: c.Compression, Frontends: c.Frontends, Logger: d.log.Named("buildkit"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.onClose(d.solver.Close)
+	return nil
 }
 
 // openFaces makes what users talk to.

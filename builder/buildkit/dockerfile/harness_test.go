@@ -65,6 +65,8 @@ func misbehave(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			return nil, err
 		}
 		select {}
+	case "frontend":
+		return c.(*asking).Client.Solve(ctx, gateway.SolveRequest{Frontend: gatewayFrontend, FrontendOpt: map[string]string{"source": "somewhere.example/front:1"}})
 	case "look":
 		result.AddMeta("found", []byte(look(o["address"])))
 	default:

@@ -3,8 +3,12 @@ package dockerfile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +116,40 @@ func TestDeadIdleChildIsNotUsed(t *testing.T) {
 	if _, err := i.Build(t.Context(), dockerfile("FROM scratch\n")); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestManyBuildsAtOnceLeaveOneChild(t *testing.T) {
+	i := newInterpreter(t, Config{})
+	var group sync.WaitGroup
+	for n := range 16 {
+		group.Go(func() {
+			if _, err := i.Build(t.Context(), dockerfile(fmt.Sprintf("FROM scratch\nLABEL n=%d\n", n))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	awaitIdle(t, i)
+	deadline := time.Now().Add(patience)
+	for children() != 1 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d children are left", children())
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// children counts the processes that this one started.
+func children() int {
+	found := 0
+	all, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, file := range all {
+		text, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(text), fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
+			found++
+		}
+	}
+	return found
 }
 
 func awaitExit(t *testing.T, p *process) {
