@@ -13,13 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/buildkit/client"
-	frontendbuilder "github.com/moby/buildkit/frontend/dockerfile/builder"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/tonistiigi/fsutil"
-
 	"github.com/fandoghpaas/fandogh/builder"
-	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -96,7 +90,7 @@ func TestDockerfileBeyondALimitEndsItsBuildAlone(t *testing.T) {
 	}
 	bomb := "FROM scratch\nENV A=aaaaaaaa\n" + strings.Repeat("ENV A=$A$A\n", 40)
 	for name, test := range map[string]struct{ dockerfile, ignore, message string }{
-		"directories":     {"FROM scratch\n" + strings.Repeat("WORKDIR "+strings.Repeat("x", 100)+"\n", 5000), "", "Dockerfile"},
+		"directories":     {"FROM scratch\n" + strings.Repeat("WORKDIR "+strings.Repeat("x", 100)+"\n", 5000), "", "512 MiB of memory"},
 		"variables":       {"FROM scratch\n" + variables.String(), "", "10 s of processor time"},
 		"doubling":        {bomb, "", "512 MiB of memory"},
 		"large":           {"FROM scratch\n" + strings.Repeat("# comment\n", 200_000), "", "larger than 1 MiB"},
@@ -249,31 +243,17 @@ func TestManyDockerfilesAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// What the child costs a push: the frontend here beside the frontend there, on a
-// BuildKit that has everything cached.
-func BenchmarkFrontend(b *testing.B) {
-	dockerfiles := dockerfile.New(dockerfile.Config{})
-	defer dockerfiles.Close()
-	c, release, err := shared.solver.backends.acquire(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer release()
-	tree := newTree(map[string]string{"Dockerfile": busyboxImage + strings.Repeat("ENV A=$PATH\nRUN true\nCOPY Dockerfile /x\n", 5)}).withBusybox()
-	for name, build := range map[string]gateway.BuildFunc{"here": frontendbuilder.Build, "child": dockerfiles.Build} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				statuses := make(chan *client.SolveStatus)
-				go drain(statuses)
-				files := &contextFS{ctx: b.Context(), fail: func(error) {}, tree: tree, root: "."}
-				_, err := c.Build(b.Context(), client.SolveOpt{
-					FrontendAttrs: map[string]string{"filename": "Dockerfile"},
-					LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
-				}, "", build, statuses)
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+// Failed builds, and files that a frontend looks for in vain, are no operator's matter.
+func TestLinesOfBuildkitdThatAreWarnings(t *testing.T) {
+	for line, want := range map[string]bool{
+		`level=error msg="/moby.buildkit.v1.frontend.LLBBridge/StatFile returned error: rpc error: code = Unknown desc = lstat Dockerfile.dockerignore: no such file or directory"`: false,
+		`level=error msg="/moby.buildkit.v1.Control/Solve returned error: rpc error: code = Unknown desc = exit code: 1"`:                                                           false,
+		`level=error msg="failed to open database"`:         true,
+		`level=fatal msg="can't listen"`:                    true,
+		`level=warning msg="using host network as default"`: false,
+	} {
+		if got := worthWarning(line); got != want {
+			t.Errorf("got %v for %s", got, line)
+		}
 	}
 }

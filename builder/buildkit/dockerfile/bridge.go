@@ -122,7 +122,7 @@ func (b *bridge) keep(ref gateway.Reference) *pb.Ref {
 // find returns what keep was given, nil for "".
 func (b *bridge) find(id string) (gateway.Reference, error) {
 	if id == "" {
-		return nil, nil //nolint:nilnil // no reference is an empty file system
+		return nil, nil // an empty file system
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +57,7 @@ func TestChildSeesNothingOfTheMachine(t *testing.T) {
 	defer listener.Close() //nolint:errcheck // of a test
 	t.Setenv("FANDOGH_TEST_SECRET", "secret")
 	i := newInterpreter(t, Config{})
-	result, err := i.Build(t.Context(), newFake(map[string]string{"do": "look", "address": listener.Addr().String()}))
+	result, err := i.Build(t.Context(), newFake(map[string]string{"do": "look", "address": listener.Addr().String(), "user": strconv.Itoa(os.Getuid())}))
 	if err != nil {
 		t.Fatal(err)
 	}
