@@ -38,6 +38,9 @@ func exitOf(err error) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, err)
+	if errors.Is(err, errNotIsolated) {
+		return exitNotIsolated
+	}
 	return 1
 }
 

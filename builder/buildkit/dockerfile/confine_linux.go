@@ -59,7 +59,7 @@ func childAttr(isolated bool) *syscall.SysProcAttr {
 func confine() error {
 	if os.Getenv(isolatedEnv) != "" {
 		if err := leaveFiles(); err != nil {
-			return fmt.Errorf("leave the machine's files: %w", err)
+			return fmt.Errorf("%w: leave the machine's files: %w", errNotIsolated, err)
 		}
 	}
 	if err := leaveRoot(); err != nil {

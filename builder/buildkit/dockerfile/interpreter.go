@@ -10,6 +10,7 @@ package dockerfile
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -30,8 +31,9 @@ type Interpreter struct {
 	cfg Config
 	log hclog.Logger
 
+	warnOnce sync.Once
+
 	mu       sync.Mutex
-	bare     bool     // children can't be kept from the machine's files and network
 	idle     *process // ready for a build, or nil
 	starting bool
 	closed   bool
@@ -111,25 +113,15 @@ func (i *Interpreter) refill() {
 	}
 }
 
-// start runs a child that is kept from the machine; where that can't be, one with
-// limits alone.
+// start runs a child that is kept from the machine; where the kernel does not let it,
+// one with limits alone.
 func (i *Interpreter) start() (*process, error) {
-	i.mu.Lock()
-	bare := i.bare
-	i.mu.Unlock()
-	p, err := startProcess(!bare)
-	if err == nil || bare {
+	p, err := startProcess(true)
+	if !errors.Is(err, errNotIsolated) {
 		return p, err
 	}
-	p, bareErr := startProcess(false)
-	if bareErr != nil {
-		return nil, bareErr
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if !i.bare {
-		i.bare = true
+	i.warnOnce.Do(func() {
 		i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not to be had", "error", err)
-	}
-	return p, nil
+	})
+	return startProcess(false)
 }

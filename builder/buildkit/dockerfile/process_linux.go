@@ -29,7 +29,13 @@ const (
 	maxWords = 16 << 10
 	// exitCrash is how the Go runtime ends a process that panics or has no memory.
 	exitCrash = 2
+	// exitNotIsolated is how a child ends that can't leave the machine's files.
+	exitNotIsolated = 3
 )
+
+// errNotIsolated tells that this kernel, or what this program runs in, gives no
+// namespaces.
+var errNotIsolated = errors.New("no namespaces")
 
 // process is a child and this end of its socket.
 type process struct {
@@ -57,14 +63,30 @@ func startProcess(isolated bool) (*process, error) {
 	p.cmd.Stderr = p.words
 	p.cmd.SysProcAttr = childAttr(isolated)
 	if err := p.run(); err != nil {
+		if isolated && isRefused(err) {
+			err = fmt.Errorf("%w: %w", errNotIsolated, err)
+		}
 		return nil, errors.Join(err, ours.Close())
 	}
 	if err := p.awaitReady(); err != nil {
 		p.kill()
 		<-p.exited
+		if p.cmd.ProcessState.ExitCode() == exitNotIsolated {
+			err = errNotIsolated
+		}
 		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(p.words.String()))
 	}
 	return p, nil
+}
+
+// isRefused tells whether clone was refused new namespaces, and not something else.
+func isRefused(err error) bool {
+	for _, number := range []error{unix.EPERM, unix.EACCES, unix.EINVAL, unix.ENOSYS, unix.ENOSPC, unix.EUSERS} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }
 
 // run starts the process. Its death signal is sent when the thread that forked ends,

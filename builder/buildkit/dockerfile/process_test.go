@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	frontend "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
@@ -68,16 +69,19 @@ func TestChildSeesNothingOfTheMachine(t *testing.T) {
 
 // Where namespaces can't be had the limits hold all the same.
 func TestChildWithoutNamespaces(t *testing.T) {
-	i := newInterpreter(t, Config{})
-	awaitIdle(t, i).kill()
-	i.mu.Lock()
-	i.bare, i.idle = true, nil
-	i.mu.Unlock()
-	if _, err := i.Build(t.Context(), dockerfile("FROM scratch\nLABEL a=b\n")); err != nil {
+	build := func(fake *fakeClient) error {
+		p, err := startProcess(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.kill()
+		_, err = newBridge(fake, nil, hclog.NewNullLogger()).serve(t.Context(), p)
+		return err
+	}
+	if err := build(dockerfile("FROM scratch\nLABEL a=b\n")); err != nil {
 		t.Error(err)
 	}
-	_, err := i.Build(t.Context(), newFake(map[string]string{"do": "memory"}))
-	if err == nil || !strings.Contains(err.Error(), "512 MiB") {
+	if err := build(newFake(map[string]string{"do": "memory"})); err == nil || !strings.Contains(err.Error(), "512 MiB") {
 		t.Errorf("got %v", err)
 	}
 }
