@@ -107,6 +107,7 @@ type Builder struct {
 	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
 	Timeout     Duration `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string   `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Frontends   []string `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
 	Managed     Managed  `yaml:"managed" envPrefix:"MANAGED_"`

@@ -17,7 +17,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Builder.Addresses, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}
+	want.Builder.Addresses, want.Builder.Frontends, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}, []string{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
 	}
@@ -115,6 +115,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
 	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", -1, "rar"
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
+	c.Builder.Frontends = []string{"docker/dockerfile", "not an image"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	err := c.Validate()
 	if err == nil {
@@ -122,7 +123,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	}
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
-	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.addresses[0]", "builder.addresses[1]"} {
+	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.addresses[0]", "builder.addresses[1]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

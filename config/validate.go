@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/distribution/reference"
 )
 
 // Validate reports every fault at once, each with the setting's path, and nil
@@ -53,6 +55,10 @@ func (c Config) Validate() error {
 	check((c.HTTP.TLS.Cert == "") == (c.HTTP.TLS.Key == ""), "http.tls", "cert and key go together")
 	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "take certificates from files or from ACME, not both")
 	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
+	for i, image := range c.Builder.Frontends {
+		_, err := reference.ParseNormalizedNamed(image)
+		check(err == nil, fmt.Sprintf("builder.frontends[%d]", i), "%q is no image such as registry/name or registry/name:tag", image)
+	}
 	faults = append(faults, c.Builder.validateAddresses()...)
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)

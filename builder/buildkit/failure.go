@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -26,10 +27,8 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|server misbehaving|temporary failure in name resolution|network is unreachable|no route to host|unexpected eof` +
 	`|too many open files|too many requests|failed to push`)
 
-// theirs are texts of the user's mistakes that carry no place in a Dockerfile.
-var theirs = regexp.MustCompile(`(?i)dockerfile parse error|target stage .* could not be found|failed to parse|invalid (reference|platform|boolean)` +
-	`|unknown (instruction|flag)|no build stage|cannot be empty|file with no instructions|not found|pull access denied|insufficient_scope|no match for platform` +
-	`|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8`)
+// theirs are texts of what BuildKit refuses the user.
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8`)
 
 // notStarted are the user's reasons why BuildKit did not start a process.
 var notStarted = regexp.MustCompile(`^(unable to find (user|group)|working dir |failed to create working directory |.*(not a directory|no such file or directory|too many levels of symbolic links)$)`)
@@ -106,6 +105,10 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 }
 
 func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
+	var mistake *dockerfile.Mistake
+	if errors.As(err, &mistake) {
+		return catalog.OutcomeUserError
+	}
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.DataLoss:
 		return catalog.OutcomeInfrastructure

@@ -151,7 +151,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 		"frontend of somebody": {
 			dockerfile: "# syntax=HOST/ann/frontend:1.0\nFROM scratch\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
-			message:    "not an allowed",
+			message:    "is another Dockerfile frontend than this builder's",
 		},
 		"entitlement": {
 			dockerfile: busyboxImage + "RUN --network=host true\n",

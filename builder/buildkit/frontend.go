@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -9,24 +10,30 @@ import (
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 )
 
-// build is BuildKit's own Dockerfile frontend. It runs here and not in buildkitd, so that
-// layers of the image can be made without BuildKit.
+// build is BuildKit's own Dockerfile frontend. It runs in a child of this process and not in
+// buildkitd, so that layers of the image can be made without BuildKit.
 func (c *frontendClient) build(ctx context.Context, bk gateway.Client) (result *gateway.Result, err error) {
 	defer func() {
-		if fault := recover(); fault != nil { // one Dockerfile's fault must not end the daemon
-			err = fmt.Errorf("panic in the Dockerfile frontend: %v\n%s", fault, debug.Stack())
+		if fault := recover(); fault != nil { // one build's fault must not end the daemon
+			err = fmt.Errorf("panic in a build: %v\n%s", fault, debug.Stack())
 			c.fail(err)
 		}
 	}()
 	c.Client = bk
 	c.mayCut = canCut(bk.BuildOpts())
-	if result, err = dockerfile.Build(ctx, c); err != nil {
+	if result, err = c.dockerfiles.Build(ctx, c); err != nil {
+		var decided *builder.SolveError
+		if errors.As(err, &decided) { // only its text would come back from BuildKit
+			c.fail(err)
+		}
 		return nil, err
 	}
 	return result, c.finish(result)
@@ -42,11 +49,12 @@ func canCut(o gateway.BuildOpts) bool {
 // frontendClient stands between the frontend and BuildKit.
 type frontendClient struct {
 	gateway.Client
-	files  *contextFS
-	fail   context.CancelCauseFunc // ends the solve with an error of ours
-	shelf  *shelf
-	view   *progress
-	mayCut bool
+	dockerfiles *dockerfile.Interpreter
+	files       *contextFS
+	fail        context.CancelCauseFunc // ends the solve with an error of ours
+	shelf       *shelf
+	view        *progress
+	mayCut      bool
 
 	mu        sync.Mutex
 	inherited int  // the most layers that an image has that the Dockerfile names

@@ -30,6 +30,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -41,6 +42,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	dockerfile.Main()
 	if dir := os.Getenv(managerChildEnv); dir != "" {
 		os.Exit(runManagerChild(dir))
 	}

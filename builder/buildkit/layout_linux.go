@@ -152,8 +152,8 @@ func (m *Manager) writeConfig() error {
 		"cdi":     table{"disabled": true},
 		"history": table{"maxEntries": 0}, // the build's log is Fandogh's to keep
 		// A "# syntax=" image runs with more say than a Dockerfile has, over cache
-		// mounts for one, so it may only be Docker's own.
-		"frontend": table{"gateway.v0": table{"allowedRepositories": []string{"docker/dockerfile", "docker/dockerfile-upstream"}}},
+		// mounts for one, and may itself ask for another: only the operator's run.
+		"frontend": table{"gateway.v0": table{"enabled": len(m.cfg.Frontends) > 0, "allowedRepositories": m.cfg.Frontends}},
 		"worker":   table{"oci": oci, "containerd": table{"enabled": false}},
 	}
 	if m.cfg.RegistryHost != "" {

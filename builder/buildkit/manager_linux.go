@@ -32,12 +32,13 @@ type ManagerConfig struct {
 	// from the RegistryAliases is fetched there.
 	RegistryHost    string
 	RegistryAliases []string
-	PlainHTTP       bool   // RegistryHost does not speak TLS
-	MaxParallelism  int    // steps at once over all builds; 0: no limit
-	KeepBytes       int64  // what the build cache may use; 0: BuildKit's own rule for the disk
-	Disk            *Disk  // whose Free the build cache leaves; nil: BuildKit's own rule
-	Limits          Limits // of all RUN steps together
-	StepLimits      Limits // of each RUN step
+	PlainHTTP       bool     // RegistryHost does not speak TLS
+	MaxParallelism  int      // steps at once over all builds; 0: no limit
+	KeepBytes       int64    // what the build cache may use; 0: BuildKit's own rule for the disk
+	Disk            *Disk    // whose Free the build cache leaves; nil: BuildKit's own rule
+	Limits          Limits   // of all RUN steps together
+	StepLimits      Limits   // of each RUN step
+	Frontends       []string // as Config.Frontends
 	Logger          hclog.Logger
 }
 

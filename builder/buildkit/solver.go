@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 )
 
 const (
@@ -49,6 +50,9 @@ type Config struct {
 	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
 	DiskFull        func() bool       // tells whether BuildKit's disk is; nil: it is not known
+	// Frontends are images that "# syntax=" may name besides Docker's own, which is
+	// built in up to a version.
+	Frontends []string
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
 	// forgotten with the Solver.
 	TimesDir string
@@ -57,18 +61,20 @@ type Config struct {
 
 // Solver builds with BuildKit. It is safe for concurrent use.
 type Solver struct {
-	cfg      Config
-	backends *backends
-	known    *knownLayers
-	slots    chan struct{} // one for each layer that is on its way now
-	times    *timesBook
-	log      hclog.Logger
-	output   int64 // maxOutput
+	cfg         Config
+	backends    *backends
+	dockerfiles *dockerfile.Interpreter
+	known       *knownLayers
+	slots       chan struct{} // one for each layer that is on its way now
+	times       *timesBook
+	log         hclog.Logger
+	output      int64 // maxOutput
 }
 
 var _ builder.Solver = (*Solver)(nil)
 
-// New checks the configuration; it connects to nothing yet.
+// New checks the configuration; it connects to nothing yet. Close the Solver when
+// it is not used any more.
 func New(cfg Config) (*Solver, error) {
 	if cfg.Addresses == nil {
 		return nil, errors.New("buildkit: Config.Addresses is missing")
@@ -94,14 +100,21 @@ func New(cfg Config) (*Solver, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	return &Solver{
-		cfg:      cfg,
-		log:      cfg.Logger,
-		output:   maxOutput,
-		known:    newKnownLayers(),
-		times:    &timesBook{dir: cfg.TimesDir, all: map[string]*fileTimes{}},
-		slots:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		backends: &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
+		cfg:         cfg,
+		log:         cfg.Logger,
+		output:      maxOutput,
+		known:       newKnownLayers(),
+		times:       &timesBook{dir: cfg.TimesDir, all: map[string]*fileTimes{}},
+		slots:       make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		backends:    &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
+		dockerfiles: dockerfile.New(dockerfile.Config{Frontends: cfg.Frontends, Logger: cfg.Logger}),
 	}, nil
+}
+
+// Close ends the process that waits for the next Dockerfile.
+func (s *Solver) Close() error {
+	s.dockerfiles.Close()
+	return nil
 }
 
 // Ping tells whether any BuildKit answers and can build. Errors: Unavailable.
@@ -214,7 +227,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	}
 	defer closeTimes()
 	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times, now: times.moment(time.Now().UnixNano())}
-	front := &frontendClient{files: files, fail: cancel, shelf: out, view: view}
+	front := &frontendClient{dockerfiles: s.dockerfiles, files: files, fail: cancel, shelf: out, view: view}
 	go func() {
 		options := s.solveOptions(r, src, mounts(files, r.Tree), out)
 		response, err := c.Build(solveCtx, options, "", front.build, statuses)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 )
 
 // Exit codes of the daemon and its admin verbs.
@@ -23,6 +25,7 @@ const (
 type usageError struct{ error }
 
 func main() {
+	dockerfile.Main() // the daemon starts this program for each Dockerfile
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))

@@ -79,7 +79,7 @@ func (d *daemon) openBuildKit() error {
 		d.managed, err = buildkit.NewManager(buildkit.ManagerConfig{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet,
 			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-			KeepBytes: int64(c.Managed.KeepCache), Disk: disk,
+			KeepBytes: int64(c.Managed.KeepCache), Disk: disk, Frontends: c.Frontends,
 			Limits:     buildkit.Limits{Memory: stepsMemory(c.Limits.Memory, usableMemory), PIDs: int64(c.Limits.PIDs), CPUs: c.Limits.CPUs},
 			StepLimits: buildkit.Limits{Memory: int64(c.Limits.Step.Memory), PIDs: int64(c.Limits.Step.PIDs), CPUs: c.Limits.Step.CPUs},
 			Logger:     d.log.Named("buildkitd"),
@@ -93,9 +93,13 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Disk: disk, Compression: d.config.Builder.Compression, TimesDir: d.config.DataPath("times"), DiskFull: diskFull, Logger: d.log.Named("buildkit"),
+		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, TimesDir: d.config.DataPath("times"), DiskFull: diskFull, Logger: d.log.Named("buildkit"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.onClose(d.solver.Close)
+	return nil
 }
 
 // openFaces makes what users talk to.

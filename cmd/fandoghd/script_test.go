@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/config"
 )
 
@@ -26,6 +27,7 @@ import (
 // kills a daemon starts its own with `daemon start`.
 
 func TestMain(m *testing.M) {
+	dockerfile.Main()
 	testscript.Main(m, map[string]func(){"fandoghd": main})
 }
 

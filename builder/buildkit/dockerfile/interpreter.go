@@ -1,0 +1,127 @@
+// Package dockerfile interprets Dockerfiles with BuildKit's own frontend. It does so
+// in child processes: a Dockerfile of a few lines can ask for any amount of memory
+// and time, and a fault in the frontend must not end the daemon. A child serves one
+// build and ends. It has limits, and on Linux, where the kernel lets it, no file and
+// no network of the machine; all it has is a socket to this process, over which it
+// asks for what a frontend may ask BuildKit for.
+//
+// The child is this program, started again: main must call Main first.
+package dockerfile
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+)
+
+// Config says what Dockerfiles may do.
+type Config struct {
+	// Frontends are images that a "# syntax=" line may name although they are not
+	// what is built in: "registry/name" for any version of it, or with a tag, a
+	// digest or both for that one.
+	Frontends []string
+	Logger    hclog.Logger
+}
+
+// Interpreter runs the children and keeps one ready. It is safe for concurrent use.
+type Interpreter struct {
+	cfg Config
+	log hclog.Logger
+
+	warnOnce sync.Once
+
+	mu       sync.Mutex
+	idle     *process // ready for a build, or nil
+	starting bool
+	closed   bool
+}
+
+// New starts the first child in the background.
+func New(cfg Config) *Interpreter {
+	if cfg.Logger == nil {
+		cfg.Logger = hclog.NewNullLogger()
+	}
+	registerMistake()
+	i := &Interpreter{cfg: cfg, log: cfg.Logger}
+	go i.refill()
+	return i
+}
+
+// Build interprets the Dockerfile that c's options name and returns what the
+// frontend would. All that it solves goes through c.Solve. An error of the
+// Dockerfile is a *Mistake; a limit or a crash is a *builder.SolveError; others are
+// c's, with their details.
+func (i *Interpreter) Build(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+	p, err := i.take()
+	if err != nil {
+		return nil, infrastructure(err, "the process that interprets Dockerfiles can't be started")
+	}
+	defer func() {
+		p.kill()
+		go i.refill()
+	}()
+	return newBridge(c, i.cfg.Frontends, i.log).serve(ctx, p)
+}
+
+// Close ends the idle child. Builds that run have their own.
+func (i *Interpreter) Close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.closed = true
+	if i.idle != nil {
+		i.idle.kill()
+		i.idle = nil
+	}
+}
+
+// take returns the child that is ready, or a new one.
+func (i *Interpreter) take() (*process, error) {
+	i.mu.Lock()
+	p := i.idle
+	i.idle = nil
+	i.mu.Unlock()
+	if p != nil && !p.ended() {
+		return p, nil
+	}
+	return i.start()
+}
+
+// refill makes sure that a child is ready.
+func (i *Interpreter) refill() {
+	i.mu.Lock()
+	if i.closed || i.starting || i.idle != nil {
+		i.mu.Unlock()
+		return
+	}
+	i.starting = true
+	i.mu.Unlock()
+
+	p, err := i.start()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.starting = false
+	switch {
+	case err != nil: // the next build tries it again
+		i.log.Warn("the process that interprets Dockerfiles can't be started", "error", err)
+	case i.closed:
+		p.kill()
+	default:
+		i.idle = p
+	}
+}
+
+// start runs a child that is kept from the machine; where the kernel does not let it,
+// one with limits alone.
+func (i *Interpreter) start() (*process, error) {
+	p, err := startProcess(true)
+	if !errors.Is(err, errNotIsolated) {
+		return p, err
+	}
+	i.warnOnce.Do(func() {
+		i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not to be had", "error", err)
+	})
+	return startProcess(false)
+}
