@@ -12,7 +12,6 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
@@ -72,20 +71,20 @@ func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*ga
 	return c.solveCut(ctx, r)
 }
 
-// ResolveImageConfig implements gateway.Client.
-func (c *frontendClient) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	name, d, text, err := c.Client.ResolveImageConfig(ctx, ref, opt)
-	if err != nil {
-		return name, d, text, err
+// ResolveSourceMetadata implements gateway.Client.
+func (c *frontendClient) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	found, err := c.Client.ResolveSourceMetadata(ctx, op, opt)
+	if err != nil || found.Image == nil {
+		return found, err
 	}
-	base, err := parseBase(text)
+	base, err := parseBase(found.Image.Config)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inherited = max(c.inherited, len(base.layers))
 	// Where a history does not tell of all layers, BuildKit completes it at its end, and no
 	// entry says which layer it is of.
 	c.isSilent = c.isSilent || base.told < len(base.layers)
-	return name, d, text, err
+	return found, err
 }
 
 // finish tells the shelf what the image is made FROM, and BuildKit which layers it is not
