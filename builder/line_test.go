@@ -89,11 +89,11 @@ func TestRepositoryConfig(t *testing.T) {
 		{name: "empty file", file: "", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
 		{name: "comment", file: "# nothing\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
 		{name: "empty section", file: "build:\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
-		{name: "all keys", file: "build:\n  no-cache: true\n  pull: true\n  args: {A: b, N: 1.10, T: true, Q: \"0x1\", E: }\n  target: t\n  platform: linux/arm64\n  dockerfile: d/F\n  context: d\n",
+		{name: "all keys", file: "build:\n  no-cache: true\n  pull: true\n  args: {A: b, N: 1.10, T: true, Q: \"0x1\", E: }\n  target: t\n  platform: linux/arm64\n  dockerfile: d/F\n  context: d\n  timestamps: commit\n",
 			want: func(o catalog.BuildOptions) bool {
-				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d"
+				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d" && o.Timestamps == "commit"
 			}},
-		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, no-cache, platform, pull, target`},
+		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, no-cache, platform, pull, target, timestamps`},
 		{name: "twice", file: "build:\n  target: x\n  target: y\n", fault: "line 3"},
 		{name: "wrong type", file: "build:\n  pull: maybe\n", fault: "line 2"},
 		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},

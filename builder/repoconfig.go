@@ -17,7 +17,7 @@ import (
 const (
 	configDir         = ".fandogh"
 	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
-	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target"
+	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target, timestamps"
 )
 
 // buildSection is `build:` of a repository's own configuration. The keys are
@@ -30,6 +30,7 @@ type buildSection struct {
 	Platform   string              `yaml:"platform"`
 	Dockerfile string              `yaml:"dockerfile"`
 	Context    string              `yaml:"context"`
+	Timestamps string              `yaml:"timestamps"`
 }
 
 // configNames are what a repository's own configuration may be called.
@@ -117,7 +118,7 @@ func parseRepositoryConfig(name string, data []byte) (catalog.BuildOptions, erro
 	}
 	return catalog.BuildOptions{
 		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target,
-		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context,
+		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context, Timestamps: section.Timestamps,
 	}, nil
 }
 
