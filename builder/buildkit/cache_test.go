@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,5 +97,34 @@ func run(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
+}
+
+func TestCachesThatWereSetAsideGo(t *testing.T) {
+	m := &Manager{cfg: ManagerConfig{Dir: t.TempDir()}, log: testLogger("aside")}
+	ago := func(d time.Duration) string { return asidePrefix + time.Now().UTC().Add(-d).Format(asideTime) }
+	old, middle, newest := ago(2*keepAside), ago(time.Hour), ago(time.Minute)
+	for _, dir := range []string{"root/x", "root.aside-by-hand/x", old + "/x", middle + "/x", newest + "/x"} {
+		if err := os.MkdirAll(filepath.Join(m.cfg.Dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() string {
+		dirs, err := filepath.Glob(filepath.Join(m.cfg.Dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range dirs {
+			dirs[i] = filepath.Base(dirs[i])
+		}
+		return strings.Join(dirs, " ")
+	}
+	m.dropAllAside(true)
+	if got, want := left(), "root "+newest+" root.aside-by-hand"; got != want {
+		t.Errorf("with room on the disk %s is left, want %s", got, want)
+	}
+	m.dropAllAside(false)
+	if got, want := left(), "root root.aside-by-hand"; got != want {
+		t.Errorf("without room on the disk %s is left, want %s", got, want)
 	}
 }
