@@ -82,20 +82,23 @@ func (m *Manager) dropAside() {
 		return // it takes as long as the cache is large
 	}
 	defer m.dropping.Unlock()
+	m.dropAllAside(!diskIsShort(m.cfg.Dir))
+}
+
+func (m *Manager) dropAllAside(butNewest bool) {
 	entries, err := os.ReadDir(m.cfg.Dir)
 	if err != nil {
 		m.log.Warn("look for build caches that were set aside", "error", err)
 		return
 	}
-	keep := !diskIsShort(m.cfg.Dir)
 	for _, entry := range slices.Backward(entries) { // newest first
 		since, found := strings.CutPrefix(entry.Name(), asidePrefix)
 		at, err := time.Parse(asideTime, since)
 		if !found || err != nil {
 			continue
 		}
-		if keep && time.Since(at) < keepAside {
-			keep = false
+		if butNewest && time.Since(at) < keepAside {
+			butNewest = false
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(m.cfg.Dir, entry.Name())); err != nil {

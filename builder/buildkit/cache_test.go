@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,4 +90,33 @@ func overwrite(path string, from, size int64) error {
 	}
 	_, err = file.WriteAt(noise, from)
 	return errors.Join(err, file.Close())
+}
+
+func TestCachesThatWereSetAsideGo(t *testing.T) {
+	m := &Manager{cfg: ManagerConfig{Dir: t.TempDir()}, log: testLogger("aside")}
+	ago := func(d time.Duration) string { return asidePrefix + time.Now().UTC().Add(-d).Format(asideTime) }
+	old, middle, newest := ago(2*keepAside), ago(time.Hour), ago(time.Minute)
+	for _, dir := range []string{"root/x", "root.aside-by-hand/x", old + "/x", middle + "/x", newest + "/x"} {
+		if err := os.MkdirAll(filepath.Join(m.cfg.Dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() string {
+		dirs, err := filepath.Glob(filepath.Join(m.cfg.Dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range dirs {
+			dirs[i] = filepath.Base(dirs[i])
+		}
+		return strings.Join(dirs, " ")
+	}
+	m.dropAllAside(true)
+	if got, want := left(), "root "+newest+" root.aside-by-hand"; got != want {
+		t.Errorf("with room on the disk %s is left, want %s", got, want)
+	}
+	m.dropAllAside(false)
+	if got, want := left(), "root root.aside-by-hand"; got != want {
+		t.Errorf("without room on the disk %s is left, want %s", got, want)
+	}
 }

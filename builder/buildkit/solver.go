@@ -24,7 +24,7 @@ const (
 	defaultLogLimit = 10 << 20
 	// maxOutput bounds the memory that the output of all steps of one build takes in
 	// BuildKit; it is far more than a log keeps.
-	maxOutput = 512 << 20
+	maxOutput = 256 << 20
 	// cancelGrace is how long a cancelled solve may take to end by itself
 	// before its connection is cut; the Solver contract allows one second.
 	cancelGrace = 500 * time.Millisecond
