@@ -52,16 +52,11 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 	if len(cuts) == 0 {
 		return c.Client.Solve(ctx, r)
 	}
-	isCut := map[int]bool{}
-	for _, cut := range cuts {
-		isCut[cut.at] = true
-	}
-	def, err := g.without(layers, func(i int) bool { return isCut[i] })
-	if err != nil {
+	whole := r
+	if g, layers, r.Definition, err = g.cut(layers, cuts); err != nil {
 		return nil, err
 	}
-	whole := r
-	r.Definition, r.Evaluate = def, true
+	r.Evaluate = true
 	result, err := c.Client.Solve(ctx, r)
 	if err != nil {
 		return nil, err
@@ -74,6 +69,28 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 		return nil, err
 	}
 	return result, c.store(ctx, g, layers, cuts)
+}
+
+// cut returns the graph and its layers, of which less of the build context may be asked for,
+// and the definition without those that are cut.
+func (g *graph) cut(layers []layerOp, cuts []*cut) (*graph, []layerOp, *pb.Definition, error) {
+	isCut := map[int]bool{}
+	for _, cut := range cuts {
+		isCut[cut.at] = true
+	}
+	def, err := g.without(layers, isCut)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if g, err = g.narrowed(def); err != nil {
+		return nil, nil, nil, err
+	}
+	layers, _ = g.chain()
+	for _, cut := range cuts {
+		cut.layerOp = layers[cut.at]
+	}
+	def, err = g.without(layers, isCut)
+	return g, layers, def, err
 }
 
 // candidates returns the layers that may be cut, from the lowest on.

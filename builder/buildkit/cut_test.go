@@ -227,3 +227,25 @@ func TestHistoryHasAnEntryForEveryLayer(t *testing.T) {
 		}
 	}
 }
+
+// Files that no step reads are not sent to BuildKit.
+func TestBuildKitIsSentOnlyWhatAStepReads(t *testing.T) {
+	tree := func(dockerfile string) *testTree {
+		tree := largeTree(busyboxImage + dockerfile)
+		tree.add("package.json", "{}", 0o644)
+		tree.opens = map[string]error{"app/top.txt": errors.New("was read")}
+		return tree
+	}
+	solver := shared.solver
+	for what, reads := range map[string]bool{
+		"WORKDIR /srv\nCOPY package.json .\nRUN cat package.json > /installed\nCOPY app/bin app/d0 ./\nCOPY app/d01 app/d02 ./\n": false,
+		"COPY app /srv\nRUN ls /srv > /listing\n": true,
+		"COPY package.json /\nRUN --mount=type=bind,source=app,target=/app cat /app/top.txt > /copy\nCOPY app/bin /bin2\n": true,
+	} {
+		r := request("ann", "sent", "1.0", tree(what))
+		_, err := solver.Solve(t.Context(), r, (&recorder{}).event)
+		if (err != nil) != reads {
+			t.Errorf("%q: %v", what, err)
+		}
+	}
+}

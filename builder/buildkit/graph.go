@@ -188,13 +188,13 @@ func (w *graphWriter) end(in *pb.Input) {
 // with a diff for each layer that is left above. Neither merge nor diff is ever
 // carried out: BuildKit exports the layers that they name. What is cut is still made
 // where something that is left builds on it.
-func (g *graph) without(layers []layerOp, isCut func(int) bool) (*pb.Definition, error) {
+func (g *graph) without(layers []layerOp, isCut map[int]bool) (*pb.Definition, error) {
 	w := newGraphWriter(g)
 	first, last := 0, len(layers)
-	for !isCut(first) {
+	for !isCut[first] {
 		first++
 	}
-	for last > first && isCut(last-1) {
+	for last > first && isCut[last-1] {
 		last--
 	}
 	if last <= first { // nothing is left above
@@ -205,7 +205,7 @@ func (g *graph) without(layers []layerOp, isCut func(int) bool) (*pb.Definition,
 		parts = append(parts, w.copy(below))
 	}
 	for i := first; i < last; i++ {
-		if !isCut(i) {
+		if !isCut[i] {
 			parts = append(parts, w.layer(layers[i]))
 		}
 	}
@@ -258,38 +258,54 @@ func (w *graphWriter) grouped(l layerOp, weak bool) *pb.OpMetadata {
 	return metadata
 }
 
-// stepName is what the frontend calls an operation.
+// stepName is what users are told of an operation.
 func (g *graph) stepName(in *pb.Input) string {
-	return g.def.Metadata[in.Digest].GetDescription()["llb.customname"]
+	metadata := g.def.Metadata[in.Digest]
+	if group := metadata.GetProgressGroup(); group != nil {
+		return group.Name
+	}
+	return metadata.GetDescription()["llb.customname"]
 }
 
-// narrow returns the definition with the build context cut down to what is copied from
-// it: BuildKit takes in all that is asked for, whether anything reads it or not.
-func (g *graph) narrow() (*pb.Definition, error) {
-	changed := false
+// narrowed returns the graph with the build context cut down to what a part of it, def, copies
+// from it: BuildKit takes in all that is asked for, whether anything reads it or not.
+func (g *graph) narrowed(def *pb.Definition) (*graph, error) {
+	part, err := newGraph(def)
+	if err != nil {
+		return nil, err
+	}
+	own, used := g.contexts(), part.contexts()
+	if len(own) != 1 || len(used) != 1 {
+		return g, nil
+	}
+	paths, ok := part.copiedFrom(used[0])
+	if !ok {
+		return g, nil
+	}
+	text, err := json.Marshal(paths)
+	if err != nil {
+		return nil, err
+	}
+	source := g.ops[own[0]].CloneVT()
+	source.GetSource().Attrs[pb.AttrFollowPaths] = string(text)
+	from := &graph{def: g.def, order: g.order, ops: maps.Clone(g.ops)}
+	from.ops[own[0]] = source
+	whole, err := from.upTo(g.ops[g.order[len(g.order)-1]].Inputs[0])
+	if err != nil {
+		return nil, err
+	}
+	return newGraph(whole)
+}
+
+// contexts returns the operations that take in the build context.
+func (g *graph) contexts() []string {
+	var found []string
 	for id, op := range g.ops {
-		source := op.GetSource()
-		if source.GetIdentifier() != contextSource {
-			continue
+		if op.GetSource().GetIdentifier() == contextSource {
+			found = append(found, id)
 		}
-		paths, ok := g.copiedFrom(id)
-		if !ok {
-			continue
-		}
-		text, err := json.Marshal(paths)
-		if err != nil {
-			return nil, err
-		}
-		if source.Attrs == nil {
-			source.Attrs = map[string]string{}
-		}
-		source.Attrs[pb.AttrFollowPaths] = string(text)
-		changed = true
 	}
-	if !changed {
-		return g.def, nil
-	}
-	return g.upTo(g.ops[g.order[len(g.order)-1]].Inputs[0])
+	return found
 }
 
 // copiedFrom returns the paths that are copied from a source, sorted; not ok where
