@@ -31,6 +31,9 @@
 //		Logger:       log.Named("buildkit"),
 //	})
 //
+// Dockerfiles are interpreted in children of this process, by package dockerfile: main
+// calls dockerfile.Main before anything else, and Solver.Close ends the child that waits.
+//
 // End the manager's context only after the builder has drained: it stops
 // buildkitd and with it every build. Solver.Ping is the readiness check.
 package buildkit

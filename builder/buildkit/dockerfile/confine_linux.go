@@ -57,6 +57,10 @@ func childAttr(isolated bool) *syscall.SysProcAttr {
 // confine takes from this process what a Dockerfile has no need of. What fails of it
 // is an error, and the child ends.
 func confine() error {
+	memory, err := ownMemory()
+	if err != nil {
+		return err
+	}
 	if os.Getenv(isolatedEnv) != "" {
 		if err := leaveFiles(); err != nil {
 			return fmt.Errorf("%w: leave the machine's files: %w", errNotIsolated, err)
@@ -70,7 +74,19 @@ func confine() error {
 		return err
 	}
 	debug.SetMemoryLimit(goHeap)
-	return limit()
+	return limit(memory)
+}
+
+// ownMemory returns how many bytes of memory this process has mapped by now that
+// are private and writable.
+func ownMemory() (uint64, error) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var skipped, pages uint64
+	_, err = fmt.Sscan(string(text), &skipped, &skipped, &skipped, &skipped, &skipped, &pages)
+	return pages * uint64(os.Getpagesize()), err
 }
 
 // leaveFiles makes an empty directory that takes nothing the root.
@@ -109,11 +125,12 @@ func leaveRoot() error {
 	return errors.Join(syscall.Setgroups(nil), syscall.Setuid(nobody))
 }
 
-// limit sets what the kernel holds this process to. Memory is all that is private
-// and writable: unlike the address space, the Go runtime reserves none of it ahead.
-func limit() error {
+// limit sets what the kernel holds this process to: maxMemory besides what it has.
+// Memory is all that is private and writable; unlike of the address space, the Go
+// runtime reserves none of it ahead.
+func limit(memory uint64) error {
 	return errors.Join(
-		setLimit(unix.RLIMIT_DATA, maxMemory),
+		setLimit(unix.RLIMIT_DATA, memory+maxMemory),
 		setLimit(unix.RLIMIT_NOFILE, maxOpen),
 		setLimit(unix.RLIMIT_FSIZE, 0),
 		setLimit(unix.RLIMIT_CORE, 0),

@@ -16,7 +16,7 @@ import (
 // No ordinary project comes near these. What a child holds is bounded by the kernel;
 // what it hands to this process, by the sizes.
 const (
-	maxMemory   = 512 << 20 // bytes a child may have
+	maxMemory   = 512 << 20 // bytes a child may have besides what it starts with
 	maxTime     = 10 * time.Second
 	maxFile     = 1 << 20  // bytes of a Dockerfile or an ignore file
 	maxMessage  = 16 << 20 // bytes of a request, BuildKit's own bound
