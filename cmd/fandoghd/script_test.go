@@ -104,7 +104,7 @@ func toolsOnPath(t *testing.T) {
 		dir, _ = filepath.Abs("../../bin")
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "git", "ssh", "busybox", "curl"} {
+	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "nft", "git", "ssh", "busybox", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v; `make test` installs what the tests need", err)
 		}
