@@ -110,7 +110,7 @@ func toolsOnPath(t *testing.T) {
 	// Behind this binary as the daemon, which dir may have an older build of.
 	own, others, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
 	t.Setenv("PATH", strings.Join([]string{own, dir, others}, string(os.PathListSeparator)))
-	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "git", "ssh", "busybox", "curl"} {
+	for _, tool := range []string{"buildkitd", "crane", "skopeo", "runc", "iptables", "nft", "git", "ssh", "busybox", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v; `make test` installs what the tests need", err)
 		}
