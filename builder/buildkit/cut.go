@@ -61,7 +61,7 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 	if err != nil {
 		return nil, err
 	}
-	err = c.plan(ctx, g, layers, cuts)
+	err = c.plan(ctx, g, cuts)
 	if errors.Is(err, errOtherwise) {
 		return c.Client.Solve(ctx, whole)
 	}
@@ -129,7 +129,7 @@ func (c *frontendClient) nodesOf(ctx context.Context, g *graph, layer layerOp) (
 
 // plan works out what each cut makes of what is there. Errors: errOtherwise where that is
 // BuildKit's to do.
-func (c *frontendClient) plan(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
+func (c *frontendClient) plan(ctx context.Context, g *graph, cuts []*cut) error {
 	var root *rootfs // what the cut is put on
 	for i, cut := range cuts {
 		if i == 0 || cuts[i-1].at != cut.at-1 {
