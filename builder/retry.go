@@ -20,7 +20,7 @@ const (
 
 // laterDelays are the pauses before another try at what something elsewhere has
 // failed, in units of Config.RetryDelay: two and a half minutes in all.
-var laterDelays = []time.Duration{3, 8, 20, 45}
+var laterDelays = []int{3, 8, 20, 45}
 
 // tries counts how one build's attempts failed. It is forgotten when this process
 // ends; the store counts the attempts that nothing is known of.
@@ -62,7 +62,7 @@ func (j *job) retry(ctx context.Context, failure *SolveError) (bool, error) {
 		if t.later++; t.later > len(laterDelays) {
 			return false, nil
 		}
-		delay = j.config.RetryDelay * laterDelays[t.later-1]
+		delay = j.config.RetryDelay * time.Duration(laterDelays[t.later-1])
 		if j.now().Add(delay).Sub(t.since) > j.config.Timeout {
 			return false, nil
 		}

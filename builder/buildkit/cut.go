@@ -44,7 +44,7 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 	if err != nil {
 		return nil, err
 	}
-	layers, _ := g.chain()
+	layers := g.chain()
 	cuts, err := c.candidates(ctx, g, layers)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (g *graph) cut(layers []layerOp, cuts []*cut) (*graph, []layerOp, *pb.Defin
 	if g, err = g.narrowed(def); err != nil {
 		return nil, nil, nil, err
 	}
-	layers, _ = g.chain()
+	layers = g.chain()
 	for _, cut := range cuts {
 		cut.layerOp = layers[cut.at]
 	}

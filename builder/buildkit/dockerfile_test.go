@@ -51,7 +51,7 @@ func TestMistakesInDockerfilesAreTheUsers(t *testing.T) {
 		"check is an error": {"# check=error=true\nFROM scratch\nMAINTAINER x\nCOPY Dockerfile /\n", "", "lint violation"},
 		"escape":            {"# escape=x\nFROM scratch\n", "", "escape token"},
 		"ignore file":       {"FROM scratch\nCOPY Dockerfile /\n", "!\n", "exclusion pattern"},
-		"not UTF-8":         {busyboxImage + "RUN echo caf\xe9\n", "", "invalid UTF-8"},
+		"not UTF-8":         {busyboxImage + "RUN echo caf\xe9\n", "", "not written in UTF-8"},
 		"instruction":       {"FROM scratch\nMAKE it\n", "", "unknown instruction"},
 		"flag":              {"FROM scratch\nCOPY --frm=a / /\n", "", "unknown flag"},
 		"empty":             {"\n", "", "no instructions"},

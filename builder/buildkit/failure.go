@@ -105,7 +105,7 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 }
 
 func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {
-	var mistake *dockerfile.Mistake
+	var mistake *dockerfile.MistakeError
 	if errors.As(err, &mistake) {
 		return catalog.OutcomeUserError
 	}

@@ -44,11 +44,10 @@ func newGraph(def *pb.Definition) (*graph, error) {
 	return g, nil
 }
 
-// chain returns the layers that the build puts on the image's base, from the lowest on,
-// and the base, nil for nothing.
-func (g *graph) chain() (layers []layerOp, base *pb.Input) {
+// chain returns the layers that the build puts on the image's base, from the lowest on.
+func (g *graph) chain() (layers []layerOp) {
 	if len(g.order) == 0 {
-		return nil, nil
+		return nil
 	}
 	in := g.ops[g.order[len(g.order)-1]].Inputs[0]
 	for in != nil {
@@ -62,16 +61,16 @@ func (g *graph) chain() (layers []layerOp, base *pb.Input) {
 			layer.below = inputAt(op, kind.Exec.Mounts[root].Input)
 		case *pb.Op_Merge:
 			if len(op.Inputs) != 2 {
-				return layers, in
+				return layers
 			}
 			layer.below, layer.made = op.Inputs[0], op.Inputs[1]
 		default:
-			return layers, in
+			return layers
 		}
 		layers = slices.Insert(layers, 0, layer)
 		in = layer.below
 	}
-	return layers, nil
+	return layers
 }
 
 // copies returns what an operation does when all of it is a plain copy from the build

@@ -173,6 +173,9 @@ func (m *Manager) Run(ctx context.Context) error {
 // prepare writes the configuration and makes the network, over whatever a
 // killed predecessor left.
 func (m *Manager) prepare() error {
+	if err := os.MkdirAll(m.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("buildkitd's directory: %w", err)
+	}
 	removeOrphans(m.log)
 	m.sweep()
 	if err := m.network.up(); err != nil {

@@ -274,7 +274,7 @@ func TestManagerWaitsForWhatItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.timing.backoff = 10 * time.Millisecond
-	if err := os.WriteFile(m.cfg.Dir, nil, 0o600); err != nil {
+	if err := errors.Join(os.RemoveAll(m.cfg.Dir), os.WriteFile(m.cfg.Dir, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	startManager(t, m)

@@ -137,8 +137,10 @@ func (s *shelf) failure() error {
 // build, or, for one of a base image, as it is. A layer that another repository
 // has is taken over from there.
 func (s *shelf) find(d ocispec.Descriptor) (storedLayer, bool) {
-	if layer, ok := s.recall(s.nameOf(d.Digest)); ok {
-		return layer, true
+	for _, name := range []digest.Digest{s.nameOf(d.Digest), d.Digest} {
+		if layer, ok := s.recall(name); ok {
+			return layer, true
+		}
 	}
 	layer := storedLayer{digest: v1.Hash{Algorithm: d.Digest.Algorithm().String(), Hex: d.Digest.Encoded()}, size: d.Size}
 	return layer, s.has(layer.digest)

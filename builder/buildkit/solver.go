@@ -12,8 +12,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
-	// What BuildKit's own programs talk: file names need not be UTF-8 in it.
-	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // what BuildKit's own programs talk: file names need not be UTF-8 in it
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fandoghpaas/fandogh/builder"

@@ -36,7 +36,7 @@ func TestErrorsKeepTheirDetails(t *testing.T) {
 	_, err := newInterpreter(t, Config{}).Build(t.Context(), fake)
 	var exit *pb.ExitError
 	var vertex *errdefs.VertexError
-	var mistake *Mistake
+	var mistake *MistakeError
 	if !errors.As(err, &exit) || exit.ExitCode != 7 || !errors.As(err, &vertex) || len(errdefs.Sources(err)) != 1 || grpcerrors.Code(err) != codes.Unavailable {
 		t.Errorf("got %#v: %v", err, err)
 	}
@@ -85,7 +85,7 @@ func TestDefinitionBeyondAMessage(t *testing.T) {
 		fmt.Fprintf(&text, "ENV A%d=%s\nRUN true\n", n, strings.Repeat("x", 1000))
 	}
 	_, err := newInterpreter(t, Config{}).Build(t.Context(), dockerfile(text.String()))
-	var mistake *Mistake
+	var mistake *MistakeError
 	if !errors.As(err, &mistake) || !strings.Contains(err.Error(), "larger than 16 MiB") {
 		t.Errorf("got %v", err)
 	}

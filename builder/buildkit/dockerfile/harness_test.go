@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -126,9 +125,7 @@ type fakeClient struct {
 	files   map[string]string
 	solve   func(gateway.SolveRequest) (*gateway.Result, error) // nil: all that is asked for are files
 
-	mu       sync.Mutex
-	warnings []string
-	warned   chan string
+	warned chan string
 }
 
 func newFake(options map[string]string) *fakeClient {

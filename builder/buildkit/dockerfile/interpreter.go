@@ -52,7 +52,7 @@ func New(cfg Config) *Interpreter {
 
 // Build interprets the Dockerfile that c's options name and returns what the
 // frontend would. All that it solves goes through c.Solve. An error of the
-// Dockerfile is a *Mistake; a limit or a crash is a *builder.SolveError; others are
+// Dockerfile is a *MistakeError; a limit or a crash is a *builder.SolveError; others are
 // c's, with their details.
 func (i *Interpreter) Build(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	p, err := i.take()

@@ -8,22 +8,22 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// Mistake is an error that the frontend found in a Dockerfile by itself, and not one
+// MistakeError is an error that the frontend found in a Dockerfile by itself, and not one
 // that BuildKit answered it with. It travels through BuildKit as a detail of the
 // error, so the error that a solve ends with has it too.
-type Mistake struct{ error }
+type MistakeError struct{ error }
 
 // Unwrap returns the frontend's error.
-func (m *Mistake) Unwrap() error { return m.error }
+func (m *MistakeError) Unwrap() error { return m.error }
 
 // ToProto implements grpcerrors.TypedError.
-func (m *Mistake) ToProto() grpcerrors.TypedErrorProto { return &mistake{} }
+func (m *MistakeError) ToProto() grpcerrors.TypedErrorProto { return &mistake{} }
 
 // mistake is the detail: nothing but its type.
 type mistake struct{ emptypb.Empty }
 
 // WrapError implements grpcerrors.TypedErrorProto.
-func (*mistake) WrapError(err error) error { return &Mistake{err} }
+func (*mistake) WrapError(err error) error { return &MistakeError{err} }
 
 func registerMistake() { typeurl.Register((*mistake)(nil), "fandogh", "dockerfile.Mistake+json") }
 
@@ -32,11 +32,11 @@ type answered struct{ error }
 
 func (a *answered) Unwrap() error { return a.error }
 
-// blame makes a Mistake of what nobody answered.
+// blame makes a MistakeError of what nobody answered.
 func blame(err error) error {
 	var theirs *answered
 	if err == nil || errors.As(err, &theirs) {
 		return err
 	}
-	return &Mistake{err}
+	return &MistakeError{err}
 }

@@ -57,7 +57,7 @@ func TestFrontendsOfTheOperator(t *testing.T) {
 func TestSyntaxLineIsNotTheErrorsPlace(t *testing.T) {
 	i := newInterpreter(t, Config{})
 	_, err := i.Build(t.Context(), dockerfile("# syntax=docker/dockerfile:1\nARG A=1\n"))
-	var mistake *Mistake
+	var mistake *MistakeError
 	if !errors.As(err, &mistake) || strings.Contains(err.Error(), "syntax") || !strings.Contains(err.Error(), "no stages") {
 		t.Errorf("got %v", err)
 	}
