@@ -141,7 +141,7 @@ var pushOptions = map[string]pushOption{
 	"platform":   {"platform=OS/ARCH", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
 	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
 	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
-	"timestamps": {"timestamps=epoch|commit", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},
+	"timestamps": {"timestamps=RULE", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},
 }
 
 // ParsePushOptions reads the options of one push. An unknown one is Invalid
