@@ -1,0 +1,8 @@
+// Package conformance proves that a push gives what `docker build` gives. Its
+// tests build each case twice: pushed to a fandoghd, and by the plain Dockerfile
+// frontend in a plain buildkitd of the same version. They compare the final
+// file systems, the configurations, the histories and the refusals.
+//
+// `go test` runs a sample. CONFORMANCE=all runs everything, and CONFORMANCE_OUT
+// names a file for the table of results.
+package conformance
