@@ -1,5 +1,7 @@
 package conformance
 
+import "strings"
+
 // project is the context of cases that do not care.
 var project = files{
 	"a.txt":           text("a\n"),
@@ -20,3 +22,5 @@ var project = files{
 	"docs/deep/x.md":  text("x\n"),
 	"docs/deep/y.txt": text("y\n"),
 }
+
+func times(n int, s string) string { return strings.Repeat(s, n) }
