@@ -67,17 +67,44 @@ func compareNodes(ours, plain *node) string {
 		return "only ours has it"
 	}
 	var faults []string
-	a, b := reflect.ValueOf(*ours), reflect.ValueOf(*plain)
-	for i := range a.NumField() {
-		if x, y := fmt.Sprintf("%v", a.Field(i)), fmt.Sprintf("%v", b.Field(i)); x != y {
-			field := a.Type().Field(i).Name
-			if field == "mode" {
-				x, y = fmt.Sprintf("%o", ours.mode), fmt.Sprintf("%o", plain.mode)
-			}
-			faults = append(faults, fmt.Sprintf("%s %.60q, plain %.60q", field, x, y))
+	differ := func(what string, ours, plain any) {
+		if x, y := fmt.Sprint(ours), fmt.Sprint(plain); x != y {
+			faults = append(faults, fmt.Sprintf("%s %.80q, plain %.80q", what, x, y))
 		}
 	}
+	differ("kind", string(ours.kind), string(plain.kind))
+	differ("mode", fmt.Sprintf("%o", ours.mode), fmt.Sprintf("%o", plain.mode))
+	differ("owner", fmt.Sprintf("%d:%d", ours.uid, ours.gid), fmt.Sprintf("%d:%d", plain.uid, plain.gid))
+	differ("link", ours.link, plain.link)
+	differ("xattrs", ours.xattrs, plain.xattrs)
+	differ("device", fmt.Sprintf("%d,%d", ours.major, ours.minor), fmt.Sprintf("%d,%d", plain.major, plain.minor))
+	differ("size", ours.size, plain.size)
+	differ("hard links", ours.names, plain.names)
+	if ours.sum != plain.sum {
+		faults = append(faults, "content: "+firstDifference(ours.text, plain.text))
+	}
 	return strings.Join(faults, "; ")
+}
+
+// firstDifference shows the first line that differs, and how many do.
+func firstDifference(ours, plain string) string {
+	a, b := strings.Split(ours, "\n"), strings.Split(plain, "\n")
+	count, first := 0, ""
+	for i := range max(len(a), len(b)) {
+		var x, y string
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			if count++; count == 1 {
+				first = fmt.Sprintf("line %d %.120q, plain %.120q", i+1, x, y)
+			}
+		}
+	}
+	return fmt.Sprintf("%d lines differ: %s", count, first)
 }
 
 // compareValues compares JSON values and names the place of each difference.

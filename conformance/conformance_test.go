@@ -7,13 +7,12 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
 
 // example is a case: a commit, and how it is built.
 type example struct {
+	group      string // set by table
 	name       string
 	dockerfile string // FROM @base names a base image
 	files      files  // beside the Dockerfile; nil: those of project
@@ -33,7 +32,7 @@ func TestConformance(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			report(t, c.name, func() []string { return w.try(t.Context(), fmt.Sprintf("c%d", i), c) })
+			report(t, c.group, c.name, func() []string { return w.try(t.Context(), fmt.Sprintf("c%d", i), c) })
 		})
 	}
 }
@@ -53,8 +52,16 @@ func examples() []example {
 // table is every hand-written case.
 func table() []example {
 	var all []example
-	for _, part := range []func() []example{instructions} {
-		all = append(all, part()...)
+	for _, part := range []struct {
+		group string
+		cases []example
+	}{
+		{"instructions", instructions()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()},
+	} {
+		for _, c := range part.cases {
+			c.group = part.group
+			all = append(all, c)
+		}
 	}
 	return all
 }
@@ -140,29 +147,4 @@ func judge(ours, plain result) []string {
 		return []string{"built, plain refuses it: " + lastLines(plain.said, 8)}
 	}
 	return compare(ours.image, plain.image)
-}
-
-// results are one line a case, for the table at the end.
-var results struct {
-	sync.Mutex
-	lines []line
-}
-
-type line struct {
-	name  string
-	took  time.Duration
-	diffs []string
-}
-
-// report runs a case and records how it ended.
-func report(t *testing.T, name string, run func() []string) {
-	t.Helper()
-	started := time.Now()
-	diffs := run()
-	results.Lock()
-	results.lines = append(results.lines, line{name, time.Since(started), diffs})
-	results.Unlock()
-	for _, d := range diffs {
-		t.Error(d)
-	}
 }

@@ -42,7 +42,11 @@ type node struct {
 	size         int64
 	sum          string
 	names        []string // all paths of it, sorted
+	text         string   // the content if it is short, to show what differs
 }
+
+// maxShown bounds the files whose difference is shown, in bytes.
+const maxShown = 1 << 20
 
 // blobs opens a blob by its digest.
 type blobs func(v1.Hash) (io.ReadCloser, error)
@@ -212,7 +216,13 @@ func newNode(header *tar.Header, content io.Reader) (*node, error) {
 		}
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, content); err != nil {
+	if n.size <= maxShown {
+		short, err := io.ReadAll(io.TeeReader(content, sum))
+		if err != nil {
+			return nil, err
+		}
+		n.text = string(short)
+	} else if _, err := io.Copy(sum, content); err != nil {
 		return nil, err
 	}
 	n.sum = hex.EncodeToString(sum.Sum(nil))
