@@ -267,5 +267,9 @@ func compareRefusals(ours, plain result) (diffs []string) {
 
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+	lines = lines[max(0, len(lines)-n):]
+	for i, l := range lines {
+		lines[i] = fmt.Sprintf("%.300s", strings.TrimSpace(l))
+	}
+	return strings.Join(lines, " | ")
 }

@@ -12,7 +12,6 @@ import (
 
 // example is a case: a commit, and how it is built.
 type example struct {
-	group      string // set by table
 	name       string
 	dockerfile string // FROM @base names a base image
 	files      files  // beside the Dockerfile; nil: those of project
@@ -26,44 +25,43 @@ var everything = os.Getenv("CONFORMANCE") == "all"
 
 func TestConformance(t *testing.T) {
 	w := theWorld(t)
-	for i, c := range examples() {
-		if !everything && !c.sample {
-			continue
-		}
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			report(t, c.group, c.name, func() []string { return w.try(t.Context(), fmt.Sprintf("c%d", i), c) })
+	for _, g := range tables() {
+		t.Run(g.name, func(t *testing.T) {
+			for i, c := range g.all() {
+				if !everything && !c.sample {
+					continue
+				}
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					report(t, g.name, c.name, func() []string { return w.try(t.Context(), fmt.Sprintf("%s-%d", g.name, i), c) })
+				})
+			}
 		})
 	}
 }
 
-// examples are all cases, large variants included.
-func examples() []example {
-	var all []example
-	for _, c := range table() {
-		all = append(all, c)
-		if c.large != "" {
-			all = append(all, c.enlarged())
-		}
-	}
-	return all
+// table is a group of cases.
+type table struct {
+	name  string
+	cases []example
 }
 
-// table is every hand-written case.
-func table() []example {
-	var all []example
-	for _, part := range []struct {
-		group string
-		cases []example
-	}{
-		{"instructions", instructions()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()},
-	} {
-		for _, c := range part.cases {
-			c.group = part.group
-			all = append(all, c)
+func tables() []table {
+	return []table{
+		{"instructions", instructions()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()}, {"copies", copies()},
+		{"destinations", destinations()}, {"names", names()}, {"ignores", ignores()}, {"steps", mounts()},
+	}
+}
+
+// all are the cases with their large variants.
+func (g table) all() (list []example) {
+	for _, c := range g.cases {
+		list = append(list, c)
+		if c.large != "" {
+			list = append(list, c.enlarged())
 		}
 	}
-	return all
+	return list
 }
 
 // enlarged is the case with so much more in its context that a COPY is split: by

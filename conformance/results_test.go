@@ -29,10 +29,13 @@ func report(t *testing.T, group, name string, run func() []string) {
 	diffs := run()
 	l := line{group, name, time.Since(started), diffs}
 	results.Lock()
+	defer results.Unlock()
 	results.lines = append(results.lines, l)
-	results.Unlock()
 	if everything {
 		fmt.Printf("%-6s %6.1fs  %s: %s\n", l.verdict(), l.took.Seconds(), group, name)
+	}
+	if err := writeResults(); err != nil { // at once: a run that is ended early must not lose all
+		t.Error(err)
 	}
 	for _, d := range diffs {
 		t.Error(d)

@@ -24,6 +24,7 @@ type options struct {
 	dockerfile string // path in the repository
 	context    string // directory in the repository
 	noCache    bool
+	named      bool // plain is told that it is the frontend that `# syntax=` names
 }
 
 // result is what one side made of a commit.
@@ -143,6 +144,9 @@ func (o options) buildctlFlags(tree string) []string {
 	}
 	if o.noCache {
 		flags = append(flags, "--no-cache")
+	}
+	if o.named {
+		flags = append(flags, "--opt=cmdline=docker/dockerfile")
 	}
 	return flags
 }

@@ -146,3 +146,28 @@ func (r *repository) checkout(ctx context.Context, tag string) (string, error) {
 	}
 	return dir, r.git(ctx, "checkout-index", "-a", "--prefix="+dir+"/")
 }
+
+// wide are many files of one directory.
+func wide(dir string) files {
+	f := files{}
+	for i := range manyFiles {
+		f[fmt.Sprintf("%s/bulk/f%04d.txt", dir, i)] = text(fmt.Sprintf("file %d\n", i))
+	}
+	return f
+}
+
+func manyLinks() files {
+	f := files{"target": text("t\n")}
+	for i := range manyFiles {
+		f[fmt.Sprintf("l/d%02d/l%04d", i/50, i)] = linkTo("../../target")
+	}
+	return f
+}
+
+func manyEmpty() files {
+	f := files{}
+	for i := range manyFiles {
+		f[fmt.Sprintf("e/d%02d/e%04d", i/50, i)] = text("")
+	}
+	return f
+}
