@@ -130,6 +130,8 @@ func bases() ([]base, error) {
 	}
 	return []base{
 		{name: "base", layers: [][]tar.Header{sys}},
+		{name: "hollow", layers: [][]tar.Header{{dir("etc", 0o755), file("etc/passwd", passwd, 0o644), file("etc/group", group, 0o644)}}},
+		{name: "tools", layers: [][]tar.Header{sys, tools()}},
 		{name: "odd", layers: [][]tar.Header{sys, odd(), {dir("full", 0o755), file("full/.wh.b", "", 0o600)}}},
 		{name: "raw", layers: [][]tar.Header{sys, odd()}, raw: true},
 		{name: "docker", layers: [][]tar.Header{sys}, docker: true},

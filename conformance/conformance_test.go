@@ -85,7 +85,7 @@ func (c example) context() files {
 	return c.files
 }
 
-var baseName = regexp.MustCompile(`@(base|odd|raw|docker|full|unknown|onbuild|oldhistory|nohistory)\b`)
+var baseName = regexp.MustCompile(`@(base|hollow|tools|odd|raw|docker|full|unknown|onbuild|oldhistory|nohistory)\b`)
 
 // tree is the commit's files, with the base images' names filled in.
 func (w *world) tree(c example) files {
@@ -111,7 +111,7 @@ func (w *world) try(ctx context.Context, repository string, c example) []string 
 	if err != nil {
 		return []string{err.Error()}
 	}
-	defer os.RemoveAll(r.dir) //nolint:errcheck // removed with the world at the latest
+	defer r.remove()
 	if err := r.commit(ctx, "v1", w.tree(c)); err != nil {
 		return []string{err.Error()}
 	}

@@ -107,9 +107,8 @@ func (r *repository) build(ctx context.Context, tag string, o options) (result, 
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(tree) //nolint:errcheck // removed with the world at the latest
-	out := tree + ".oci"
-	defer os.RemoveAll(out) //nolint:errcheck // the same
+	out := tree + "." + tag + ".oci"
+	defer os.RemoveAll(out) //nolint:errcheck // removed with the world at the latest
 	cmd := exec.CommandContext(ctx, r.w.tool("buildctl"), slices.Concat([]string{
 		"--addr", r.w.plain.Address, "build", "--progress=rawjson", "--frontend=dockerfile.v0",
 		"--opt=build-arg:BUILDKIT_CACHE_MOUNT_NS=" + r.name, "--output=type=oci,tar=false,dest=" + out,

@@ -18,6 +18,7 @@ type entry struct {
 	text string
 	exec bool
 	link string
+	gone bool // takes away what with's receiver has
 }
 
 // files are a commit's, by slash path.
@@ -27,13 +28,18 @@ func text(s string) entry        { return entry{text: s} }
 func script(s string) entry      { return entry{text: "#!/bin/sh\n" + s, exec: true} }
 func linkTo(target string) entry { return entry{link: target} }
 
-// with returns these files and those of more, which win. An entry without anything
-// removes.
+// removed takes a file away by with.
+var removed = entry{gone: true}
+
+// with returns these files and those of more, which win.
 func (f files) with(more files) files {
 	sum := files{}
 	for _, part := range []files{f, more} {
 		for name, e := range part {
 			sum[name] = e
+			if e.gone {
+				delete(sum, name)
+			}
 		}
 	}
 	return sum
@@ -100,7 +106,7 @@ func bulkBig(dir string) files {
 	return f
 }
 
-// repository is a case's git repository, and its checkouts for the plain side.
+// repository is a case's git repository, and a work tree of it for the plain side.
 type repository struct {
 	w    *world
 	name string
@@ -135,16 +141,23 @@ func (r *repository) commit(ctx context.Context, tag string, f files) error {
 	return r.git(ctx, "tag", tag)
 }
 
-// checkout writes the tag's files to a new directory, as a clone has them.
+// checkout makes the plain side's work tree the tag's. Only files that differ from
+// the tag before are written, as by a user's git checkout.
 func (r *repository) checkout(ctx context.Context, tag string) (string, error) {
-	dir, err := r.w.subdir(r.name + "-" + tag)
-	if err != nil {
+	dir := r.dir + ".tree"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	if err := r.git(ctx, "read-tree", tag); err != nil {
-		return "", err
+	env := append([]string{"GIT_DIR=" + r.dir + "/.git", "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + dir + ".index"}, r.w.gitEnv...)
+	_, err := programs.Command(ctx, dir, env, "git", "read-tree", "--reset", "-u", tag)
+	return dir, err
+}
+
+// remove takes the repository and what belongs to it away.
+func (r *repository) remove() {
+	for _, path := range []string{r.dir, r.dir + ".tree", r.dir + ".tree.index"} {
+		_ = os.RemoveAll(path) // removed with the world at the latest
 	}
-	return dir, r.git(ctx, "checkout-index", "-a", "--prefix="+dir+"/")
 }
 
 // wide are many files of one directory.

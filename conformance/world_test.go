@@ -82,7 +82,7 @@ func (w *world) stop() {
 	if w.plain != nil {
 		w.plain.Stop()
 	}
-	if w.daemon != nil {
+	if w.daemon != nil && w.daemon.Process != nil {
 		w.daemon.Stop()
 	}
 	if err := os.RemoveAll(w.dir); err != nil {
@@ -99,15 +99,15 @@ func (w *world) subdir(name string) (string, error) {
 func (w *world) tool(name string) string { return filepath.Join(w.tools, name) }
 
 func (w *world) startDaemon(ctx context.Context) error {
-	binary := filepath.Join(w.dir, "fandoghd")
-	if _, err := programs.Command(ctx, "..", nil, "go", "build", "-o", binary, "./cmd/fandoghd"); err != nil {
-		return err
+	binary := os.Getenv("CONFORMANCE_FANDOGHD")
+	if binary == "" {
+		binary = filepath.Join(w.dir, "fandoghd")
+		if _, err := programs.Command(ctx, "..", nil, "go", "build", "-o", binary, "./cmd/fandoghd"); err != nil {
+			return err
+		}
 	}
-	var err error
-	w.daemon, err = programs.StartFandoghd(ctx, binary, w.dir, "/readyz", []string{
-		"FANDOGH_BUILDER_MANAGED_BUILDKITD=" + w.tool("buildkitd"), "FANDOGH_BUILDER_PARALLEL=4", "FANDOGH_LOG_LEVEL=debug",
-	})
-	return err
+	w.daemon = &programs.Fandoghd{Binary: binary, Data: filepath.Join(w.dir, "data")}
+	return w.daemon.Run(ctx, "/readyz", []string{"FANDOGH_BUILDER_MANAGED_BUILDKITD=" + w.tool("buildkitd"), "FANDOGH_BUILDER_PARALLEL=4", "FANDOGH_LOG_LEVEL=debug"})
 }
 
 func (w *world) addUser(ctx context.Context) error {

@@ -8,25 +8,24 @@ import (
 	"path/filepath"
 )
 
-// Fandoghd is a running daemon on loopback.
+// Fandoghd is a daemon on loopback.
 type Fandoghd struct {
 	*Process
-	Data      string // its data directory
-	HTTP, SSH string // host:port
-	binary    string
+	Binary    string
+	Data      string // its data directory, in one for its log
+	HTTP, SSH string // host:port, of the run
 }
 
-// StartFandoghd runs the daemon on dir/data and waits until path answers 200.
-func StartFandoghd(ctx context.Context, binary, dir, path string, env []string) (*Fandoghd, error) {
-	d := &Fandoghd{Data: filepath.Join(dir, "data"), binary: binary}
+// Run starts the daemon and waits until the path answers 200.
+func (d *Fandoghd) Run(ctx context.Context, path string, env []string) error {
 	addresses := filepath.Join(d.Data, "addresses.json")
 	_ = os.Remove(addresses)
+	log := filepath.Join(filepath.Dir(d.Data), "fandoghd.log")
 	var err error
-	d.Process, err = Start(ctx, filepath.Join(dir, "fandoghd.log"), env, binary, "serve", "--data", d.Data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	if d.Process, err = Start(ctx, log, env, d.Binary, "serve", "--data", d.Data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"); err != nil {
+		return err
 	}
-	err = d.Await(ctx, func() bool {
+	return d.Await(ctx, func() bool {
 		text, err := os.ReadFile(addresses)
 		if err != nil {
 			return false
@@ -38,11 +37,6 @@ func StartFandoghd(ctx context.Context, binary, dir, path string, env []string) 
 		d.HTTP, d.SSH = a.HTTP, a.SSH
 		return answers(ctx, "http://"+d.HTTP+path)
 	})
-	if err != nil {
-		d.Stop()
-		return nil, err
-	}
-	return d, nil
 }
 
 func answers(ctx context.Context, url string) bool {
@@ -57,9 +51,9 @@ func answers(ctx context.Context, url string) bool {
 // Admin runs `fandoghd admin` on the data directory and returns its standard output.
 func (d *Fandoghd) Admin(ctx context.Context, stdin string, args ...string) (string, error) {
 	if stdin != "" {
-		return Command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, d.binary, "admin", "--data", d.Data}, args...)...)
+		return Command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, d.Binary, "admin", "--data", d.Data}, args...)...)
 	}
-	return Command(ctx, "", nil, d.binary, append([]string{"admin", "--data", d.Data}, args...)...)
+	return Command(ctx, "", nil, d.Binary, append([]string{"admin", "--data", d.Data}, args...)...)
 }
 
 // AddUser makes a user with a password and, unless publicKey is empty, a key.
