@@ -121,16 +121,21 @@ func readImage(manifest []byte, open blobs) (*image, error) {
 			return nil, fmt.Errorf("layer %s: %w", layer.Digest, err)
 		}
 	}
+	img.name()
+	return img, nil
+}
+
+// name tells every inode its paths.
+func (img *image) name() {
 	for p, n := range img.tree {
 		n.names = append(n.names, p)
 	}
 	for _, n := range img.tree {
 		sort.Strings(n.names)
 	}
-	return img, nil
 }
 
-// apply unpacks a layer onto the tree, as runtimes do.
+// apply unpacks a layer onto the tree as runtimes do.
 func (img *image) apply(open blobs, h v1.Hash) error {
 	blob, err := open(h)
 	if err != nil {
@@ -141,8 +146,12 @@ func (img *image) apply(open blobs, h v1.Hash) error {
 	if err != nil {
 		return err
 	}
+	return img.unpack(plain)
+}
+
+func (img *image) unpack(layer io.Reader) error {
 	own := map[string]bool{} // what this layer made, which an opaque mark of its spares
-	for r := tar.NewReader(plain); ; {
+	for r := tar.NewReader(layer); ; {
 		header, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
