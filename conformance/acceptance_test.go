@@ -85,7 +85,7 @@ func (w *world) accepts(ctx context.Context, repository, path string) []string {
 // begins tells whether a step of the Dockerfile's came to be.
 func begins(steps []step) bool {
 	for _, s := range steps {
-		if strings.HasPrefix(s.name, "[") && !strings.HasPrefix(s.name, "[internal]") {
+		if strings.HasPrefix(s.name, "[") && !strings.HasPrefix(s.name, "[internal]") && !strings.HasPrefix(s.name, "[auth]") {
 			return true
 		}
 	}

@@ -19,6 +19,7 @@ type example struct {
 	large      string // directory that the large variant fills; empty: there is none
 	refused    bool   // plain refuses it
 	sample     bool   // part of the short run
+	sampled    bool   // its large variant is, too
 }
 
 var everything = os.Getenv("CONFORMANCE") == "all"
@@ -74,6 +75,7 @@ func (c example) enlarged() example {
 		bulk, size = bulkBig, "large files"
 	}
 	c.files = c.context().with(bulk(c.large))
+	c.sample = c.sampled
 	c.name += ", " + size
 	return c
 }

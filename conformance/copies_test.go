@@ -32,7 +32,7 @@ func copies() []example {
 		{name: "to an empty name", dockerfile: "FROM scratch\nENV E=\nCOPY a.txt \"$E\"\n"},
 		{name: "unknown flag", dockerfile: "FROM scratch\nCOPY --mode=1 a.txt /\n", refused: true},
 
-		{name: "chown by name", dockerfile: "FROM @base\nCOPY --chown=node src /a\nCOPY --chown=app:staff src /b\nCOPY --chown=:staff src/main.c /c\nCOPY --chown=node:1 a.txt /d\n", large: "src", sample: true},
+		{name: "chown by name", dockerfile: "FROM @base\nCOPY --chown=node src /a\nCOPY --chown=app:staff src /b\nCOPY --chown=:staff src/main.c /c\nCOPY --chown=node:1 a.txt /d\n", large: "src", sample: true, sampled: true},
 		{name: "chown by number", dockerfile: "FROM scratch\nCOPY --chown=12 src /a\nCOPY --chown=12:34 src /b\nCOPY --chown=0:0 a.txt /c\n", large: "src"},
 		{name: "chown by an unknown name", dockerfile: "FROM @base\nCOPY --chown=nobodyhere a.txt /\nCOPY --chown=1:nogroup src /s\n"},
 		{name: "chown by name from scratch", dockerfile: "FROM scratch\nCOPY --chown=node a.txt /\n", refused: true},

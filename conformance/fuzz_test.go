@@ -21,6 +21,7 @@ func FuzzBuild(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
+		t.Parallel()
 		w := theWorld(t)
 		c := randomExample(seed)
 		report(t, "random", fmt.Sprint(seed), func() []string {

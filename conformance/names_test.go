@@ -38,7 +38,7 @@ func names() []example {
 		{name: "odd names by wildcard", dockerfile: "FROM scratch\nCOPY odd/a* odd/*\u00e9 odd/.* odd/[-]* /x/\n", files: odd},
 		{name: "odd directories", dockerfile: "FROM scratch\nCOPY odd/dirs /x\nCOPY [\"odd/dirs/dir with space\", \"/y y/\"]\nCOPY odd/dirs/*/file /z/\n", files: odd, large: "odd/dirs"},
 		{name: "odd names excluded", dockerfile: "FROM scratch\nCOPY . /x/\n", files: odd.with(files{".dockerignore": text("odd/a*\nodd/[[]*\nodd/\\!bang\n!odd/a b\nodd/Case\nodd/caf\u00e9\nodd/dirs/\\*dir\n")}), large: "odd"},
-		{name: "destination with odd names", dockerfile: "FROM scratch\nCOPY [\"a.txt\", \"/x [y]/*\\\\z/\"]\nCOPY src \"/with space/$HOME\"\nWORKDIR /ü/\u202e\nCOPY b.txt .\n", large: "src"},
+		{name: "destination with odd names", dockerfile: "FROM scratch\nCOPY [\"a.txt\", \"/x [y]/*\\\\z/\"]\nCOPY [\"src\", \"/with space/\\\\$HOME\"]\nWORKDIR /ü/\u202e\nCOPY b.txt .\n", large: "src"},
 		{name: "names that are not utf-8", dockerfile: "FROM scratch\nCOPY . /x/\n", files: latin(), large: "odd"},
 		{name: "names that are not utf-8, ignored", dockerfile: "FROM scratch\nCOPY . /x/\n", files: latin().with(files{".dockerignore": text("odd\n")})},
 		{name: "names that are not utf-8, not copied", dockerfile: "FROM scratch\nCOPY a.txt /x/\n", files: latin()},

@@ -170,11 +170,14 @@ func compareCached(ours, plain []step) (diffs []string) {
 	return diffs
 }
 
-// instruction is a step's name if it is one of the Dockerfile's that makes a layer.
+// instruction is a step's name if it is one of the Dockerfile's that does something:
+// FROM and the LINK of a COPY --link only name what is there.
 func instruction(name string) string {
-	_, command, found := strings.Cut(name, "] ")
-	if !found || strings.HasPrefix(name, "[internal]") || strings.HasPrefix(command, "FROM ") {
+	where, command, found := strings.Cut(name, "] ")
+	if !found || where == "[internal" || where == "[auth" || strings.HasPrefix(command, "FROM ") || strings.HasPrefix(command, "LINK ") {
 		return ""
 	}
-	return name
+	return name[:min(len(name), shownName)] // the catalog bounds names
 }
+
+const shownName = 120

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -50,11 +52,24 @@ func theWorld(t testing.TB) *world {
 }
 
 func TestMain(m *testing.M) {
+	go func() { // an interrupted run leaves nothing behind either
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		<-signals
+		stopWorld()
+		os.Exit(1)
+	}()
 	code := m.Run()
+	stopWorld()
+	os.Exit(code)
+}
+
+// stopWorld stops both sides, which no test starts any more.
+func stopWorld() {
+	both.once.Do(func() {})
 	if both.world != nil {
 		both.world.stop()
 	}
-	os.Exit(code)
 }
 
 func startWorld(ctx context.Context) (w *world, err error) {
