@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
@@ -51,25 +52,50 @@ func theWorld(t testing.TB) *world {
 	return both.world
 }
 
+// dirVariable names the directory of all worlds of a run: the fuzzer's workers have one
+// each, and may be killed before they can remove theirs.
+const dirVariable = "CONFORMANCE_DIR"
+
 func TestMain(m *testing.M) {
+	owned := ""
+	if os.Getenv(dirVariable) == "" {
+		dir, err := os.MkdirTemp("", "fandogh-conformance-")
+		if err != nil {
+			panic(err)
+		}
+		owned = dir
+		_ = os.Setenv(dirVariable, dir)
+	}
 	go func() { // an interrupted run leaves nothing behind either
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		<-signals
-		stopWorld()
+		end(owned)
 		os.Exit(1)
 	}()
 	code := m.Run()
-	stopWorld()
+	end(owned)
 	os.Exit(code)
 }
 
-// stopWorld stops both sides, which no test starts any more.
-func stopWorld() {
+// end stops both sides, which no test starts any more, and removes the directory that
+// this process made for them.
+func end(owned string) {
 	both.once.Do(func() {})
 	if both.world != nil {
 		both.world.stop()
 	}
+	if owned == "" {
+		return
+	}
+	var err error
+	for range 100 { // daemons of killed workers end by themselves
+		if err = os.RemoveAll(owned); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, err)
 }
 
 func startWorld(ctx context.Context) (w *world, err error) {
@@ -77,7 +103,7 @@ func startWorld(ctx context.Context) (w *world, err error) {
 	if w.tools == "" {
 		w.tools, _ = filepath.Abs("../bin")
 	}
-	if w.dir, err = os.MkdirTemp("", "fandogh-conformance-"); err != nil {
+	if w.dir, err = os.MkdirTemp(os.Getenv(dirVariable), "world-"); err != nil {
 		return nil, err
 	}
 	defer func() {
