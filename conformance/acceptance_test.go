@@ -24,6 +24,9 @@ const shapes = "testdata/shapes"
 // takes must be taken. CONFORMANCE_DOCKERFILES names a directory with more of them.
 func TestAcceptance(t *testing.T) {
 	w := theWorld(t)
+	t.Cleanup(func() {
+		fmt.Printf("acceptance: %d taken by both, %d refused by both\n", w.taken.Load(), w.refused.Load())
+	})
 	for i, path := range dockerfiles(t) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +81,10 @@ func (w *world) accepts(ctx context.Context, repository, path string) []string {
 		return []string{fmt.Sprintf("refused (%s), plain takes it: %s", ours.outcome, lastLines(ours.said, 6))}
 	case refusal != "" && began:
 		return []string{"taken, plain refuses it: " + lastLines(refusal, 6)}
+	case began:
+		w.taken.Add(1)
+	default:
+		w.refused.Add(1)
 	}
 	return nil
 }

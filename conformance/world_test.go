@@ -34,6 +34,8 @@ type world struct {
 	token    string
 	plainEnv []string // with the credential for the daemon's registry
 	serial   atomic.Int64
+
+	taken, refused atomic.Int64 // Dockerfiles that were asked for acceptance, by both sides
 }
 
 var both struct {
