@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"context"
 	"fmt"
+	"maps"
+	"sort"
 	"strings"
 	"testing"
 )
@@ -148,26 +150,29 @@ func (w *world) follow(ctx context.Context, repository string, p versioned) (dif
 	return diffs
 }
 
-// compareCached wants what plain takes from its cache to come from ours, and the other way round.
+// compareCached wants the steps that ran on one side to have run on the other; what did
+// not was cached, or lies below what was.
 func compareCached(ours, plain []step) (diffs []string) {
-	cached := map[string]bool{}
+	ran, expected := map[string]bool{}, map[string]bool{}
 	for _, s := range ours {
-		name := instruction(s.name)
-		was, seen := cached[name]
-		cached[name] = s.cached && (was || !seen) // a split COPY is cached if all its parts are
+		ran[instruction(s.name)] = ran[instruction(s.name)] || s.ran
 	}
 	for _, s := range plain {
-		name := instruction(s.name)
-		if name == "" {
-			continue
-		}
-		if is, seen := cached[name]; !seen {
-			diffs = append(diffs, "ours has no step "+s.name)
-		} else if is != s.cached {
-			diffs = append(diffs, fmt.Sprintf("cached is %v, by plain %v: %s", is, s.cached, s.name))
+		expected[instruction(s.name)] = expected[instruction(s.name)] || s.ran
+	}
+	for name := range maps.Keys(union(ran, expected)) {
+		if name != "" && ran[name] != expected[name] {
+			diffs = append(diffs, fmt.Sprintf("ran is %v, by plain %v: %s", ran[name], expected[name], name))
 		}
 	}
+	sort.Strings(diffs)
 	return diffs
+}
+
+func union(a, b map[string]bool) map[string]bool {
+	sum := maps.Clone(a)
+	maps.Copy(sum, b)
+	return sum
 }
 
 // instruction is a step's name if it is one of the Dockerfile's that does something:

@@ -6,9 +6,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
+
+// interrupted is set when the run is ended by a signal.
+var interrupted atomic.Bool
 
 // results are one line a case.
 var results struct {
@@ -27,6 +31,9 @@ func report(t *testing.T, group, name string, run func() []string) {
 	t.Helper()
 	started := time.Now()
 	diffs := run()
+	if interrupted.Load() { // the world is gone: nothing of this is true
+		t.FailNow()
+	}
 	l := line{group, name, time.Since(started), diffs}
 	results.Lock()
 	defer results.Unlock()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -36,8 +37,8 @@ type result struct {
 }
 
 type step struct {
-	name   string
-	cached bool
+	name string
+	ran  bool // neither taken from the cache nor passed over
 }
 
 // push builds on our side, by a stock git.
@@ -53,7 +54,7 @@ func (r *repository) push(ctx context.Context, tag string, o options) (result, e
 	if len(detail.Builds) > 0 {
 		res.outcome = detail.Builds[0].Outcome
 		for _, s := range detail.Builds[0].Steps {
-			res.steps = append(res.steps, step{s.Name, s.Cached})
+			res.steps = append(res.steps, step{s.Name, !s.Cached && !s.Start.IsZero()})
 		}
 	}
 	if err != nil {
@@ -152,9 +153,13 @@ func (o options) buildctlFlags(tree string) []string {
 
 // readProgress parts buildctl's output into steps and text, the steps' output included.
 func readProgress(out []byte) ([]step, string) {
-	var steps []step
 	var text strings.Builder
-	at := map[string]int{}
+	var order []string
+	type vertex struct {
+		name            string
+		started, cached bool
+	}
+	seen := map[string]*vertex{}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, len(out)+1)
 	for lines.Scan() {
@@ -162,6 +167,7 @@ func readProgress(out []byte) ([]step, string) {
 			Vertexes []struct {
 				Digest, Name string
 				Cached       bool
+				Started      *time.Time
 			}
 			Logs []struct{ Data []byte }
 		}
@@ -173,14 +179,17 @@ func readProgress(out []byte) ([]step, string) {
 			text.Write(log.Data)
 		}
 		for _, v := range status.Vertexes {
-			i, known := at[v.Digest]
-			if !known {
-				i = len(steps)
-				at[v.Digest] = i
-				steps = append(steps, step{name: v.Name})
+			if seen[v.Digest] == nil {
+				order = append(order, v.Digest)
+				seen[v.Digest] = &vertex{name: v.Name}
 			}
-			steps[i].cached = steps[i].cached || v.Cached
+			seen[v.Digest].started = seen[v.Digest].started || v.Started != nil
+			seen[v.Digest].cached = seen[v.Digest].cached || v.Cached
 		}
+	}
+	var steps []step
+	for _, d := range order {
+		steps = append(steps, step{seen[d].name, seen[d].started && !seen[d].cached})
 	}
 	return steps, text.String()
 }

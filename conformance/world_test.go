@@ -72,6 +72,7 @@ func TestMain(m *testing.M) {
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		<-signals
+		interrupted.Store(true)
 		end(owned)
 		os.Exit(1)
 	}()
