@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"archive/tar"
+	"context"
 	"os/exec"
 	"strings"
 )
@@ -21,7 +22,7 @@ func archives() files {
 		"cut.tar": text(string(plain[:1000])), "broken.tar.gz": text("\x1f\x8b\x08 no gzip"), "only.gz": text(string(compress([]byte("no archive")))),
 	}
 	for name, program := range map[string]string{"xz.tar.xz": "xz", "bz2.tar.bz2": "bzip2"} {
-		cmd := exec.Command(program, "-c")
+		cmd := exec.CommandContext(context.Background(), program, "-c")
 		cmd.Stdin = strings.NewReader(string(plain))
 		out, err := cmd.Output()
 		if err != nil {

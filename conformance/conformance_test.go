@@ -49,8 +49,8 @@ type table struct {
 
 func tables() []table {
 	return []table{
-		{"instructions", instructions()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()}, {"copies", copies()},
-		{"destinations", destinations()}, {"names", names()}, {"ignores", ignores()}, {"steps", mounts()},
+		{"instructions", instructions()}, {"commands", commands()}, {"bases", baseImages()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()}, {"copies", copies()},
+		{"destinations", destinations()}, {"names", names()}, {"ignores", ignores()}, {"steps", steps()},
 	}
 }
 

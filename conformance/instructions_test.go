@@ -4,7 +4,7 @@ package conformance
 // owners, links and sizes. The links of directories are the snapshotter's affair.
 const listing = `RUN find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /etc/resolv.conf -o -path /etc/hosts -o -path /listing \) -prune -o -type d -exec stat -c '%n %F %a %u %g' {} + -o -exec stat -c '%N %F %a %u %g %h %s' {} + | sort > /listing` + "\n"
 
-// instructions are cases of every instruction that sets the configuration.
+// instructions are cases of what sets the configuration.
 func instructions() []example {
 	return []example{
 		// FROM and ARG before it
@@ -61,7 +61,12 @@ func instructions() []example {
 		{name: "workdir of the base", dockerfile: "FROM @full\nCOPY a.txt .\nWORKDIR sub\nCOPY b.txt .\n"},
 		{name: "workdir empty", dockerfile: "FROM scratch\nWORKDIR\n", refused: true},
 		{name: "many workdirs", dockerfile: "FROM @base\nWORKDIR /w\n" + times(60, "WORKDIR d\n") + "COPY a.txt .\n"},
+	}
+}
 
+// commands are cases of what an image runs, and of what it makes others build.
+func commands() []example {
+	return []example{
 		// SHELL, CMD, ENTRYPOINT
 		{name: "cmd and entrypoint, exec form", dockerfile: "FROM scratch\nENTRYPOINT [\"/a\", \"b c\", \"$d\"]\nCMD [\"x\", \"\\\"y\"]\nCOPY a.txt /\n"},
 		{name: "cmd and entrypoint, shell form", dockerfile: "FROM @base\nENTRYPOINT exec $APP/run.sh $@ \"a  b\"\nCMD echo $HOME/$X && \\\n  echo 'two'\n"},
@@ -87,8 +92,12 @@ func instructions() []example {
 		{name: "onbuild of onbuild", dockerfile: "FROM @base\nONBUILD ONBUILD RUN true\n", refused: true},
 		{name: "onbuild from", dockerfile: "FROM @base\nONBUILD FROM x\n", refused: true},
 		{name: "onbuild copy from", dockerfile: "FROM @base\nONBUILD COPY --from=x /a /b\n"},
+	}
+}
 
-		// base images keep what is theirs
+// baseImages are cases in which a base image keeps what is its own.
+func baseImages() []example {
+	return []example{
 		{name: "base with unknown fields", dockerfile: "FROM @unknown\nCOPY a.txt /\n", sample: true},
 		{name: "base with unknown fields, run", dockerfile: "FROM @unknown\nRUN echo x >/x\nENV Y=1\n"},
 		{name: "base with unknown fields, untouched", dockerfile: "FROM @unknown\n"},

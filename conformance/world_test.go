@@ -96,7 +96,7 @@ func end(owned string) {
 		if err = os.RemoveAll(owned); err == nil {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 	fmt.Fprintln(os.Stderr, err)
 }

@@ -1,9 +1,9 @@
 package conformance
 
-// mounts are cases of RUN's flags. Those of caches have a variable of their own: BuildKit
+// steps are cases of RUN's flags. Those of caches have a variable of their own: BuildKit
 // takes a step with a cache mount from its cache whatever the cache's name is, and
 // another case's step has not filled this one's.
-func mounts() []example {
+func steps() []example {
 	return []example{
 		{name: "bind of the context", dockerfile: "FROM @base\nRUN --mount=type=bind,target=/ctx cd /ctx && find . -exec stat -c '%n %F %a %u %g %s' {} + | grep -v '^. ' | sort >/l && cat a.txt >/a\n", large: "src", sample: true},
 		{name: "bind of a part of the context", dockerfile: "FROM @base\nRUN --mount=source=src,target=/s --mount=source=docs/a\\ b.md,target=/one,ro ls /s >/l; cat /one >/o\n"},
