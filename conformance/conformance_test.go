@@ -18,6 +18,7 @@ type example struct {
 	options    options
 	large      string // directory that the large variant fills; empty: there is none
 	refused    bool   // plain refuses it
+	says       string // what ours tells instead of plain's last words, which tell a user nothing
 	sample     bool   // part of the short run
 	sampled    bool   // its large variant is, too
 }
@@ -123,6 +124,9 @@ func (w *world) try(ctx context.Context, repository string, c example) []string 
 	}
 	if c.refused != (plain.image == nil) {
 		return []string{fmt.Sprintf("the case is wrong: plain's refusal is %v: %s", plain.image == nil, lastLines(plain.said, 8))}
+	}
+	if c.says != "" {
+		plain.said = "error: " + c.says
 	}
 	return judge(ours, plain)
 }
