@@ -37,7 +37,7 @@ func stages() []example {
 		{name: "copy all of an image", dockerfile: "FROM scratch\nCOPY --from=@odd / /\n"},
 		{name: "target by number is unknown", dockerfile: "FROM scratch\nCOPY --from=later /f /f\nFROM @base AS later\nRUN echo x >/f\n", options: options{target: "0"}, refused: true},
 		{name: "copy from a later stage that is the target", dockerfile: "FROM scratch AS first\nCOPY --from=later /f /f\nFROM @base AS later\nRUN echo x >/f\n", options: options{target: "first"}, refused: true},
-		{name: "copy from an unknown stage", dockerfile: "FROM scratch\nCOPY --from=nothing-@base /f /f\n", refused: true},
+		{name: "copy from an unknown stage", dockerfile: "FROM scratch\nCOPY --from=@base-nothing /f /f\n", refused: true},
 		{name: "copy from itself", dockerfile: "FROM @base AS me\nCOPY --from=me /f /f\n", refused: true},
 		{name: "copy a missing file from a stage", dockerfile: built + "FROM scratch\nCOPY --from=build /src/missing /\n", refused: true},
 		{name: "copy by wildcard from a stage", dockerfile: built + "FROM scratch\nCOPY --from=build /src/*.c /src/o?t /src/l* /x/\n"},

@@ -12,7 +12,7 @@ func steps() []example {
 		{name: "bind from a stage", dockerfile: "FROM @base AS b\nRUN mkdir /o && echo x >/o/x\nFROM @base\nRUN --mount=from=b,source=/o,target=/m cp /m/x /y\n"},
 		{name: "bind from an image", dockerfile: "FROM @base\nRUN --mount=from=@odd,target=/m cat /m/data/real/kept >/y; ls -l /m/data | awk '{print $1, $9}' >/l\n"},
 		{name: "bind of a missing source", dockerfile: "FROM @base\nRUN --mount=source=missing,target=/m ls /m\n", refused: true},
-		{name: "bind from an unknown stage", dockerfile: "FROM @base\nRUN --mount=from=nothing-@base,target=/m ls /m\n", refused: true},
+		{name: "bind from an unknown stage", dockerfile: "FROM @base\nRUN --mount=from=@base-nothing,target=/m ls /m\n", refused: true},
 		{name: "bind relative to the workdir", dockerfile: "FROM @base\nWORKDIR /w\nRUN --mount=source=src,target=rel ls rel >l\n"},
 		{name: "bind with variables", dockerfile: "FROM @base\nARG S=src\nENV T=/t\nRUN --mount=source=$S,target=$T/x ls /t/x >/l\n"},
 		{name: "mount point stays", dockerfile: "FROM @base\nRUN --mount=source=src,target=/m/n/o true\nRUN --mount=type=tmpfs,target=/t/u echo x >/t/u/x\nRUN --mount=type=cache,target=/c/d echo x >/c/d/x\n"},
