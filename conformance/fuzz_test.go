@@ -25,6 +25,7 @@ func isFuzzing() bool {
 // FuzzBuild builds a random Dockerfile on both sides. The input is the seed of all
 // that is random in it.
 func FuzzBuild(f *testing.F) {
+	w := theWorld(f)
 	n := uint64(2)
 	if everything {
 		n = randomBuilds
@@ -34,7 +35,6 @@ func FuzzBuild(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		t.Parallel()
-		w := theWorld(t)
 		c := randomExample(seed)
 		ctx := t.Context()
 		if isFuzzing() {
