@@ -9,11 +9,11 @@ GOLANGCI_VERSION := v2.15.0
 
 # What the daemon needs to build images, and what only tests and the demo need.
 RUN_PACKAGES := runc containernetworking-plugins iptables nftables
-TEST_PACKAGES := busybox-static skopeo openssh-client git curl openssl procps
+TEST_PACKAGES := busybox-static bzip2 xz-utils skopeo openssh-client git curl openssl procps
 
 EXAMPLES := hooks/github/testdata/node_modules/@octokit/webhooks-examples/package.json
 
-.PHONY: build demo run test torture lint bench fuzz packages test-packages tools clean
+.PHONY: build demo run test conformance torture lint bench fuzz packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	GOBIN=$(BIN) go install ./cmd/... tool
@@ -30,6 +30,10 @@ run: packages build ## the daemon in the foreground, on embedded defaults
 
 test: packages test-packages tools $(EXAMPLES) ## every test
 	FANDOGH_TEST_TOOLS=$(BIN) go test -timeout 10m ./...
+
+conformance: packages test-packages tools ## every case beside plain BuildKit, into conformance/RESULTS.md
+	CONFORMANCE=all CONFORMANCE_OUT=$(CURDIR)/conformance/RESULTS.md FANDOGH_TEST_TOOLS=$(BIN) \
+	  go test -count=1 -parallel 4 -timeout 60m -v ./conformance | grep -vE '^ *(===|---)'
 
 torture: packages test-packages tools ## kills daemons at random under load for TORTURE_TIME, 10m by default
 	@$(call install,sqlite3)

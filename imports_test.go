@@ -39,6 +39,8 @@ var allowed = map[string][]string{
 	"cmd/fandoghd":                {"*"},
 	"bench":                       {"*"},
 	"bench/ticker":                {},
+	"conformance":                 {},
+	"internal/programs":           {},
 }
 
 // standardLibraryOnly are the packages without any dependency.

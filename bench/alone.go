@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // alone measures BuildKit's own work for a changed file in a large app, on a
@@ -26,7 +28,7 @@ func (b *bench) alone(ctx context.Context, w *workTree, size string, files, roun
 			args = append(args, "--output", fmt.Sprintf("type=oci,compression=uncompressed,dest=%s", "/dev/null"))
 		}
 		took, err := seconds(func() error {
-			_, err := command(ctx, "", nil, b.tool("buildctl"), args...)
+			_, err := programs.Command(ctx, "", nil, b.tool("buildctl"), args...)
 			return err
 		})
 		if err != nil {

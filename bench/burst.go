@@ -152,7 +152,7 @@ func commitAll(ctx context.Context, trees []*workTree, tag string, seed uint64) 
 func (c *contender) take(ctx context.Context, trees []*workTree, tag string) error {
 	d, ours := c.side.(*daemon)
 	if ours {
-		if err := d.resetPeak(); err != nil {
+		if err := resetPeak(d.Process); err != nil {
 			return err
 		}
 	}
@@ -171,7 +171,7 @@ func (c *contender) take(ctx context.Context, trees []*workTree, tag string) err
 	}
 	c.took = append(c.took, took)
 	if ours {
-		_, peak := d.memory()
+		_, peak := resident(d.Process)
 		c.memory = append(c.memory, peak)
 	}
 	return nil

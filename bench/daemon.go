@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // readers is how many users ask for much: each stays below what one may ask.
@@ -18,39 +19,43 @@ const readers = 40
 // user owns every repository on both sides.
 const user = "bench"
 
-// daemon is a running fandoghd with one user.
+// daemon is a fandoghd with one user.
 type daemon struct {
-	*process
+	*programs.Fandoghd
 	bench     *bench
-	data      string
-	http, ssh string
 	sshFlags  string
 	token     string
 	recorders []*recorder // of profiles
 }
 
+func (b *bench) newDaemon(dir string) (*daemon, error) {
+	return &daemon{
+		Fandoghd: &programs.Fandoghd{Binary: b.tool("fandoghd"), Data: filepath.Join(dir, "data")}, bench: b,
+	}, os.MkdirAll(dir, 0o755)
+}
+
 // startDaemon runs fandoghd on a new data directory and waits until it builds.
 func startDaemon(ctx context.Context, b *bench, dir string, env ...string) (*daemon, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	d, err := b.newDaemon(dir)
+	if err != nil {
 		return nil, err
 	}
-	d := &daemon{bench: b, data: filepath.Join(dir, "data")}
 	buildkitd, debug, err := b.debuggedBuildkitd(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.run(ctx, dir, slices.Concat(env, buildkitd), "/readyz"); err != nil {
+	if err := d.Run(ctx, "/readyz", slices.Concat(env, buildkitd)); err != nil {
 		return nil, err
 	}
-	key, err := makeKey(ctx, dir)
+	key, err := programs.MakeKey(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	d.sshFlags = sshFlags(key)
-	if err := d.addUser(ctx, user, key+".pub"); err != nil {
+	d.sshFlags = programs.SSHFlags(key)
+	if err := d.AddUser(ctx, user, key+".pub"); err != nil {
 		return nil, err
 	}
-	if d.token, err = d.admin(ctx, "", "token", "create", user); err != nil {
+	if d.token, err = d.Admin(ctx, "", "token", "create", user); err != nil {
 		return nil, err
 	}
 	return d, d.record(ctx, debug)
@@ -61,66 +66,14 @@ func (d *daemon) stop() {
 	for _, r := range d.recorders {
 		r.stop()
 	}
-	d.process.stop()
-}
-
-// run starts the process and waits for an HTTP path to answer.
-func (d *daemon) run(ctx context.Context, dir string, env []string, path string) error {
-	addresses := filepath.Join(d.data, "addresses.json")
-	_ = os.Remove(addresses)
-	var err error
-	d.process, err = startProcess(ctx, filepath.Join(dir, "fandoghd.log"), env, d.bench.tool("fandoghd"),
-		"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	return d.await(ctx, func() bool {
-		text, err := os.ReadFile(addresses)
-		if err != nil {
-			return false
-		}
-		var a struct{ HTTP, SSH string }
-		if json.Unmarshal(text, &a) != nil {
-			return false
-		}
-		d.http, d.ssh = a.HTTP, a.SSH
-		return answers(ctx, "http://"+d.http+path)
-	})
-}
-
-func answers(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
-}
-
-func (d *daemon) admin(ctx context.Context, stdin string, args ...string) (string, error) {
-	if stdin != "" {
-		return command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, d.bench.tool("fandoghd"), "admin", "--data", d.data}, args...)...)
-	}
-	return command(ctx, "", nil, d.bench.tool("fandoghd"), append([]string{"admin", "--data", d.data}, args...)...)
-}
-
-func (d *daemon) addUser(ctx context.Context, name, publicKey string, flags ...string) error {
-	args := append([]string{"user", "add", name, "--password-stdin"}, flags...)
-	if _, err := d.admin(ctx, "password-of-"+name, args...); err != nil {
-		return err
-	}
-	if publicKey == "" {
-		return nil
-	}
-	_, err := d.admin(ctx, "", "key", "add", name, publicKey)
-	return err
+	d.Stop()
 }
 
 func (d *daemon) name() string                          { return "ours" }
-func (d *daemon) env() []string                         { return gitEnv(d.sshFlags) }
+func (d *daemon) env() []string                         { return programs.GitEnv(d.sshFlags) }
 func (d *daemon) prepare(context.Context, string) error { return nil }
-func (d *daemon) remote(app string) string              { return "ssh://git@" + d.ssh + "/" + user + "/" + app }
-func (d *daemon) image(app, tag string) string          { return d.http + "/" + user + "/" + app + ":" + tag }
+func (d *daemon) remote(app string) string              { return "ssh://git@" + d.SSH + "/" + user + "/" + app }
+func (d *daemon) image(app, tag string) string          { return d.HTTP + "/" + user + "/" + app + ":" + tag }
 func (d *daemon) credentials() (name, password string)  { return user, d.token }
 
 // addReaders makes users who may read what the user has, and returns their tokens:
@@ -128,10 +81,10 @@ func (d *daemon) credentials() (name, password string)  { return user, d.token }
 func (d *daemon) addReaders(ctx context.Context) (tokens []string, err error) {
 	for i := range readers {
 		name := fmt.Sprintf("reader%d", i)
-		if err := d.addUser(ctx, name, ""); err != nil {
+		if err := d.AddUser(ctx, name, ""); err != nil {
 			return nil, err
 		}
-		token, err := d.admin(ctx, "", "token", "create", name)
+		token, err := d.Admin(ctx, "", "token", "create", name)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +98,7 @@ func (d *daemon) addReaders(ctx context.Context) (tokens []string, err error) {
 
 // call asks the REST API and reads the whole answer.
 func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.http+"/api/"+path, body)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.HTTP+"/api/"+path, body)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 const (
@@ -53,16 +55,16 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := command(ctx, "", nil, "cp", b.tool("ticker"), w.dir); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "cp", b.tool("ticker"), w.dir); err != nil {
 		return nil, err
 	}
 	if err := w.commit(ctx, "v1"); err != nil {
 		return nil, err
 	}
-	if _, err := command(ctx, w.dir, d.env(), "git", "push", "-q", "-o", "detach", d.remote(app), "v1"); err != nil {
+	if _, err := programs.Command(ctx, w.dir, d.env(), "git", "push", "-q", "-o", "detach", d.remote(app), "v1"); err != nil {
 		return nil, err
 	}
-	if err := d.resetPeak(); err != nil {
+	if err := resetPeak(d.Process); err != nil {
 		return nil, err
 	}
 	lags := make([][]float64, count)
@@ -75,7 +77,7 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 		})
 	}
 	group.Wait()
-	_, peak := d.memory()
+	_, peak := resident(d.Process)
 	if err := errors.Join(failures...); err != nil {
 		return nil, err
 	}
@@ -107,7 +109,7 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 // followLog reads the stream to its end and returns how many lines came, in
 // order, and the lag, in milliseconds, of those printed since it was connected.
 func (d *daemon) followLog(ctx context.Context, token, app string) (count int, lag []float64, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.http+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.HTTP+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // history is a repository whose whole past is pushed at once, as a pack.
@@ -39,13 +41,13 @@ const (
 
 func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	h := &history{dir: b.path("history")}
-	if _, err := command(ctx, "", nil, "git", "init", "-q", "--bare", "-b", "main", h.dir); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "git", "init", "-q", "--bare", "-b", "main", h.dir); err != nil {
 		return nil, err
 	}
 	if err := h.importCommits(ctx, func(out *bufio.Writer) { writeHistory(out, commits) }); err != nil {
 		return nil, err
 	}
-	if _, err := command(ctx, h.dir, nil, "git", "repack", "-adFq", "--window=5", "--depth=50"); err != nil {
+	if _, err := programs.Command(ctx, h.dir, nil, "git", "repack", "-adFq", "--window=5", "--depth=50"); err != nil {
 		return nil, err
 	}
 	return h, h.measure(ctx)
@@ -56,14 +58,14 @@ func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 // and submodules are left out. The repository itself is only read.
 func (b *bench) openHistory(ctx context.Context, from string) (*history, error) {
 	h := &history{dir: b.path("history")}
-	if _, err := command(ctx, "", nil, "git", "clone", "-q", "--bare", "--shared", from, h.dir); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "git", "clone", "-q", "--bare", "--shared", from, h.dir); err != nil {
 		return nil, err
 	}
-	tips, err := command(ctx, h.dir, nil, "sh", "-c", "git rev-parse HEAD && git rev-list --no-walk --all ^HEAD")
+	tips, err := programs.Command(ctx, h.dir, nil, "sh", "-c", "git rev-parse HEAD && git rev-list --no-walk --all ^HEAD")
 	if err != nil {
 		return nil, err
 	}
-	submodules, err := command(ctx, h.dir, nil, "sh", "-c", `git ls-tree -r HEAD | sed -n 's/^160000 [^\t]*\t//p'`)
+	submodules, err := programs.Command(ctx, h.dir, nil, "sh", "-c", `git ls-tree -r HEAD | sed -n 's/^160000 [^\t]*\t//p'`)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +165,7 @@ func edit(text string, random *rand.Rand) string {
 // measure writes main's pack to a file and counts it.
 func (h *history) measure(ctx context.Context) error {
 	h.pack = filepath.Join(h.dir, "all.pack")
-	if _, err := command(ctx, h.dir, nil, "sh", "-c", "echo main | git pack-objects --revs --stdout --delta-base-offset -q >all.pack"); err != nil {
+	if _, err := programs.Command(ctx, h.dir, nil, "sh", "-c", "echo main | git pack-objects --revs --stdout --delta-base-offset -q >all.pack"); err != nil {
 		return err
 	}
 	f, err := os.Open(h.pack)
@@ -181,7 +183,7 @@ func (h *history) measure(ctx context.Context) error {
 		return err
 	}
 	h.bytes = info.Size()
-	h.head, err = command(ctx, h.dir, nil, "git", "rev-parse", "main")
+	h.head, err = programs.Command(ctx, h.dir, nil, "git", "rev-parse", "main")
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"testing"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 func TestHistoryMeetsItsSize(t *testing.T) {
@@ -34,7 +36,7 @@ func TestExistingHistoryIsOnlyRead(t *testing.T) {
 	if h.objects <= from.objects {
 		t.Errorf("%d objects of %d, with a commit on top", h.objects, from.objects)
 	}
-	refs, err := command(t.Context(), from.dir, nil, "git", "for-each-ref", "--format=%(objectname) %(refname)")
+	refs, err := programs.Command(t.Context(), from.dir, nil, "git", "for-each-ref", "--format=%(objectname) %(refname)")
 	if err != nil || refs != from.head+" refs/heads/main" {
 		t.Errorf("the repository's refs are %q, %v", refs, err)
 	}

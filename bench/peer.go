@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // peer is what a user would wire up by hand: OpenSSH's server, bare
@@ -17,7 +19,7 @@ type peer struct {
 	registry string // host:port
 	buildkit string // address
 	flags    string // of the ssh client
-	parts    []*process
+	parts    []*programs.Process
 }
 
 func startPeer(ctx context.Context, b *bench, dir string) (*peer, error) {
@@ -37,7 +39,7 @@ func startPeer(ctx context.Context, b *bench, dir string) (*peer, error) {
 // stop ends the parts, the last one first.
 func (p *peer) stop() {
 	for i := len(p.parts) - 1; i >= 0; i-- {
-		p.parts[i].stop()
+		p.parts[i].Stop()
 	}
 }
 
@@ -48,12 +50,12 @@ func (p *peer) write(name, text string) (string, error) {
 
 // part runs a program and waits until it answers.
 func (p *peer) part(ctx context.Context, ready func() bool, name string, args ...string) error {
-	child, err := startProcess(ctx, filepath.Join(p.dir, filepath.Base(name)+".log"), nil, name, args...)
+	child, err := programs.Start(ctx, filepath.Join(p.dir, filepath.Base(name)+".log"), nil, name, args...)
 	if err != nil {
 		return err
 	}
 	p.parts = append(p.parts, child)
-	return child.await(ctx, ready)
+	return child.Await(ctx, ready)
 }
 
 const sshdConfig = `Port %s
@@ -70,18 +72,18 @@ LogLevel ERROR
 `
 
 func (p *peer) startSSH(ctx context.Context) error {
-	key, err := makeKey(ctx, p.dir)
+	key, err := programs.MakeKey(ctx, p.dir)
 	if err != nil {
 		return err
 	}
 	host := filepath.Join(p.dir, "host_key")
-	if _, err := command(ctx, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host); err != nil {
 		return err
 	}
-	if p.ssh, err = freeAddress(ctx); err != nil {
+	if p.ssh, err = programs.FreeAddress(ctx); err != nil {
 		return err
 	}
-	p.flags = sshFlags(key)
+	p.flags = programs.SSHFlags(key)
 	_, port, _ := net.SplitHostPort(p.ssh)
 	config, err := p.write("sshd_config", fmt.Sprintf(sshdConfig, port, host, key+".pub", connections))
 	if err != nil {
@@ -90,7 +92,7 @@ func (p *peer) startSSH(ctx context.Context) error {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
 		return err
 	}
-	return p.part(ctx, func() bool { return listens(ctx, p.ssh) }, "/usr/sbin/sshd", "-D", "-e", "-f", config)
+	return p.part(ctx, func() bool { return programs.Listens(ctx, p.ssh) }, "/usr/sbin/sshd", "-D", "-e", "-f", config)
 }
 
 const registryConfig = `version: 0.1
@@ -103,38 +105,23 @@ http: {addr: %s}
 
 func (p *peer) startRegistry(ctx context.Context) error {
 	var err error
-	if p.registry, err = freeAddress(ctx); err != nil {
+	if p.registry, err = programs.FreeAddress(ctx); err != nil {
 		return err
 	}
 	config, err := p.write("registry.yml", fmt.Sprintf(registryConfig, filepath.Join(p.dir, "registry"), p.registry))
 	if err != nil {
 		return err
 	}
-	return p.part(ctx, func() bool { return listens(ctx, p.registry) }, p.bench.tool("registry"), "serve", config)
+	return p.part(ctx, func() bool { return programs.Listens(ctx, p.registry) }, p.bench.tool("registry"), "serve", config)
 }
 
-const buildkitConfig = `root = %q
-[grpc]
-address = [%q]
-[otel]
-socketPath = %q
-[cdi]
-disabled = true
-[worker.containerd]
-enabled = false
-`
-
 func (p *peer) startBuildKit(ctx context.Context) error {
-	socket := filepath.Join(p.dir, "buildkitd.sock")
-	p.buildkit = "unix://" + socket
-	config, err := p.write("buildkitd.toml", fmt.Sprintf(buildkitConfig, filepath.Join(p.dir, "buildkit"), p.buildkit, filepath.Join(p.dir, "trace.sock")))
+	b, err := programs.StartBuildkitd(ctx, p.bench.tool("buildkitd"), p.bench.tool("buildctl"), p.dir, "")
 	if err != nil {
 		return err
 	}
-	return p.part(ctx, func() bool {
-		_, err := command(ctx, "", nil, p.bench.tool("buildctl"), "--addr", p.buildkit, "debug", "workers")
-		return err == nil
-	}, p.bench.tool("buildkitd"), "--config", config)
+	p.parts, p.buildkit = append(p.parts, b.Process), b.Address
+	return nil
 }
 
 // hook builds every pushed tag, as simply as it can be written.
@@ -152,7 +139,7 @@ done
 
 func (p *peer) prepare(ctx context.Context, app string) error {
 	repository := p.repository(app)
-	if _, err := command(ctx, "", nil, "git", "init", "-q", "--bare", repository); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "git", "init", "-q", "--bare", repository); err != nil {
 		return err
 	}
 	text := fmt.Sprintf(hook, p.bench.tool("buildctl"), p.buildkit, p.registry+"/"+user+"/"+app)
@@ -161,7 +148,7 @@ func (p *peer) prepare(ctx context.Context, app string) error {
 
 func (p *peer) repository(app string) string         { return filepath.Join(p.dir, "repos", app+".git") }
 func (p *peer) name() string                         { return "peer" }
-func (p *peer) env() []string                        { return gitEnv(p.flags) }
+func (p *peer) env() []string                        { return programs.GitEnv(p.flags) }
 func (p *peer) remote(app string) string             { return "ssh://root@" + p.ssh + p.repository(app) }
 func (p *peer) image(app, tag string) string         { return p.registry + "/" + user + "/" + app + ":" + tag }
 func (p *peer) credentials() (name, password string) { return "", "" }

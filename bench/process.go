@@ -1,86 +1,18 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
-// patience bounds every wait for something to start.
-const patience = 60 * time.Second
-
-// process is a child that runs until it is stopped.
-type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{}
-	log    string // file with its output
-}
-
-func startProcess(ctx context.Context, log string, env []string, name string, args ...string) (*process, error) {
-	out, err := os.Create(log)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close() //nolint:errcheck // the child holds its own
-	p := &process{cmd: exec.CommandContext(context.WithoutCancel(ctx), name, args...), exited: make(chan struct{}), log: log}
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		defer close(p.exited)
-		_ = p.cmd.Wait() // how it ends is seen in its log
-	}()
-	return p, nil
-}
-
-// await asks until ready says yes.
-func (p *process) await(ctx context.Context, ready func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ready() {
-		select {
-		case <-tick.C:
-		case <-p.exited:
-			return fmt.Errorf("%s ended: %s", filepath.Base(p.cmd.Path), p.tail())
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %s", filepath.Base(p.cmd.Path), p.tail())
-		}
-	}
-	return nil
-}
-
-func (p *process) tail() string {
-	text, _ := os.ReadFile(p.log)
-	return string(text[max(0, len(text)-2000):])
-}
-
-func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.exited:
-	case <-time.After(20 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-	}
-}
-
-// memory is a process's resident memory in MB: now, and the most since
+// resident is a process's resident memory in MB: now, and the most since
 // resetPeak.
-func (p *process) memory() (now, peak float64) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func resident(p *programs.Process) (now, peak float64) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
 		if len(fields) < 2 {
@@ -97,34 +29,6 @@ func (p *process) memory() (now, peak float64) {
 	return now, peak
 }
 
-func (p *process) resetPeak() error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
-}
-
-// command runs a program to its end and returns its standard output.
-func command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	var out, problems bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err, out.String(), problems.String())
-	}
-	return strings.TrimSpace(out.String()), nil
-}
-
-// freeAddress returns a loopback address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	var listen net.ListenConfig
-	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-func listens(ctx context.Context, address string) bool {
-	dialer := net.Dialer{Timeout: time.Second}
-	c, err := dialer.DialContext(ctx, "tcp", address)
-	return err == nil && c.Close() == nil
+func resetPeak(p *programs.Process) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Cmd.Process.Pid), []byte("5"), 0)
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // recorder takes one processor profile of a program after the other until it is
@@ -28,7 +30,7 @@ func (b *bench) debuggedBuildkitd(ctx context.Context, dir string) (env []string
 	if b.profiles == "" {
 		return nil, "", nil
 	}
-	if address, err = freeAddress(ctx); err != nil {
+	if address, err = programs.FreeAddress(ctx); err != nil {
 		return nil, "", err
 	}
 	script := filepath.Join(dir, "buildkitd")
@@ -43,14 +45,14 @@ func (d *daemon) record(ctx context.Context, buildkitd string) error {
 		return nil
 	}
 	const admin = "profiler" // only administrators may see profiles
-	if err := d.addUser(ctx, admin, "", "--admin"); err != nil {
+	if err := d.AddUser(ctx, admin, "", "--admin"); err != nil {
 		return err
 	}
-	token, err := d.admin(ctx, "", "token", "create", admin)
+	token, err := d.Admin(ctx, "", "token", "create", admin)
 	if err != nil {
 		return err
 	}
-	for _, r := range []*recorder{{name: "fandoghd", url: d.http, token: token}, {name: "buildkitd", url: buildkitd}} {
+	for _, r := range []*recorder{{name: "fandoghd", url: d.HTTP, token: token}, {name: "buildkitd", url: buildkitd}} {
 		r.bench, r.quit, r.done = d.bench, make(chan struct{}), make(chan struct{})
 		r.url = fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", r.url, profileSeconds)
 		d.recorders = append(d.recorders, r)
@@ -121,7 +123,7 @@ func (b *bench) mergeProfiles() error {
 			if err != nil || len(parts) == 0 {
 				continue
 			}
-			if _, err := command(ctx, "", nil, "go", append([]string{"tool", "pprof", "-proto", "-output", name + ".pprof"}, parts...)...); err != nil {
+			if _, err := programs.Command(ctx, "", nil, "go", append([]string{"tool", "pprof", "-proto", "-output", name + ".pprof"}, parts...)...); err != nil {
 				return err
 			}
 			for _, part := range parts {
@@ -129,7 +131,7 @@ func (b *bench) mergeProfiles() error {
 					return err
 				}
 			}
-			top, err := command(ctx, "", nil, "go", "tool", "pprof", "-top", "-nodecount=10", name+".pprof")
+			top, err := programs.Command(ctx, "", nil, "go", "tool", "pprof", "-top", "-nodecount=10", name+".pprof")
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 const (
@@ -64,7 +66,7 @@ func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure
 	}
 	// Layer by layer the same to the peer: what is compared is the registries.
 	args := []string{"copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", user + ":" + d.token}
-	if _, err := command(ctx, "", nil, "skopeo", append(args, "docker://"+d.image(app, "v1"), "docker://"+p.image(app, "v1"))...); err != nil {
+	if _, err := programs.Command(ctx, "", nil, "skopeo", append(args, "docker://"+d.image(app, "v1"), "docker://"+p.image(app, "v1"))...); err != nil {
 		return nil, err
 	}
 	// A pull of little is soon done, and as soon disturbed.
@@ -135,7 +137,7 @@ func (b *bench) fetch(ctx context.Context, s side, app string, client int) (floa
 		program = b.tool(program)
 	}
 	took, err := seconds(func() error {
-		_, err := command(ctx, "", env, program, pullers[client].args(s.image(app, "v1"), to)...)
+		_, err := programs.Command(ctx, "", env, program, pullers[client].args(s.image(app, "v1"), to)...)
 		return err
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 const receiveRounds = 3
@@ -55,7 +57,7 @@ func (b *bench) receive(ctx context.Context, open func() (*history, error)) (all
 	if err := pause(ctx, settleTime); err != nil {
 		return nil, err
 	}
-	idle, _ := d.memory()
+	idle, _ := resident(d.Process)
 	n := float64(h.objects)
 	took := measure{row: 4, what: "receive a long history", size: h.size(), n: n, unit: "s", goal: 1}
 	memory := measure{row: 4, what: "memory above idle while receiving", size: h.size(), n: n, unit: "MB", goal: 128}
@@ -66,13 +68,13 @@ func (b *bench) receive(ctx context.Context, open func() (*history, error)) (all
 		return seconds(func() error { return h.send(ctx, flags, address, repository) })
 	}
 	err = inTurn(receiveRounds, func(round int) error {
-		now, _ := d.memory()
+		now, _ := resident(d.Process)
 		idle = min(idle, now) // a new daemon still gives back what starting took
-		if err := d.resetPeak(); err != nil {
+		if err := resetPeak(d.Process); err != nil {
 			return err
 		}
-		s, err := send(d, "", "/"+user+"/long"+strconv.Itoa(h.objects)+"-"+strconv.Itoa(round), d.sshFlags, "git@"+d.ssh)
-		_, peak := d.memory()
+		s, err := send(d, "", "/"+user+"/long"+strconv.Itoa(h.objects)+"-"+strconv.Itoa(round), d.sshFlags, "git@"+d.SSH)
+		_, peak := resident(d.Process)
 		took.ours, memory.ours = append(took.ours, s), append(memory.ours, peak-idle)
 		return err
 	}, func(round int) error {
@@ -92,7 +94,7 @@ func (b *bench) receive(ctx context.Context, open func() (*history, error)) (all
 func (h *history) buildAfter(ctx context.Context, d *daemon, p *peer) (measure, error) {
 	m := measure{row: 4, what: "git push of the history with its build", size: h.size(), n: float64(h.objects), unit: "s"}
 	w := &workTree{dir: h.dir, app: "built" + strconv.Itoa(h.objects)}
-	if _, err := command(ctx, h.dir, nil, "git", "tag", "-f", "v1", h.head); err != nil {
+	if _, err := programs.Command(ctx, h.dir, nil, "git", "tag", "-f", "v1", h.head); err != nil {
 		return m, err
 	}
 	for _, s := range []side{d, p} {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 const intro = `# Measured beside what one would wire up by hand
@@ -68,7 +70,7 @@ func versions(ctx context.Context, b *bench) []string {
 		all[0] += ", on both sides " + b.worker
 	}
 	for _, c := range []string{"git --version", "ssh -V", "runc --version", "skopeo --version", "go version"} {
-		out, err := command(ctx, "", nil, "sh", "-c", c+" 2>&1")
+		out, err := programs.Command(ctx, "", nil, "sh", "-c", c+" 2>&1")
 		if err != nil {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 )
 
@@ -16,23 +15,6 @@ type side interface {
 	remote(app string) string                      // its URL
 	image(app, tag string) string                  // the reference of what is built
 	credentials() (name, password string)          // for the registry; empty: none
-}
-
-func makeKey(ctx context.Context, dir string) (string, error) {
-	key := filepath.Join(dir, "key")
-	_, err := command(ctx, "", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f", key)
-	return key, err
-}
-
-func sshFlags(key string) string {
-	return "-F /dev/null -i " + key + " -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-}
-
-func gitEnv(flags string) []string {
-	return []string{
-		"GIT_SSH_COMMAND=ssh " + flags, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
-		"GIT_AUTHOR_NAME=Bench", "GIT_AUTHOR_EMAIL=bench@localhost", "GIT_COMMITTER_NAME=Bench", "GIT_COMMITTER_EMAIL=bench@localhost",
-	}
 }
 
 // pullable fetches an image's manifest as a client would begin a pull.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -53,7 +52,7 @@ func (b *bench) startWith(ctx context.Context, versions int) ([]measure, error) 
 		return nil, err
 	}
 	if versions > 0 {
-		if err := d.addUser(ctx, user, ""); err != nil {
+		if err := d.AddUser(ctx, user, ""); err != nil {
 			return nil, err
 		}
 		if err := d.fillVersions(ctx, versions); err != nil {
@@ -70,15 +69,14 @@ func (b *bench) startWith(ctx context.Context, versions int) ([]measure, error) 
 
 // newAlone is a daemon that is not started yet.
 func (b *bench) newAlone() (*daemon, error) {
-	dir := b.path("start")
-	return &daemon{bench: b, data: filepath.Join(dir, "data")}, os.MkdirAll(dir, 0o755)
+	return b.newDaemon(b.path("start"))
 }
 
 // startAlone runs the daemon once, until it has settled when memory is asked for.
 func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
-	dir := filepath.Dir(d.data)
+	dir := filepath.Dir(d.Data)
 	env := []string{"FANDOGH_BUILDER_ADDRESSES=unix://" + filepath.Join(dir, "nobody.sock")}
-	took, err := seconds(func() error { return d.run(ctx, dir, env, "/healthz") })
+	took, err := seconds(func() error { return d.Run(ctx, "/healthz", env) })
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
 	if err := pause(ctx, settleTime); err != nil {
 		return err
 	}
-	now, _ := d.memory()
+	now, _ := resident(d.Process)
 	idle.ours = append(idle.ours, now)
 	return nil
 }

@@ -23,7 +23,7 @@ var fill = []string{
 
 // fillVersions makes the image and its versions.
 func (d *daemon) fillVersions(ctx context.Context, size int) (err error) {
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(d.data, "fandogh.db")+"?_foreign_keys=on&_busy_timeout=10000")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(d.Data, "fandogh.db")+"?_foreign_keys=on&_busy_timeout=10000")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // words are what file contents are made of: they compress about as well as
@@ -54,7 +56,7 @@ type workTree struct {
 // newWorkTree makes a repository with a Dockerfile and files of about size
 // bytes each in folders of fifty.
 func (b *bench) newWorkTree(ctx context.Context, app, dockerfile string, files, size int) (*workTree, error) {
-	w := &workTree{dir: b.path(app), app: app, env: gitEnv("")[1:]}
+	w := &workTree{dir: b.path(app), app: app, env: programs.GitEnv("")[1:]}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func (w *workTree) copyProgram(name string) error {
 }
 
 func (w *workTree) git(ctx context.Context, args ...string) error {
-	_, err := command(ctx, w.dir, w.env, "git", args...)
+	_, err := programs.Command(ctx, w.dir, w.env, "git", args...)
 	return err
 }
 
@@ -114,7 +116,7 @@ func (w *workTree) commit(ctx context.Context, tag string) error {
 // push sends a tag to a side and returns the seconds until it can be pulled.
 func (w *workTree) push(ctx context.Context, s side, tag string) (float64, error) {
 	return seconds(func() error {
-		if _, err := command(ctx, w.dir, s.env(), "git", "push", "-q", s.remote(w.app), tag); err != nil {
+		if _, err := programs.Command(ctx, w.dir, s.env(), "git", "push", "-q", s.remote(w.app), tag); err != nil {
 			return fmt.Errorf("%s: %w", s.name(), err)
 		}
 		return pullable(ctx, s, w.app, tag)

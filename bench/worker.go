@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
 // shownWorker is what must be the same on both sides, which run one program.
@@ -40,12 +42,12 @@ func (b *bench) sameWorker(ctx context.Context, d *daemon, p *peer) error {
 }
 
 func (b *bench) shownWorker(ctx context.Context, address string) (string, error) {
-	return command(ctx, "", nil, b.tool("buildctl"), "--addr", address, "debug", "workers", "--format", shownWorker)
+	return programs.Command(ctx, "", nil, b.tool("buildctl"), "--addr", address, "debug", "workers", "--format", shownWorker)
 }
 
 // buildkit is the address of the daemon's own buildkitd.
 func (d *daemon) buildkit() (string, error) {
-	text, err := os.ReadFile(filepath.Join(d.data, "buildkit", "buildkitd.toml"))
+	text, err := os.ReadFile(filepath.Join(d.Data, "buildkit", "buildkitd.toml"))
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,111 @@
+// Package programs runs what the benchmarks and the conformance suite drive: a
+// fandoghd, a plain buildkitd, and stock clients.
+package programs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience bounds every wait for something to start.
+const patience = 60 * time.Second
+
+// Process is a child that runs until it is stopped.
+type Process struct {
+	Cmd    *exec.Cmd
+	Log    string // file with its output
+	exited chan struct{}
+}
+
+// Start runs a program whose output goes to the file log. env is added to ours.
+func Start(ctx context.Context, log string, env []string, name string, args ...string) (*Process, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close() //nolint:errcheck // the child holds its own
+	p := &Process{Cmd: exec.CommandContext(context.WithoutCancel(ctx), name, args...), exited: make(chan struct{}), Log: log}
+	p.Cmd.Stdout, p.Cmd.Stderr = out, out
+	p.Cmd.Env = append(os.Environ(), env...)
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := p.Cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.exited)
+		_ = p.Cmd.Wait() // how it ends is seen in its log
+	}()
+	return p, nil
+}
+
+// Await asks until ready says yes.
+func (p *Process) Await(ctx context.Context, ready func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ready() {
+		select {
+		case <-tick.C:
+		case <-p.exited:
+			return fmt.Errorf("%s ended: %s", filepath.Base(p.Cmd.Path), p.Tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %s", filepath.Base(p.Cmd.Path), p.Tail())
+		}
+	}
+	return nil
+}
+
+// Tail is the end of the child's output.
+func (p *Process) Tail() string {
+	text, _ := os.ReadFile(p.Log)
+	return string(text[max(0, len(text)-2000):])
+}
+
+// Stop asks the child to end and kills it if it does not.
+func (p *Process) Stop() {
+	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(20 * time.Second):
+		_ = p.Cmd.Process.Kill()
+		<-p.exited
+	}
+}
+
+// Command runs a program to its end and returns its standard output.
+func Command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err, out.String(), problems.String())
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// FreeAddress returns a loopback address that nobody listens on.
+func FreeAddress(ctx context.Context) (string, error) {
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// Listens tells whether somebody accepts connections there.
+func Listens(ctx context.Context, address string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(ctx, "tcp", address)
+	return err == nil && c.Close() == nil
+}
