@@ -26,13 +26,11 @@ import (
 //   - The receiver takes a failed Open for an empty file and waits for ever after
 //     a failed Read, so a file that can't be read ends the whole solve.
 type contextFS struct {
-	ctx  context.Context         // of the solve; the tree is not read after it ended
-	fail context.CancelCauseFunc // ends the solve
-	tree catalog.Files
-	root string // slash path in the tree, "." for all of it
-	// times are those of the files, and now that of what is new; nil where nobody asks.
-	times *fileTimes
-	now   int64
+	ctx   context.Context         // of the solve; the tree is not read after it ended
+	fail  context.CancelCauseFunc // ends the solve
+	tree  catalog.Files
+	root  string      // slash path in the tree, "." for all of it
+	times *buildTimes // nil where nobody asks
 }
 
 var _ fsutil.FS = (*contextFS)(nil)
@@ -40,7 +38,7 @@ var _ fsutil.FS = (*contextFS)(nil)
 // Walk visits target and all below it. Paths are relative to the root, which
 // itself is not visited.
 func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
-	start := path.Join(c.root, cleanTarget(target))
+	start := c.inTree(target)
 	visit := func(name string, entry fs.DirEntry, walkErr error) error {
 		if err := errors.Join(ctx.Err(), c.ctx.Err()); err != nil {
 			return err
@@ -87,13 +85,14 @@ func (c *contextFS) reader() *contextFS {
 	return &reader
 }
 
-func (c *contextFS) lstat(name string) (fs.FileInfo, error) {
-	return c.tree.Lstat(path.Join(c.root, cleanTarget(name)))
-}
+// inTree returns a path's place in the tree.
+func (c *contextFS) inTree(name string) string { return path.Join(c.root, cleanTarget(name)) }
+
+func (c *contextFS) lstat(name string) (fs.FileInfo, error) { return c.tree.Lstat(c.inTree(name)) }
 
 // timeOf returns the time that a step sees a file with.
 func (c *contextFS) timeOf(name string, blob catalog.BlobID) time.Time {
-	return time.Unix(0, c.times.of(path.Join(c.root, cleanTarget(name)), blob, c.now))
+	return time.Unix(0, c.times.of(c.inTree(name), blob, c.times.now.Load()))
 }
 
 // blob names the content of a file or link.
@@ -111,7 +110,7 @@ func (c *contextFS) blob(name string) (catalog.BlobID, error) {
 
 // Open returns a file's bytes. It never fails, but the reader may.
 func (c *contextFS) Open(name string) (io.ReadCloser, error) {
-	file, err := c.tree.Open(path.Join(c.root, cleanTarget(name)))
+	file, err := c.tree.Open(c.inTree(name))
 	return &contextFile{fs: c, name: name, file: file, err: err}, nil
 }
 
@@ -133,7 +132,7 @@ func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, erro
 	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode())}
 	if c.times != nil {
 		blob, _ := info.Sys().(catalog.BlobID) // a directory has none
-		stat.ModTime = c.times.of(name, blob, c.now)
+		stat.ModTime = c.times.of(name, blob, c.times.now.Load())
 	}
 	switch {
 	case info.IsDir():

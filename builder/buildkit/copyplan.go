@@ -16,6 +16,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
+// defaultACL is the attribute of a directory that gives what is made in it its rights.
+const defaultACL = "system.posix_acl_default"
+
 // errOtherwise says that a copy is left to BuildKit: it may fail, or ends in a way that
 // only BuildKit's copy knows.
 var errOtherwise = errors.New("left to BuildKit")
@@ -99,7 +102,6 @@ type entry struct {
 	uid, gid int
 	size     int64
 	link     string
-	xattrs   map[string][]byte
 	from     string         // path in the context of what a file holds
 	blob     catalog.BlobID // of a file or link
 	isParent bool           // a directory that is only on the way
@@ -126,7 +128,12 @@ func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) 
 	if err != nil {
 		return err
 	}
-	intoDir := there != nil && fs.FileMode(there.Mode).IsDir() || there == nil && (strings.HasSuffix(c.Dest, "/") || strings.HasSuffix(c.Dest, "/."))
+	saysDir := strings.HasSuffix(c.Dest, "/") || strings.HasSuffix(c.Dest, "/.")
+	isThereDir := there != nil && fs.FileMode(there.Mode).IsDir()
+	if there != nil && !isThereDir && (saysDir || isDir) {
+		return errOtherwise
+	}
+	intoDir := isThereDir || saysDir
 	parent := target
 	if !isDir {
 		if intoDir {
@@ -134,8 +141,6 @@ func (p *copyPlan) add(ctx context.Context, c *pb.FileActionCopy, nodes []node) 
 		} else {
 			parent = path.Dir(target)
 		}
-	} else if there != nil && !intoDir {
-		return errOtherwise
 	}
 	if err := p.makeParents(ctx, parent, dirMode, made); err != nil {
 		return err
@@ -169,7 +174,10 @@ func (p *copyPlan) makeParents(ctx context.Context, dir string, mode fs.FileMode
 		if !fs.FileMode(there.Mode).IsDir() {
 			return errOtherwise
 		}
-		e.mode, e.uid, e.gid, e.xattrs = fs.FileMode(there.Mode), int(there.Uid), int(there.Gid), there.Xattrs
+		if there.Xattrs[defaultACL] != nil { // decides about what is made in it
+			return errOtherwise
+		}
+		e.mode, e.uid, e.gid = fs.FileMode(there.Mode), int(there.Uid), int(there.Gid)
 		p.set(e)
 		return nil
 	}
@@ -200,8 +208,8 @@ func (p *copyPlan) put(ctx context.Context, name string, n node, c *pb.FileActio
 	e := entry{name: name, mode: mode, uid: owner.uid, gid: owner.gid, size: n.stat.Size, link: n.stat.Linkname, from: n.name, blob: n.blob}
 	switch {
 	case mode.IsDir():
-		if e.size, e.from = 0, ""; there != nil {
-			e.xattrs = there.Xattrs
+		if e.size, e.from = 0, ""; there != nil && there.Xattrs[defaultACL] != nil {
+			return errOtherwise
 		}
 		fallthrough
 	case mode.IsRegular():

@@ -39,11 +39,7 @@ type cutLayers struct {
 }
 
 // solveCut solves a definition without the layers that can be cut.
-func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
-	g, err := newGraph(r.Definition)
-	if err != nil {
-		return nil, err
-	}
+func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest, g *graph) (*gateway.Result, error) {
 	layers := g.chain()
 	cuts, err := c.candidates(ctx, g, layers)
 	if err != nil {
@@ -63,6 +59,7 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest) (
 	}
 	err = c.plan(ctx, g, cuts)
 	if errors.Is(err, errOtherwise) {
+		whole.Definition = again(whole.Definition)
 		return c.Client.Solve(ctx, whole)
 	}
 	if err != nil {
@@ -145,9 +142,9 @@ func (c *frontendClient) plan(ctx context.Context, g *graph, cuts []*cut) error 
 				return err
 			}
 		}
-		if cut.isLinked() {
-			for _, e := range cut.plan.entries {
-				root.put(e)
+		if cut.isLinked() && i+1 < len(cuts) && cuts[i+1].at == cut.at+1 {
+			if err := root.cover(ctx, cut.plan.entries); err != nil {
+				return err
 			}
 		}
 	}
@@ -164,7 +161,7 @@ func (c *frontendClient) rootOf(g *graph, state *pb.Input) *rootfs {
 		if err != nil {
 			return nil, err
 		}
-		result, err := c.Client.Solve(ctx, gateway.SolveRequest{Definition: def})
+		result, err := c.Client.Solve(ctx, gateway.SolveRequest{Definition: again(def)})
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +170,7 @@ func (c *frontendClient) rootOf(g *graph, state *pb.Input) *rootfs {
 }
 
 // store brings the layers of all cuts to the registry.
-func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) (err error) {
+func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
 	most := c.partsOf(layers, cuts)
 	above := 0
 	made := make([]cutLayers, len(cuts))
@@ -210,27 +207,40 @@ func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, 
 			c.view.did(cut.state.Digest, g.stepName(cut.state), begun, known)
 		}
 	}
+	python, err := c.pythonSources(ctx, g, cuts, made)
 	c.shelf.mu.Lock()
 	defer c.shelf.mu.Unlock()
-	c.shelf.cuts = made
-	c.shelf.python, err = c.pythonSources(cuts)
+	c.shelf.cuts, c.shelf.python = made, python
 	return err
 }
 
-// pythonSources lists the Python sources in the layers that are cut, with the times that
-// a step sees them with.
-func (c *frontendClient) pythonSources(cuts []*cut) (map[string]pythonSource, error) {
+// pythonSources lists the Python sources in layers that are cut and that steps built on, with
+// the times that those saw them with. Where too much would have to be looked at, some are left out.
+func (c *frontendClient) pythonSources(ctx context.Context, g *graph, cuts []*cut, made []cutLayers) (map[string]pythonSource, error) {
 	sources := map[string]pythonSource{}
-	for _, cut := range cuts {
+	for i, cut := range cuts {
+		if made[i].above == 0 {
+			continue
+		}
+		root := c.rootOf(g, cut.state)
 		for _, e := range cut.plan.entries {
 			if !e.mode.IsRegular() || !strings.HasSuffix(e.name, ".py") {
 				continue
+			}
+			seen, err := root.lstat(ctx, e.name)
+			if errors.Is(err, errOtherwise) {
+				break
+			}
+			if err != nil {
+				return nil, err
 			}
 			dated, err := c.shelf.times.of(e.blob)
 			if err != nil {
 				return nil, err
 			}
-			sources[strings.TrimPrefix(e.name, "/")] = pythonSource{size: e.size, made: c.files.timeOf(e.from, e.blob), dated: dated}
+			if seen != nil {
+				sources[strings.TrimPrefix(e.name, "/")] = pythonSource{size: e.size, made: time.Unix(0, seen.ModTime), dated: dated}
+			}
 		}
 	}
 	return sources, nil
@@ -280,7 +290,7 @@ func (s *shelf) partName(part []entry) digest.Digest {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "part 1 %s %s\n", s.compression.mediaType, s.times.name())
 	for _, e := range part {
-		fmt.Fprintf(sum, "%q %o %d %d %d %q %s %q\n", e.name, e.mode, e.uid, e.gid, e.size, e.link, e.blob, e.xattrs)
+		fmt.Fprintf(sum, "%q %o %d %d %d %q %s\n", e.name, e.mode, e.uid, e.gid, e.size, e.link, e.blob)
 	}
 	return digest.Digest("sha256:" + hex.EncodeToString(sum.Sum(nil)))
 }

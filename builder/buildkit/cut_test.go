@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // largeTree has enough small files in app/ for a COPY of it to be split.
@@ -247,5 +248,32 @@ func TestBuildKitIsSentOnlyWhatAStepReads(t *testing.T) {
 		if (err != nil) != reads {
 			t.Errorf("%q: %v", what, err)
 		}
+	}
+}
+
+// What plain BuildKit refuses, and what a plan once did not.
+func TestCopiesThatAreRefused(t *testing.T) {
+	for what, dockerfile := range map[string]string{
+		"file as directory":     "COPY app/top.txt /q\nCOPY app/bin/run.sh /q/\n",
+		"file as directory dot": "COPY app/top.txt /q\nCOPY app/bin/run.sh /q/.\n",
+		"link to a file":        "RUN echo x > /file && ln -s file /link\nCOPY app/top.txt /link/\n",
+		"directory onto a file": "COPY app/top.txt /q\nCOPY app/bin /q\n",
+		"below a file":          "COPY app/top.txt /q\nCOPY app/bin /q/r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			failure, _ := solveError(t, request("ann", "refused", "1.0", largeTree(busyboxImage+dockerfile)))
+			if failure.Outcome != catalog.OutcomeUserError {
+				t.Errorf("got %s: %s", failure.Outcome, failure.Message)
+			}
+		})
+	}
+}
+
+func TestPatternsInTheMiddleOfAPath(t *testing.T) {
+	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY src/*/util.? /u/\nCOPY other /\n", "src/main.c": "1", "src/a/util.c": "2", "src/b/util.h": "3", "other": "4"})
+	r := request("ann", "middle", "1.0", tree)
+	solve(t, r)
+	if got := imageFile(t, r, "u/util.h"); got != "3" {
+		t.Errorf("the file holds %q", got)
 	}
 }

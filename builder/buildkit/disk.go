@@ -66,8 +66,10 @@ func (d *Disk) makeRoom(ctx context.Context, c *client.Client) error {
 	if !short {
 		return nil
 	}
-	return infrastructure(errors.Join(fmt.Errorf("less than %s free in %s", units.BytesSize(float64(d.Free/beginShare)), d.Dir), err),
-		"the builder's disk has no room for a build, %s are free; it is tried again, and an administrator should make room", units.BytesSize(float64(left)))
+	full := infrastructure(errors.Join(fmt.Errorf("less than %s free in %s", units.BytesSize(float64(d.Free/beginShare)), d.Dir), err),
+		"the builder's disk has no room for a build, %s are free; an administrator should make room", units.BytesSize(float64(left)))
+	full.Retry = builder.RetryLater
+	return full
 }
 
 // killed is the failure of a step that was killed for want of disk space since

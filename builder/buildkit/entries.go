@@ -50,12 +50,6 @@ func (e entry) header(times layerTimes) (*tar.Header, error) {
 			h.Mode |= mode
 		}
 	}
-	for name, value := range e.xattrs {
-		if h.PAXRecords == nil {
-			h.PAXRecords = map[string]string{}
-		}
-		h.PAXRecords["SCHILY.xattr."+name] = string(value)
-	}
 	switch {
 	case e.mode.IsDir():
 		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"

@@ -28,7 +28,10 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of what BuildKit refuses the user.
-var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8`)
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8|invalid (exclude|include)patterns`)
+
+// brokenArchive is how unpacking an archive of the user's ends that is none, or is cut off.
+var brokenArchive = regexp.MustCompile(`(?i)(unexpected EOF|invalid (tar )?header|invalid checksum|corrupt input.*)$`)
 
 // notStarted are the user's reasons why BuildKit did not start a process.
 var notStarted = regexp.MustCompile(`^(unable to find (user|group)|working dir |failed to create working directory |.*(not a directory|no such file or directory|too many levels of symbolic links)$)`)
@@ -119,6 +122,8 @@ func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcom
 	switch {
 	case failed != nil && strings.HasPrefix(failed.Name, "exporting to "):
 		return catalog.OutcomeInfrastructure
+	case placed && failed != nil && brokenArchive.MatchString(text) && strings.HasPrefix(instruction(failed.Name), "ADD "):
+		return catalog.OutcomeUserError
 	case ours.MatchString(quoted.ReplaceAllString(text, "")):
 		return catalog.OutcomeInfrastructure
 	case placed, theirs.MatchString(text):

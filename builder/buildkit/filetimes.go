@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"context"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -21,13 +24,23 @@ import (
 // It is one image's. What is forgotten is taken for changed. BuildKit tells changed files by size
 // and time, and never sees one time for two contents.
 type fileTimes struct {
-	path string // file that keeps it; empty: it is kept in memory only
-	uses int    // solves that use it now; the book's
+	path string        // file that keeps it; empty: it is kept in memory only
+	uses int           // solves that use it now; the book's
+	busy chan struct{} // held by the build that is alone
+	// ended is when the last of them was over; of who holds busy.
+	ended time.Time
 
 	mu      sync.Mutex
 	last    int64 // the latest time given, in nanoseconds since 1970
 	changed bool  // since it was saved
+	layout  string
 	files   map[string]fileSince
+}
+
+// keptTimes is what is written down.
+type keptTimes struct {
+	Layout string // how the last build with cache mounts put files together, see renew
+	Files  map[string]fileSince
 }
 
 // fileSince is what is at a path, and since when, in nanoseconds since 1970.
@@ -56,6 +69,46 @@ func (t *fileTimes) of(name string, blob catalog.BlobID, now int64) int64 {
 	return now
 }
 
+// renew prepares for a build with cache mounts, whose steps see just these paths of the repository. What
+// the last one did not see, or saw put together in another way, is new.
+func (t *fileTimes) renew(layout string, seen map[string]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.layout != layout {
+		t.layout, t.changed = layout, true
+		clear(t.files)
+	}
+	for name := range t.files {
+		if !seen[name] {
+			delete(t.files, name)
+			t.changed = true
+		}
+	}
+}
+
+// alone waits until no other build of the image is alone, and returns what ends that.
+func (t *fileTimes) alone(ctx context.Context) (release func(), err error) {
+	select {
+	case t.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release = func() {
+		t.ended = time.Now()
+		<-t.busy
+	}
+	// Some tools compare whole seconds.
+	if now := time.Now(); now.Unix() == t.ended.Unix() {
+		select {
+		case <-time.After(t.ended.Truncate(time.Second).Add(time.Second).Sub(now)):
+		case <-ctx.Done():
+			release()
+			return nil, ctx.Err()
+		}
+	}
+	return release, nil
+}
+
 // save writes down what changed. It must have happened before a step sees the files: what it
 // makes of them would look newer than the next content.
 func (t *fileTimes) save() error {
@@ -79,7 +132,7 @@ func (t *fileTimes) write() error {
 	if err != nil {
 		return err
 	}
-	err = gob.NewEncoder(file).Encode(t.files)
+	err = gob.NewEncoder(file).Encode(keptTimes{t.layout, t.files})
 	if err == nil {
 		err = file.Sync()
 	}
@@ -105,14 +158,40 @@ func (t *fileTimes) read() error {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	if err := gob.NewDecoder(file).Decode(&t.files); err != nil {
-		t.files = map[string]fileSince{}
+	var kept keptTimes
+	if err := gob.NewDecoder(file).Decode(&kept); err != nil {
 		return err
+	}
+	t.layout = kept.Layout
+	if kept.Files != nil {
+		t.files = kept.Files
 	}
 	for _, known := range t.files {
 		t.last = max(t.last, known.Since)
 	}
 	return nil
+}
+
+// buildTimes are the times of one build's files.
+type buildTimes struct {
+	*fileTimes
+	now atomic.Int64 // of what is new, in nanoseconds since 1970
+}
+
+func (t *fileTimes) build() *buildTimes {
+	b := &buildTimes{fileTimes: t}
+	b.begin()
+	return b
+}
+
+// begin dates what is new from here on.
+func (b *buildTimes) begin() { b.now.Store(b.moment(time.Now().UnixNano())) }
+
+func (b *buildTimes) alone(ctx context.Context) (release func(), err error) {
+	if release, err = b.fileTimes.alone(ctx); err == nil {
+		b.begin() // what the others made is older
+	}
+	return release, err
 }
 
 // timesBook has the fileTimes of all images. Builds of one image at once share theirs.
@@ -129,7 +208,7 @@ func (b *timesBook) open(key string) (times *fileTimes, done func(), err error) 
 	defer b.mu.Unlock()
 	times, ok := b.all[key]
 	if !ok {
-		times = &fileTimes{}
+		times = &fileTimes{busy: make(chan struct{}, 1)}
 		if b.dir != "" {
 			times.path = filepath.Join(b.dir, key)
 		}

@@ -54,21 +54,33 @@ type frontendClient struct {
 	shelf       *shelf
 	view        *progress
 	mayCut      bool
+	isAlone     bool // among the builds of this image with cache mounts
 
-	mu        sync.Mutex
-	inherited int  // the most layers that an image has that the Dockerfile names
-	isSilent  bool // one of them has layers that its history says nothing of
+	mu          sync.Mutex
+	inherited   int  // the most layers that an image has that the Dockerfile names
+	hidesLayers bool // the history of one of them has not an entry for each layer
 }
 
 // Solve implements gateway.Client.
 func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
-	c.mu.Lock()
-	mayCut := c.mayCut && !c.isSilent
-	c.mu.Unlock()
-	if r.Definition == nil || !mayCut {
+	if r.Definition == nil {
 		return c.Client.Solve(ctx, r)
 	}
-	return c.solveCut(ctx, r)
+	g, err := newGraph(r.Definition)
+	if err == nil {
+		g, err = c.dateForCacheMounts(ctx, g)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Definition = g.def
+	c.mu.Lock()
+	mayCut := c.mayCut && !c.hidesLayers
+	c.mu.Unlock()
+	if !mayCut {
+		return c.Client.Solve(ctx, r)
+	}
+	return c.solveCut(ctx, r, g)
 }
 
 // ResolveSourceMetadata implements gateway.Client.
@@ -81,9 +93,9 @@ func (c *frontendClient) ResolveSourceMetadata(ctx context.Context, op *pb.Sourc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inherited = max(c.inherited, len(base.layers))
-	// Where a history does not tell of all layers, BuildKit completes it at its end, and no
-	// entry says which layer it is of.
-	c.isSilent = c.isSilent || base.told < len(base.layers)
+	// Where a history does not tell of just the layers, BuildKit changes it, and no entry says
+	// which layer it is of.
+	c.hidesLayers = c.hidesLayers || base.told != len(base.layers)
 	return found, err
 }
 

@@ -46,11 +46,7 @@ func newGraph(def *pb.Definition) (*graph, error) {
 
 // chain returns the layers that the build puts on the image's base, from the lowest on.
 func (g *graph) chain() (layers []layerOp) {
-	if len(g.order) == 0 {
-		return nil
-	}
-	in := g.ops[g.order[len(g.order)-1]].Inputs[0]
-	for in != nil {
+	for in := g.result(); in != nil; {
 		op := g.ops[in.Digest]
 		layer := layerOp{state: in, made: in}
 		switch kind := op.Op.(type) {
@@ -71,6 +67,24 @@ func (g *graph) chain() (layers []layerOp) {
 		in = layer.below
 	}
 	return layers
+}
+
+// result is what the build makes, nil for nothing.
+func (g *graph) result() *pb.Input {
+	if len(g.order) == 0 {
+		return nil
+	}
+	return g.ops[g.order[len(g.order)-1]].Inputs[0]
+}
+
+// again returns a definition of what was solved already in the same build: steps that were
+// to run without the cache have run, and their cache mounts are not to be emptied twice.
+func again(def *pb.Definition) *pb.Definition {
+	def = def.CloneVT()
+	for _, metadata := range def.Metadata {
+		metadata.IgnoreCache = false
+	}
+	return def
 }
 
 // copies returns what an operation does when all of it is a plain copy from the build
@@ -289,7 +303,7 @@ func (g *graph) narrowed(def *pb.Definition) (*graph, error) {
 	source.GetSource().Attrs[pb.AttrFollowPaths] = string(text)
 	from := &graph{def: g.def, order: g.order, ops: maps.Clone(g.ops)}
 	from.ops[own[0]] = source
-	whole, err := from.upTo(g.ops[g.order[len(g.order)-1]].Inputs[0])
+	whole, err := from.upTo(g.result())
 	if err != nil {
 		return nil, err
 	}
@@ -327,9 +341,20 @@ func (g *graph) copiedFrom(id string) (paths []string, ok bool) {
 				if c == nil || len(c.IncludePatterns)+len(c.RequiredPaths) > 0 {
 					return nil, false
 				}
-				found[strings.Trim(c.Src, "/")] = true
+				found[followed(c.Src)] = true
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(found)), len(found) > 0 && !found[""]
+}
+
+// followed is what has to be asked for to have what a path stands for. A pattern is asked
+// for in a path's last part alone.
+func followed(name string) string {
+	parts := strings.Split(strings.Trim(name, "/"), "/")
+	i := slices.IndexFunc(parts[:len(parts)-1], func(part string) bool { return strings.ContainsAny(part, `*?[\`) })
+	if i >= 0 {
+		parts = parts[:i]
+	}
+	return strings.Join(parts, "/")
 }

@@ -110,6 +110,9 @@ func (d *dater) take(header *tar.Header, content io.Reader) error {
 		}
 		return d.putAll(d.python.hold(file))
 	}
+	if header.Typeflag == tar.TypeLink && d.python.holdLink(header) {
+		return nil
+	}
 	made := header.ModTime
 	if err := d.put(header, content); err != nil {
 		return err
@@ -117,10 +120,15 @@ func (d *dater) take(header *tar.Header, content io.Reader) error {
 	return d.putAll(d.python.release(header.Name, pythonSource{size: header.Size, made: made, dated: header.ModTime}))
 }
 
-func (d *dater) putAll(files []compiledPython) error {
+func (d *dater) putAll(files []*compiledPython) error {
 	for _, file := range files {
 		if err := d.put(file.header, bytes.NewReader(file.content)); err != nil {
 			return err
+		}
+		for _, link := range file.links {
+			if err := d.put(link, bytes.NewReader(nil)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

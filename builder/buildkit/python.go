@@ -35,43 +35,45 @@ type pythonSource struct {
 // pythonSources finds a source in the layers below.
 type pythonSources func(name string) (pythonSource, bool)
 
-// compiledPython is one compiled module.
+// compiledPython is one compiled module, and the links to it.
 type compiledPython struct {
 	header  *tar.Header
 	content []byte
+	links   []*tar.Header
 }
 
 // pythonCache holds compiled modules back until their source came, which may be behind
 // them in the archive.
 type pythonCache struct {
 	below pythonSources
-	held  map[string][]compiledPython // by the name of the source
+	held  map[string][]*compiledPython // by the name of the source
+	named map[string]*compiledPython   // those that are held, and their links, by name
 	came  map[string]pythonSource
 	size  int64
 }
 
 func newPythonCache(below pythonSources) *pythonCache {
-	return &pythonCache{below: below, held: map[string][]compiledPython{}, came: map[string]pythonSource{}}
+	return &pythonCache{below: below, held: map[string][]*compiledPython{}, named: map[string]*compiledPython{}, came: map[string]pythonSource{}}
 }
 
 func isCompiledPython(h *tar.Header) bool {
 	return h.Typeflag == tar.TypeReg && strings.HasSuffix(h.Name, ".pyc") && path.Base(path.Dir(h.Name)) == "__pycache__" && h.Size >= compiledHeader && h.Size <= maxCompiled
 }
 
-func readCompiled(h *tar.Header, content io.Reader) (compiledPython, error) {
-	file := compiledPython{header: h, content: make([]byte, h.Size)}
+func readCompiled(h *tar.Header, content io.Reader) (*compiledPython, error) {
+	file := &compiledPython{header: h, content: make([]byte, h.Size)}
 	_, err := io.ReadFull(content, file.content)
 	return file, err
 }
 
 // source names what dir/__pycache__/name.cpython-311.pyc was compiled from.
-func (f compiledPython) source() string {
+func (f *compiledPython) source() string {
 	name, _, _ := strings.Cut(path.Base(f.header.Name), ".")
 	return path.Join(path.Dir(path.Dir(f.header.Name)), name+".py")
 }
 
 // of makes the module one of its source as that is in the image, if it was its.
-func (f compiledPython) of(source pythonSource) compiledPython {
+func (f *compiledPython) of(source pythonSource) *compiledPython {
 	h := f.content[:compiledHeader]
 	le := binary.LittleEndian
 	if le.Uint32(h[compiledFlags:]) == 0 && le.Uint32(h[compiledTime:]) == uint32(source.made.Unix()) && le.Uint32(h[compiledSize:]) == uint32(source.size) {
@@ -81,38 +83,57 @@ func (f compiledPython) of(source pythonSource) compiledPython {
 }
 
 // hold takes a module in, and returns those that are to be written now.
-func (c *pythonCache) hold(file compiledPython) []compiledPython {
+func (c *pythonCache) hold(file *compiledPython) []*compiledPython {
 	name := file.source()
 	if source, ok := c.came[name]; ok {
-		return []compiledPython{file.of(source)}
+		return []*compiledPython{file.of(source)}
 	}
-	var full []compiledPython
+	var full []*compiledPython
 	if c.size += file.header.Size; c.size > maxHeldCompiled {
 		full = c.rest()
 		c.size = file.header.Size
 	}
 	c.held[name] = append(c.held[name], file)
+	c.named[file.header.Name] = file
 	return full
 }
 
+// holdLink takes in a link to a module that is held, which must not come before it.
+func (c *pythonCache) holdLink(link *tar.Header) bool {
+	file, ok := c.named[link.Linkname]
+	if ok {
+		file.links = append(file.links, link)
+		c.named[link.Name] = file
+	}
+	return ok
+}
+
 // release returns the modules of a source that came.
-func (c *pythonCache) release(name string, source pythonSource) []compiledPython {
+func (c *pythonCache) release(name string, source pythonSource) []*compiledPython {
 	if !strings.HasSuffix(name, ".py") {
 		return nil
 	}
 	c.came[name] = source
 	files := c.held[name]
 	delete(c.held, name)
-	for i := range files {
-		c.size -= files[i].header.Size
-		files[i] = files[i].of(source)
+	for _, file := range files {
+		c.drop(file.of(source))
 	}
 	return files
 }
 
+// drop forgets a module that is to be written.
+func (c *pythonCache) drop(file *compiledPython) {
+	c.size -= file.header.Size
+	delete(c.named, file.header.Name)
+	for _, link := range file.links {
+		delete(c.named, link.Name)
+	}
+}
+
 // rest returns the modules whose source is not in this layer.
-func (c *pythonCache) rest() []compiledPython {
-	var files []compiledPython
+func (c *pythonCache) rest() []*compiledPython {
+	var files []*compiledPython
 	for _, name := range slices.Sorted(maps.Keys(c.held)) {
 		source, ok := pythonSource{}, false
 		if c.below != nil {
@@ -120,11 +141,12 @@ func (c *pythonCache) rest() []compiledPython {
 		}
 		for _, file := range c.held[name] {
 			if ok {
-				file = file.of(source)
+				file.of(source)
 			}
+			c.drop(file)
 			files = append(files, file)
 		}
 	}
-	c.held, c.size = map[string][]compiledPython{}, 0
+	clear(c.held)
 	return files
 }

@@ -49,6 +49,11 @@ func TestCompiledPythonFollowsItsSource(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for name, target := range map[string]string{"lib/__pycache__/mod.cpython-311.opt-2.pyc": files[0].name, "lib/__pycache__/gone.cpython-311.opt-1.pyc": files[5].name} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Linkname: target, Typeflag: tar.TypeLink, Mode: 0o644, ModTime: made, Format: tar.FormatPAX}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +63,18 @@ func TestCompiledPythonFollowsItsSource(t *testing.T) {
 	if err := (layerTimes{}).dateArchive(&out, &in, lower); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{}
+	links, got := 0, map[string]string{}
 	for r := tar.NewReader(&out); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if h.Typeflag == tar.TypeLink {
+			if _, ok := got[h.Linkname]; !ok || !h.ModTime.Equal(byContent(got[h.Linkname])) {
+				t.Errorf("the link %s, of %s, comes before %s or has another time", h.Name, h.ModTime, h.Linkname)
+			}
+			links++
+			continue
 		}
 		content, err2 := io.ReadAll(r)
 		if err = errors.Join(err, err2); err != nil {
@@ -72,6 +84,9 @@ func TestCompiledPythonFollowsItsSource(t *testing.T) {
 		if !h.ModTime.Equal(byContent(string(content))) {
 			t.Errorf("%s is of %s, its content's time is %s", h.Name, h.ModTime, byContent(string(content)))
 		}
+	}
+	if links != 2 {
+		t.Errorf("%d links came", links)
 	}
 	for _, f := range files {
 		want := f.content

@@ -42,26 +42,14 @@ type owner struct{ uid, gid int }
 
 // lstat returns what is at a path whose directories are no links; nil for nothing.
 func (r *rootfs) lstat(ctx context.Context, name string) (*types.Stat, error) {
-	if name == "/" {
-		return r.top(ctx)
+	if name == "/" { // of the layer that is being made, which begins as this
+		return &types.Stat{Mode: uint32(fs.ModeDir | 0o755)}, nil
 	}
 	if stat, ok := r.planned[name]; ok {
 		return stat, nil
 	}
 	dir, err := r.readDir(ctx, path.Dir(name))
 	return dir[path.Base(name)], err
-}
-
-// top returns the root directory, which is in no other.
-func (r *rootfs) top(ctx context.Context) (*types.Stat, error) {
-	if r.dirs["/"] == nil || r.ref == nil {
-		return &types.Stat{Mode: uint32(fs.ModeDir | 0o755)}, nil // of an empty image
-	}
-	stat, err := r.ref.StatFile(ctx, gateway.StatRequest{Path: "/"})
-	if err != nil {
-		return nil, orContext(ctx)
-	}
-	return stat, nil
 }
 
 // readDir lists a directory of the base.
@@ -160,7 +148,23 @@ func (r *rootfs) resolve(ctx context.Context, name string) (string, *types.Stat,
 
 // put plans an entry.
 func (r *rootfs) put(e entry) {
-	r.planned[e.name] = &types.Stat{Mode: uint32(e.mode), Uid: uint32(e.uid), Gid: uint32(e.gid), Linkname: e.link, Xattrs: e.xattrs}
+	r.planned[e.name] = &types.Stat{Mode: uint32(e.mode), Uid: uint32(e.uid), Gid: uint32(e.gid), Linkname: e.link}
+}
+
+// cover plans the entries of another layer on top. Errors: errOtherwise where one takes the
+// place of something of another kind, with all below it.
+func (r *rootfs) cover(ctx context.Context, entries []entry) error {
+	for _, e := range entries {
+		there, err := r.lstat(ctx, e.name)
+		if err != nil {
+			return err
+		}
+		if there != nil && fs.FileMode(there.Mode).IsDir() != e.mode.IsDir() {
+			return errOtherwise
+		}
+		r.put(e)
+	}
+	return nil
 }
 
 // owner looks up who an option names, by BuildKit's rules: nobody is root, and a user
@@ -198,6 +202,9 @@ func (r *rootfs) owner(ctx context.Context, o *pb.ChownOpt) (owner, error) {
 		if len(groups) > 0 {
 			found.gid = groups[0].Gid
 		}
+	}
+	if found.uid < 0 || found.gid < 0 {
+		return found, errOtherwise
 	}
 	return found, nil
 }

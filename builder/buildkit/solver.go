@@ -225,7 +225,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 		s.log.Warn("what was known of an image's files can't be read; all are taken for new", "image", r.Build.Image, "error", err)
 	}
 	defer closeTimes()
-	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times, now: times.moment(time.Now().UnixNano())}
+	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times.build()}
 	front := &frontendClient{dockerfiles: s.dockerfiles, files: files, fail: cancel, shelf: out, view: view}
 	go func() {
 		options := s.solveOptions(r, src, mounts(files, r.Tree), out)

@@ -5,12 +5,16 @@ package buildkit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -132,32 +136,130 @@ CMD ["main"]
 	}
 }
 
+// making is a Dockerfile whose step makes anew what is older than its source.
+const making = busyboxImage + `COPY VERSION /
+RUN --mount=type=cache,sharing=locked,target=/out for f in one two; do \
+  if [ ! -e /out/$f ] || [ /src/$f.c -nt /out/$f ]; then cp /src/$f.c /out/$f; touch /out/$f; echo $f >> /made; fi; done; touch /made; cat /out/one /out/two > /app
+`
+
+// makingFrom copies the sources by an instruction.
+func makingFrom(copies string) string {
+	return strings.Replace(making, "COPY VERSION /\n", copies+"\nCOPY VERSION /\n", 1)
+}
+
+func expectMade(t *testing.T, r builder.SolveRequest, app, made string) {
+	t.Helper()
+	if got := imageFile(t, r, "app"); got != app {
+		t.Errorf("version %s holds %q, its sources %q", r.Build.Version, got, app)
+	}
+	if got := strings.Join(strings.Fields(imageFile(t, r, "made")), " "); got != made {
+		t.Errorf("version %s made %q anew, want %q", r.Build.Version, got, made)
+	}
+}
+
 // A step that compares times with what an earlier version left in a cache mount makes
 // anew just what changed.
 func TestCacheMountIsNotTakenForNewer(t *testing.T) {
-	tree := func(one, two string) *testTree {
+	for what, copies := range map[string]string{
+		"copy":     "COPY src /src",
+		"pattern":  "COPY sr* /src/",
+		"stage":    "COPY --from=sources /src /src",
+		"excluded": "COPY --exclude=*.md src /src",
+		"parents":  "COPY --parents src/*.c /",
+		"mount":    "",
+	} {
+		t.Run(what, func(t *testing.T) {
+			dockerfile := makingFrom(copies)
+			if what == "stage" {
+				dockerfile = "FROM scratch AS sources\nCOPY src /src\n" + dockerfile
+			}
+			if what == "mount" {
+				dockerfile = strings.Replace(dockerfile, "RUN ", "RUN --mount=type=bind,source=src,target=/src ", 1)
+			}
+			for i, test := range []struct{ one, two, made string }{
+				{"1a", "2a", "one two"},
+				{"1b", "2a", "one"},
+				{"1b", "2b", "two"},
+				{"1a", "2b", "one"}, // as it was before, and still newer than what was made
+				{"1a", "2b", ""},
+				{"1a", "2a", "two"},
+			} {
+				tree := newTree(map[string]string{"Dockerfile": dockerfile, "src/one.c": test.one, "src/two.c": test.two, "src/README.md": fmt.Sprint(i), "VERSION": fmt.Sprint(i)}).withBusybox()
+				r := request("ann", "mounted-"+what, fmt.Sprint(i), tree)
+				solve(t, r)
+				expectMade(t, r, test.one+test.two, test.made)
+			}
+		})
+	}
+}
+
+// The same place gets its files from elsewhere.
+func TestCacheMountSeesFilesFromElsewhere(t *testing.T) {
+	tree := func(dockerfile string, i int) *testTree {
 		return newTree(map[string]string{
-			"Dockerfile": busyboxImage + `COPY src /src
-RUN --mount=type=cache,target=/out for f in one two; do \
-  if [ ! -e /out/$f ] || [ /src/$f.c -nt /out/$f ]; then cp /src/$f.c /out/$f; echo $f >> /made; fi; done; touch /made; cat /out/one /out/two > /app
-`,
-			"src/one.c": one, "src/two.c": two,
+			"Dockerfile": dockerfile, "VERSION": fmt.Sprint(i),
+			"a/src/one.c": "1a", "a/src/two.c": "2", "b/src/one.c": "1b", "b/src/two.c": "2", "a/VERSION": fmt.Sprint(i), "b/VERSION": fmt.Sprint(i),
 		}).withBusybox()
 	}
-	for i, test := range []struct{ one, two, made string }{
-		{"1a", "2a", "one two"},
-		{"1b", "2a", "one"},
-		{"1b", "2b", "two"},
-		{"1a", "2b", "one"}, // as it was before, and still newer than what was made
-	} {
-		r := request("ann", "mounted", fmt.Sprint(i), tree(test.one, test.two))
+	for i, dir := range []string{"a", "b", "a", "b"} {
+		byArg := request("ann", "turns-arg", fmt.Sprint(i), tree(makingFrom("ARG DIR\nCOPY $DIR/src /src"), i))
+		byArg.Options.Args = map[string]string{"DIR": dir}
+		solve(t, byArg)
+		expectMade(t, byArg, "1"+dir+"2", "one two")
+
+		linked := tree(makingFrom("COPY src /src"), i)
+		linked.add("src", dir+"/src", fs.ModeSymlink|0o777)
+		byLink := request("ann", "turns-link", fmt.Sprint(i), linked)
+		solve(t, byLink)
+		expectMade(t, byLink, "1"+dir+"2", "one two")
+	}
+}
+
+// Another image's build of the same files is no reason to give them its times.
+func TestCacheMountSeesNoOtherImagesTimes(t *testing.T) {
+	tree := func(one string, i int) *testTree {
+		return newTree(map[string]string{"Dockerfile": makingFrom("COPY src /src"), "src/one.c": t.Name() + one, "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
+	}
+	solve(t, request("ann", "first-to-build", "1", tree("b", 0)))
+	solve(t, request("ann", "second-to-build", "1", tree("a", 1)))
+	second := request("ann", "second-to-build", "2", tree("b", 2))
+	solve(t, second)
+	expectMade(t, second, t.Name()+"b2", "one")
+}
+
+// Versions of one image that are built at once share its cache mounts.
+func TestCacheMountOfBuildsAtOnce(t *testing.T) {
+	group, ctx := errgroup.WithContext(t.Context())
+	requests := make([]builder.SolveRequest, 4)
+	for i := range requests {
+		tree := newTree(map[string]string{"Dockerfile": strings.Replace(makingFrom("COPY src /src"), "for f in", "sleep 0.3; for f in", 1),
+			"src/one.c": fmt.Sprint("of ", i), "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
+		requests[i] = request("ann", "mounted-at-once", fmt.Sprint(i), tree)
+		group.Go(func() error {
+			_, err := shared.solver.Solve(ctx, requests[i], func(builder.Event) {})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range requests {
+		if got, want := imageFile(t, r, "app"), fmt.Sprintf("of %d2", i); got != want {
+			t.Errorf("version %d holds %q, its sources %q", i, got, want)
+		}
+	}
+}
+
+// A build without the cache empties its cache mounts before the steps, and not after them.
+func TestBuildWithoutCacheKeepsWhatItMade(t *testing.T) {
+	tree := func(i int) *testTree {
+		return newTree(map[string]string{"Dockerfile": makingFrom("COPY src /src") + "COPY src /end\n", "src/one.c": "1", "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
+	}
+	for i, want := range []string{"one two", "", "one two", ""} {
+		r := request("ann", "mounted-anew", fmt.Sprint(i), tree(i))
+		r.Options.NoCache = i == 2
 		solve(t, r)
-		if got := imageFile(t, r, "app"); got != test.one+test.two {
-			t.Errorf("version %d holds %q, its sources %q", i, got, test.one+test.two)
-		}
-		if got := strings.Join(strings.Fields(imageFile(t, r, "made")), " "); got != test.made {
-			t.Errorf("version %d made %q anew, want %q", i, got, test.made)
-		}
+		expectMade(t, r, "12", want)
 	}
 }
 
