@@ -31,6 +31,15 @@ type cut struct {
 	plan  *copyPlan
 }
 
+func (c *cut) weight() (total int64) {
+	for _, nodes := range c.nodes {
+		for _, n := range nodes {
+			total += fileCost + n.stat.Size
+		}
+	}
+	return total
+}
+
 // cutLayers is what became of it.
 type cutLayers struct {
 	above  int // layers of the chain that BuildKit makes above it
@@ -53,19 +62,47 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest, g
 		return nil, err
 	}
 	r.Evaluate = true
-	result, err := c.Client.Solve(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	err = c.plan(ctx, g, cuts)
+	result, err := c.solveAndStore(ctx, r, g, layers, cuts)
 	if errors.Is(err, errOtherwise) {
 		whole.Definition = again(whole.Definition)
 		return c.Client.Solve(ctx, whole)
 	}
+	return result, err
+}
+
+// solveAndStore solves what is left and makes what was cut, at once where it can.
+func (c *frontendClient) solveAndStore(ctx context.Context, r gateway.SolveRequest, g *graph, layers []layerOp, cuts []*cut) (result *gateway.Result, err error) {
+	made := make([]cutLayers, len(cuts))
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		result, err = c.Client.Solve(both, r)
+		return err
+	})
+	isOtherwise := false
+	store := func(ctx context.Context) error {
+		err := c.store(ctx, g, layers, cuts, made)
+		if isOtherwise = errors.Is(err, errOtherwise); isOtherwise {
+			return nil // what is being solved, the whole needs too
+		}
+		return err
+	}
+	if !runsWithoutCache(r.Definition) {
+		group.Go(func() error { return store(both) })
+		err = group.Wait()
+	} else if err = group.Wait(); err == nil { // only what has run may be solved again
+		err = store(ctx)
+	}
+	if err == nil && isOtherwise {
+		err = errOtherwise
+	}
 	if err != nil {
 		return nil, err
 	}
-	return result, c.store(ctx, g, layers, cuts)
+	python, err := c.pythonSources(ctx, g, cuts, made)
+	c.shelf.mu.Lock()
+	defer c.shelf.mu.Unlock()
+	c.shelf.cuts, c.shelf.python = made, python
+	return result, err
 }
 
 // cut returns the graph and its layers, of which less of the build context may be asked for,
@@ -124,31 +161,30 @@ func (c *frontendClient) nodesOf(ctx context.Context, g *graph, layer layerOp) (
 	return all, nil
 }
 
-// plan works out what each cut makes of what is there. Errors: errOtherwise where that is
+// plan works out what a cut makes of what is there, which is what is planned for the one
+// below it, if that is cut too. It returns what the next is put on. Errors: errOtherwise where that is
 // BuildKit's to do.
-func (c *frontendClient) plan(ctx context.Context, g *graph, cuts []*cut) error {
-	var root *rootfs // what the cut is put on
-	for i, cut := range cuts {
-		if i == 0 || cuts[i-1].at != cut.at-1 {
-			root = c.rootOf(g, cut.below)
-		}
-		on := root
-		if cut.isLinked() {
-			on = newRootfs(nil)
-		}
-		cut.plan = &copyPlan{root: on, places: map[string]int{}}
-		for n, one := range g.copies(cut.made) {
-			if err := cut.plan.add(ctx, one, cut.nodes[n]); err != nil {
-				return err
-			}
-		}
-		if cut.isLinked() && i+1 < len(cuts) && cuts[i+1].at == cut.at+1 {
-			if err := root.cover(ctx, cut.plan.entries); err != nil {
-				return err
-			}
+func (c *frontendClient) plan(ctx context.Context, g *graph, below *rootfs, cut, above *cut) (*rootfs, error) {
+	if below == nil {
+		below = c.rootOf(g, cut.below)
+	}
+	on := below
+	if cut.isLinked() {
+		on = newRootfs(nil)
+	}
+	cut.plan = &copyPlan{root: on, places: map[string]int{}}
+	for n, one := range g.copies(cut.made) {
+		if err := cut.plan.add(ctx, one, cut.nodes[n]); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if above == nil || above.at != cut.at+1 {
+		return nil, nil
+	}
+	if cut.isLinked() {
+		return below, below.cover(ctx, cut.plan.entries)
+	}
+	return below, nil
 }
 
 // rootOf looks at what BuildKit has made, from the first question on.
@@ -169,11 +205,10 @@ func (c *frontendClient) rootOf(g *graph, state *pb.Input) *rootfs {
 	})
 }
 
-// store brings the layers of all cuts to the registry.
-func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut) error {
+// store plans all cuts, and brings their layers to the registry.
+func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, cuts []*cut, made []cutLayers) error {
 	most := c.partsOf(layers, cuts)
 	above := 0
-	made := make([]cutLayers, len(cuts))
 	for i, at := len(cuts)-1, len(layers)-1; i >= 0; at-- {
 		if cuts[i].at != at {
 			above++
@@ -182,36 +217,48 @@ func (c *frontendClient) store(ctx context.Context, g *graph, layers []layerOp, 
 		made[i].above = above
 		i--
 	}
-	for i, cut := range cuts {
-		begun, known := time.Now(), true
-		parts := divide(cut.plan.sorted(), most)
-		made[i].layers = make([]storedLayer, len(parts))
-		group, ctx := errgroup.WithContext(ctx)
-		for n, part := range parts {
-			layer, ok := c.shelf.recall(c.shelf.partName(part))
-			if ok {
-				made[i].layers[n] = layer
-				continue
-			}
-			known = false
-			group.Go(func() error {
-				var err error
-				made[i].layers[n], err = c.storePart(ctx, part)
-				return err
-			})
+	group, storing := errgroup.WithContext(ctx)
+	var below *rootfs
+	for i, one := range cuts {
+		var next *cut
+		if i+1 < len(cuts) {
+			next = cuts[i+1]
 		}
-		if err := group.Wait(); err != nil {
-			return err
+		var err error
+		if below, err = c.plan(storing, g, below, one, next); err != nil {
+			return errors.Join(err, group.Wait())
 		}
-		if made[i].above == 0 { // BuildKit does not make it and says nothing of it
-			c.view.did(cut.state.Digest, g.stepName(cut.state), begun, known)
-		}
+		group.Go(func() error { return c.storeCut(storing, g, one, most, &made[i]) })
 	}
-	python, err := c.pythonSources(ctx, g, cuts, made)
-	c.shelf.mu.Lock()
-	defer c.shelf.mu.Unlock()
-	c.shelf.cuts, c.shelf.python = made, python
-	return err
+	return group.Wait()
+}
+
+// storeCut makes a cut's layers.
+func (c *frontendClient) storeCut(ctx context.Context, g *graph, cut *cut, most int, made *cutLayers) error {
+	begun, known := time.Now(), true
+	parts := divide(cut.plan.sorted(), most)
+	made.layers = make([]storedLayer, len(parts))
+	group, ctx := errgroup.WithContext(ctx)
+	for n, part := range parts {
+		layer, ok := c.shelf.recall(c.shelf.partName(part))
+		if ok {
+			made.layers[n] = layer
+			continue
+		}
+		known = false
+		group.Go(func() error {
+			var err error
+			made.layers[n], err = c.storePart(ctx, part)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if made.above == 0 { // BuildKit does not make it and says nothing of it
+		c.view.did(cut.state.Digest, g.stepName(cut.state), begun, known)
+	}
+	return nil
 }
 
 // pythonSources lists the Python sources in layers that are cut and that steps built on, with
@@ -250,7 +297,7 @@ func (c *frontendClient) pythonSources(ctx context.Context, g *graph, cuts []*cu
 func (c *frontendClient) partsOf(layers []layerOp, cuts []*cut) int {
 	large := 0
 	for _, cut := range cuts {
-		if weightOf(cut.plan.entries) >= splitFrom {
+		if cut.weight() >= splitFrom {
 			large++
 		}
 	}

@@ -77,6 +77,16 @@ func (g *graph) result() *pb.Input {
 	return g.ops[g.order[len(g.order)-1]].Inputs[0]
 }
 
+// runsWithoutCache tells whether some steps are to run although the cache has them.
+func runsWithoutCache(def *pb.Definition) bool {
+	for _, metadata := range def.Metadata {
+		if metadata.IgnoreCache {
+			return true
+		}
+	}
+	return false
+}
+
 // again returns a definition of what was solved already in the same build: steps that were
 // to run without the cache have run, and their cache mounts are not to be emptied twice.
 func again(def *pb.Definition) *pb.Definition {
