@@ -243,9 +243,11 @@ func reason(plain string) []string {
 		return append(want, code)
 	}
 	for _, part := range slices.Backward(strings.Split(message, ": ")) {
-		part = strings.TrimSpace(passing.ReplaceAllString(part, ""))
-		if len(part) > 3 {
-			return append(want, part)
+		if len(strings.TrimSpace(passing.ReplaceAllString(part, ""))) > 3 {
+			for _, words := range passing.Split(part, -1) {
+				want = append(want, strings.TrimSpace(words))
+			}
+			return want
 		}
 	}
 	return append(want, message)
@@ -256,7 +258,7 @@ func compareRefusals(ours, plain result) (diffs []string) {
 	if ours.outcome != "user_error" {
 		diffs = append(diffs, fmt.Sprintf("refused as %q, not as the user's error", ours.outcome))
 	}
-	said := passing.ReplaceAllString(strings.ReplaceAll(ours.said, "remote: ", ""), "")
+	said := strings.ReplaceAll(ours.said, "remote: ", "")
 	for _, want := range reason(plain.said) {
 		if !strings.Contains(strings.ToLower(said), strings.ToLower(want)) {
 			diffs = append(diffs, fmt.Sprintf("does not say %q, but: %s", want, lastLines(ours.said, 6)))
