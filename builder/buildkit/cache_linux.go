@@ -22,6 +22,8 @@ const (
 	enoughDisk = 5
 	// littleDisk is how many bytes are left of a disk that is called full.
 	littleDisk = 16 << 20
+	// littleFiles is the part of a disk's files, 1 in so many, that is.
+	littleFiles = 2000
 
 	asidePrefix = "root.aside-"
 	asideTime   = "20060102T150405.000"
@@ -119,5 +121,5 @@ func diskIsShort(dir string) bool {
 func (m *Manager) DiskFull() bool {
 	var disk unix.Statfs_t
 	err := unix.Statfs(m.cfg.Dir, &disk)
-	return err == nil && (disk.Bavail*uint64(disk.Bsize) < littleDisk || disk.Files > 0 && disk.Ffree == 0)
+	return err == nil && (disk.Bavail*uint64(disk.Bsize) < littleDisk || disk.Ffree <= disk.Files/littleFiles && disk.Files > 0)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/util/disk"
+	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/builder"
 )
@@ -30,6 +31,7 @@ type Disk struct {
 const (
 	beginShare = 2
 	killShare  = 4
+	freeFiles  = 10 // the share of a disk's files that is to stay free, as Free is of its bytes
 )
 
 // UsualFree is what to leave free on a directory's disk: a twentieth, from one to ten
@@ -42,34 +44,49 @@ func UsualFree(dir string) int64 {
 	return min(max(stat.Total/20, 1<<30), 10<<30)
 }
 
-// short tells whether less than a share of Free is left, and how much.
-func (d *Disk) short(share int64) (left int64, is bool) {
+// shortage tells what of the disk is short: there is less than a share of Free, or of a tenth of
+// its files, which steps use up as well. left says how much there is.
+func (d *Disk) shortage(share int64) (ofBytes, ofFiles bool, left string) {
 	if d == nil || d.Free <= 0 {
-		return 0, false
+		return false, false, ""
 	}
-	stat, err := disk.GetDiskStat(d.Dir)
-	if err != nil {
-		return 0, false // what fails here fails a build with better words
+	var stat unix.Statfs_t
+	if unix.Statfs(d.Dir, &stat) != nil {
+		return false, false, "" // what fails here fails a build with better words
 	}
-	return stat.Available, stat.Available < d.Free/share
+	free := int64(stat.Bavail) * int64(stat.Bsize)
+	ofBytes = free < d.Free/share
+	ofFiles = stat.Files > 0 && int64(stat.Ffree) < int64(stat.Files)/freeFiles/share // 0: the file system has no such bound
+	return ofBytes, ofFiles, fmt.Sprintf("%s and %d files", units.BytesSize(float64(free)), stat.Ffree)
 }
 
 // makeRoom has BuildKit remove cache, and all that it has not come to remove, when
 // there is too little space for a build. It returns an infrastructure failure
 // when that does not help.
 func (d *Disk) makeRoom(ctx context.Context, c *client.Client) error {
-	if _, short := d.short(beginShare); !short {
+	ofBytes, ofFiles, _ := d.shortage(beginShare)
+	if !ofBytes && !ofFiles {
 		return nil
 	}
-	err := c.Prune(ctx, nil, client.WithKeepOpt(0, 0, 0, d.Free))
-	left, short := d.short(beginShare)
-	if !short {
+	err := d.prune(ctx, c, ofFiles)
+	ofBytes, ofFiles, left := d.shortage(beginShare)
+	if !ofBytes && !ofFiles {
 		return nil
 	}
-	full := infrastructure(errors.Join(fmt.Errorf("less than %s free in %s", units.BytesSize(float64(d.Free/beginShare)), d.Dir), err),
-		"the builder's disk has no room for a build, %s are free; an administrator should make room", units.BytesSize(float64(left)))
+	full := infrastructure(errors.Join(fmt.Errorf("%s are free in %s", left, d.Dir), err),
+		"the builder's disk has no room for a build, %s are free; an administrator should make room", left)
 	full.Retry = builder.RetryLater
 	return full
+}
+
+// prune has BuildKit remove cache until Free bytes are free; all of it where files are short, which
+// BuildKit does not count.
+func (d *Disk) prune(ctx context.Context, c *client.Client, all bool) error {
+	var keep []client.PruneOption
+	if !all {
+		keep = append(keep, client.WithKeepOpt(0, 0, 0, d.Free))
+	}
+	return c.Prune(ctx, nil, keep...)
 }
 
 // killed is the failure of a step that was killed for want of disk space since

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
-	"github.com/moby/buildkit/client"
 )
 
 const (
@@ -31,8 +30,8 @@ func (m *Manager) watchDisk(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
-		left, short := m.cfg.Disk.short(killShare)
-		if wait = diskInterval; !short {
+		ofBytes, ofFiles, left := m.cfg.Disk.shortage(killShare)
+		if wait = diskInterval; !ofBytes && !ofFiles {
 			continue
 		}
 		wait = hopeless
@@ -40,15 +39,15 @@ func (m *Manager) watchDisk(ctx context.Context) {
 			m.cfg.Disk.kills.Add(1)
 			killGroup(step)
 			m.log.Error("the disk is nearly full; the step that wrote most was killed",
-				"free", units.BytesSize(float64(left)), "written", units.BytesSize(float64(written)))
+				"free", left, "written", units.BytesSize(float64(written)))
 			wait = recovery
 		}
-		m.prune(ctx)
+		m.prune(ctx, ofFiles)
 	}
 }
 
 // prune has BuildKit remove what nobody needs, files of killed steps first.
-func (m *Manager) prune(ctx context.Context) {
+func (m *Manager) prune(ctx context.Context, all bool) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	c, err := (&backends{}).connect(ctx, m.Address())
@@ -56,7 +55,7 @@ func (m *Manager) prune(ctx context.Context) {
 		return
 	}
 	defer c.Close() //nolint:errcheck // its work is done
-	if err := c.Prune(ctx, nil, client.WithKeepOpt(0, 0, 0, m.cfg.Disk.Free)); err != nil {
+	if err := m.cfg.Disk.prune(ctx, c.Client, all); err != nil {
 		m.log.Warn("BuildKit did not make room on the disk", "error", err)
 	}
 }

@@ -3,12 +3,14 @@
 package buildkit
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	diskstat "github.com/moby/buildkit/util/disk"
+	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -71,6 +73,42 @@ func TestDiskIsNotFilled(t *testing.T) {
 	failure, _ = fails(t, solver, "ann", "true")
 	if failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, "the builder's disk has no room for a build") {
 		t.Errorf("a build on a full disk: %s: %s", failure.Outcome, failure.Message)
+	}
+}
+
+// A disk has only so many files, and a step that leaves them in the cache has not failed.
+func TestFilesOfADiskAreNotUsedUp(t *testing.T) {
+	dir := smallDisk(t)
+	cfg := managerConfig(dir, shared.registry)
+	cfg.Disk = &Disk{Dir: dir, Free: 1 << 20}
+	m, err := NewManager(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runManager(t, m)
+	config := solverConfig(m, shared.registry)
+	config.Disk = cfg.Disk
+	solver, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filesFree := func() (free, all uint64) {
+		var stat unix.Statfs_t
+		if err := unix.Statfs(dir, &stat); err != nil {
+			t.Fatal(err)
+		}
+		return stat.Ffree, stat.Files
+	}
+	_, all := filesFree()
+	leave := fmt.Sprintf("mkdir /many && cd /many && seq %d | xargs touch", all*96/100)
+	if _, err := solver.Solve(t.Context(), request("ann", "leaves", "1.0", stepTree(t, leave)), func(builder.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := solver.Solve(t.Context(), request("ann", "after", "1.0", stepTree(t, "true")), func(builder.Event) {}); err != nil {
+		t.Errorf("the next build: %v", err)
+	}
+	if free, _ := filesFree(); free < all/freeFiles {
+		t.Errorf("%d of %d files are free after it", free, all)
 	}
 }
 
