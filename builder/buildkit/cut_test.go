@@ -114,9 +114,11 @@ func TestCutCopyIsTheSameAsBuildKits(t *testing.T) {
 		"over each other": base + "%s app /app\n%s app/d01 /app/d02\n%s app/bin/run.sh /app/d05/sub/\n",
 		"deleted":         base + "%s app /app\nRUN rm -r /app/d00 /app/d01/sub && mv /app/d02 /app/moved && chmod 700 /app/d05 && gzip -9 /app/d06/sub/*\n%s app/d01 /app/d00\n",
 		"linked over":     base + "RUN mkdir -m 1777 /tmp\n%s --link app /tmp/app\nRUN stat -c '%n %a %u:%g %h' /tmp /tmp/* > /listing\n%s --link app/bin /tmp/app/d01\n",
-		"two of three":    base + "%s app /a\nRUN echo 1 > /1\n%s app /b\nRUN echo 2 > /2\nWORKDIR /w\n%s app .\n",
-		"stage as it is":  base + "%s . /src\nFROM scratch\nCOPY --from=0 /src/app/bin /src/app/d07 /final/\n",
-		"less as it is":   "FROM scratch\n%s --exclude=**/*9.txt app /app\n",
+		"linked in place of a directory as it is": base + "RUN mkdir -p /full/d && chmod 711 /full/d && chown 3:4 /full/d\n%s --link app/top.txt /full\n%s --link app /full\n%s app/bin /full/d01\n",
+		"user without a number as it is":          base + "RUN mkdir -p /etc && echo bad:x:-1:2::/: > /etc/passwd\n%s --chown=bad app/ /app/\n",
+		"two of three":                            base + "%s app /a\nRUN echo 1 > /1\n%s app /b\nRUN echo 2 > /2\nWORKDIR /w\n%s app .\n",
+		"stage as it is":                          base + "%s . /src\nFROM scratch\nCOPY --from=0 /src/app/bin /src/app/d07 /final/\n",
+		"less as it is":                           "FROM scratch\n%s --exclude=**/*9.txt app /app\n",
 	}
 	for what, dockerfile := range cases {
 		t.Run(what, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package buildkit
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -310,5 +311,34 @@ func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
 		if want := testEpoch.Add(time.Hour).Format("2006-01-02 15:04:05"); dated[name] != want {
 			t.Errorf("with the commit's times %s is of %s, want %s", name, dated[name], want)
 		}
+	}
+}
+
+// A module that a step compiled, of a source that a COPY brought, is its in the image, whatever was
+// built and forgotten meanwhile.
+func TestCompiledPythonOfACopiedSource(t *testing.T) {
+	tree := func(source string) *testTree {
+		return newTree(map[string]string{"Dockerfile": busyboxImage + `COPY m /m
+RUN mkdir /m/__pycache__ && b() { for n in 0 8 16 24; do printf "\\x$(printf %02x $(($1>>n&255)))"; done; } && \
+  { printf '\247\r\r\n\0\0\0\0'; b $(stat -c %Y /m/mod.py); b $(stat -c %s /m/mod.py); printf code; } > /m/__pycache__/mod.cpython-311.pyc
+`, "m/mod.py": t.Name() + source}).withBusybox()
+	}
+	first := request("ann", "compiled", "1", tree("x"))
+	once, _ := solve(t, first)
+	solve(t, request("ann", "compiled", "2", tree("y")))
+	fresh, err := New(solverConfig(shared.manager, shared.registry)) // as after a restart
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := fresh.Solve(t.Context(), request("ann", "compiled", "3", tree("x")), func(builder.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if once != again {
+		t.Errorf("one commit is %v and later %v", once, again)
+	}
+	says := binary.LittleEndian.Uint32([]byte(imageFile(t, first, "m/__pycache__/mod.cpython-311.pyc"))[compiledTime:])
+	if want := uint32(byContent(t.Name() + "x").Unix()); says != want {
+		t.Errorf("the module says %d, its source is of %d", says, want)
 	}
 }
