@@ -22,6 +22,18 @@ type measure struct {
 	goal    float64
 	atLeast bool // the bound is a lower one
 	note    string
+	failed  error // why there is nothing, or less than there should be
+}
+
+// failures counts what was not measured.
+func failures(all []measure) int {
+	n := 0
+	for _, m := range all {
+		if m.failed != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func median(samples []float64) float64 {
@@ -82,6 +94,10 @@ func table(all []measure) string {
 	var b strings.Builder
 	b.WriteString("| # | what | size | ours | peer | ours/peer | to reach | | exponent |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, m := range all {
+		if m.failed != nil {
+			fmt.Fprintf(&b, "| %d | %s | %s | **failed**: %s | | | | | |\n", m.row, m.what, m.size, cell(m.failed.Error()))
+			continue
+		}
 		peer, ratio := "", ""
 		if len(m.peer) > 0 {
 			peer, ratio = number(median(m.peer), m.unit), fmt.Sprintf("%.2f", m.ratio())
@@ -90,6 +106,15 @@ func table(all []measure) string {
 			number(median(m.ours), m.unit), peer, ratio, m.goalText(), m.verdict(), exponents(all, m))
 	}
 	return b.String()
+}
+
+// cell makes text of any kind fit into a table: one line, and not a long one.
+func cell(text string) string {
+	const longest = 500
+	if runes := []rune(text); len(runes) > longest {
+		text = "… " + string(runes[len(runes)-longest:]) // where the reason stands
+	}
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
 func note(text string) string {
@@ -115,7 +140,7 @@ func number(x float64, unit string) string {
 func exponents(all []measure, m measure) string {
 	var smaller *measure
 	for i, other := range all {
-		if other.row == m.row && other.what == m.what && other.n < m.n && (smaller == nil || other.n > smaller.n) {
+		if other.failed == nil && other.row == m.row && other.what == m.what && other.n < m.n && (smaller == nil || other.n > smaller.n) {
 			smaller = &all[i]
 		}
 	}
@@ -136,6 +161,31 @@ func seconds(f func() error) (float64, error) {
 	started := time.Now()
 	err := f()
 	return time.Since(started).Seconds(), err
+}
+
+// turn has both sides do the same, beginning with another one each round.
+func turn(round int, sides [2]side, do func(at int, s side) error) error {
+	for i := range sides {
+		at := (i + round) % 2
+		if err := do(at, sides[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes a sample of ours, at 0, or of the peer.
+func (m *measure) add(at int, sample float64) {
+	if at == 0 {
+		m.ours = append(m.ours, sample)
+	} else {
+		m.peer = append(m.peer, sample)
+	}
+}
+
+// measured leaves out what an error kept from being measured on both sides.
+func measured(all ...measure) []measure {
+	return slices.DeleteFunc(all, func(m measure) bool { return len(m.ours) == 0 || len(m.peer) == 0 })
 }
 
 // inTurn runs both sides rounds times, the first one changing each time.

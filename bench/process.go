@@ -67,7 +67,11 @@ func (p *process) tail() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
+// stop ends the process; one that never started is none.
 func (p *process) stop() {
+	if p == nil {
+		return
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
@@ -101,12 +105,35 @@ func (p *process) resetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
 }
 
-// command runs a program to its end and returns its standard output.
+// killChildren kills what a process started, and what that did.
+func (p *process) killChildren() {
+	var all []int
+	for next := []int{p.cmd.Process.Pid}; len(next) > 0; next = next[1:] {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", next[0]))
+		for _, list := range lists {
+			text, _ := os.ReadFile(list) // gone with its process
+			for field := range strings.FieldsSeq(string(text)) {
+				if pid, err := strconv.Atoi(field); err == nil {
+					all, next = append(all, pid), append(next, pid)
+				}
+			}
+		}
+	}
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// command runs a program to its end and returns its standard output. With ctx ends
+// the whole group: git's ssh would hold the output open.
 func command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err, out.String(), problems.String())
 	}
