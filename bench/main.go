@@ -13,7 +13,7 @@ import (
 )
 
 // everyRow is what is measured when the command line does not say.
-const everyRow = "1,2,4,5,6,7,8,9"
+const everyRow = "1,2,4,5,6,7,8,9,10"
 
 // options are what the command line says.
 type options struct {

@@ -70,8 +70,8 @@ func TestAFailingCaseDoesNotEndItsRow(t *testing.T) {
 }
 
 func TestChooseRows(t *testing.T) {
-	chosen, err := choose("9,1", "1")
-	if err != nil || len(chosen) != 2 || chosen[0].number != 9 || chosen[0].scale || !chosen[1].scale {
+	chosen, err := choose("10,1", "1")
+	if err != nil || len(chosen) != 2 || chosen[0].number != 10 || chosen[0].scale || !chosen[1].scale {
 		t.Errorf("chosen: %v, %v", chosen, err)
 	}
 	if _, err := choose("1,3", ""); err == nil {
