@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 // bench holds what the rows share. ours and peer start when first asked for.
@@ -80,7 +83,19 @@ func (b *bench) close() {
 			fmt.Fprintln(os.Stderr, "bench: profiles:", err)
 		}
 	}
+	unmountBelow(b.dir)
 	if err := os.RemoveAll(b.dir); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: remove the working directory:", err)
+	}
+}
+
+// unmountBelow takes away what a buildkitd that had to be killed left mounted.
+func unmountBelow(dir string) {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	lines := slices.Collect(strings.Lines(string(text)))
+	for _, line := range slices.Backward(lines) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
+			_ = syscall.Unmount(fields[4], syscall.MNT_DETACH) // what stays is told of by the removal
+		}
 	}
 }

@@ -57,6 +57,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Children leave nothing elsewhere when they are killed.
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return err
+	}
 	b := &bench{options: o, dir: dir}
 	defer b.close()
 	return b.measureRows(ctx, chosen)

@@ -37,8 +37,11 @@ func startProcess(ctx context.Context, log string, env []string, name string, ar
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	// An interruption asks all of them to end at once; stop waits for each.
+	forget := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Signal(syscall.SIGTERM) })
 	go func() {
 		defer close(p.exited)
+		defer forget()
 		_ = p.cmd.Wait() // how it ends is seen in its log
 	}()
 	return p, nil
