@@ -18,13 +18,13 @@ func apps(ctx context.Context, b *bench) ([]measure, error) {
 	defer base.stop()
 	var all []measure
 	for _, s := range shapes {
+		if ctx.Err() != nil {
+			break
+		}
 		measures, err := b.app(ctx, s, base.image)
 		all = append(all, measures...)
 		if err != nil {
 			all = append(all, b.failure(ctx, measure{row: 10, what: s.name + " app", size: s.shown()}, err))
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	return all, nil

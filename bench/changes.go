@@ -84,7 +84,7 @@ func (b *bench) changesAndMore(ctx context.Context, c pushCase) ([]measure, erro
 	if err != nil {
 		return all, err
 	}
-	alone, err := b.alone(ctx, w, c.shown(), c.files, 4)
+	alone, err := b.alone(ctx, w, c.shown(), c.files, max(2, min(4, b.rounds)))
 	return append(all, alone...), err
 }
 

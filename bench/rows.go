@@ -80,17 +80,18 @@ func (b *bench) failure(ctx context.Context, m measure, err error) measure {
 	return m
 }
 
-// each measures the cases of a row. One that fails does not end the rest.
+// each measures the cases of a row. One that fails does not end the rest; an
+// interruption does.
 func (b *bench) each(ctx context.Context, cases []pushCase, run func(context.Context, pushCase) ([]measure, error)) []measure {
 	var all []measure
 	for _, c := range cases {
+		if ctx.Err() != nil {
+			break
+		}
 		measures, err := run(ctx, c)
 		all = append(all, measures...)
 		if err != nil {
 			all = append(all, b.failure(ctx, measure{row: c.row, what: c.what, size: c.shown(), n: float64(c.files)}, err))
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	return all
