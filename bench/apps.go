@@ -95,6 +95,11 @@ func (b *bench) appRound(ctx context.Context, s shape, base string, sides [2]sid
 		if err := errors.Join(m.change(w, s, round), w.commit(ctx, tag)); err != nil {
 			return err
 		}
+		if i == 0 {
+			if err := w.pack(ctx); err != nil {
+				return err
+			}
+		}
 		if err := b.appPush(ctx, w, sides, round, tag, m); err != nil {
 			return err
 		}

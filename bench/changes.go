@@ -137,6 +137,9 @@ func pushFirst(ctx context.Context, w *workTree, sides [2]side, round int, to *m
 			return err
 		}
 	}
+	if err := w.pack(ctx); err != nil {
+		return err
+	}
 	return measurePush(ctx, w, sides, round, "first", to)
 }
 

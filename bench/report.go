@@ -22,7 +22,7 @@ There, both SSH servers take any number of connections from one address. In row 
 The apps of row 10 install their dependencies, are built and have stages as real ones, with scripts that stand for the tools; a running container is
 one that ` + "`runc`" + ` started from what ` + "`crane pull`" + ` wrote into an empty folder, and that has printed a line, the same on both sides.
 Client, daemon and peer share the machine: the largest sizes show where it, and not the daemon alone, comes to its end.
-A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller
+First pushes come from packed repositories. A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller
 size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -scale \"\"`" + ` measures one row at its own size,
 ` + "`-rows 4 -history DIR`" + ` the first push of an existing repository; ` + "`-profile DIR`" + ` writes processor profiles of ours.
 
