@@ -18,7 +18,7 @@ func (b *bench) alone(ctx context.Context, w *workTree, size string, files, roun
 	solve := measure{row: 2, what: "buildctl alone on a checkout, no output", size: size, n: float64(files), unit: "s"}
 	export := measure{row: 2, what: "buildctl alone on a checkout, layers written out as they are", size: size, n: float64(files), unit: "s"}
 	for i := range 2 * rounds {
-		if err := w.write(fileName(i), prose(uint64(2_000_000+i), 7870)); err != nil {
+		if err := w.write(w.fileName(i), prose(uint64(2_000_000+i), 7870)); err != nil {
 			return nil, err
 		}
 		args := []string{"--addr", p.buildkit, "build", "--frontend", "dockerfile.v0", "--local", "context=" + w.dir, "--local", "dockerfile=" + w.dir}

@@ -139,7 +139,7 @@ func commitAll(ctx context.Context, trees []*workTree, tag string, seed uint64) 
 	group.SetLimit(runtime.NumCPU())
 	for i, w := range trees {
 		group.Go(func() error {
-			if err := w.write(fileName(0), prose(seed+uint64(i), 2000)); err != nil {
+			if err := w.write(w.fileName(0), prose(seed+uint64(i), 2000)); err != nil {
 				return err
 			}
 			return w.commit(ctx, tag)

@@ -40,25 +40,33 @@ func startDaemon(ctx context.Context, b *bench, dir string, env ...string) (*dae
 	if err != nil {
 		return nil, err
 	}
-	buildkitd, debug, err := b.debuggedBuildkitd(ctx, dir)
-	if err != nil {
+	if err := d.start(ctx, dir, env); err != nil {
+		d.stop()
 		return nil, err
 	}
+	return d, nil
+}
+
+func (d *daemon) start(ctx context.Context, dir string, env []string) error {
+	buildkitd, debug, err := d.bench.debuggedBuildkitd(ctx, dir)
+	if err != nil {
+		return err
+	}
 	if err := d.Run(ctx, "/readyz", slices.Concat(env, buildkitd)); err != nil {
-		return nil, err
+		return err
 	}
 	key, err := programs.MakeKey(ctx, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.sshFlags = programs.SSHFlags(key)
 	if err := d.AddUser(ctx, user, key+".pub"); err != nil {
-		return nil, err
+		return err
 	}
 	if d.token, err = d.Admin(ctx, "", "token", "create", user); err != nil {
-		return nil, err
+		return err
 	}
-	return d, d.record(ctx, debug)
+	return d.record(ctx, debug)
 }
 
 // stop ends the daemon after its last profile.

@@ -44,7 +44,7 @@ func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	if _, err := programs.Command(ctx, "", nil, "git", "init", "-q", "--bare", "-b", "main", h.dir); err != nil {
 		return nil, err
 	}
-	if err := h.importCommits(ctx, func(out *bufio.Writer) { writeHistory(out, commits) }); err != nil {
+	if err := h.importCommits(ctx, func(out *bufio.Writer) { writeHistory(ctx, out, commits) }); err != nil {
 		return nil, err
 	}
 	if _, err := programs.Command(ctx, h.dir, nil, "git", "repack", "-adFq", "--window=5", "--depth=50"); err != nil {
@@ -112,7 +112,7 @@ func (h *history) importCommits(ctx context.Context, write func(*bufio.Writer)) 
 }
 
 // writeHistory writes a stream for git fast-import.
-func writeHistory(out *bufio.Writer, commits int) {
+func writeHistory(ctx context.Context, out *bufio.Writer, commits int) {
 	random, pixels := rand.New(rand.NewPCG(3, 4)), rand.NewChaCha8([32]byte{5})
 	var files []string // contents
 	change := func(i int) {
@@ -120,6 +120,9 @@ func writeHistory(out *bufio.Writer, commits int) {
 		writeFile(out, fmt.Sprintf("src/%02x/%02x/f%d.txt", folder%16, folder/16, i), files[i])
 	}
 	for c := range commits {
+		if ctx.Err() != nil {
+			return
+		}
 		writeCommit(out, 1_600_000_000+int64(c)*60, prose(uint64(c), 200+random.IntN(1000)))
 		if c == 0 {
 			writeFile(out, "Dockerfile", copyAll)

@@ -92,7 +92,7 @@ func (d *daemon) hammer(ctx context.Context, tokens []string) ([]float64, float6
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for sent := 0; sent < total; {
+	for sent := 0; sent < total && ctx.Err() == nil; {
 		<-tick.C
 		for ; sent < total && time.Since(started) >= time.Duration(sent)*time.Second/listRate; sent++ {
 			due <- sent

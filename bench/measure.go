@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,6 +21,18 @@ type measure struct {
 	goal    float64
 	atLeast bool // the bound is a lower one
 	note    string
+	failed  error // why there is nothing, or less than there should be
+}
+
+// failures counts what was not measured.
+func failures(all []measure) int {
+	n := 0
+	for _, m := range all {
+		if m.failed != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func median(samples []float64) float64 {
@@ -77,65 +88,35 @@ func (m measure) goalText() string {
 	return fmt.Sprintf("%s %g%s", sign, m.goal, unit)
 }
 
-// table lists measures as Markdown.
-func table(all []measure) string {
-	var b strings.Builder
-	b.WriteString("| # | what | size | ours | peer | ours/peer | to reach | | exponent |\n|---|---|---|---|---|---|---|---|---|\n")
-	for _, m := range all {
-		peer, ratio := "", ""
-		if len(m.peer) > 0 {
-			peer, ratio = number(median(m.peer), m.unit), fmt.Sprintf("%.2f", m.ratio())
-		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", m.row, m.what+note(m.note), m.size,
-			number(median(m.ours), m.unit), peer, ratio, m.goalText(), m.verdict(), exponents(all, m))
-	}
-	return b.String()
-}
-
-func note(text string) string {
-	if text == "" {
-		return ""
-	}
-	return " (" + text + ")"
-}
-
-func number(x float64, unit string) string {
-	switch {
-	case math.IsNaN(x):
-		return "–"
-	case x >= 100:
-		return fmt.Sprintf("%.0f %s", x, unit)
-	case x >= 1:
-		return fmt.Sprintf("%.2f %s", x, unit)
-	}
-	return fmt.Sprintf("%.3f %s", x, unit)
-}
-
-// exponents tells how ours, and the peer's, grew from the next smaller size.
-func exponents(all []measure, m measure) string {
-	var smaller *measure
-	for i, other := range all {
-		if other.row == m.row && other.what == m.what && other.n < m.n && (smaller == nil || other.n > smaller.n) {
-			smaller = &all[i]
-		}
-	}
-	if smaller == nil || smaller.n <= 0 {
-		return ""
-	}
-	grown := func(from, to []float64) string {
-		return fmt.Sprintf("%.2f", math.Log(median(to)/median(from))/math.Log(m.n/smaller.n))
-	}
-	text := grown(smaller.ours, m.ours)
-	if len(m.peer) > 0 && len(smaller.peer) > 0 {
-		text += " (peer " + grown(smaller.peer, m.peer) + ")"
-	}
-	return text
-}
-
 func seconds(f func() error) (float64, error) {
 	started := time.Now()
 	err := f()
 	return time.Since(started).Seconds(), err
+}
+
+// turn has both sides do the same, beginning with another one each round.
+func turn(round int, sides [2]side, do func(at int, s side) error) error {
+	for i := range sides {
+		at := (i + round) % 2
+		if err := do(at, sides[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes a sample of ours, at 0, or of the peer.
+func (m *measure) add(at int, sample float64) {
+	if at == 0 {
+		m.ours = append(m.ours, sample)
+	} else {
+		m.peer = append(m.peer, sample)
+	}
+}
+
+// measured leaves out what an error kept from being measured on both sides.
+func measured(all ...measure) []measure {
+	return slices.DeleteFunc(all, func(m measure) bool { return len(m.ours) == 0 || len(m.peer) == 0 })
 }
 
 // inTurn runs both sides rounds times, the first one changing each time.

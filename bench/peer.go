@@ -36,8 +36,14 @@ func startPeer(ctx context.Context, b *bench, dir string) (*peer, error) {
 	return p, nil
 }
 
-// stop ends the parts, the last one first.
+// stop ends the parts, the last one first; before them the sessions and hooks, for
+// whose builds buildkitd would wait.
 func (p *peer) stop() {
+	for _, part := range p.parts {
+		if part.Cmd.Path == sshServer {
+			killChildren(part)
+		}
+	}
 	for i := len(p.parts) - 1; i >= 0; i-- {
 		p.parts[i].Stop()
 	}
@@ -57,6 +63,8 @@ func (p *peer) part(ctx context.Context, ready func() bool, name string, args ..
 	p.parts = append(p.parts, child)
 	return child.Await(ctx, ready)
 }
+
+const sshServer = "/usr/sbin/sshd"
 
 const sshdConfig = `Port %s
 ListenAddress 127.0.0.1
@@ -92,7 +100,7 @@ func (p *peer) startSSH(ctx context.Context) error {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
 		return err
 	}
-	return p.part(ctx, func() bool { return programs.Listens(ctx, p.ssh) }, "/usr/sbin/sshd", "-D", "-e", "-f", config)
+	return p.part(ctx, func() bool { return programs.Listens(ctx, p.ssh) }, sshServer, "-D", "-e", "-f", config)
 }
 
 const registryConfig = `version: 0.1
@@ -104,15 +112,35 @@ http: {addr: %s}
 `
 
 func (p *peer) startRegistry(ctx context.Context) error {
-	var err error
-	if p.registry, err = programs.FreeAddress(ctx); err != nil {
-		return err
-	}
-	config, err := p.write("registry.yml", fmt.Sprintf(registryConfig, filepath.Join(p.dir, "registry"), p.registry))
+	child, address, err := p.bench.startRegistry(ctx, p.dir, "127.0.0.1")
 	if err != nil {
 		return err
 	}
-	return p.part(ctx, func() bool { return programs.Listens(ctx, p.registry) }, p.bench.tool("registry"), "serve", config)
+	p.parts, p.registry = append(p.parts, child), address
+	return nil
+}
+
+// startRegistry runs a stand-alone registry on a loopback host and returns its address.
+func (b *bench) startRegistry(ctx context.Context, dir, host string) (*programs.Process, string, error) {
+	address, err := programs.FreeAddress(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, _ := net.SplitHostPort(address)
+	address = net.JoinHostPort(host, port)
+	config := filepath.Join(dir, "registry.yml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, registryConfig, filepath.Join(dir, "registry"), address), 0o600); err != nil {
+		return nil, "", err
+	}
+	child, err := programs.Start(ctx, filepath.Join(dir, "registry.log"), nil, b.tool("registry"), "serve", config)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := child.Await(ctx, func() bool { return programs.Listens(ctx, address) }); err != nil {
+		child.Stop()
+		return nil, "", err
+	}
+	return child, address, nil
 }
 
 func (p *peer) startBuildKit(ctx context.Context) error {
@@ -129,7 +157,7 @@ const hook = `#!/bin/sh
 set -e
 while read old new ref; do
   case $ref in refs/tags/*) ;; *) continue ;; esac
-  dir=$(mktemp -d)
+  dir=$(mktemp -d -p %s)
   git archive "$new" | tar x -C "$dir"
   %s --addr %s build --progress=plain --frontend dockerfile.v0 --local context="$dir" --local dockerfile="$dir" \
     --output type=image,name=%s:${ref#refs/tags/},push=true,registry.insecure=true
@@ -142,7 +170,7 @@ func (p *peer) prepare(ctx context.Context, app string) error {
 	if _, err := programs.Command(ctx, "", nil, "git", "init", "-q", "--bare", repository); err != nil {
 		return err
 	}
-	text := fmt.Sprintf(hook, p.bench.tool("buildctl"), p.buildkit, p.registry+"/"+user+"/"+app)
+	text := fmt.Sprintf(hook, p.dir, p.bench.tool("buildctl"), p.buildkit, p.registry+"/"+user+"/"+app)
 	return os.WriteFile(filepath.Join(repository, "hooks", "post-receive"), []byte(text), 0o755)
 }
 

@@ -56,7 +56,7 @@ func (d *daemon) record(ctx context.Context, buildkitd string) error {
 		r.bench, r.quit, r.done = d.bench, make(chan struct{}), make(chan struct{})
 		r.url = fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", r.url, profileSeconds)
 		d.recorders = append(d.recorders, r)
-		go r.run(context.WithoutCancel(ctx))
+		go r.run(ctx)
 	}
 	return nil
 }
@@ -64,7 +64,9 @@ func (d *daemon) record(ctx context.Context, buildkitd string) error {
 func (r *recorder) run(ctx context.Context) {
 	defer close(r.done)
 	for {
-		if err := r.take(ctx); err != nil {
+		if err := r.take(ctx); ctx.Err() != nil {
+			return
+		} else if err != nil {
 			fmt.Fprintf(os.Stderr, "bench: profile of %s: %v\n", r.name, err)
 			return
 		}

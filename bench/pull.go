@@ -20,18 +20,29 @@ const (
 	pulledParts = 4
 )
 
-// pullers copy an image to a directory that is not there yet, by a client that
+// puller copies an image to a directory that is not there yet, by a client that
 // users have.
-var pullers = []struct {
+type puller struct {
 	name string
 	args func(reference, to string) []string
-}{
-	{"skopeo", func(reference, to string) []string {
+}
+
+var (
+	skopeo = puller{"skopeo", func(reference, to string) []string {
 		return []string{"copy", "-q", "--src-tls-verify=false", "docker://" + reference, "dir:" + to}
-	}},
-	{"crane", func(reference, to string) []string {
+	}}
+	crane = puller{"crane", func(reference, to string) []string {
 		return []string{"pull", "--insecure", "--format=oci", reference, to}
-	}},
+	}}
+)
+
+func (p puller) pull(ctx context.Context, b *bench, env []string, reference, to string) error {
+	program := p.name
+	if program == "crane" {
+		program = b.tool(program)
+	}
+	_, err := programs.Command(ctx, "", env, program, p.args(reference, to)...)
+	return err
 }
 
 // pulls is row 8: the same image from our registry and from the stand-alone one.
@@ -75,14 +86,14 @@ func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure
 		rounds = min(3, rounds)
 	}
 	var all []measure
-	for i, client := range pullers {
+	for _, client := range []puller{skopeo, crane} {
 		m := measure{row: 8, what: "pull with " + client.name, size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", atLeast: true}
 		if mb <= pulledMB {
 			m.goal = 1
 		}
 		fetch := func(s side, to *[]float64) func(int) error {
 			return func(int) error {
-				took, err := b.fetch(ctx, s, app, i)
+				took, err := b.fetch(ctx, s, app, client)
 				*to = append(*to, float64(mb)/took)
 				return err
 			}
@@ -126,20 +137,13 @@ func (b *bench) heavyImage(ctx context.Context, d *daemon, mb int) (string, erro
 }
 
 // fetch copies an image to a directory with a client and returns how long it took.
-func (b *bench) fetch(ctx context.Context, s side, app string, client int) (float64, error) {
+func (b *bench) fetch(ctx context.Context, s side, app string, client puller) (float64, error) {
 	to, home := b.path("pulled"), b.path("credentials")
 	env, err := loggedIn(s, app, home)
 	if err != nil {
 		return 0, err
 	}
-	program := pullers[client].name
-	if program == "crane" {
-		program = b.tool(program)
-	}
-	took, err := seconds(func() error {
-		_, err := programs.Command(ctx, "", env, program, pullers[client].args(s.image(app, "v1"), to)...)
-		return err
-	})
+	took, err := seconds(func() error { return client.pull(ctx, b, env, s.image(app, "v1"), to) })
 	if err != nil {
 		return 0, err
 	}

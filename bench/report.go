@@ -21,7 +21,11 @@ The peer is OpenSSH's server, a bare repository whose ` + "`post-receive`" + ` h
 ` + "`buildctl build … --output type=image,push=true`" + `, the same buildkitd, and the distribution project's stand-alone registry.
 The daemon runs on its defaults, but for the lines of row 5 that say four at a time (FANDOGH_BUILDER_PARALLEL=4).
 There, both SSH servers take any number of connections from one address. In row 8 both registries have the same blobs.
+The apps of row 10 install their dependencies, are built and have stages as real ones, with scripts that stand for the tools; a running container is
+one that ` + "`runc`" + ` started from what ` + "`crane pull`" + ` wrote into an empty folder, and that has printed a line, the same on both sides.
 Client, daemon and peer share the machine: the largest sizes show where it, and not the daemon alone, comes to its end.
+First pushes come from packed repositories, which a clone is, and any that has lived a while: else git would search for deltas during the push, for
+seconds that are the same on both sides and hide what differs.
 A push is timed from ` + "`git push`" + ` until the tag's manifest was fetched. The exponent says how the figure grew from the next smaller
 size: 0 not at all, 1 in proportion. ` + "`go run ./bench -tools bin -rows 2 -scale \"\"`" + ` measures one row at its own size,
 ` + "`-rows 4 -history DIR`" + ` the first push of an existing repository; ` + "`-profile DIR`" + ` writes processor profiles of ours.

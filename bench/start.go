@@ -77,10 +77,10 @@ func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
 	dir := filepath.Dir(d.Data)
 	env := []string{"FANDOGH_BUILDER_ADDRESSES=unix://" + filepath.Join(dir, "nobody.sock")}
 	took, err := seconds(func() error { return d.Run(ctx, "/healthz", env) })
+	defer d.stop()
 	if err != nil {
 		return err
 	}
-	defer d.stop()
 	ready.ours = append(ready.ours, took)
 	if idle == nil {
 		return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -48,33 +49,51 @@ func prose(seed uint64, size int) string {
 
 // workTree is a git work tree whose commits go to both sides.
 type workTree struct {
-	dir string
-	app string
-	env []string
+	dir      string
+	app      string
+	env      []string
+	names    string // of files: the numbers of a folder and of the file go in
+	inFolder int    // files in one folder
 }
 
 // newWorkTree makes a repository with a Dockerfile and files of about size
 // bytes each in folders of fifty.
 func (b *bench) newWorkTree(ctx context.Context, app, dockerfile string, files, size int) (*workTree, error) {
-	w := &workTree{dir: b.path(app), app: app, env: programs.GitEnv("")[1:]}
-	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+	w, err := b.emptyTree(ctx, app)
+	if err != nil {
 		return nil, err
 	}
 	if err := w.write("Dockerfile", dockerfile); err != nil {
 		return nil, err
 	}
-	for i := range files {
-		if err := w.write(fileName(i), prose(uint64(i), size)); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.git(ctx, "init", "-q", "-b", "main"); err != nil {
+	if err := w.fill(ctx, files, size, 0); err != nil {
 		return nil, err
 	}
 	return w, w.commit(ctx, "first")
 }
 
-func fileName(i int) string { return fmt.Sprintf("src/d%03d/f%05d.txt", i/50, i) }
+// emptyTree makes a repository without a commit.
+func (b *bench) emptyTree(ctx context.Context, app string) (*workTree, error) {
+	w := &workTree{dir: b.path(app), app: app, env: programs.GitEnv("")[1:], names: "src/d%03d/f%05d.txt", inFolder: 50}
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return nil, err
+	}
+	return w, w.git(ctx, "init", "-q", "-b", "main")
+}
+
+// fill writes files whose contents follow from the seed.
+func (w *workTree) fill(ctx context.Context, files, size int, seed uint64) error {
+	for i := range files {
+		if err := errors.Join(ctx.Err(), w.write(w.fileName(i), prose(seed+uint64(i), size))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *workTree) fileName(i int) string {
+	return fmt.Sprintf(w.names, i/w.inFolder, i)
+}
 
 func (w *workTree) write(name, text string) error {
 	path := filepath.Join(w.dir, name)
@@ -112,6 +131,11 @@ func (w *workTree) commit(ctx context.Context, tag string) error {
 	}
 	return w.git(ctx, "tag", tag)
 }
+
+// pack makes the repository what one is that was cloned or has lived a while: git
+// searches for deltas then, and not during the first push, for seconds that are the
+// same on both sides.
+func (w *workTree) pack(ctx context.Context) error { return w.git(ctx, "repack", "-adq") }
 
 // push sends a tag to a side and returns the seconds until it can be pulled.
 func (w *workTree) push(ctx context.Context, s side, tag string) (float64, error) {

@@ -25,7 +25,8 @@ type Process struct {
 	exited chan struct{}
 }
 
-// Start runs a program whose output goes to the file log. env is added to ours.
+// Start runs a program whose output goes to the file log. env is added to ours. The
+// program is asked to end when ctx does.
 func Start(ctx context.Context, log string, env []string, name string, args ...string) (*Process, error) {
 	out, err := os.Create(log)
 	if err != nil {
@@ -39,8 +40,11 @@ func Start(ctx context.Context, log string, env []string, name string, args ...s
 	if err := p.Cmd.Start(); err != nil {
 		return nil, err
 	}
+	// An interruption asks all of them to end at once; Stop waits for each.
+	forget := context.AfterFunc(ctx, func() { _ = p.Cmd.Process.Signal(syscall.SIGTERM) })
 	go func() {
 		defer close(p.exited)
+		defer forget()
 		_ = p.Cmd.Wait() // how it ends is seen in its log
 	}()
 	return p, nil
@@ -70,8 +74,11 @@ func (p *Process) Tail() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// Stop asks the child to end and kills it if it does not.
+// Stop asks the child to end and kills it if it does not. A nil child never started.
 func (p *Process) Stop() {
+	if p == nil {
+		return
+	}
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
@@ -81,12 +88,16 @@ func (p *Process) Stop() {
 	}
 }
 
-// Command runs a program to its end and returns its standard output.
+// Command runs a program to its end and returns its standard output. With ctx ends
+// the whole group: git's ssh would hold the output open.
 func Command(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err, out.String(), problems.String())
 	}
