@@ -53,7 +53,7 @@ func (j *job) retry(ctx context.Context, failure *SolveError) (bool, error) {
 	refund, how := true, ""
 	switch failure.Retry {
 	case RetryFree:
-		if t.losses++; t.losses >= maxLosses {
+		if t.losses++; t.losses > maxLosses {
 			failure.Message = fmt.Sprintf("BuildKit ended %s while it ran this build, perhaps because of it; the last time: %s", times(t.losses), failure.Message)
 			return false, nil
 		}

@@ -46,8 +46,6 @@ type versioned struct {
 	large      string
 }
 
-const pad = "// a source file\n"
-
 func projects() []versioned {
 	lock := "left 1.0\nright 2.0\ncentre 3.1\n"
 	newer := text("left 1.1\nright 2.0\ncentre 3.1\n")

@@ -119,7 +119,7 @@ func (r *repository) build(ctx context.Context, tag string, o options) (result, 
 	res := result{}
 	res.steps, res.said = readProgress(said)
 	if err != nil {
-		return res, nil //nolint:nilerr // the refusal is the result
+		return res, nil // the refusal is the result
 	}
 	res.image, err = readLayout(out)
 	return res, err

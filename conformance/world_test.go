@@ -77,6 +77,12 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}()
 	code := m.Run()
+	if both.world != nil {
+		if err := both.world.faults(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	end(owned)
 	os.Exit(code)
 }

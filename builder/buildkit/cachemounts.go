@@ -152,12 +152,12 @@ func (c *frontendClient) nodesBelow(ctx context.Context, source *pb.SourceOp, na
 	clean := strings.Trim(path.Clean("/"+name), "/")
 	isPattern := strings.ContainsAny(clean, `*?[\`)
 	if !isPattern {
-		nodes, err := contextNodes(ctx, c.files, source, clean)
+		nodes, err := c.list(ctx, source, clean)
 		if !errors.Is(err, errOtherwise) {
 			return nodes, err
 		}
 	}
-	all, err := contextNodes(ctx, c.files, source, "")
+	all, err := c.list(ctx, source, "")
 	if errors.Is(err, errOtherwise) {
 		return nil, nil
 	}

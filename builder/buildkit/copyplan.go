@@ -201,7 +201,7 @@ func (p *copyPlan) put(ctx context.Context, name string, n node, c *pb.FileActio
 	if err != nil {
 		return err
 	}
-	if there != nil && fs.FileMode(there.Mode).IsDir() != n.isDir() {
+	if there != nil && fs.FileMode(there.Mode).IsDir() != n.isDir() || !fits(name, n) {
 		return errOtherwise
 	}
 	mode := fs.FileMode(n.stat.Mode)
@@ -223,6 +223,15 @@ func (p *copyPlan) put(ctx context.Context, name string, n node, c *pb.FileActio
 	}
 	p.set(e)
 	return nil
+}
+
+// fits tells whether a file system takes a name, and a link's target.
+func fits(name string, n node) bool {
+	const mostName, mostPath = 255, 4096
+	if fs.FileMode(n.stat.Mode).Type() == fs.ModeSymlink && (n.stat.Linkname == "" || len(n.stat.Linkname) >= mostPath || strings.Contains(n.stat.Linkname, "\x00")) {
+		return false
+	}
+	return len(path.Base(name)) <= mostName && len(name) < mostPath
 }
 
 // set plans an entry, in place of what an earlier source of the same COPY put there.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,10 +129,16 @@ func (g *graph) cut(layers []layerOp, cuts []*cut) (*graph, []layerOp, *pb.Defin
 	return g, layers, def, err
 }
 
-// candidates returns the layers that may be cut, from the lowest on.
+// maxCut bounds what all cuts of an image list together, files and directories: some hundred bytes
+// of memory for each.
+const maxCut = 500_000
+
+// candidates returns the layers that may be cut, from the lowest on; the upper ones where all are
+// too many.
 func (c *frontendClient) candidates(ctx context.Context, g *graph, layers []layerOp) ([]*cut, error) {
 	var found []*cut
-	for i, layer := range layers {
+	listed := 0
+	for i, layer := range slices.Backward(layers) {
 		nodes, err := c.nodesOf(ctx, g, layer)
 		if errors.Is(err, errOtherwise) {
 			continue
@@ -138,8 +146,15 @@ func (c *frontendClient) candidates(ctx context.Context, g *graph, layers []laye
 		if err != nil {
 			return nil, err
 		}
+		for _, list := range nodes {
+			listed += len(list)
+		}
+		if listed > maxCut {
+			break
+		}
 		found = append(found, &cut{layerOp: layer, at: i, nodes: nodes})
 	}
+	slices.Reverse(found)
 	return found, nil
 }
 
@@ -152,13 +167,41 @@ func (c *frontendClient) nodesOf(ctx context.Context, g *graph, layer layerOp) (
 	}
 	var all [][]node
 	for _, one := range copies {
-		nodes, err := contextNodes(ctx, c.files, g.contextOf(layer.made).GetSource(), one.Src)
+		nodes, err := c.list(ctx, g.contextOf(layer.made).GetSource(), one.Src)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, nodes)
 	}
 	return all, nil
+}
+
+// list is contextNodes, once for each path.
+func (c *frontendClient) list(ctx context.Context, source *pb.SourceOp, name string) ([]node, error) {
+	key := source.Attrs[pb.AttrExcludePatterns] + " " + strings.Trim(path.Clean("/"+name), "/")
+	c.mu.Lock()
+	known, ok := c.lists[key]
+	c.mu.Unlock()
+	if ok {
+		return known.nodes, known.err
+	}
+	nodes, err := contextNodes(ctx, c.files, source, name)
+	if err != nil && !errors.Is(err, errOtherwise) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lists == nil {
+		c.lists = map[string]listed{}
+	}
+	c.lists[key] = listed{nodes, err}
+	return nodes, err
+}
+
+// listed is a list of the build context.
+type listed struct {
+	nodes []node
+	err   error
 }
 
 // plan works out what a cut makes of what is there, which is what is planned for the one

@@ -4,13 +4,16 @@ package buildkit
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -268,6 +271,35 @@ func TestCopiesThatAreRefused(t *testing.T) {
 				t.Errorf("got %s: %s", failure.Outcome, failure.Message)
 			}
 		})
+	}
+}
+
+// A plan takes what no file system takes; BuildKit finds out.
+func TestNamesThatNoFileSystemTakes(t *testing.T) {
+	long := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY f /" + strings.Repeat("n", 300) + "\n", "f": "1"})
+	deep := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d " + strings.Repeat("/"+strings.Repeat("n", 200), 21) + "/\n", "d/f": "1"})
+	target := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d /d\n", "d/f": "1"}).add("d/link", strings.Repeat("t", 5000), fs.ModeSymlink|0o777)
+	for what, tree := range map[string]*testTree{"name": long, "path": deep, "target": target} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if _, err := shared.solver.Solve(ctx, request("ann", "unfit", "1.0", tree), func(builder.Event) {}); err == nil {
+			t.Errorf("an image with such a %s was built", what)
+		}
+		cancel()
+	}
+}
+
+func TestManyCopiesOfManyFilesTakeLittle(t *testing.T) {
+	tree := newTree(nil)
+	for i := range 3000 {
+		tree.add(fmt.Sprintf("app/f%d", i), "x\n", 0o644)
+	}
+	tree.add("Dockerfile", "FROM scratch\n"+strings.Repeat("COPY app /app\n", 100), 0o644)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	solve(t, request("ann", "often", "1.0", tree))
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 512<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 }
 

@@ -54,7 +54,7 @@ func (d *Disk) shortage(share int64) (ofBytes, ofFiles bool, left string) {
 	if unix.Statfs(d.Dir, &stat) != nil {
 		return false, false, "" // what fails here fails a build with better words
 	}
-	free := int64(stat.Bavail) * int64(stat.Bsize)
+	free := int64(stat.Bavail) * stat.Bsize
 	ofBytes = free < d.Free/share
 	ofFiles = stat.Files > 0 && int64(stat.Ffree) < int64(stat.Files)/freeFiles/share // 0: the file system has no such bound
 	return ofBytes, ofFiles, fmt.Sprintf("%s and %d files", units.BytesSize(float64(free)), stat.Ffree)

@@ -57,8 +57,9 @@ type frontendClient struct {
 	isAlone     bool // among the builds of this image with cache mounts
 
 	mu          sync.Mutex
-	inherited   int  // the most layers that an image has that the Dockerfile names
-	hidesLayers bool // the history of one of them has not an entry for each layer
+	lists       map[string]listed // of the build context, see list
+	inherited   int               // the most layers that an image has that the Dockerfile names
+	hidesLayers bool              // the history of one of them has not an entry for each layer
 }
 
 // Solve implements gateway.Client.

@@ -3,6 +3,7 @@ package buildkit
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,10 @@ import (
 )
 
 // tenantKey tells BuildKit which builds may share context files and cache
-// mounts: those of one image in one namespace. It is hashed so that no choice of
+// mounts: those of one image in one namespace, and not of a later one of that name. It is hashed so that no choice of
 // names can make two images' keys equal.
-func tenantKey(ref catalog.ImageRef) string {
-	sum := sha256.Sum256([]byte(ref.Repository()))
+func tenantKey(b catalog.Build) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", b.Image.Repository(), b.ImageID))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -34,7 +35,7 @@ func mounts(context *contextFS, tree catalog.Tree) filesync.StaticDirSource {
 // The files are no LocalMounts, of which BuildKit's client looks at each before it
 // is known which are read.
 func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *shelf) client.SolveOpt {
-	key := tenantKey(r.Build.Image)
+	key := tenantKey(r.Build)
 	return client.SolveOpt{
 		FrontendAttrs: frontendAttrs(r.Options, src, key),
 		SharedKey:     key,

@@ -220,7 +220,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	}
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
-	times, closeTimes, err := s.times.open(tenantKey(r.Build.Image))
+	times, closeTimes, err := s.times.open(tenantKey(r.Build))
 	if err != nil {
 		s.log.Warn("what was known of an image's files can't be read; all are taken for new", "image", r.Build.Image, "error", err)
 	}
