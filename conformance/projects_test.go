@@ -54,7 +54,7 @@ func projects() []versioned {
 	return []versioned{
 		{name: "node", large: "src", files: node, changes: []files{{"src/index.js": text("two\n")}, {"package-lock.json": newer}},
 			dockerfile: "FROM @tools\nENV PROJECT=node\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN npm ci\nCOPY . .\nRUN npm run build\nEXPOSE 3000\nUSER node\nCMD [\"node\", \"dist/app.js\"]\n"},
-		{name: "node in two stages", large: "src", files: node, changes: []files{{"src/lib.js": text("new\n")}, {"package-lock.json": newer}},
+		{name: "node in two stages", large: "src", files: node.with(files{"package.json": text("{\n \"name\": \"two stages\"\n}\n")}), changes: []files{{"src/lib.js": text("new\n")}, {"package-lock.json": newer}},
 			dockerfile: "FROM @tools AS deps\nENV PROJECT=node2\nWORKDIR /app\nCOPY package*.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nFROM deps AS build\nCOPY . .\nRUN npm run build\nFROM @base\nENV PROJECT=node2\nWORKDIR /srv/www\nCOPY --from=deps /app/node_modules ./node_modules\nCOPY --from=build --chown=node:node /app/dist ./dist\n"},
 		{name: "python", large: "app", files: files{"requirements.txt": text(lock), "app/main.py": text("print(1)\n"), "app/util.py": text("x = 1\n"), "setup.cfg": text("[x]\n")},
 			changes:    []files{{"app/main.py": text("print(2)\n")}, {"requirements.txt": newer}},
@@ -89,7 +89,7 @@ func projects() []versioned {
 		{name: "files come and go", large: "src", files: project, changes: []files{{"src/new/x.c": text("x\n")}, {"src/main.c": removed}, {"src/new/x.c": removed, "src/niam.c": text("int main;\n")}, {"src/lib/util.c": removed, "src/lib/util.h": removed, "src/lib": text("a file now\n")}},
 			dockerfile: "FROM @base\nENV PROJECT=comego\nWORKDIR /w\nCOPY . .\n" + listing},
 		{name: "only what is ignored changes", large: "src", files: project.with(files{".dockerignore": text("docs\n")}), changes: []files{{"docs/readme.md": text("# other\n")}, {"docs/deep/x.md": removed}},
-			dockerfile: "FROM @base\nENV PROJECT=ignored\nWORKDIR /w\nCOPY . .\nRUN find . | sort >list\n"},
+			dockerfile: "FROM @base\nENV PROJECT=ignored\nWORKDIR /w\nCOPY . .\nRUN find . | sort >/list\n"},
 		{name: "only the dockerfile's end changes", large: "src", files: project.with(files{"Dockerfile": text("FROM @base\nENV PROJECT=end\nWORKDIR /w\nCOPY src .\nRUN cat main.c >out\nLABEL v=1\n")}), changes: []files{
 			{"Dockerfile": text("FROM @base\nENV PROJECT=end\nWORKDIR /w\nCOPY src .\nRUN cat main.c >out\nLABEL v=2\n")}, {"Dockerfile": text("FROM @base\nENV PROJECT=end\nWORKDIR /w\nCOPY src .\nRUN cat main.c >out\nRUN echo more >more\n")}}},
 		{name: "every instruction", files: project, changes: []files{{"docs/readme.md": text("# new\n")}},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tonistiigi/fsutil"
@@ -53,7 +54,7 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 			}
 			return fn(rel, entry, walkErr)
 		}
-		return fn(rel, contextEntry{entry, c, name, rel}, nil)
+		return skipMissing(fn(rel, contextEntry{entry, c, name, rel}, nil))
 	}
 	info, err := c.tree.Lstat(start)
 	if start == c.root { // which may be a link
@@ -74,6 +75,15 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 		if err = c.times.save(); err != nil {
 			c.fail(infrastructure(err, "the builder can't write to its disk"))
 		}
+	}
+	return err
+}
+
+// skipMissing passes over what a visitor does not find, as BuildKit's own walk does: a pattern's
+// matches may be files where it looks for directories.
+func skipMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fs.SkipDir
 	}
 	return err
 }

@@ -304,7 +304,7 @@ func TestManyCopiesOfManyFilesTakeLittle(t *testing.T) {
 }
 
 func TestPatternsInTheMiddleOfAPath(t *testing.T) {
-	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY src/*/util.? /u/\nCOPY other /\n", "src/main.c": "1", "src/a/util.c": "2", "src/b/util.h": "3", "other": "4"})
+	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY src/*/util.? /u/\n", "src/main.c": "1", "src/a/util.c": "2", "src/b/util.h": "3"})
 	r := request("ann", "middle", "1.0", tree)
 	solve(t, r)
 	if got := imageFile(t, r, "u/util.h"); got != "3" {

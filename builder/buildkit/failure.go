@@ -28,7 +28,7 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of what BuildKit refuses the user.
-var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8|invalid (exclude|include)patterns`)
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8|syntax error in pattern`)
 
 // brokenArchive is how unpacking an archive of the user's ends that is none, or is cut off.
 var brokenArchive = regexp.MustCompile(`(?i)(unexpected EOF|invalid (tar )?header|invalid checksum|corrupt input.*)$`)

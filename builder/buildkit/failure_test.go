@@ -225,6 +225,7 @@ func TestMissingDockerfileSaysWhereItWasLookedFor(t *testing.T) {
 func TestBrokenArchiveAndIgnoreFileAreTheUsers(t *testing.T) {
 	for what, files := range map[string]map[string]string{
 		"archive":     {"Dockerfile": "FROM scratch\nADD cut.tar /\n", "cut.tar": string(archive(t, byContent, map[string]string{"a": strings.Repeat("x", 9000)})[:4000])},
+		"escape":      {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "sr\\c/lib\n"},
 		"ignore file": {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "sr\\c/[lib\n"},
 	} {
 		failure, _ := solveError(t, request("ann", "broken", "1.0", newTree(files)))
