@@ -17,8 +17,8 @@ func TestRetries(t *testing.T) {
 		attempts int
 		log      string
 	}{
-		"BuildKit goes away":      {builder.RetryFree, 9, catalog.OutcomeBuilt, 1, "fault: it failed. Trying again in "},
-		"BuildKit always goes":    {builder.RetryFree, 10, catalog.OutcomeInfrastructure, 1, "BuildKit ended 10 times while it ran this build, perhaps because of it; the last time: it failed"},
+		"BuildKit goes away":      {builder.RetryFree, 10, catalog.OutcomeBuilt, 1, "fault: it failed. Trying again in "},
+		"BuildKit always goes":    {builder.RetryFree, 11, catalog.OutcomeInfrastructure, 1, "BuildKit ended 11 times while it ran this build, perhaps because of it; the last time: it failed"},
 		"a registry has trouble":  {builder.RetryLater, 4, catalog.OutcomeBuilt, 1, "fault: it failed. Trying again in "},
 		"a registry is gone":      {builder.RetryLater, 5, catalog.OutcomeInfrastructure, 1, "not built (infrastructure): it failed"},
 		"something here":          {builder.RetrySoon, 2, catalog.OutcomeBuilt, 3, "attempt 3 of 3"},
