@@ -196,7 +196,8 @@ func (f *contextFile) Read(p []byte) (n int, err error) {
 		n, err = f.file.Read(p)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		f.fs.fail(&treeError{f.name, err})
+		err = &treeError{f.name, err}
+		f.fs.fail(err)
 	}
 	return n, err
 }

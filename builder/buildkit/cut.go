@@ -367,6 +367,9 @@ func (c *frontendClient) storePart(ctx context.Context, part []entry) (storedLay
 	if unread != nil { // why the registry did not get all
 		return layer, unread
 	}
+	if c.files.ctx.Err() != nil { // as another file was not read, or the build was cancelled
+		return layer, context.Cause(c.files.ctx)
+	}
 	if err != nil {
 		c.shelf.fail(err)
 		return layer, err

@@ -58,6 +58,10 @@ func TestFirewallReloadOpensNothing(t *testing.T) {
 	}()
 	defer func() { cancel(); <-done }()
 	awaitLine(t, said, "| tried")
+	eventually(t, "the router is told of new addresses", func() bool {
+		filter, err := nftIn(n)
+		return err == nil && strings.Contains(filter, "198.18.79.1") && strings.Contains(filter, "198.18.77.1")
+	})
 	for range 3 {
 		for _, rule := range forwarding(n.device) {
 			_ = iptables("-D", rule)

@@ -21,14 +21,14 @@ const (
 // watch keeps the filters as they should be until ctx ends. Without filters
 // there is no network.
 func (n *network) watch(ctx context.Context, log hclog.Logger) {
-	changes := filterChanges(ctx, log)
+	changed := changes(ctx, log)
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-changes:
+		case <-changed:
 		case <-tick.C:
 		}
 		if !n.hold() {
@@ -57,14 +57,21 @@ func (n *network) mend(log hclog.Logger) {
 	log.Error("the packet filter of RUN steps can't be restored; they have no network until it can", "error", errors.Join(err, n.cut()))
 }
 
-// filterChanges tells of changes of this machine's packet filters, by anybody,
+// changes tells of changes of this machine's packet filters and addresses, by anybody,
 // one at least for all that happened since the last was taken.
-func filterChanges(ctx context.Context, log hclog.Logger) <-chan struct{} {
-	changes := make(chan struct{}, 1)
-	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+func changes(ctx context.Context, log hclog.Logger) <-chan struct{} {
+	told := make(chan struct{}, 1)
+	subscribe(ctx, log, told, unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+	subscribe(ctx, log, told, unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	return told
+}
+
+// subscribe passes on what the kernel tells groups of a protocol.
+func subscribe(ctx context.Context, log hclog.Logger, told chan<- struct{}, protocol int, groups ...uint) {
+	socket, err := nl.Subscribe(protocol, groups...)
 	if err != nil {
-		log.Warn("changes of the packet filter are noticed once a minute only", "error", err)
-		return changes
+		log.Warn("changes of the packet filter and of addresses are noticed once a minute only", "error", err)
+		return
 	}
 	stop := context.AfterFunc(ctx, socket.Close)
 	go func() {
@@ -76,10 +83,9 @@ func filterChanges(ctx context.Context, log hclog.Logger) <-chan struct{} {
 				return
 			}
 			select {
-			case changes <- struct{}{}:
+			case told <- struct{}{}:
 			default:
 			}
 		}
 	}()
-	return changes
 }
