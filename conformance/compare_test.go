@@ -14,7 +14,7 @@ import (
 // allowed is everything in which a push may differ from `docker build`. Nothing
 // else is ignored by the comparison.
 var allowed = []struct{ what, why string }{
-	{"mtime of every path; created of the image and of its history's entries", "the same commit gives the same digest on any machine, so times come from the commit"},
+	{"mtime of every path; created of the image and of its history's entries", "the same commit gives the same digest on any machine, so the image's time is the commit's, and a file's follows from its content"},
 	{"digests of the layers that the build made", "they hold those times"},
 	{"a COPY may become several layers, each with the instruction's entry in the history", "the next version stores and pulls only the parts that changed"},
 }
