@@ -196,9 +196,16 @@ func (b *buildTimes) alone(ctx context.Context) (release func(), err error) {
 
 // timesBook has the fileTimes of all images. Builds of one image at once share theirs.
 type timesBook struct {
-	dir string // empty: nothing is kept on disk, and all stays in memory
-	mu  sync.Mutex
-	all map[string]*fileTimes // by tenantKey
+	dir     string    // empty: nothing is kept on disk, and all stays in memory
+	started time.Time // an image that was not built since may have been right before
+
+	mu    sync.Mutex
+	all   map[string]*fileTimes // by tenantKey
+	ended map[string]time.Time  // the last build of each, by tenantKey
+}
+
+func newTimesBook(dir string) *timesBook {
+	return &timesBook{dir: dir, started: time.Now(), all: map[string]*fileTimes{}, ended: map[string]time.Time{}}
 }
 
 // open returns an image's times, and what gives them back. With an error, which is that
@@ -208,7 +215,10 @@ func (b *timesBook) open(key string) (times *fileTimes, done func(), err error) 
 	defer b.mu.Unlock()
 	times, ok := b.all[key]
 	if !ok {
-		times = &fileTimes{busy: make(chan struct{}, 1)}
+		times = &fileTimes{busy: make(chan struct{}, 1), ended: b.started}
+		if ended, ok := b.ended[key]; ok {
+			times.ended = ended
+		}
 		if b.dir != "" {
 			times.path = filepath.Join(b.dir, key)
 		}
@@ -219,6 +229,7 @@ func (b *timesBook) open(key string) (times *fileTimes, done func(), err error) 
 	return times, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		b.ended[key] = time.Now()
 		if times.uses--; times.uses == 0 && b.dir != "" {
 			delete(b.all, key)
 		}

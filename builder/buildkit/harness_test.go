@@ -85,7 +85,9 @@ func runTests(m *testing.M) (code int, err error) {
 		return 1, fmt.Errorf("buildkitd did not become ready: %w", err)
 	}
 	shared.manager, shared.registry = manager, registry
-	if shared.solver, err = New(solverConfig(manager, registry)); err != nil {
+	config := solverConfig(manager, registry)
+	config.TimesDir = filepath.Join(dir, "times")
+	if shared.solver, err = New(config); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

@@ -103,7 +103,7 @@ func New(cfg Config) (*Solver, error) {
 		log:         cfg.Logger,
 		output:      maxOutput,
 		known:       newKnownLayers(),
-		times:       &timesBook{dir: cfg.TimesDir, all: map[string]*fileTimes{}},
+		times:       newTimesBook(cfg.TimesDir),
 		slots:       make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		backends:    &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
 		dockerfiles: dockerfile.New(dockerfile.Config{Frontends: cfg.Frontends, Logger: cfg.Logger}),

@@ -21,7 +21,7 @@ import (
 
 func openTimes(t *testing.T, dir string) *fileTimes {
 	t.Helper()
-	book := &timesBook{dir: dir, all: map[string]*fileTimes{}}
+	book := newTimesBook(dir)
 	times, done, err := book.open("image")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestFileTimesThatAreLostAreNew(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "image"), []byte("no times"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	book := &timesBook{dir: dir, all: map[string]*fileTimes{}}
+	book := newTimesBook(dir)
 	times, done, err := book.open("image")
 	defer done()
 	if err == nil {
@@ -76,7 +76,7 @@ func TestFileTimesThatAreLostAreNew(t *testing.T) {
 }
 
 func TestBuildsAtOnceShareTheirImagesTimes(t *testing.T) {
-	book := &timesBook{dir: t.TempDir(), all: map[string]*fileTimes{}}
+	book := newTimesBook(t.TempDir())
 	one, doneOne, err := book.open("image")
 	two, doneTwo, err2 := book.open("image")
 	if err = errors.Join(err, err2); err != nil {
@@ -94,6 +94,19 @@ func TestBuildsAtOnceShareTheirImagesTimes(t *testing.T) {
 	doneTwo()
 	if len(book.all) != 0 {
 		t.Error("times that nobody uses stay in memory")
+	}
+	last, done, err := book.open("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	release, err := last.alone(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if last.ended.Before(book.started) || time.Now().Unix() <= last.ended.Unix() {
+		t.Error("a build with cache mounts begins in the second in which the one before ended")
 	}
 }
 
