@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 )
 
 // tools are stand-ins for the programs of languages. fetch makes a file of every
@@ -133,6 +134,7 @@ func (w *world) follow(ctx context.Context, repository string, p versioned) (dif
 		tag := fmt.Sprintf("v%d", i+1)
 		// The size is part of the project's name, so that large variants share no step.
 		c := example{dockerfile: strings.Replace(p.dockerfile, "PROJECT=", "PROJECT="+repository, 1), files: state}
+		awaitSecond(time.Now()) // the tools compare seconds, and plain BuildKit sees those of the checkout
 		if err := r.commit(ctx, tag, w.tree(c)); err != nil {
 			return []string{err.Error()}
 		}
@@ -149,6 +151,11 @@ func (w *world) follow(ctx context.Context, repository string, p versioned) (dif
 		}
 	}
 	return diffs
+}
+
+// awaitSecond returns in a later second.
+func awaitSecond(now time.Time) {
+	<-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now))
 }
 
 // compareCached wants the steps that ran on one side to have run on the other; what did
