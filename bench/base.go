@@ -70,7 +70,7 @@ func (i *base) make(ctx context.Context, b *bench, dir string) error {
 			return err
 		}
 	}
-	if err := (&workTree{dir: bin}).copyProgram("busybox"); err != nil {
+	if err := (&workTree{dir: bin}).copyBusybox(); err != nil {
 		return err
 	}
 	applets, err := programs.Command(ctx, "", nil, "busybox", "--list")

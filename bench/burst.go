@@ -22,11 +22,12 @@ const asked = 50
 // would take nine, as these grow: every one is a git, an ssh and what serves them.
 var bursts = []int{5, asked, 200}
 
-// Both sides take so many connections from one address.
+// Both sides take so many connections from one address, and of one user.
 const (
 	connections = "2000"
 	sshLimits   = "FANDOGH_SSH_MAX_CONNECTIONS=" + connections
 	sshAddress  = "FANDOGH_SSH_MAX_CONNECTIONS_PER_ADDRESS=" + connections
+	sshUser     = "FANDOGH_SSH_MAX_PER_USER=" + connections
 )
 
 // contender is one of those who take the same pushes, and its measures.
@@ -47,12 +48,12 @@ func burst(ctx context.Context, b *bench) ([]measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	four, err := startDaemon(ctx, b, b.path("four"), sshLimits, sshAddress, "FANDOGH_BUILDER_PARALLEL=4")
+	four, err := startDaemon(ctx, b, b.path("four"), sshLimits, sshAddress, sshUser, "FANDOGH_BUILDER_PARALLEL=4")
 	if err != nil {
 		return nil, err
 	}
 	defer four.stop()
-	plain, err := startDaemon(ctx, b, b.path("plain"), sshLimits, sshAddress)
+	plain, err := startDaemon(ctx, b, b.path("plain"), sshLimits, sshAddress, sshUser)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (b *bench) burstTrees(ctx context.Context, count int, all []*contender) ([]
 		if err != nil {
 			return nil, err
 		}
-		if err := w.copyProgram("busybox"); err != nil {
+		if err := w.copyBusybox(); err != nil {
 			return nil, err
 		}
 		for _, c := range all {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
@@ -18,6 +19,9 @@ const readers = 40
 
 // user owns every repository on both sides.
 const user = "bench"
+
+// maxAnswer bounds what a program may answer, in bytes; profiles are the largest.
+const maxAnswer = 256 << 20
 
 // daemon is a fandoghd with one user.
 type daemon struct {
@@ -120,7 +124,7 @@ func (d *daemon) call(ctx context.Context, token, method, path string, body io.R
 		return err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(response.Body)
+	text, err := bounded.ReadAll(response.Body, maxAnswer)
 	if err == nil && response.StatusCode >= http.StatusBadRequest {
 		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, strings.TrimSpace(string(text)))
 	}

@@ -13,14 +13,14 @@ import (
 )
 
 // everyRow is what is measured when the command line does not say.
-const everyRow = "1,2,4,5,6,7,8,9,10"
+const everyRow = "1,2,4,5,6,7,8,9,10,11"
 
 // options are what the command line says.
 type options struct {
 	tools  string // directory with fandoghd, buildkitd, buildctl, crane and registry
 	out    string // page to write; empty: standard output only
 	rounds int    // pairs of measurements for what takes a moment
-	// history is a bare repository whose past row 4 sends; empty: synthetic ones.
+	// history is a bare repository whose past rows 4 and 11 send; empty: synthetic ones.
 	history  string
 	profiles string // directory for profiles of our side; empty: none are taken
 }
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.rounds, "rounds", 7, "pairs of measurements")
 	flag.StringVar(&scaled, "scale", everyRow, "`numbers` of the rows to measure at a tenth and a multiple of their size, too")
 	flag.StringVar(&wanted, "rows", everyRow, "`numbers` of the rows to measure; row 3 comes with 1 and 2")
-	flag.StringVar(&o.history, "history", "", "bare `repository` whose history row 4 pushes, instead of synthetic ones")
+	flag.StringVar(&o.history, "history", "", "bare `repository` whose history rows 4 and 11 push, instead of synthetic ones")
 	flag.StringVar(&o.profiles, "profile", "", "`directory` to write processor profiles of our daemon and its buildkitd to; this makes both slower")
 	flag.Parse()
 	if err := o.resolve(); err != nil {

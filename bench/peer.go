@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/internal/programs"
 )
@@ -47,6 +48,12 @@ func (p *peer) stop() {
 	for i := len(p.parts) - 1; i >= 0; i-- {
 		p.parts[i].Stop()
 	}
+}
+
+// server is the one that git comes to.
+func (p *peer) server() *programs.Process {
+	i := slices.IndexFunc(p.parts, func(part *programs.Process) bool { return part.Cmd.Path == sshServer })
+	return p.parts[i]
 }
 
 func (p *peer) write(name, text string) (string, error) {

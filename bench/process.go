@@ -35,19 +35,48 @@ func resetPeak(p *programs.Process) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Cmd.Process.Pid), []byte("5"), 0)
 }
 
+// processorTime is a process's processor time, and that of the children of its whose
+// end it has seen, in seconds.
+func processorTime(p *programs.Process) (own, ended float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name stands in brackets and may hold anything.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	const ticks = 100 // a second, on every Linux
+	var times [4]float64
+	for i := range times {
+		n, err := strconv.ParseFloat(fields[11+i], 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		times[i] = n / ticks
+	}
+	return times[0] + times[1], times[2] + times[3], nil
+}
+
+// children returns the processes that one has started and that still run.
+func children(pid int) (all []int) {
+	tasks := fmt.Sprintf("/proc/%d/task", pid)
+	threads, _ := os.ReadDir(tasks) // gone with its process
+	for _, thread := range threads {
+		text, _ := os.ReadFile(filepath.Join(tasks, thread.Name(), "children"))
+		for field := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				all = append(all, pid)
+			}
+		}
+	}
+	return all
+}
+
 // killChildren kills what a process started, and what that did.
 func killChildren(p *programs.Process) {
 	var all []int
 	for next := []int{p.Cmd.Process.Pid}; len(next) > 0; next = next[1:] {
-		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", next[0]))
-		for _, list := range lists {
-			text, _ := os.ReadFile(list) // gone with its process
-			for field := range strings.FieldsSeq(string(text)) {
-				if pid, err := strconv.Atoi(field); err == nil {
-					all, next = append(all, pid), append(next, pid)
-				}
-			}
-		}
+		some := children(next[0])
+		all, next = append(all, some...), append(next, some...)
 	}
 	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)

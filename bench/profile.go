@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
@@ -98,7 +98,7 @@ func (r *recorder) take(ctx context.Context) error {
 		return err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(response.Body)
+	text, err := bounded.ReadAll(response.Body, maxAnswer)
 	if err != nil {
 		return err
 	}
@@ -118,11 +118,20 @@ func (r *recorder) take(ctx context.Context) error {
 // mergeProfiles makes one file of each row and program, and prints what took most.
 func (b *bench) mergeProfiles() error {
 	ctx := context.Background() // also after an interruption
+	files, err := os.ReadDir(b.profiles)
+	if err != nil {
+		return err
+	}
 	for _, r := range rows {
 		for _, program := range []string{"fandoghd", "buildkitd"} {
 			name := filepath.Join(b.profiles, fmt.Sprintf("row%d-%s", r.number, program))
-			parts, err := filepath.Glob(name + "-*.part")
-			if err != nil || len(parts) == 0 {
+			var parts []string
+			for _, f := range files {
+				if strings.HasPrefix(f.Name(), filepath.Base(name)+"-") && strings.HasSuffix(f.Name(), ".part") {
+					parts = append(parts, filepath.Join(b.profiles, f.Name()))
+				}
+			}
+			if len(parts) == 0 {
 				continue
 			}
 			if _, err := programs.Command(ctx, "", nil, "go", append([]string{"tool", "pprof", "-proto", "-output", name + ".pprof"}, parts...)...); err != nil {

@@ -15,9 +15,13 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
+// pulled is an image to pull.
+type pulled struct{ mb, layers int }
+
+// The larger one is as many layers as some clients pull at once.
 const (
-	pulledMB    = 200
-	pulledParts = 4
+	pulledMB = 200
+	largerMB = 500
 )
 
 // puller copies an image to a directory that is not there yet, by a client that
@@ -55,13 +59,13 @@ func pulls(ctx context.Context, b *bench) ([]measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	megabytes := []int{pulledMB}
+	images := []pulled{{pulledMB, 4}, {largerMB, 5}}
 	if b.scale {
-		megabytes = []int{pulledMB, pulledMB / 10, 10 * pulledMB}
+		images = append(images, pulled{pulledMB / 10, 4}, pulled{10 * pulledMB, 4})
 	}
 	var all []measure
-	for _, mb := range megabytes {
-		measures, err := b.pull(ctx, d, p, mb)
+	for _, image := range images {
+		measures, err := b.pull(ctx, d, p, image)
 		if err != nil {
 			return all, err
 		}
@@ -70,8 +74,8 @@ func pulls(ctx context.Context, b *bench) ([]measure, error) {
 	return all, nil
 }
 
-func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure, error) {
-	app, err := b.heavyImage(ctx, d, mb)
+func (b *bench) pull(ctx context.Context, d *daemon, p *peer, image pulled) ([]measure, error) {
+	app, err := b.heavyImage(ctx, d, image)
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +85,20 @@ func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure
 		return nil, err
 	}
 	// A pull of little is soon done, and as soon disturbed.
-	rounds := max(3, min(3*b.rounds, b.rounds*2*pulledMB/mb))
-	if mb > pulledMB {
+	rounds := max(3, min(3*b.rounds, b.rounds*2*pulledMB/image.mb))
+	if image.mb > largerMB {
 		rounds = min(3, rounds)
 	}
 	var all []measure
 	for _, client := range []puller{skopeo, crane} {
-		m := measure{row: 8, what: "pull with " + client.name, size: fmt.Sprintf("%d MB in %d layers", mb, pulledParts), n: float64(mb), unit: "MB/s", atLeast: true}
-		if mb <= pulledMB {
+		m := measure{row: 8, what: "pull with " + client.name, size: fmt.Sprintf("%d MB in %d layers", image.mb, image.layers), n: float64(image.mb), unit: "MB/s", atLeast: true}
+		if image.mb <= largerMB {
 			m.goal = 1
 		}
 		fetch := func(s side, to *[]float64) func(int) error {
 			return func(int) error {
 				took, err := b.fetch(ctx, s, app, client)
-				*to = append(*to, float64(mb)/took)
+				*to = append(*to, float64(image.mb)/took)
 				return err
 			}
 		}
@@ -106,18 +110,18 @@ func (b *bench) pull(ctx context.Context, d *daemon, p *peer, mb int) ([]measure
 	return all, nil
 }
 
-// heavyImage has ours build an image of so many megabytes, and returns its app.
-func (b *bench) heavyImage(ctx context.Context, d *daemon, mb int) (string, error) {
+// heavyImage has ours build an image to pull, and returns its app.
+func (b *bench) heavyImage(ctx context.Context, d *daemon, image pulled) (string, error) {
 	dockerfile := "FROM scratch\n"
-	for i := range pulledParts {
+	for i := range image.layers {
 		dockerfile += fmt.Sprintf("COPY part%d /\n", i)
 	}
-	w, err := b.newWorkTree(ctx, fmt.Sprintf("heavy%d", mb), dockerfile, 0, 0)
+	w, err := b.newWorkTree(ctx, fmt.Sprintf("heavy%d", image.mb), dockerfile, 0, 0)
 	if err != nil {
 		return "", err
 	}
-	for i := range pulledParts {
-		if err := writeNoise(filepath.Join(w.dir, fmt.Sprintf("part%d", i)), uint64(i), int64(mb)*1_000_000/pulledParts); err != nil {
+	for i := range image.layers {
+		if err := writeNoise(filepath.Join(w.dir, fmt.Sprintf("part%d", i)), uint64(i), int64(image.mb)*1_000_000/int64(image.layers)); err != nil {
 			return "", err
 		}
 	}

@@ -85,7 +85,7 @@ func (c pushCase) tree(ctx context.Context, b *bench, seed uint64) (*workTree, e
 		return nil, err
 	}
 	if c.dockerfile != "" {
-		if err := w.copyProgram("busybox"); err != nil {
+		if err := w.copyBusybox(); err != nil {
 			return nil, err
 		}
 	}

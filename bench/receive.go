@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 	"github.com/fandoghpaas/fandogh/internal/programs"
 )
 
@@ -134,7 +135,7 @@ func (h *history) send(ctx context.Context, flags, address, repository string) e
 	if err := h.sendPack(in); err != nil {
 		return err
 	}
-	answer, err := io.ReadAll(answers)
+	answer, err := bounded.ReadAll(answers, maxAnswer)
 	if err != nil {
 		return err
 	}

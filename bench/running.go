@@ -120,7 +120,7 @@ func firstLine(ctx context.Context, bundle, id string) (line string, at time.Tim
 	if err := cmd.Start(); err != nil {
 		return "", at, err
 	}
-	line, err = bufio.NewReader(out).ReadString('\n')
+	line, err = bufio.NewReader(out).ReadString('\n') //nolint:forbidigo // of a program of ours
 	at = time.Now()
 	_, deleted := programs.Command(context.WithoutCancel(ctx), "", nil, "runc", "delete", "--force", id)
 	ended := cmd.Wait()

@@ -54,6 +54,7 @@ type workTree struct {
 	env      []string
 	names    string // of files: the numbers of a folder and of the file go in
 	inFolder int    // files in one folder
+	changes  int    // pushed by changeFor
 }
 
 // newWorkTree makes a repository with a Dockerfile and files of about size
@@ -103,9 +104,9 @@ func (w *workTree) write(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// copyProgram puts a program into the tree under its own name.
-func (w *workTree) copyProgram(name string) error {
-	path, err := exec.LookPath(name)
+// copyBusybox puts a program for steps into the tree.
+func (w *workTree) copyBusybox() error {
+	path, err := exec.LookPath("busybox")
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (w *workTree) copyProgram(name string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(w.dir, filepath.Base(name)), program, 0o755)
+	return os.WriteFile(filepath.Join(w.dir, "busybox"), program, 0o755)
 }
 
 func (w *workTree) git(ctx context.Context, args ...string) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ type Credentials interface {
 }
 
 // Config is what a Builder is made of. Store, Sources, Solver, Credentials,
-// RegistryHost, LogDir and Owner are required.
+// RegistryHost, LogDir, WorkerID, Parallel and Timeout are required.
 type Config struct {
 	Store       Store
 	Sources     catalog.Sources
@@ -43,22 +44,26 @@ type Config struct {
 	// PublicRegistry returns "host:port" as users write it in references; nil:
 	// RegistryHost.
 	PublicRegistry func() string
-	LogDir         string        // one file a build, made when missing
-	Owner          string        // names this process in leases; unique to each start
-	Parallel       int           // builds at once; 0: 2
-	Timeout        time.Duration // of one attempt; 0: 30 minutes
-	MaxAttempts    int           // at a build that our infrastructure fails; 0: 3
-	RetryDelay     time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
-	LeaseTime      time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
-	Tracer         trace.Tracer  // nil: nothing is traced
-	Logger         hclog.Logger
-	Now            func() time.Time
+	LogDir         string // one file a build, made when missing
+	WorkerID       string // names this process in leases; unique to each start
+	Parallel       int    // builds at once
+	// Spare is how many more run at once for namespaces of which nothing runs: one
+	// that fills all slots leaves some to the others.
+	Spare       int
+	Timeout     time.Duration // of one attempt
+	MaxAttempts int           // at a build that our infrastructure fails; 0: 3
+	RetryDelay  time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
+	LeaseTime   time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
+	Tracer      trace.Tracer  // nil: nothing is traced
+	Logger      hclog.Logger
+	Now         func() time.Time
 }
 
 func (c *Config) setDefaults() error {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Sources": c.Sources == nil, "Solver": c.Solver == nil, "Credentials": c.Credentials == nil,
-		"RegistryHost": c.RegistryHost == nil, "LogDir": c.LogDir == "", "Owner": c.Owner == "",
+		"RegistryHost": c.RegistryHost == nil, "LogDir": c.LogDir == "", "WorkerID": c.WorkerID == "",
+		"Parallel": c.Parallel <= 0, "Timeout": c.Timeout <= 0,
 	} {
 		if missing {
 			return fmt.Errorf("builder: Config.%s is required", name)
@@ -76,8 +81,6 @@ func (c *Config) setDefaults() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	setDefault(&c.Parallel, 2)
-	setDefault(&c.Timeout, 30*time.Minute)
 	setDefault(&c.MaxAttempts, 3)
 	setDefault(&c.RetryDelay, 2*time.Second)
 	setDefault(&c.LeaseTime, time.Minute)
@@ -101,14 +104,14 @@ type Builder struct {
 	wake   chan struct{} // holds one token: look at the queue again
 	down   chan struct{} // closed when Run has handed everything back
 
-	places places // locked before queue
+	versions versionLocks // locked before queue
 	// queue is held for one write of the store at most: everybody who pushes
 	// or ends waits for it.
 	queue   sync.Mutex
-	running map[int64]context.CancelCauseFunc // builds claimed by us
-	tries   map[int64]tries                   // failed attempts at builds that have not ended
+	running map[int64]claimed // builds claimed by us
+	tries   map[int64]tries   // failed attempts at builds that have not ended
 
-	askers *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
+	requestSpans *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
 }
 
 // New returns a Builder; Run makes it work.
@@ -120,11 +123,11 @@ func New(config Config) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	askers, _ := lru.New[int64, trace.SpanContext](maxAskers) // only a size below one is an error
+	requestSpans, _ := lru.New[int64, trace.SpanContext](maxRequestSpans) // only a size below one is an error
 	return &Builder{
-		askers: askers,
-		config: config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
-		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]context.CancelCauseFunc{}, tries: map[int64]tries{},
+		requestSpans: requestSpans,
+		config:       config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
+		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]claimed{}, tries: map[int64]tries{},
 	}, nil
 }
 
@@ -145,7 +148,7 @@ func (b *Builder) Run(ctx context.Context) error {
 	b.drain()
 	builds.Wait()
 	if err := b.logs.closeIdle(); err != nil {
-		b.logger.Warn("close build logs", "error", err)
+		b.logger.Warn("failed to close build logs", "error", err)
 	}
 	return nil
 }
@@ -153,22 +156,29 @@ func (b *Builder) Run(ctx context.Context) error {
 // Submit queues builds, all or none, and starts them as soon as there is room.
 // Errors: those of catalog.Builds.QueueBuilds.
 func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
-	wanted := make([]place, len(builds))
+	wanted := make([]versionKey, len(builds))
 	for i, build := range builds {
-		wanted[i] = place{build.ImageID, build.Version}
+		wanted[i] = versionKey{build.ImageID, build.Version}
 	}
-	defer b.places.lock(wanted...)() // a build that is claimed meanwhile begins afterwards
+	defer b.versions.lock(wanted...)() // a build that is claimed meanwhile begins afterwards
 	queued, err := b.store.QueueBuilds(ctx, builds)
 	if err != nil {
 		return nil, err
 	}
-	b.askedBy(ctx, queued)
-	free := b.freeSlots()
+	b.rememberRequest(ctx, queued)
+	free := map[string]int{}
 	for _, q := range queued {
 		if q.Attached {
 			continue
 		}
-		if free--; free < 0 {
+		namespace := q.Image.Namespace
+		if _, ok := free[namespace]; !ok {
+			free[namespace] = b.freeSlotsOf(namespace)
+		}
+		if b.runs(q.ID) {
+			continue
+		}
+		if free[namespace]--; free[namespace] < 0 {
 			b.sayWaiting(q.Build)
 		}
 	}
@@ -179,7 +189,7 @@ func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]cata
 func (b *Builder) sayWaiting(build catalog.Build) {
 	log := b.openLog(build)
 	defer log.release() // not on disk yet: a push may queue hundreds, and the worker's lines follow
-	log.sayf("Queued %s:%s: %s running at once is the most, it starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build"))
+	log.sayf("Queued %s:%s: the server runs at most %s at once; this one starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build"))
 }
 
 // signal makes Run look at the queue.
@@ -192,12 +202,12 @@ func (b *Builder) signal() {
 
 // reclaim takes back builds whose worker is gone.
 func (b *Builder) reclaim(ctx context.Context) error {
-	n, err := b.store.ReclaimBuilds(ctx, b.config.Owner, b.now())
+	n, err := b.store.ReclaimBuilds(ctx, b.config.WorkerID, b.now())
 	if err != nil {
 		return fmt.Errorf("reclaim builds: %w", err)
 	}
 	if n > 0 {
-		b.logger.Info("took back builds whose worker is gone", "builds", n)
+		b.logger.Info("requeued builds whose worker is gone", "builds", n)
 	}
 	return nil
 }
@@ -208,7 +218,7 @@ func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
 	for {
 		started, err := b.claim(ctx, builds)
 		if err != nil && ctx.Err() == nil {
-			b.logger.Error("claim a build", "error", err)
+			b.logger.Error("failed to claim a build", "error", err)
 			pause(ctx, b.config.RetryDelay)
 			return false
 		}
@@ -222,27 +232,31 @@ func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
 func (b *Builder) claim(ctx context.Context, builds *sync.WaitGroup) (bool, error) {
 	b.queue.Lock()
 	defer b.queue.Unlock()
-	if len(b.running) >= b.config.Parallel || ctx.Err() != nil {
+	busiest := math.MaxInt
+	if len(b.running) >= b.config.Parallel {
+		busiest = 0 // the spare slots
+	}
+	if len(b.running) >= b.config.Parallel+b.config.Spare || ctx.Err() != nil {
 		return false, nil
 	}
 	now := b.now()
-	build, err := b.store.ClaimBuild(ctx, b.config.Owner, now, now.Add(b.config.LeaseTime))
+	build, err := b.store.ClaimBuild(ctx, b.config.WorkerID, busiest, now, now.Add(b.config.LeaseTime))
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if stop, ours := b.running[build.ID]; ours {
+	if earlier, ours := b.running[build.ID]; ours {
 		// Our earlier attempt is just handing the build back, or lost its lease and has
 		// not noticed yet. The store tells attempts apart by owner only, so it has to
 		// go first.
-		stop(errLeaseLost)
-		return true, b.store.ReleaseBuild(ctx, build.ID, b.config.Owner, now.Add(b.config.RetryDelay), true)
+		earlier.stop(errLeaseLost)
+		return true, b.store.ReleaseBuild(ctx, build.ID, b.config.WorkerID, now.Add(b.config.RetryDelay), true)
 	}
 	// A build ends by its own causes, so that a shutdown can hand it back.
 	buildCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	b.running[build.ID] = cancel
+	b.running[build.ID] = claimed{cancel, build.Image.Namespace}
 	builds.Go(func() {
 		defer cancel(nil)
 		b.work(buildCtx, build)
@@ -256,12 +270,17 @@ func (b *Builder) waitForWork(ctx context.Context) {
 	delay := b.config.LeaseTime
 	if at, ok, err := b.store.NextWake(ctx); err != nil {
 		if ctx.Err() == nil {
-			b.logger.Error("look at the build queue", "error", err)
+			b.logger.Error("failed to read the build queue", "error", err)
 		}
 		delay = time.Second
-	} else if ok && b.freeSlots() > 0 {
-		// Never zero: what is due but was not given is another's for a moment.
-		delay = min(delay, max(at.Sub(b.now()), 10*time.Millisecond))
+	} else if free, spare := b.freeSlots(); ok && free+spare > 0 {
+		// Never zero: what is due but was not given is another's for a moment, or of
+		// a namespace that spare slots are not for.
+		soon := 10 * time.Millisecond
+		if free <= 0 {
+			soon = time.Second
+		}
+		delay = min(delay, max(at.Sub(b.now()), soon))
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -271,24 +290,59 @@ func (b *Builder) waitForWork(ctx context.Context) {
 	case <-timer.C:
 		if delay == b.config.LeaseTime {
 			if err := b.reclaim(ctx); err != nil && ctx.Err() == nil {
-				b.logger.Error("look for builds without a worker", "error", err)
+				b.logger.Error("failed to look for builds without a worker", "error", err)
 			}
 		}
 	}
 }
 
-func (b *Builder) freeSlots() int {
+// claimed is a build that we run.
+type claimed struct {
+	stop      context.CancelCauseFunc
+	namespace string
+}
+
+// freeSlots returns how many builds of any namespace may start, and how many
+// more of namespaces of which nothing runs. Less than none are free while spare slots are taken.
+func (b *Builder) freeSlots() (free, spare int) {
 	b.queue.Lock()
 	defer b.queue.Unlock()
-	return b.config.Parallel - len(b.running)
+	return b.config.Parallel - len(b.running), b.config.Spare
+}
+
+// freeSlotsOf returns how many builds of a namespace may start.
+func (b *Builder) freeSlotsOf(namespace string) int {
+	free, spare := b.freeSlots()
+	if free > 0 || free+spare <= 0 || b.runsAny(namespace) {
+		return free
+	}
+	return 1
+}
+
+func (b *Builder) runs(buildID int64) bool {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	_, ours := b.running[buildID]
+	return ours
+}
+
+func (b *Builder) runsAny(namespace string) bool {
+	b.queue.Lock()
+	defer b.queue.Unlock()
+	for _, c := range b.running {
+		if c.namespace == namespace {
+			return true
+		}
+	}
+	return false
 }
 
 // drain stops every running build; each hands itself back to the queue.
 func (b *Builder) drain() {
 	b.queue.Lock()
 	defer b.queue.Unlock()
-	for _, cancel := range b.running {
-		cancel(errDraining)
+	for _, c := range b.running {
+		c.stop(errDraining)
 	}
 }
 

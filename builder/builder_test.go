@@ -3,9 +3,11 @@ package builder_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -15,7 +17,7 @@ import (
 )
 
 func TestBuildEndsBuilt(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.sources.trees[commitA][".fandogh/config.yml"] = &fstest.MapFile{Data: []byte("name: app\nbuild:\n  target: base\n  args: {A: repo, B: repo}\n")}
 	image := h.image("alice", "App")
 	began := time.Now()
@@ -89,15 +91,15 @@ func TestBuildsThatFail(t *testing.T) {
 		{name: "lost BuildKit", solve: ours, outcome: catalog.OutcomeInfrastructure, state: catalog.Failed, solves: 3,
 			log: []string{"not your build's fault: BuildKit went away. Trying again in ", "attempt 2 of 3", "attempt 3 of 3", "not built (infrastructure): BuildKit went away"}},
 		{name: "unknown error", solve: errors.New("secret cause"), outcome: catalog.OutcomeInfrastructure, state: catalog.Failed, solves: 3,
-			log: []string{"could not be carried out"}},
+			log: []string{"because of a server error"}},
 		{name: "a fault of ours", panics: true, outcome: catalog.OutcomeInfrastructure, state: catalog.Failed, solves: 3,
-			log: []string{"could not be carried out"}},
+			log: []string{"because of a server error"}},
 		{name: "unknown key", file: ".fandogh/config.yml", outcome: catalog.OutcomeUserError, state: catalog.BuildFailed,
 			log: []string{`unknown key "stage" under build; the keys are: args,`}},
 		{name: "submodule", file: ".gitmodules", outcome: catalog.OutcomeUserError, state: catalog.BuildFailed, log: []string{"vendor/lib is a submodule"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newEnv(t)
 			if c.file != "" {
 				h.sources.trees[commitA][c.file] = &fstest.MapFile{Data: []byte("build:\n  stage: x\n")}
 			}
@@ -132,7 +134,7 @@ func TestBuildsThatFail(t *testing.T) {
 }
 
 func TestLostBuildKitIsTriedAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	solves := 0
 	b := h.builder(func(_ context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
@@ -158,7 +160,7 @@ func TestLostBuildKitIsTriedAgain(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	b := h.builder(blocking(make(chan int64, 1)), func(c *builder.Config) { c.Timeout = 20 * time.Millisecond })
 	h.run(b)
 	id := h.submit(b, h.newBuild(h.image("alice", "app"), "v1", commitA))[0].ID
@@ -170,7 +172,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	started := make(chan int64, 2)
 	b := h.builder(blocking(started), func(c *builder.Config) { c.Parallel = 1 })
@@ -183,7 +185,7 @@ func TestCancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	build, lines := h.follow(b, waiting)
-	wantLog(t, lines, "Queued alice/app:v2: 1 build running at once is the most", "v2 was not built (cancelled)")
+	wantLog(t, lines, "Queued alice/app:v2: the server runs at most 1 build at once", "v2 was not built (cancelled)")
 	if build.Outcome != catalog.OutcomeCancelled || h.sources.hasTag(image.Ref, "v2") {
 		t.Errorf("waiting build ended %+v", build)
 	}
@@ -209,7 +211,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestShutdownHandsBack(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	started := make(chan int64, 1)
 	first := h.builder(blocking(started), func(c *builder.Config) { c.Parallel = 1 })
@@ -261,7 +263,7 @@ func TestDeadWorkersBuildsGoOn(t *testing.T) {
 		{"too often", 5, catalog.OutcomeInfrastructure},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newEnv(t)
 			queued, err := h.store.QueueBuilds(t.Context(), []catalog.NewBuild{h.newBuild(h.image("alice", "app"), "v1", commitA)})
 			if err != nil {
 				t.Fatal(err)
@@ -270,7 +272,7 @@ func TestDeadWorkersBuildsGoOn(t *testing.T) {
 				if _, err := h.store.ReclaimBuilds(t.Context(), "next", time.Now()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := h.store.ClaimBuild(t.Context(), "dead", time.Now(), time.Now().Add(time.Hour)); err != nil {
+				if _, err := h.store.ClaimBuild(t.Context(), "dead", math.MaxInt, time.Now(), time.Now().Add(time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -284,7 +286,7 @@ func TestDeadWorkersBuildsGoOn(t *testing.T) {
 }
 
 func TestLostLeaseDropsTheWork(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	started := make(chan int64, 2)
 	solves := 0
 	b := h.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
@@ -303,22 +305,56 @@ func TestLostLeaseDropsTheWork(t *testing.T) {
 	if build.State != catalog.Built || solves != 2 {
 		t.Errorf("%d solves, ended %+v", solves, build)
 	}
-	wantLog(t, lines, "lost hold", "Building alice/app:v1 from commit aaaaaaa (push), again", "Built")
+	wantLog(t, lines, "lost track", "Building alice/app:v1 from commit aaaaaaa (push), again", "Built")
+}
+
+// prolongedStore tells of each lease that was prolonged.
+type prolongedStore struct {
+	builder.Store
+	prolonged func()
+}
+
+func (s prolongedStore) ExtendLease(ctx context.Context, id int64, owner string, until time.Time) error {
+	err := s.Store.ExtendLease(ctx, id, owner, until)
+	if err == nil {
+		s.prolonged()
+	}
+	return err
 }
 
 func TestLeaseOutlivesItsTime(t *testing.T) {
-	h := newHouse(t)
-	lease := 200 * time.Millisecond
+	h := newEnv(t)
+	const lease = 200 * time.Millisecond
+	began := time.Now()
+	var passed atomic.Int64 // on the builder's clock, which goes on as the lease is prolonged
+	now := func() time.Time { return began.Add(time.Duration(passed.Load())) }
+	prolonged := make(chan bool, 3)
+	var worker string
 	b := h.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
-		timer := time.NewTimer(3 * lease)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return builder.SolveResult{}, ctx.Err()
+		for range cap(prolonged) { // twice the lease's time
+			select {
+			case <-prolonged:
+			case <-ctx.Done():
+				return builder.SolveResult{}, ctx.Err()
+			case <-time.After(20 * time.Second):
+				return builder.SolveResult{}, errors.New("the lease is not prolonged")
+			}
+			if n, err := h.store.ReclaimBuilds(ctx, worker, now()); n != 0 || err != nil {
+				t.Errorf("%d builds lost their lease, %v", n, err)
+			}
 		}
 		return built(ctx, r, progress)
-	}, func(c *builder.Config) { c.LeaseTime, c.MaxAttempts = lease, 1 })
+	}, func(c *builder.Config) {
+		c.Store = prolongedStore{h.store, func() {
+			passed.Add(int64(lease) * 2 / 3)
+			select {
+			case prolonged <- true:
+			default: // the build has seen enough
+			}
+		}}
+		c.LeaseTime, c.MaxAttempts, c.Now = lease, 1, now
+		worker = c.WorkerID
+	})
 	h.run(b)
 	id := h.submit(b, h.newBuild(h.image("alice", "app"), "v1", commitA))[0].ID
 	if build, _ := h.follow(b, id); build.State != catalog.Built || build.Attempts != 1 {
@@ -327,7 +363,7 @@ func TestLeaseOutlivesItsTime(t *testing.T) {
 }
 
 func TestSameCommitAttachesOtherConflicts(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	started := make(chan int64, 1)
 	b := h.builder(blocking(started))
@@ -347,7 +383,7 @@ func TestSameCommitAttachesOtherConflicts(t *testing.T) {
 }
 
 func TestNamespacesTakeTurns(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	alice, bob := h.image("alice", "app"), h.image("bob", "app")
 	started, release := make(chan int64, 4), make(chan struct{})
 	b := h.builder(func(_ context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
@@ -368,8 +404,35 @@ func TestNamespacesTakeTurns(t *testing.T) {
 	}
 }
 
+// Who fills all slots leaves the spare ones to the others, and says nothing of waiting to them.
+func TestSparePlacesAreForOthers(t *testing.T) {
+	h := newEnv(t)
+	alice, bob := h.image("alice", "app"), h.image("bob", "app")
+	started := make(chan int64, 8)
+	b := h.builder(blocking(started), func(c *builder.Config) { c.Parallel, c.Spare = 1, 1 })
+	h.run(b)
+	hers := h.submit(b, h.newBuild(alice, "v1", commitA), h.newBuild(alice, "v2", commitA))
+	if got := receive(t, started); got != hers[0].ID {
+		t.Fatalf("build %d began first, want %d", got, hers[0].ID)
+	}
+	his := h.submit(b, h.newBuild(bob, "v1", commitA), h.newBuild(bob, "v2", commitA))
+	if got := receive(t, started); got != his[0].ID {
+		t.Fatalf("build %d began in the spare slot, want %d", got, his[0].ID)
+	}
+	if err := b.Cancel(t.Context(), his[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	_, lines := h.follow(b, his[0].ID)
+	if text := strings.Join(lines, "\n"); strings.Contains(text, "Queued") {
+		t.Errorf("a build that need not wait is told to:\n%s", text)
+	}
+	if got := receive(t, started); got != his[1].ID {
+		t.Errorf("build %d began next in the spare slot, want %d", got, his[1].ID)
+	}
+}
+
 func TestRebuild(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	fail := true
 	var options catalog.BuildOptions

@@ -9,12 +9,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// maxLogBytes bounds what a build's own output may write to disk; what the
-// builder itself says is always kept.
-const maxLogBytes = 64 << 20
-
 // buildLog writes one build's log. It is used by one goroutine at a time. A
-// log that can't be written does not fail the build.
+// log that can't be written does not fail the build; it says what it lacks as
+// soon as it can be written again.
 type buildLog struct {
 	file    *logFile
 	queued  time.Time
@@ -22,7 +19,7 @@ type buildLog struct {
 	logger  hclog.Logger
 	release func()
 	full    bool
-	failed  bool
+	lost    int // lines that could not be written since the last that could
 }
 
 func (b *Builder) openLog(build catalog.Build) *buildLog {
@@ -42,23 +39,34 @@ func (l *buildLog) output(at time.Time, line string) {
 	}
 	if l.file.length() > maxLogBytes {
 		l.full = true
-		l.sayf("The log is longer than %s; the rest of the output is left out.", humanSize(maxLogBytes))
+		l.sayf("The log exceeds %s; the rest of the output is left out.", humanSize(maxLogBytes))
 		return
 	}
 	l.write(at, cleanLines(line))
 }
 
 func (l *buildLog) write(at time.Time, lines []string) {
-	err := l.file.append(at.Sub(l.queued), lines)
-	if err != nil && !l.failed {
-		l.logger.Error("write the build's log", "error", err)
+	text := lines
+	if l.lost > 0 {
+		text = append([]string{fmt.Sprintf("(%d lines are missing here: the server could not write them)", l.lost)}, lines...)
 	}
-	l.failed = err != nil
+	err := l.file.append(at.Sub(l.queued), text)
+	if err == nil {
+		l.lost = 0
+		return
+	}
+	if l.lost == 0 {
+		l.logger.Error("failed to write a build's log", "error", err)
+	}
+	l.lost += len(lines)
 }
 
 func (l *buildLog) close() {
+	if l.lost > 0 {
+		l.write(l.now(), nil)
+	}
 	if err := l.file.sync(); err != nil {
-		l.logger.Error("sync the build's log", "error", err)
+		l.logger.Error("failed to sync a build's log", "error", err)
 	}
 	l.release()
 }

@@ -16,14 +16,14 @@ func (b *Builder) Cancel(ctx context.Context, buildID int64) error {
 	return err
 }
 
-// cancel ends a waiting build and stops a running one, if it may, and tells whether
+// cancel ends a waiting build and stops a running one, if it may, and reports whether
 // it did.
 func (b *Builder) cancel(ctx context.Context, buildID int64, may func(catalog.Build) bool) (bool, error) {
 	build, err := b.store.Build(ctx, buildID)
 	if err != nil {
 		return false, err
 	}
-	defer b.places.lock(place{build.ImageID, build.Version})()
+	defer b.versions.lock(versionKey{build.ImageID, build.Version})()
 	build, err = b.markCancelled(ctx, buildID, may)
 	if err != nil || !build.Cancelled {
 		return false, err
@@ -43,8 +43,8 @@ func (b *Builder) markCancelled(ctx context.Context, buildID int64, may func(cat
 		return catalog.Build{}, err
 	}
 	build, err = b.store.CancelBuild(ctx, buildID, b.now())
-	if stop, ok := b.running[buildID]; ok && err == nil && !build.State.Ended() {
-		stop(errCancelled)
+	if running, ok := b.running[buildID]; ok && err == nil && !build.State.Ended() {
+		running.stop(errCancelled)
 	}
 	return build, err
 }
@@ -53,7 +53,7 @@ func (b *Builder) markCancelled(ctx context.Context, buildID int64, may func(cat
 func (b *Builder) endWaiting(ctx context.Context, build catalog.Build) {
 	log := b.openLog(build)
 	defer log.close()
-	log.sayf("%s:%s was not built (cancelled): it was taken off the queue", build.Image, build.Version)
+	log.sayf("%s:%s was not built (cancelled): it was removed from the queue", build.Image, build.Version)
 	log.sayf(nextStep[catalog.OutcomeCancelled], build.Version)
 	b.withdraw(ctx, build)
 	log.file.end(build)
@@ -68,20 +68,20 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	}
 	switch {
 	case v.State == catalog.Built:
-		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is built already and never changes; push a new tag for a new version", version)
+		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; push a new tag for a new version", version)
 	case !v.State.Ended():
-		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is being built already; follow its log, or cancel that build first", version)
+		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is already being built; follow its log, or cancel that build first", version)
 	}
-	last, err := b.store.ListBuilds(ctx, v.ID, catalog.Page{Limit: 1})
+	last, err := catalog.NewestBuild(ctx, b.store, v)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		err = catalog.Wrap(catalog.NotFound, err, "version %s has no build to rebuild; push its tag again", version)
+	}
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	if len(last) == 0 {
-		return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %s has no build to repeat; push its tag again", version)
-	}
 	queued, err := b.Submit(ctx, []catalog.NewBuild{{
 		ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
-		Commit: last[0].Commit, UserID: userID, Options: last[0].Options,
+		Commit: last.Commit, UserID: userID, Options: last.Options,
 	}})
 	if err != nil {
 		return catalog.Build{}, err

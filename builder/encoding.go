@@ -16,12 +16,12 @@ func CheckEncoding(name string, begin []byte) error {
 		{"\xff\xfe\x00\x00", "UTF-32"}, {"\x00\x00\xfe\xff", "UTF-32"}, {"\xff\xfe", "UTF-16"}, {"\xfe\xff", "UTF-16"},
 	} {
 		if bytes.HasPrefix(begin, []byte(wide.mark)) {
-			return notUTF8(name, "is written in "+wide.encoding)
+			return notUTF8(name, "is encoded in "+wide.encoding)
 		}
 	}
 	// Without a mark, every other byte of plain text tells it.
 	if bytes.IndexByte(begin[:min(2, len(begin))], 0) >= 0 {
-		return notUTF8(name, "seems to be written in UTF-16")
+		return notUTF8(name, "seems to be encoded in UTF-16")
 	}
 	return nil
 }

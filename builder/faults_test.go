@@ -3,6 +3,7 @@ package builder_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -31,11 +32,11 @@ func (s *shakyStore) fail(call string) error {
 	return nil
 }
 
-func (s *shakyStore) ClaimBuild(ctx context.Context, owner string, now, until time.Time) (catalog.Build, error) {
+func (s *shakyStore) ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (catalog.Build, error) {
 	if err := s.fail("claim"); err != nil {
 		return catalog.Build{}, err
 	}
-	return s.Store.ClaimBuild(ctx, owner, now, until)
+	return s.Store.ClaimBuild(ctx, owner, busiest, now, until)
 }
 
 func (s *shakyStore) ExtendLease(ctx context.Context, id int64, owner string, until time.Time) error {
@@ -60,7 +61,7 @@ func (s *shakyStore) NextWake(ctx context.Context) (time.Time, bool, error) {
 }
 
 func TestStoreTroubleIsOutlived(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	store := &shakyStore{Store: h.store, fails: map[string]int{"claim": 2, "extend": 1, "finish": 2, "wake": 1}}
 	b := h.builder(built, func(c *builder.Config) { c.Store = store })
 	h.run(b)
@@ -77,14 +78,14 @@ func TestStoreTroubleIsOutlived(t *testing.T) {
 
 // A cancel that a crash or shutdown overtook still counts after the restart.
 func TestCancelSurvivesARestart(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	queued, err := h.store.QueueBuilds(t.Context(), []catalog.NewBuild{h.newBuild(image, "v1", commitA)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := queued[0].ID
-	if _, err := h.store.ClaimBuild(t.Context(), "dead", time.Now(), time.Now().Add(time.Hour)); err != nil {
+	if _, err := h.store.ClaimBuild(t.Context(), "dead", math.MaxInt, time.Now(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.store.CancelBuild(t.Context(), id, time.Now()); err != nil {
@@ -101,7 +102,7 @@ func TestCancelSurvivesARestart(t *testing.T) {
 }
 
 func TestManyFinishedLogsStayReadable(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	b := h.builder(built)
 	h.run(b)

@@ -13,14 +13,14 @@ func (b *Builder) ReadLog(_ context.Context, buildID int64, skip, limit int) ([]
 	log, release := b.useLog(buildID)
 	defer release()
 	if err := log.open(); err != nil {
-		return nil, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+		return nil, catalog.Wrap(catalog.Internal, err, "failed to read the log of build %d", buildID)
 	}
-	at, now, buffer := log.after(skip), log.news(), make([]byte, readChunk)
+	at, now, buffer := log.after(skip), log.snapshot(), make([]byte, readChunk)
 	var lines []catalog.LogLine
 	for limit == 0 || len(lines) < limit {
 		more, err := at.next(now, buffer, max(0, limit-len(lines)))
 		if err != nil {
-			return nil, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+			return nil, catalog.Wrap(catalog.Internal, err, "failed to read the log of build %d", buildID)
 		}
 		if len(more) == 0 {
 			break
@@ -42,11 +42,11 @@ func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit f
 		return catalog.Build{}, err
 	}
 	if err := log.open(); err != nil {
-		return build, catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", buildID)
+		return build, catalog.Wrap(catalog.Internal, err, "failed to read the log of build %d", buildID)
 	}
 	at := log.after(skip)
 	for {
-		down, now := b.isDown(), log.news() // in this order: lines come before the end
+		down, now := b.isDown(), log.snapshot() // in this order: lines come before the end
 		if err := at.drain(ctx, now, emit); err != nil {
 			return build, err
 		}
@@ -56,7 +56,7 @@ func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit f
 		case build.State.Ended():
 			return build, nil
 		case down:
-			return build, catalog.Errorf(catalog.Unavailable, "the server is shutting down; the build waits in the queue and goes on after the restart")
+			return build, catalog.Errorf(catalog.Unavailable, "the server is shutting down; the build stays queued and resumes after the restart")
 		}
 		select {
 		case <-now.changed:
@@ -68,7 +68,7 @@ func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit f
 }
 
 // drain hands over every line there is by now.
-func (c *cursor) drain(ctx context.Context, now news, emit func([]catalog.LogLine) error) error {
+func (c *cursor) drain(ctx context.Context, now snapshot, emit func([]catalog.LogLine) error) error {
 	if c.position >= now.size {
 		return ctx.Err()
 	}
@@ -78,7 +78,7 @@ func (c *cursor) drain(ctx context.Context, now news, emit func([]catalog.LogLin
 	for ctx.Err() == nil {
 		lines, err := c.next(now, buffer, 0)
 		if err != nil {
-			return catalog.Wrap(catalog.Internal, err, "the log of build %d can't be read", c.log.id)
+			return catalog.Wrap(catalog.Internal, err, "failed to read the log of build %d", c.log.id)
 		}
 		if len(lines) == 0 {
 			return nil
@@ -104,7 +104,7 @@ func (b *Builder) useLog(buildID int64) (*logFile, func()) {
 	log := b.logs.acquire(buildID)
 	return log, func() {
 		if err := b.logs.release(log); err != nil {
-			b.logger.Warn("close a build's log", "build", buildID, "error", err)
+			b.logger.Warn("failed to close a build's log", "build", buildID, "error", err)
 		}
 	}
 }

@@ -93,6 +93,9 @@ func (s *memorySources) Repositories(context.Context) ([]catalog.ImageRef, error
 	return nil, errors.ErrUnsupported
 }
 func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
+func (s *memorySources) SetAside(context.Context, catalog.ImageRef) (string, error) {
+	return "", errors.ErrUnsupported
+}
 
 func (s *memorySources) tag(ref catalog.ImageRef, tag, commit string) {
 	s.mu.Lock()
@@ -132,8 +135,8 @@ func (c *credentials) grant(name string) (catalog.BuildGrant, bool) {
 	return g, ok
 }
 
-// house is a store, sources and a data directory, over which builders come and go.
-type house struct {
+// env is a store, sources and a data directory, over which builders come and go.
+type env struct {
 	t           *testing.T
 	store       *sqlite.Store
 	sources     *memorySources
@@ -142,7 +145,7 @@ type house struct {
 	users       map[string]catalog.User
 }
 
-func newHouse(t *testing.T) *house {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "fandogh.db"))
@@ -154,7 +157,7 @@ func newHouse(t *testing.T) *house {
 			t.Error(err)
 		}
 	})
-	return &house{
+	return &env{
 		t: t, store: store, logs: filepath.Join(dir, "logs"), users: map[string]catalog.User{},
 		credentials: &credentials{alive: map[string]catalog.BuildGrant{}},
 		sources: &memorySources{
@@ -164,7 +167,7 @@ func newHouse(t *testing.T) *house {
 	}
 }
 
-func (h *house) image(namespace, name string) catalog.Image {
+func (h *env) image(namespace, name string) catalog.Image {
 	h.t.Helper()
 	user, ok := h.users[namespace]
 	if !ok {
@@ -182,18 +185,19 @@ func (h *house) image(namespace, name string) catalog.Image {
 }
 
 // newBuild asks for a build as a push of a tag does.
-func (h *house) newBuild(image catalog.Image, version, commit string) catalog.NewBuild {
+func (h *env) newBuild(image catalog.Image, version, commit string) catalog.NewBuild {
 	h.sources.tag(image.Ref, version, commit)
 	return catalog.NewBuild{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: commit, UserID: image.OwnerID}
 }
 
 // builder makes a Builder that does not run yet.
-func (h *house) builder(solve solverFunc, change ...func(*builder.Config)) *builder.Builder {
+func (h *env) builder(solve solverFunc, change ...func(*builder.Config)) *builder.Builder {
 	h.t.Helper()
 	config := builder.Config{
 		Store: h.store, Sources: h.sources, Solver: solve, Credentials: h.credentials,
 		RegistryHost: func() string { return "127.0.0.1:5000" }, PublicRegistry: func() string { return "registry.example" },
-		LogDir: h.logs, Owner: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
+		LogDir: h.logs, WorkerID: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
+		Parallel: 2, Timeout: 30 * time.Minute,
 		Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{h.t}, Level: hclog.Error}),
 	}
 	for _, c := range change {
@@ -214,7 +218,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // run starts b and returns what stops it; the test's end does so too.
-func (h *house) run(b *builder.Builder) (stop func()) {
+func (h *env) run(b *builder.Builder) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -233,7 +237,7 @@ func (h *house) run(b *builder.Builder) (stop func()) {
 	return stop
 }
 
-func (h *house) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog.QueuedBuild {
+func (h *env) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog.QueuedBuild {
 	h.t.Helper()
 	queued, err := b.Submit(h.t.Context(), builds)
 	if err != nil {
@@ -243,7 +247,7 @@ func (h *house) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog
 }
 
 // follow waits for a build's end and returns it with its log.
-func (h *house) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
+func (h *env) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
 	h.t.Helper()
 	build, lines, err := follow(h.t.Context(), b, id)
 	if err != nil {
@@ -266,7 +270,7 @@ func follow(ctx context.Context, b *builder.Builder, id int64) (catalog.Build, [
 }
 
 // recorded returns what the store has of a build and its version.
-func (h *house) recorded(id int64) (catalog.Build, catalog.Version) {
+func (h *env) recorded(id int64) (catalog.Build, catalog.Version) {
 	h.t.Helper()
 	build, err := h.store.Build(h.t.Context(), id)
 	if err != nil {

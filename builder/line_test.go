@@ -99,7 +99,7 @@ func TestRepositoryConfig(t *testing.T) {
 		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},
 		{name: "list", file: "build: [a]\n", fault: "line 1"},
 		{name: "byte order mark and CR LF", file: "\xef\xbb\xbfbuild:\r\n  target: t\r\n", want: func(o catalog.BuildOptions) bool { return o.Target == "t" }},
-		{name: "UTF-16", file: "\xff\xfeb\x00u\x00i\x00l\x00d\x00", fault: ".fandogh/config.yml is written in UTF-16; save it as UTF-8"},
+		{name: "UTF-16", file: "\xff\xfeb\x00u\x00i\x00l\x00d\x00", fault: ".fandogh/config.yml is encoded in UTF-16; save it as UTF-8"},
 		{name: "UTF-16 of the other order", file: "\xfe\xff\x00b\x00u", fault: "UTF-16"},
 		{name: "UTF-16 without a mark", file: "b\x00u\x00", fault: "UTF-16"},
 		{name: "UTF-32", file: "\xff\xfe\x00\x00b\x00\x00\x00", fault: "UTF-32"},
@@ -140,7 +140,7 @@ func TestRepositoryConfigFiles(t *testing.T) {
 		fault string
 	}{
 		{"the other name", fstest.MapFS{".fandogh/config.yaml": config}, ""},
-		{"both names", fstest.MapFS{".fandogh/config.yml": config, ".fandogh/config.yaml": config}, "both .fandogh/config.yml and .fandogh/config.yaml; keep .fandogh/config.yml"},
+		{"both names", fstest.MapFS{".fandogh/config.yml": config, ".fandogh/config.yaml": config}, "both .fandogh/config.yml and .fandogh/config.yaml; move everything into .fandogh/config.yml"},
 		{"a link", fstest.MapFS{".fandogh/config.yml": link, ".fandogh/other.yml": config}, ".fandogh/config.yml is a symbolic link"},
 		{"a link of the other name", fstest.MapFS{".fandogh/config.yaml": link}, ".fandogh/config.yaml is a symbolic link"},
 		{"the directory is a link", fstest.MapFS{".fandogh": {Data: []byte("x"), Mode: fs.ModeSymlink | 0o777}, "x/config.yml": config}, ".fandogh is a symbolic link"},

@@ -30,7 +30,7 @@ func printing(n int, gate func(int)) solverFunc {
 
 func TestFollowersGetEveryLineOnceInOrder(t *testing.T) {
 	const followers, lines = 1000, 2000
-	h := newHouse(t)
+	h := newEnv(t)
 	ready := make(chan struct{})
 	var all sync.WaitGroup
 	b := h.builder(printing(lines, func(i int) {
@@ -68,7 +68,7 @@ func TestFollowersGetEveryLineOnceInOrder(t *testing.T) {
 }
 
 func TestFollowShowsLinesWhileTheBuildRuns(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	seen := make(chan string, 100)
 	b := h.builder(printing(3, func(i int) {
 		if i == 0 {
@@ -90,7 +90,7 @@ func TestFollowShowsLinesWhileTheBuildRuns(t *testing.T) {
 }
 
 func TestFollowStopsWithItsReader(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	started := make(chan int64, 1)
 	b := h.builder(blocking(started))
 	h.run(b)
@@ -111,7 +111,7 @@ func TestFollowStopsWithItsReader(t *testing.T) {
 
 func TestReadLogPages(t *testing.T) {
 	const lines = 5000
-	h := newHouse(t)
+	h := newEnv(t)
 	b := h.builder(printing(lines, nil))
 	stop := h.run(b)
 	id := h.submit(b, h.newBuild(h.image("alice", "app"), "v1", commitA))[0].ID
@@ -144,7 +144,7 @@ func TestReadLogPages(t *testing.T) {
 }
 
 func TestTornLogIsMendedByTheNextAttempt(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	image := h.image("alice", "app")
 	queued, err := h.store.QueueBuilds(t.Context(), []catalog.NewBuild{h.newBuild(image, "v1", commitA)})
 	if err != nil {
@@ -174,8 +174,33 @@ func TestTornLogIsMendedByTheNextAttempt(t *testing.T) {
 	}
 }
 
+// Lines that could not be written are missed by who reads the log, so it says so.
+func TestLogSaysWhatItLacks(t *testing.T) {
+	h := newEnv(t)
+	aside := h.logs + "-aside"
+	b := h.builder(func(_ context.Context, _ builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
+		progress(builder.Event{Line: "lost 1"})
+		progress(builder.Event{Line: "lost 2"})
+		if err := os.Rename(aside, h.logs); err != nil {
+			t.Error(err)
+		}
+		progress(builder.Event{Line: "kept"})
+		return builder.SolveResult{Digest: digest}, nil
+	})
+	if err := os.Rename(h.logs, aside); err != nil {
+		t.Fatal(err)
+	}
+	h.run(b)
+	id := h.submit(b, h.newBuild(h.image("alice", "app"), "v1", commitA))[0].ID
+	_, texts := h.follow(b, id)
+	wantLog(t, texts, "(3 lines are missing here: the server could not write them)\nkept", "Built alice/app:v1")
+	if strings.Count(strings.Join(texts, "\n"), "missing") != 1 {
+		t.Errorf("it says so more than once: %q", texts)
+	}
+}
+
 func TestEndlessOutputIsCut(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	long := strings.Repeat("x", 16<<10)
 	b := h.builder(func(_ context.Context, _ builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 		for range 80 << 20 / len(long) {

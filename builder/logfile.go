@@ -25,17 +25,17 @@ type logFile struct {
 	path string
 	load sync.Once // reads what an earlier process left
 
-	mu      sync.Mutex
-	file    *os.File
-	size    int64         // bytes of whole lines
-	lines   int           // how many those are
-	last    time.Duration // offset of the last line
-	index   []int64       // where line i*indexStride begins
-	changed chan struct{} // closed and replaced when there is news
-	told    time.Time     // when that was last
-	telling bool          // a timer will do it again
-	ended   *catalog.Build
-	broken  error // why the log can't be read or written
+	mu        sync.Mutex
+	file      *os.File
+	size      int64         // bytes of whole lines
+	lines     int           // how many those are
+	last      time.Duration // offset of the last line
+	index     []int64       // where line i*indexStride begins
+	changed   chan struct{} // closed and replaced when there is news
+	notified  time.Time     // when that was last
+	notifying bool          // a timer will do it again
+	ended     *catalog.Build
+	broken    error // why the log can't be read or written
 }
 
 func newLogFile(id int64, path string) *logFile {
@@ -169,28 +169,28 @@ const tellPause = 40 * time.Millisecond
 
 // wake tells everyone who waits that there is news, soon. l.mu is held.
 func (l *logFile) wake() {
-	if l.telling {
+	if l.notifying {
 		return
 	}
-	wait := tellPause - time.Since(l.told)
+	wait := tellPause - time.Since(l.notified)
 	if wait <= 0 {
-		l.tell()
+		l.notify()
 		return
 	}
-	l.telling = true
+	l.notifying = true
 	time.AfterFunc(wait, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.telling = false
-		l.tell()
+		l.notifying = false
+		l.notify()
 	})
 }
 
-// tell is wake without the pause. l.mu is held.
-func (l *logFile) tell() {
+// notify is wake without the pause. l.mu is held.
+func (l *logFile) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})
-	l.told = time.Now()
+	l.notified = time.Now()
 }
 
 // end lets followers go once they have all lines.
@@ -198,7 +198,7 @@ func (l *logFile) end(build catalog.Build) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = &build
-	l.tell()
+	l.notify()
 }
 
 // sync makes what was appended survive a power cut.
@@ -245,24 +245,24 @@ func (l *logFile) after(skip int) cursor {
 	return c
 }
 
-// news is what a reader who has caught up waits for and looks at. It is taken
+// snapshot is what a reader who has caught up waits for and looks at. It is taken
 // before reading, so that nothing appended since is missed.
-type news struct {
+type snapshot struct {
 	changed <-chan struct{}
 	ended   *catalog.Build
 	file    *os.File
 	size    int64
 }
 
-func (l *logFile) news() news {
+func (l *logFile) snapshot() snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return news{changed: l.changed, ended: l.ended, file: l.file, size: l.size}
+	return snapshot{changed: l.changed, ended: l.ended, file: l.file, size: l.size}
 }
 
 // next returns the lines of the next chunk up to n's size, at most limit of
 // them (0: no limit). No lines and no error: the reader has caught up.
-func (c *cursor) next(n news, buffer []byte, limit int) ([]catalog.LogLine, error) {
+func (c *cursor) next(n snapshot, buffer []byte, limit int) ([]catalog.LogLine, error) {
 	for c.position < n.size {
 		chunk := buffer[:min(int64(len(buffer)), n.size-c.position)]
 		if _, err := n.file.ReadAt(chunk, c.position); err != nil && err != io.EOF {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -21,9 +22,20 @@ import (
 // What follows the last line end was torn by a crash: readers don't see it, and
 // the next append cuts it off.
 
-// maxLineBytes bounds one line of text; readers rely on a line, with its
-// offset, being shorter than readChunk.
-const maxLineBytes = 16 << 10
+// What a log takes. A line is cleaned, and cut where it is too long, by this package alone.
+const (
+	// maxLineBytes bounds one line of text; readers rely on a line, with its
+	// offset, being shorter than readChunk.
+	maxLineBytes = 16 << 10
+	// maxOutputLineBytes bounds what is kept of one line that a step prints.
+	maxOutputLineBytes = 4 << 10
+	// MaxOutput is how many bytes of its steps' output a Solver passes on, of one solve, when it
+	// is not told otherwise.
+	MaxOutput = 10 << 20
+	// maxLogBytes bounds what all attempts at a build may write to disk; what the
+	// builder itself says is always kept.
+	maxLogBytes = 64 << 20
+)
 
 const cutMark = " … (line cut)"
 
@@ -73,11 +85,22 @@ func cleanLines(text string) []string {
 		// A carriage return redraws the line; what stands at the end is what counts.
 		line = CleanLine(line[strings.LastIndexByte(line, '\r')+1:])
 		if len(line) > maxLineBytes {
-			line = strings.ToValidUTF8(line[:maxLineBytes-len(cutMark)], "") + cutMark
+			line = cutThrough(line[:maxLineBytes-len(cutMark)]) + cutMark
 		}
 		lines[i] = line
 	}
 	return lines
+}
+
+// cutThrough returns the beginning of a line without the character that was cut through, if one was.
+func cutThrough(line string) string {
+	for range utf8.UTFMax - 1 {
+		if r, size := utf8.DecodeLastRuneInString(line); r != utf8.RuneError || size != 1 {
+			break
+		}
+		line = line[:len(line)-1]
+	}
+	return line
 }
 
 // appendLine encodes one clean line.

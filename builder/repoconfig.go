@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"unicode/utf8"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 const (
@@ -63,13 +63,13 @@ func findConfig(tree catalog.Files) (string, error) {
 		case err != nil:
 			return "", fmt.Errorf("look for %s: %w", name, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			return "", catalog.Errorf(catalog.Invalid, "%s is a symbolic link, which is not followed there; commit what it leads to in its place", name)
+			return "", catalog.Errorf(catalog.Invalid, "%s is a symbolic link, which is not followed; commit the file itself in its place", name)
 		case name == configDir:
 			continue
 		case !info.Mode().IsRegular():
 			return "", catalog.Errorf(catalog.Invalid, "%s must be a file", name)
 		case found != "":
-			return "", catalog.Errorf(catalog.Invalid, "this commit has both %s and %s; keep %[1]s with all that you need, and remove the other", found, name)
+			return "", catalog.Errorf(catalog.Invalid, "this commit has both %s and %s; move everything into %[1]s and remove the other", found, name)
 		}
 		found = name
 	}
@@ -82,18 +82,19 @@ func readConfig(tree fs.FS, name string) ([]byte, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer file.Close() //nolint:errcheck // read only
-	data, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
+	data, err := bounded.ReadAll(file, maxConfigBytes)
+	var tooLong *bounded.TooLongError
 	switch {
+	case errors.As(err, &tooLong):
+		return nil, catalog.Errorf(catalog.Invalid, "%s is larger than %s", name, humanSize(maxConfigBytes))
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", name, err)
-	case len(data) > maxConfigBytes:
-		return nil, catalog.Errorf(catalog.Invalid, "%s is larger than %s", name, humanSize(maxConfigBytes))
 	}
 	if err := CheckEncoding(name, data); err != nil {
 		return nil, err
 	}
 	if !utf8.Valid(data) {
-		return nil, notUTF8(name, "is not written in UTF-8")
+		return nil, notUTF8(name, "is not encoded in UTF-8")
 	}
 	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
 }
@@ -157,5 +158,5 @@ func configError(name string, err error) error {
 	if errors.As(err, &at) && at.GetToken() != nil {
 		return catalog.Wrap(catalog.Invalid, err, "%s line %d: %s", name, at.GetToken().Position.Line, at.GetMessage())
 	}
-	return catalog.Wrap(catalog.Invalid, err, "%s is not readable YAML", name)
+	return catalog.Wrap(catalog.Invalid, err, "%s is not valid YAML", name)
 }

@@ -39,45 +39,45 @@ func (b *Builder) triesOf(buildID int64) tries {
 }
 
 // interrupted tells how often a build ended with the process that built it.
-func (j *job) interrupted() int { return j.build.Attempts - 1 - j.triesOf(j.build.ID).failures }
+func (a *attempt) interrupted() int { return a.build.Attempts - 1 - a.triesOf(a.build.ID).failures }
 
 // retry hands a build back that failed by no fault of its own, to be tried again
 // after a pause. False: it was tried often enough, and failure may be changed to
 // say so.
-func (j *job) retry(ctx context.Context, failure *SolveError) (bool, error) {
-	t := j.triesOf(j.build.ID)
+func (a *attempt) retry(ctx context.Context, failure *SolveError) (bool, error) {
+	t := a.triesOf(a.build.ID)
 	if t.since.IsZero() {
-		t.since = j.now()
+		t.since = a.now()
 	}
 	var delay time.Duration
 	refund, how := true, ""
 	switch failure.Retry {
 	case RetryFree:
 		if t.losses++; t.losses > maxLosses {
-			failure.Message = fmt.Sprintf("BuildKit ended %s while it ran this build, perhaps because of it; the last time: %s", times(t.losses), failure.Message)
+			failure.Message = fmt.Sprintf("BuildKit stopped %s while it ran this build, perhaps because of it; the last time: %s", times(t.losses), failure.Message)
 			return false, nil
 		}
-		delay = min(j.config.RetryDelay<<(t.losses-1), maxLossDelay)
+		delay = min(a.config.RetryDelay<<(t.losses-1), maxLossDelay)
 	case RetryLater:
 		if t.later++; t.later > len(laterDelays) {
 			return false, nil
 		}
-		delay = j.config.RetryDelay * time.Duration(laterDelays[t.later-1])
-		if j.now().Add(delay).Sub(t.since) > j.config.Timeout {
+		delay = a.config.RetryDelay * time.Duration(laterDelays[t.later-1])
+		if a.now().Add(delay).Sub(t.since) > a.config.Timeout {
 			return false, nil
 		}
 	default:
-		if t.failures++; t.failures >= j.config.MaxAttempts {
+		if t.failures++; t.failures >= a.config.MaxAttempts {
 			return false, nil
 		}
-		delay = j.config.RetryDelay << (t.failures - 1)
-		refund, how = false, fmt.Sprintf(" (attempt %d of %d)", t.failures+1, j.config.MaxAttempts)
+		delay = a.config.RetryDelay << (t.failures - 1)
+		refund, how = false, fmt.Sprintf(" (attempt %d of %d)", t.failures+1, a.config.MaxAttempts)
 	}
-	j.queue.Lock()
-	j.tries[j.build.ID] = t
-	j.queue.Unlock()
-	j.log.sayf("This is not your build's fault: %s. Trying again in %s%s", failure.Message, humanTime(delay), how)
-	return true, j.release(ctx, j.now().Add(delay), refund)
+	a.queue.Lock()
+	a.tries[a.build.ID] = t
+	a.queue.Unlock()
+	a.log.sayf("This is not your build's fault: %s. Trying again in %s%s", failure.Message, humanTime(delay), how)
+	return true, a.release(ctx, a.now().Add(delay), refund)
 }
 
 // forget drops what is known of an ended build's attempts.

@@ -18,14 +18,14 @@ func TestRetries(t *testing.T) {
 		log      string
 	}{
 		"BuildKit goes away":      {builder.RetryFree, 10, catalog.OutcomeBuilt, 1, "fault: it failed. Trying again in "},
-		"BuildKit always goes":    {builder.RetryFree, 11, catalog.OutcomeInfrastructure, 1, "BuildKit ended 11 times while it ran this build, perhaps because of it; the last time: it failed"},
+		"BuildKit always goes":    {builder.RetryFree, 11, catalog.OutcomeInfrastructure, 1, "BuildKit stopped 11 times while it ran this build, perhaps because of it; the last time: it failed"},
 		"a registry has trouble":  {builder.RetryLater, 4, catalog.OutcomeBuilt, 1, "fault: it failed. Trying again in "},
 		"a registry is gone":      {builder.RetryLater, 5, catalog.OutcomeInfrastructure, 1, "not built (infrastructure): it failed"},
 		"something here":          {builder.RetrySoon, 2, catalog.OutcomeBuilt, 3, "attempt 3 of 3"},
 		"something here for good": {builder.RetrySoon, 3, catalog.OutcomeInfrastructure, 3, "not built (infrastructure): it failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newEnv(t)
 			solves := 0
 			b := h.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 				if solves++; solves <= c.failures {
@@ -45,8 +45,8 @@ func TestRetries(t *testing.T) {
 }
 
 // What is elsewhere is waited for, but not longer than a build may take.
-func TestPatienceEndsWithTheBuildsTime(t *testing.T) {
-	h := newHouse(t)
+func TestRetriesEndWithTheBuildsTimeout(t *testing.T) {
+	h := newEnv(t)
 	solves := 0
 	b := h.builder(func(context.Context, builder.SolveRequest, func(builder.Event)) (builder.SolveResult, error) {
 		solves++
@@ -60,11 +60,11 @@ func TestPatienceEndsWithTheBuildsTime(t *testing.T) {
 }
 
 func TestBuildThatCouldNotBeginIsNoTimeout(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	solves := 0
 	b := h.builder(func(ctx context.Context, _ builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 		solves++
-		progress(builder.Event{Line: "BuildKit does not answer", Waits: "BuildKit did not answer"})
+		progress(builder.Event{Line: "BuildKit is not responding", Waits: "BuildKit did not respond"})
 		<-ctx.Done()
 		return builder.SolveResult{}, ctx.Err()
 	}, func(c *builder.Config) { c.Timeout = 20 * time.Millisecond })
@@ -74,7 +74,7 @@ func TestBuildThatCouldNotBeginIsNoTimeout(t *testing.T) {
 	if build.Outcome != catalog.OutcomeInfrastructure || solves != 1 {
 		t.Errorf("%d solves, ended %+v", solves, build)
 	}
-	wantLog(t, lines, "BuildKit does not answer", "not built (infrastructure): the build could not begin for 0.0s: BuildKit did not answer")
+	wantLog(t, lines, "BuildKit is not responding", "not built (infrastructure): the build could not start for 0.0s: BuildKit did not respond")
 }
 
 // slowStore lets the end of builds wait.
@@ -91,7 +91,7 @@ func (s *slowStore) FinishBuild(ctx context.Context, id int64, owner string, r c
 }
 
 func TestPushDoesNotWaitForTheEndOfAnotherBuild(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	store := &slowStore{Store: h.store, ending: make(chan int64, 2), release: make(chan struct{})}
 	b := h.builder(built, func(c *builder.Config) { c.Store = store })
 	h.run(b)

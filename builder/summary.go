@@ -74,29 +74,29 @@ func took(step catalog.Step) time.Duration {
 }
 
 // summarize ends the log of a build that succeeded.
-func (j *job) summarize(result SolveResult, ended time.Time) {
-	reference := j.reference(j.config.PublicRegistry())
-	j.log.sayf("")
-	j.log.sayf("Built %s in %s", j.name(), humanTime(ended.Sub(j.build.StartedAt)))
-	j.log.sayf("  image    %s", reference)
-	j.log.sayf("  digest   %s", result.Digest)
-	j.log.sayf("  size     %s", humanSize(result.Size))
-	j.log.sayf("  cached   %d of %s", j.steps.cached(), plural(len(j.steps.steps), "step"))
+func (a *attempt) summarize(result SolveResult, ended time.Time) {
+	reference := a.reference(a.config.PublicRegistry())
+	a.log.sayf("")
+	a.log.sayf("Built %s in %s", a.name(), humanTime(ended.Sub(a.build.StartedAt)))
+	a.log.sayf("  image    %s", reference)
+	a.log.sayf("  digest   %s", result.Digest)
+	a.log.sayf("  size     %s", humanSize(result.Size))
+	a.log.sayf("  cached   %d of %s", a.steps.cached(), plural(len(a.steps.steps), "step"))
 	label := "slowest"
-	for _, step := range j.steps.slowest() {
-		j.log.sayf("  %-8s %7s  %s", label, humanTime(took(step)), shorten(step.Name))
+	for _, step := range a.steps.slowest() {
+		a.log.sayf("  %-8s %7s  %s", label, humanTime(took(step)), shorten(step.Name))
 		label = ""
 	}
-	j.log.sayf("  pull     docker pull %s", reference)
+	a.log.sayf("  pull     docker pull %s", reference)
 }
 
 // nextStep says what the user can do after each outcome; %s is how to ask again.
 var nextStep = map[catalog.Outcome]string{
-	catalog.OutcomeUserError:      "Correct it and %s.",
-	catalog.OutcomeTimeout:        "Make the build shorter, or ask the operator for more time; then %s.",
-	catalog.OutcomeOutOfMemory:    "Make the build use less memory, or ask the operator for more; then %s.",
+	catalog.OutcomeUserError:      "Fix it and %s.",
+	catalog.OutcomeTimeout:        "Make the build faster, or ask the server's administrator for a longer timeout; then %s.",
+	catalog.OutcomeOutOfMemory:    "Make the build use less memory, or ask the server's administrator for a higher limit; then %s.",
 	catalog.OutcomeCancelled:      "To build it after all, %s.",
-	catalog.OutcomeInfrastructure: "This is not your build's fault. Later, or after asking the operator, %s.",
+	catalog.OutcomeInfrastructure: "This is not your build's fault. Try later, or ask the server's administrator; then %s.",
 }
 
 // again says how to ask for a build once more, by the way it was asked for; %s is
@@ -109,21 +109,21 @@ var again = map[catalog.Trigger]string{
 }
 
 // explain ends the log of a build that failed.
-func (j *job) explain(failure *SolveError) {
-	j.log.sayf("")
+func (a *attempt) explain(failure *SolveError) {
+	a.log.sayf("")
 	for _, line := range failure.Detail {
-		j.log.sayf("%s", line)
+		a.log.sayf("%s", line)
 	}
 	if len(failure.Detail) > 0 {
-		j.log.sayf("")
+		a.log.sayf("")
 	}
-	j.log.sayf("%s was not built (%s): %s", j.name(), strings.ReplaceAll(string(failure.Outcome), "_", " "), failure.Message)
+	a.log.sayf("%s was not built (%s): %s", a.name(), strings.ReplaceAll(string(failure.Outcome), "_", " "), failure.Message)
 	next, ok := nextStep[failure.Outcome]
 	if failure.Retry == RetryFree {
-		next = "Look for a step that takes very much memory, or ask the operator what ended BuildKit; then %s."
+		next = "Look for a step that uses a lot of memory, or ask the server's administrator why BuildKit stopped; then %s."
 	}
 	if ok {
-		j.log.sayf(next, fmt.Sprintf(again[j.build.Trigger], j.build.Version))
+		a.log.sayf(next, fmt.Sprintf(again[a.build.Trigger], a.build.Version))
 	}
 }
 

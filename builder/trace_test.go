@@ -13,7 +13,7 @@ import (
 )
 
 func TestABuildIsPartOfTheTraceThatAskedForIt(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	spans := tracetest.NewSpanRecorder()
 	tracer := trace.NewTracerProvider(trace.WithSpanProcessor(spans)).Tracer("test")
 	began := time.Now().Add(time.Minute).Truncate(time.Microsecond)

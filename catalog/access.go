@@ -10,13 +10,21 @@ const (
 	RoleNone Role = iota
 	RoleRead
 	RoleWrite
-	RoleOwner
+	RoleAdmin
 )
 
 // Namespace owns images.
 type Namespace struct {
 	ID   int64
 	Name string
+}
+
+// NamespaceSummary is a namespace with what an administrator wants to know of it.
+type NamespaceSummary struct {
+	Namespace
+	Personal bool // of the user of its name
+	Images   int
+	Owners   []string // their names
 }
 
 // Member is a user's role in a namespace.
@@ -28,10 +36,17 @@ type Member struct {
 // Namespaces stores namespaces and who belongs to them.
 type Namespaces interface {
 	// CreateNamespace makes a namespace owned by a user. Errors: Invalid,
-	// NotFound (user), Conflict.
+	// NotFound (user), Conflict, Forbidden (too many), Unavailable (a Removal).
 	CreateNamespace(ctx context.Context, name string, ownerID int64) (Namespace, error)
 	// ListNamespaces returns the namespaces a user belongs to, by name.
 	ListNamespaces(ctx context.Context, userID int64) ([]Namespace, error)
+	// Namespace returns a namespace by its name, in any case. Errors: NotFound.
+	Namespace(ctx context.Context, name string) (Namespace, error)
+	// ListAllNamespaces returns all namespaces by name.
+	ListAllNamespaces(ctx context.Context) ([]NamespaceSummary, error)
+	// DeleteNamespace removes a namespace and what is told of it, and leaves a Removal, with its images when that is asked for.
+	// Errors: NotFound, Conflict (it holds images, or one that is being built; it is a user's own).
+	DeleteNamespace(ctx context.Context, name string, withImages bool) error
 	// Role returns a user's role, RoleNone for a stranger. Errors: NotFound (no such namespace).
 	Role(ctx context.Context, userID int64, namespace string) (Role, error)
 	// SetMember gives a user a role, RoleNone removes the member.
@@ -52,18 +67,19 @@ type BuildGrant struct {
 type Identity struct {
 	User  User
 	Scope Scope
+	Token Token       // that was shown, if any
 	Build *BuildGrant // set for the credential of a running build; User is then zero
 }
 
-// Action is something a face of Fandogh asks to do in a namespace.
+// Action is something an interface of Fandogh asks to do in a namespace.
 type Action string
 
 // Actions. Those on an image also cover its versions, builds and logs.
 const (
 	ActionRead       Action = "read"        // list, inspect, logs, fetch, pull
 	ActionWrite      Action = "write"       // create image, push, upload, rebuild, cancel
-	ActionOwn        Action = "own"         // delete images and versions, members
-	ActionAdmin      Action = "admin"       // the installation; takes no namespace
+	ActionManage     Action = "own"         // delete images and versions, members
+	ActionOperate    Action = "admin"       // the installation; takes no namespace
 	ActionPushResult Action = "push_result" // a build stores the image it made
 )
 
@@ -85,7 +101,7 @@ func Decide(id Identity, role Role, action Action, target Target) bool {
 		}
 		return same && action == ActionRead
 	}
-	if id.User.ID == 0 {
+	if id.User.ID == 0 || id.User.Disabled() {
 		return false
 	}
 	if action != ActionRead && id.Scope != ScopeWrite {
@@ -99,8 +115,8 @@ func Decide(id Identity, role Role, action Action, target Target) bool {
 		return role >= RoleRead
 	case ActionWrite:
 		return role >= RoleWrite
-	case ActionOwn:
-		return role >= RoleOwner
+	case ActionManage:
+		return role >= RoleAdmin
 	}
 	return false
 }
@@ -124,13 +140,15 @@ func Authorize(ctx context.Context, roles Namespaces, id Identity, action Action
 		return nil
 	}
 	if id.Build == nil && id.Scope == ScopeRead && action != ActionRead {
-		return Errorf(Forbidden, "this token may only read; use one with the write scope")
+		return Errorf(Forbidden, "this token has only the read scope; use one with the write scope")
 	}
 	switch {
 	case id.Build != nil:
-		return Errorf(Forbidden, "the credential of a build may only read its namespace and push its own version")
+		return Errorf(Forbidden, "a build's credential can only read its namespace and push its own version")
 	case target.Namespace == "":
-		return Errorf(Forbidden, "only an administrator of this installation may do this")
+		return Errorf(Forbidden, "only an administrator of this installation can do this")
+	case action == ActionManage:
+		return Errorf(Forbidden, "%s is not an admin of namespace %q; ask one of its admins", id.User.Name, target.Namespace)
 	}
-	return Errorf(Forbidden, "%s has no right to %s in namespace %q; ask one of its admins", id.User.Name, action, target.Namespace)
+	return Errorf(Forbidden, "%s has no permission to %s in namespace %q; ask one of its admins", id.User.Name, action, target.Namespace)
 }

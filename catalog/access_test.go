@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDecide(t *testing.T) {
@@ -12,7 +13,12 @@ func TestDecide(t *testing.T) {
 	user := func(scope Scope, admin bool) Identity {
 		return Identity{User: User{ID: 1, Name: "ann", Admin: admin}, Scope: scope}
 	}
-	actions := []Action{ActionRead, ActionWrite, ActionOwn, ActionAdmin, ActionPushResult, "unknown"}
+	disabled := func(admin bool) Identity {
+		id := user(ScopeWrite, admin)
+		id.User.DisabledAt = time.Unix(1, 0)
+		return id
+	}
+	actions := []Action{ActionRead, ActionWrite, ActionManage, ActionOperate, ActionPushResult, "unknown"}
 	for _, c := range []struct {
 		what    string
 		id      Identity
@@ -22,16 +28,18 @@ func TestDecide(t *testing.T) {
 		{"stranger", user(ScopeWrite, false), RoleNone, "nnnnnn"},
 		{"reader", user(ScopeWrite, false), RoleRead, "ynnnnn"},
 		{"writer", user(ScopeWrite, false), RoleWrite, "yynnnn"},
-		{"owner", user(ScopeWrite, false), RoleOwner, "yyynnn"},
+		{"owner", user(ScopeWrite, false), RoleAdmin, "yyynnn"},
 		{"admin", user(ScopeWrite, true), RoleNone, "yyyyny"},
 		{"reading token of a stranger", user(ScopeRead, false), RoleNone, "nnnnnn"},
 		{"reading token of a reader", user(ScopeRead, false), RoleRead, "ynnnnn"},
-		{"reading token of an owner", user(ScopeRead, false), RoleOwner, "ynnnnn"},
-		{"reading token of an admin", user(ScopeRead, true), RoleOwner, "ynnnnn"},
-		{"token without a scope", user("", false), RoleOwner, "ynnnnn"},
+		{"reading token of an owner", user(ScopeRead, false), RoleAdmin, "ynnnnn"},
+		{"reading token of an admin", user(ScopeRead, true), RoleAdmin, "ynnnnn"},
+		{"token without a scope", user("", false), RoleAdmin, "ynnnnn"},
+		{"disabled owner", disabled(false), RoleAdmin, "nnnnnn"},
+		{"disabled admin", disabled(true), RoleAdmin, "nnnnnn"},
 		{"nobody", Identity{}, RoleNone, "nnnnnn"},
-		{"nobody with a role", Identity{Scope: ScopeWrite}, RoleOwner, "nnnnnn"},
-		{"nobody who says admin", Identity{User: User{Admin: true}, Scope: ScopeWrite}, RoleOwner, "nnnnnn"},
+		{"nobody with a role", Identity{Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
+		{"nobody who says admin", Identity{User: User{Admin: true}, Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
 	} {
 		for i, action := range actions {
 			if got, want := Decide(c.id, c.role, action, target), c.allowed[i] == 'y'; got != want {
@@ -60,10 +68,10 @@ func TestDecideForBuilds(t *testing.T) {
 		{ActionPushResult, Target{"team", "", "v1"}, false},
 		{ActionPushResult, Target{"else", "app", "v1"}, false},
 		{ActionWrite, Target{"team", "app", "v1"}, false},
-		{ActionOwn, Target{"team", "app", "v1"}, false},
-		{ActionAdmin, Target{}, false},
+		{ActionManage, Target{"team", "app", "v1"}, false},
+		{ActionOperate, Target{}, false},
 	} {
-		for _, role := range []Role{RoleNone, RoleOwner} {
+		for _, role := range []Role{RoleNone, RoleAdmin} {
 			if got := Decide(id, role, c.action, c.target); got != c.allowed {
 				t.Errorf("%s on %+v: got %v, want %v", c.action, c.target, got, c.allowed)
 			}
@@ -107,18 +115,18 @@ func TestAuthorize(t *testing.T) {
 		says   string
 	}{
 		{"reader reads", ann, RoleRead, ActionRead, team, "", ""},
-		{"reader writes", ann, RoleRead, ActionWrite, team, Forbidden, "ann has no right to write"},
+		{"reader writes", ann, RoleRead, ActionWrite, team, Forbidden, "ann has no permission to write"},
 		{"writer writes", ann, RoleWrite, ActionWrite, team, "", ""},
-		{"writer deletes", ann, RoleWrite, ActionOwn, team, Forbidden, "ask one of its admins"},
-		{"owner with a reading token", reading, RoleOwner, ActionWrite, team, Forbidden, "only read"},
+		{"writer deletes", ann, RoleWrite, ActionManage, team, Forbidden, "ask one of its admins"},
+		{"owner with a reading token", reading, RoleAdmin, ActionWrite, team, Forbidden, "only the read scope"},
 		{"stranger reads", stranger, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
 		{"stranger writes", stranger, RoleNone, ActionWrite, team, NotFound, "does not exist, or you have no access"},
 		{"nobody reads", Identity{}, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
-		{"missing namespace", ann, RoleOwner, ActionRead, elsewhere, NotFound, "does not exist, or you have no access"},
-		{"admin anywhere", admin, RoleNone, ActionOwn, team, "", ""},
+		{"missing namespace", ann, RoleAdmin, ActionRead, elsewhere, NotFound, "does not exist, or you have no access"},
+		{"admin anywhere", admin, RoleNone, ActionManage, team, "", ""},
 		{"admin, missing namespace", admin, RoleNone, ActionWrite, elsewhere, NotFound, "does not exist"},
-		{"admin, the installation", admin, RoleNone, ActionAdmin, Target{}, "", ""},
-		{"owner, the installation", ann, RoleOwner, ActionAdmin, Target{}, Forbidden, "administrator"},
+		{"admin, the installation", admin, RoleNone, ActionOperate, Target{}, "", ""},
+		{"owner, the installation", ann, RoleAdmin, ActionOperate, Target{}, Forbidden, "administrator"},
 		{"build stores its image", grant, RoleNone, ActionPushResult, Target{"team", "app", "v1"}, "", ""},
 		{"build stores another", grant, RoleNone, ActionPushResult, Target{"team", "app", "v2"}, Forbidden, "its own version"},
 		{"build reads elsewhere", grant, RoleNone, ActionRead, elsewhere, NotFound, "does not exist"},

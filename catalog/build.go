@@ -17,7 +17,11 @@ const (
 	TriggerRebuild  Trigger = "rebuild"
 )
 
-// Build is one attempt to make a version.
+// Build is one try at making a version from one commit; a version has one or more, of
+// which the newest decides its state and at most that one has not ended. It is queued
+// as Pending, becomes Building when a worker takes its lease, goes back to Pending
+// when that worker hands it back or is gone, and ends once, with an Outcome, after which nothing of it changes. What it is asked to do (Trigger, Commit,
+// Options) never changes. It outlives its user, whose UserID is 0 then.
 type Build struct {
 	ID        int64
 	VersionID int64
@@ -87,8 +91,9 @@ type Builds interface {
 	// ClaimBuild leases the next build until the given time and makes it and
 	// its version BUILDING: of the namespaces with waiting builds, the one with
 	// fewest running, of those the one served longest ago, then the oldest build.
-	// Errors: NotFound (nothing waits).
-	ClaimBuild(ctx context.Context, owner string, now, until time.Time) (Build, error)
+	// Namespaces with more than busiest running are passed over. Errors: NotFound
+	// (nothing waits, or nothing that may).
+	ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (Build, error)
 	// ExtendLease prolongs a lease. Errors: Conflict (lost).
 	ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error
 	// ReleaseBuild hands a build back to the queue; it waits as PENDING and is
@@ -113,6 +118,43 @@ type Builds interface {
 	ListBuilds(ctx context.Context, versionID int64, page Page) ([]Build, error)
 	// Steps returns a build's steps in the order they started.
 	Steps(ctx context.Context, buildID int64) ([]Step, error)
+}
+
+// BuildLister lists the builds of a version, as Builds does.
+type BuildLister interface {
+	ListBuilds(ctx context.Context, versionID int64, page Page) ([]Build, error)
+}
+
+// NewestBuild returns a version's newest build. Errors: NotFound.
+func NewestBuild(ctx context.Context, builds BuildLister, v Version) (Build, error) {
+	newest, err := builds.ListBuilds(ctx, v.ID, Page{Limit: 1})
+	if err == nil && len(newest) == 0 {
+		err = Errorf(NotFound, "version %q has no builds", v.Name)
+	}
+	if err != nil {
+		return Build{}, err
+	}
+	return newest[0], nil
+}
+
+// BuildByNumber returns the build of a version that has a number. Errors: NotFound.
+func BuildByNumber(ctx context.Context, builds BuildLister, v Version, number int) (Build, error) {
+	page := Page{}
+	for {
+		some, err := builds.ListBuilds(ctx, v.ID, page)
+		if err != nil {
+			return Build{}, err
+		}
+		for _, b := range some {
+			if b.Number == number {
+				return b, nil
+			}
+			page.Before = b.ID
+		}
+		if len(some) == 0 {
+			return Build{}, Errorf(NotFound, "version %q has no build %d", v.Name, number)
+		}
+	}
 }
 
 // BuildControl acts on builds by the rights of whoever was authorized before.
@@ -149,12 +191,14 @@ type Store interface {
 	Namespaces
 	Images
 	Versions
+	Removals
 	Builds
 	Events
 	Jobs
 	Connections
 	Webhooks
-	// Ping tells whether the store answers. Errors: Unavailable.
+	AuditLines
+	// Ping reports whether the store answers. Errors: Unavailable.
 	Ping(ctx context.Context) error
 	Close() error
 }

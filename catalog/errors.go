@@ -3,9 +3,10 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
-// Code classifies an error for every face of Fandogh: HTTP status, git report
+// Code classifies an error for every interface of Fandogh: HTTP status, git report
 // line, SSH exit status and CLI exit code are all looked up by it.
 type Code string
 
@@ -85,4 +86,9 @@ func MessageOf(err error) string {
 		return e.Message
 	}
 	return "internal error; the server's log has the details"
+}
+
+// IsDiskFull reports whether err came of a disk, or a quota of one, that has no room left.
+func IsDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

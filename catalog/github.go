@@ -8,11 +8,15 @@ import (
 // Connection ties an image to a repository on GitHub: what is pushed there is
 // built here.
 type Connection struct {
-	ID         int64
-	Image      ImageRef
-	ImageID    int64
-	UserID     int64  // who connected it; its builds are theirs
-	Repository string // "owner/name", found without regard to case
+	ID          int64
+	NamespaceID int64
+	Image       ImageRef
+	ImageID     int64
+	UserID      int64  // who connected it; its builds are theirs
+	Repository  string // "owner/name", found without regard to case
+	// RepositoryID is GitHub's number of the repository, which stays when it is renamed; 0: not known yet.
+	RepositoryID int64
+	Former       string // the repository's name before it was renamed, as far as that was seen
 	// Tags, Branches and Paths are patterns with blanks between them. Empty:
 	// no tags, no branches, all paths.
 	Tags     string
@@ -31,7 +35,7 @@ type SourceRef struct {
 	Object       string // hex, as the remote names it; empty when it was deleted there
 	Commit       string // hex
 	Version      string // the version it is built as; empty when it is not
-	Settled      bool   // false while it is being fetched
+	Processed    bool   // false while it is being fetched
 	Note         string // what came of it, a sentence
 	At           time.Time
 }
@@ -47,6 +51,11 @@ type Connections interface {
 	ConnectionByID(ctx context.Context, id int64) (Connection, error)
 	// ConnectionsTo returns the connections of a repository, oldest first.
 	ConnectionsTo(ctx context.Context, repository string) ([]Connection, error)
+	// ConnectionsToID returns the connections of a repository by its number, oldest first; none for 0.
+	ConnectionsToID(ctx context.Context, repositoryID int64) ([]Connection, error)
+	// NameRepository records the number and the name of a connection's repository. What is known of its refs
+	// stays. Errors: NotFound.
+	NameRepository(ctx context.Context, id, repositoryID int64, repository string) error
 	// ListConnections returns all connections with an ID above after, oldest
 	// first, as many as fit a page.
 	ListConnections(ctx context.Context, after int64) ([]Connection, error)
@@ -60,7 +69,7 @@ type Connections interface {
 	SourceRef(ctx context.Context, connectionID int64, name string) (SourceRef, error)
 	// ListSourceRefs returns the refs that changed last, newest first.
 	ListSourceRefs(ctx context.Context, connectionID int64, limit int) ([]SourceRef, error)
-	// FromSource tells whether a commit came by a connection.
+	// FromSource reports whether a commit came by a connection.
 	FromSource(ctx context.Context, connectionID int64, commit string) (bool, error)
 }
 

@@ -29,13 +29,15 @@ type NewImage struct {
 // Images stores images. Names are found without regard to case.
 type Images interface {
 	// CreateImage makes an image without versions. Errors: Invalid, NotFound
-	// (namespace), Conflict (the name is taken, in any case).
+	// (namespace), Conflict (the name is taken, in any case), Unavailable (it is being removed).
 	CreateImage(ctx context.Context, i NewImage) (Image, error)
 	// Image returns an image. Errors: NotFound.
 	Image(ctx context.Context, ref ImageRef) (Image, error)
-	// ListImages returns a namespace's images, newest first.
+	// ListImages returns a namespace's images, newest first; those of all namespaces
+	// for "".
 	ListImages(ctx context.Context, namespace string, page Page) ([]Image, error)
-	// DeleteImage removes an image with its versions, builds and steps.
+	// DeleteImage removes an image with its versions, builds and steps, and leaves a
+	// Removal.
 	// Errors: NotFound, Conflict (a version has a build that waits or runs).
 	DeleteImage(ctx context.Context, imageID int64) error
 }

@@ -37,11 +37,13 @@ type Job struct {
 
 // NewJob is what PutJobs stores.
 type NewJob struct {
-	Kind      JobKind
-	Key       string
-	Subject   int64
-	Payload   []byte
-	NotBefore time.Time
+	Kind    JobKind
+	Key     string
+	Subject int64
+	// NamespaceID is whose job it is.
+	NamespaceID int64
+	Payload     []byte
+	NotBefore   time.Time
 }
 
 // PutJob is what PutJobs made of a NewJob.
@@ -56,9 +58,11 @@ type Jobs interface {
 	// PutJobs stores jobs, all or none. One that failed before waits again,
 	// with the new payload.
 	PutJobs(ctx context.Context, jobs []NewJob, now time.Time) ([]PutJob, error)
-	// ClaimJob leases the job that waits longest, of the given kinds. Errors:
-	// NotFound (nothing waits).
-	ClaimJob(ctx context.Context, kinds []JobKind, owner string, now, until time.Time) (Job, error)
+	// ClaimJob leases the next job of the given kinds: of the namespaces with
+	// waiting jobs, the one with fewest of that kind running, and of its jobs the one
+	// that waits longest. Namespaces with more than busiest of a kind running are passed
+	// over. Errors: NotFound (nothing waits, or nothing that may).
+	ClaimJob(ctx context.Context, kinds []JobKind, owner string, busiest int, now, until time.Time) (Job, error)
 	// EndJob records a leased job as done or failed. Errors: Conflict (lost).
 	EndJob(ctx context.Context, id int64, owner string, state JobState, answer string, now time.Time) error
 	// RetryJob makes a leased job wait again. With refund the attempt does not

@@ -44,9 +44,9 @@ func ValidateImageName(name string) error {
 	case name == "":
 		return FieldErrorf("name", "an image needs a name")
 	case len(name) > maxNameLength:
-		return FieldErrorf("name", "an image name has at most %d characters", maxNameLength)
+		return FieldErrorf("name", "an image name must be at most %d characters long", maxNameLength)
 	case !imageNamePattern.MatchString(name):
-		return FieldErrorf("name", "image name %q may hold only letters, digits, - and _", name)
+		return FieldErrorf("name", "image name %q may contain only letters, digits, - and _", name)
 	case !ociComponent.MatchString(strings.ToLower(name)):
 		return FieldErrorf("name", "image name %q must begin and end with a letter or digit, with at most two _ in a row and - and _ not side by side", name)
 	}
@@ -59,9 +59,9 @@ func ValidateNamespace(name string) error {
 	case name == "":
 		return FieldErrorf("namespace", "a namespace needs a name")
 	case len(name) > maxNameLength:
-		return FieldErrorf("namespace", "a namespace name has at most %d characters", maxNameLength)
+		return FieldErrorf("namespace", "a namespace name must be at most %d characters long", maxNameLength)
 	case strings.Contains(name, ".") || !ociComponent.MatchString(name):
-		return FieldErrorf("namespace", "namespace %q may hold only lower-case letters, digits, and single - or _ between them", name)
+		return FieldErrorf("namespace", "namespace %q may contain only lower-case letters, digits, and single - or _ between them", name)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func ValidateNamespace(name string) error {
 // ValidateUserName checks the name of a user, which also names a namespace.
 func ValidateUserName(name string) error {
 	if err := ValidateNamespace(name); err != nil {
-		return FieldErrorf("username", "user name %q may hold only lower-case letters, digits, and single - or _ between them, at most %d characters", name, maxNameLength)
+		return FieldErrorf("username", "user name %q may contain only lower-case letters, digits, and single - or _ between them, at most %d characters", name, maxNameLength)
 	}
 	return nil
 }
@@ -77,11 +77,11 @@ func ValidateUserName(name string) error {
 // ValidateVersion checks that a version can be an OCI tag and a git tag.
 func ValidateVersion(version string) error {
 	if !versionPattern.MatchString(version) {
-		return FieldErrorf("version", "version %q can't be an image tag: use letters, digits, '.', '_' and '-', not beginning with '.' or '-', at most 128 characters", version)
+		return FieldErrorf("version", "version %q is not a valid image tag: use letters, digits, '.', '_' and '-', not beginning with '.' or '-', at most 128 characters", version)
 	}
 	// Git's own rules for a ref component forbid what OCI allows here.
 	if strings.Contains(version, "..") || strings.HasSuffix(version, ".") || strings.HasSuffix(version, ".lock") {
-		return FieldErrorf("version", "version %q can't be a git tag: no '..', no '.' or '.lock' at the end", version)
+		return FieldErrorf("version", "version %q is not a valid git tag: leave out '..', and '.' or '.lock' at the end", version)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -29,9 +30,17 @@ const (
 	TimestampsCommit = "commit" // all have the commit's
 )
 
-// Over returns o with what it leaves open taken from base; build args are
+// IsZero reports whether nothing is asked for.
+func (o BuildOptions) IsZero() bool {
+	if len(o.Args) == 0 {
+		o.Args = nil
+	}
+	return reflect.ValueOf(o).IsZero()
+}
+
+// WithDefaults returns o with what it leaves open taken from base; build args are
 // merged by name.
-func (o BuildOptions) Over(base BuildOptions) BuildOptions {
+func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 	merged := o
 	merged.NoCache = o.NoCache || base.NoCache
 	merged.Pull = o.Pull || base.Pull
@@ -75,9 +84,9 @@ func (o BuildOptions) Validate() error {
 func validateBuildArg(name string) error {
 	switch {
 	case name == "" || strings.ContainsAny(name, "= \t\r\n\x00"):
-		return FieldErrorf("build-arg", "build-arg needs NAME=VALUE, %q is no name", name)
+		return FieldErrorf("build-arg", "build-arg needs NAME=VALUE; %q is not a valid name", name)
 	case strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_"):
-		return FieldErrorf("build-arg", "build-arg %s is refused: BUILDKIT_* settings belong to the server", name)
+		return FieldErrorf("build-arg", "build-arg %s is not allowed: BUILDKIT_* settings belong to the server", name)
 	}
 	return nil
 }
@@ -121,7 +130,7 @@ var pushOptions = map[string]pushOption{
 	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
 	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
 		if value != "cancel" {
-			return FieldErrorf("push-option", "knows only on-disconnect=cancel, got %q", value)
+			return FieldErrorf("push-option", "must be on-disconnect=cancel, got %q", value)
 		}
 		o.CancelOnDisconnect = true
 		return nil

@@ -42,10 +42,10 @@ func TestParsePushOptionErrors(t *testing.T) {
 		"target":                      "target needs a value",
 		"platform=":                   "platform needs a value",
 		"build-arg=A":                 "NAME=VALUE",
-		"build-arg==1":                "no name",
-		"build-arg=A B=1":             "no name",
+		"build-arg==1":                "is not a valid name",
+		"build-arg=A B=1":             "is not a valid name",
 		"build-arg=BUILDKIT_X=1":      "BUILDKIT_",
-		"build-arg=buildkit_Inline=1": "refused",
+		"build-arg=buildkit_Inline=1": "not allowed",
 		"dockerfile=/etc/passwd":      "inside the repository",
 		"dockerfile=../Dockerfile":    "inside the repository",
 		"dockerfile=a/../../b":        "inside the repository",
@@ -73,17 +73,17 @@ func TestOver(t *testing.T) {
 	push := BuildOptions{Pull: true, Args: map[string]string{"A": "push", "C": "push"}, Target: "push", Context: "push"}
 	want := BuildOptions{NoCache: true, Pull: true, Args: map[string]string{"A": "push", "B": "base", "C": "push"},
 		Target: "push", Dockerfile: "base", Platform: "base", Context: "push"}
-	if got := push.Over(base); !reflect.DeepEqual(got, want) {
+	if got := push.WithDefaults(base); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if len(base.Args) != 2 || base.Args["A"] != "base" {
 		t.Errorf("the base changed: %v", base.Args)
 	}
 	for _, c := range []BuildOptions{base, push, {}} {
-		if got := c.Over(BuildOptions{}); !reflect.DeepEqual(got, c) {
+		if got := c.WithDefaults(BuildOptions{}); !reflect.DeepEqual(got, c) {
 			t.Errorf("over nothing: got %+v, want %+v", got, c)
 		}
-		if got := (BuildOptions{}).Over(c); !reflect.DeepEqual(got, c) {
+		if got := (BuildOptions{}).WithDefaults(c); !reflect.DeepEqual(got, c) {
 			t.Errorf("nothing over: got %+v, want %+v", got, c)
 		}
 	}

@@ -32,14 +32,18 @@ type Push struct {
 	Identity Identity
 	Options  PushOptions
 	Updates  []RefUpdate
+	// Atomic says that all is to happen or nothing. Versions that are built stay built.
+	Atomic bool
 	// Progress takes whole lines for the person who pushed. It never fails and
 	// drops what a lost connection can't take; Gone tells of the loss.
 	Progress io.Writer
+	// StillAllowed asks again whether the push may be, before more is shown of its builds; nil: it may.
+	StillAllowed func(context.Context) error
 	// Gone is closed when the client's connection is lost.
 	Gone <-chan struct{}
 }
 
-// PostReceiver judges and acts on pushes. The hooks package implements it for
+// PostReceiver checks and acts on pushes. The hooks package implements it for
 // the git server.
 type PostReceiver interface {
 	// Unsettled returns the tags of versions that are not built yet, with the
@@ -57,5 +61,5 @@ type PostReceiver interface {
 // PostReceiveResult is what came of a push's updates.
 type PostReceiveResult struct {
 	Failed map[string]error // by ref name: the report says ng with this
-	Undo   []string         // refs that must be put back: their build was never queued
+	Undo   []string         // refs that must be put back: their build was never queued, or an atomic push failed
 }

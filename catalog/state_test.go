@@ -8,6 +8,18 @@ import (
 	"testing"
 )
 
+func TestUnknownStateIsNamedWithTheKnown(t *testing.T) {
+	want := `"built" is not a valid state; the states are: PENDING, BUILDING, BUILT, BUILD_FAILED, FAILED`
+	if got := MessageOf(State("built").Check()); !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, state := range States() {
+		if err := state.Check(); err != nil {
+			t.Errorf("%s: %v", state, err)
+		}
+	}
+}
+
 func TestStates(t *testing.T) {
 	allowed := map[State]string{ // by the order of States
 		Pending: "nynny", Building: "ynyyy", Built: "nnnnn", BuildFailed: "ynnnn", Failed: "ynnnn",

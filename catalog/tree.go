@@ -65,6 +65,9 @@ type Sources interface {
 	Repositories(ctx context.Context) ([]ImageRef, error)
 	// Delete removes an image's repository. None is no error.
 	Delete(ctx context.Context, ref ImageRef) error
+	// SetAside takes a repository that has no image out of use, and returns where it
+	// is kept, for a month.
+	SetAside(ctx context.Context, ref ImageRef) (path string, err error)
 }
 
 // SourceWriter puts files that came otherwise than by git into the
@@ -82,8 +85,11 @@ type TreeWriter interface {
 	// File writes a file of exactly size bytes. Errors: those of content, and
 	// Invalid (path, or content of another size).
 	File(path string, executable bool, size int64, content io.Reader) error
-	// Symlink writes a symbolic link. Errors: Invalid (path).
+	// Symlink writes a symbolic link. A file or link that was written before at the same
+	// path is replaced, by File and Copy as well. Errors: Invalid (path).
 	Symlink(path, target string) error
+	// Dir makes a directory, which stays though nothing is put into it. Errors: Invalid (path).
+	Dir(path string) error
 	// Copy gives the file at from, which was written before, a second path.
 	// Errors: Invalid (path), NotFound (from).
 	Copy(path, from string) error
@@ -105,7 +111,10 @@ type NewCommit struct {
 }
 
 // IsDotGit knows the spellings of ".git" on file systems that ignore case,
-// trailing dots and blanks, or stream names. No tree may hold such a name.
+// trailing dots and blanks, or stream names. No tree may hold such a name. Names
+// that hold a backslash, or characters that HFS+ ignores, are names like others
+// here, as git takes them by default: its clients write no file that they make
+// part of a .git.
 func IsDotGit(name string) bool {
 	if len(name) < 4 || (name[0] != '.' && name[0] != 'g' && name[0] != 'G') {
 		return false

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Uploader makes versions of archives. The hooks implement it for the faces.
+// Uploader makes versions of archives. The hooks implement it for the interfaces.
 type Uploader interface {
 	// MaxBytes is the largest archive that is taken, in bytes.
 	MaxBytes() int64
@@ -25,6 +25,8 @@ type Upload interface {
 	// Invalid (name), NotFound (image), Conflict (the version is BUILT, or is
 	// being built from other files).
 	Submit(ctx context.Context, n NewUpload) (QueuedBuild, error)
+	// Note says in a sentence what is not kept of the archive, "" for nothing.
+	Note() string
 	// Close drops what was not submitted.
 	Close() error
 }

@@ -11,6 +11,17 @@ type User struct {
 	Name      string
 	Admin     bool // of the whole installation
 	CreatedAt time.Time
+	// DisabledAt is when an administrator took the account out of use; zero: it is in use.
+	DisabledAt time.Time
+}
+
+// Disabled reports whether nothing proves to be this user any more.
+func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
+
+// UserUpdate is what UpdateUser changes; nil leaves a thing as it is.
+type UserUpdate struct {
+	Admin    *bool
+	Disabled *bool
 }
 
 // NewUser is what CreateUser stores.
@@ -56,6 +67,7 @@ type Token struct {
 	Scope     Scope
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
+	ParentID  int64     // of the token that asked for it, which it ends with; 0: a password or an operator did
 }
 
 // NewToken is what CreateToken stores.
@@ -65,12 +77,14 @@ type NewToken struct {
 	Hash      []byte // SHA-256 of the secret, 32 bytes
 	Scope     Scope
 	ExpiresAt time.Time
+	ParentID  int64 // as in Token
 }
 
 // Users stores accounts and what proves them.
 type Users interface {
 	// CreateUser also creates the user's namespace and makes the user its
-	// owner. Errors: Invalid (name), Conflict (user or namespace exists).
+	// owner. Errors: Invalid (name), Conflict (user or namespace exists), Unavailable (a
+	// Removal of the name).
 	CreateUser(ctx context.Context, u NewUser) (User, error)
 	// User returns a user by name. Errors: NotFound.
 	User(ctx context.Context, name string) (User, error)
@@ -78,29 +92,43 @@ type Users interface {
 	UserByID(ctx context.Context, id int64) (User, error)
 	// ListUsers returns all users by name.
 	ListUsers(ctx context.Context) ([]User, error)
-	// PasswordHash returns the stored hash with its user. Errors: NotFound.
+	// UpdateUser changes a user. The builds of one who is disabled do not begin any more.
+	// Errors: NotFound, Conflict (no administrator would be left who is not disabled).
+	UpdateUser(ctx context.Context, id int64, u UserUpdate) (User, error)
+	// DeleteUser removes a user with keys, tokens, memberships, connections of images and the own
+	// namespace, with its images when that is asked for. What else the user made becomes nobody's, and
+	// builds that wait do not begin any more. Errors: NotFound, Conflict (the own namespace holds images,
+	// or one that is being built; the last administrator; the only owner of another namespace).
+	DeleteUser(ctx context.Context, id int64, withImages bool) error
+	// PasswordHash returns the stored hash with its user. Errors: NotFound, also
+	// for a disabled user.
 	PasswordHash(ctx context.Context, name string) (User, string, error)
 	// SetPasswordHash replaces the stored hash. Errors: NotFound.
 	SetPasswordHash(ctx context.Context, userID int64, hash string) error
 
 	// CreateKey stores a public key. Errors: NotFound (user), Conflict (the key
-	// belongs to a user already).
+	// belongs to a user already), Forbidden (too many).
 	CreateKey(ctx context.Context, k NewKey) (Key, error)
-	// UserByKey returns the user a fingerprint belongs to. Errors: NotFound.
+	// UserByKey returns the user a fingerprint belongs to. Errors: NotFound, also
+	// for a disabled user.
 	UserByKey(ctx context.Context, fingerprint string) (User, error)
 	// ListKeys returns a user's keys, newest first.
 	ListKeys(ctx context.Context, userID int64) ([]Key, error)
 	// DeleteKey removes a user's key. Errors: NotFound.
 	DeleteKey(ctx context.Context, userID, keyID int64) error
 
-	// CreateToken stores a token's hash. Errors: NotFound (user), Conflict.
+	// CreateToken stores a token's hash, and forgets the user's tokens that have
+	// expired. Errors: NotFound (user), Conflict, Forbidden (too many).
 	CreateToken(ctx context.Context, t NewToken) (Token, error)
-	// TokenByHash returns an unexpired token and its user. Errors: NotFound.
+	// TokenByHash returns an unexpired token and its user. Errors: NotFound, also
+	// for a disabled user.
 	TokenByHash(ctx context.Context, hash []byte, now time.Time) (Token, User, error)
 	// ListTokens returns a user's tokens, newest first.
 	ListTokens(ctx context.Context, userID int64) ([]Token, error)
 	// DeleteToken revokes a user's token. Errors: NotFound.
 	DeleteToken(ctx context.Context, userID, tokenID int64) error
+	// DeleteTokens revokes all tokens of a user.
+	DeleteTokens(ctx context.Context, userID int64) error
 }
 
 // Authenticator proves who asks. It is safe for concurrent use.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -29,7 +30,7 @@ var transitions = map[State][]State{
 // States lists every state.
 func States() []State { return []State{Pending, Building, Built, BuildFailed, Failed} }
 
-// CanBecome tells whether the state table allows the step from s to next.
+// CanBecome reports whether the state table allows the step from s to next.
 func (s State) CanBecome(next State) bool {
 	for _, allowed := range transitions[s] {
 		if allowed == next {
@@ -39,11 +40,23 @@ func (s State) CanBecome(next State) bool {
 	return false
 }
 
-// Ended tells whether nothing happens any more unless somebody asks again.
+// Ended reports whether nothing happens any more unless somebody asks again.
 func (s State) Ended() bool { return s == Built || s == BuildFailed || s == Failed }
 
-// Valid tells whether s is one of the known states.
+// Valid reports whether s is one of the known states.
 func (s State) Valid() bool { _, ok := transitions[s]; return ok }
+
+// Check returns an error for the field state unless s is one of the known states.
+func (s State) Check() error {
+	if s.Valid() {
+		return nil
+	}
+	var names []string
+	for _, state := range States() {
+		names = append(names, string(state))
+	}
+	return FieldErrorf("state", "%q is not a valid state; the states are: %s", s, strings.Join(names, ", "))
+}
 
 // Outcome says why a build ended.
 type Outcome string
@@ -69,7 +82,13 @@ func (o Outcome) State() State {
 	return Failed
 }
 
-// Version is a name of an image that never changes once built.
+// Version is a name of an image that never changes once built: one git tag, one tag
+// in the registry, one digest. It begins Pending, by the first build that is asked
+// of it, or Built, when a whole image was pushed (RecordVersion). Its state is that
+// of its newest build and changes in the same transaction; from BuildFailed and
+// Failed a further build takes it back to Pending, from Built nothing does, and only
+// a deletion ends it. Digest and Size are set in the transaction that makes it Built.
+// It is told by its ID: after a deletion its name may be another's.
 type Version struct {
 	ID        int64
 	ImageID   int64
@@ -110,7 +129,7 @@ type Versions interface {
 	// Errors: Invalid (name, no digest), NotFound (image), Conflict (the version is
 	// BUILT otherwise, or is being built).
 	RecordVersion(ctx context.Context, r ReadyVersion) (Version, error)
-	// DeleteVersion removes a version with its builds and steps.
+	// DeleteVersion removes a version with its builds and steps, and leaves a Removal.
 	// Errors: NotFound, Conflict (its build waits or runs).
 	DeleteVersion(ctx context.Context, versionID int64) error
 }

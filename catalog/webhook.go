@@ -25,7 +25,7 @@ func WebhookEvents() []EventKind {
 	return []EventKind{EventBuildStarted, EventBuildFinished, EventVersionCreated, EventVersionDeleted}
 }
 
-// Wants tells whether the webhook is to be told of an event.
+// Wants reports whether the webhook is to be told of an event.
 func (w Webhook) Wants(e Event) bool {
 	if w.NamespaceID != e.NamespaceID || w.ImageID != 0 && w.ImageID != e.ImageID {
 		return false

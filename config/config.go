@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -25,6 +26,7 @@ type Config struct {
 	Data     string   `yaml:"data" env:"DATA"`
 	HTTP     HTTP     `yaml:"http" envPrefix:"HTTP_"`
 	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
+	Users    Users    `yaml:"users" envPrefix:"USERS_"`
 	Uploads  Uploads  `yaml:"uploads" envPrefix:"UPLOADS_"`
 	Registry Registry `yaml:"registry" envPrefix:"REGISTRY_"`
 	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
@@ -40,7 +42,10 @@ type HTTP struct {
 	PublicURL string   `yaml:"public_url" env:"PUBLIC_URL"` // http(s)://host[:port]; empty: from the listener
 	TLS       HTTPSTLS `yaml:"tls" envPrefix:"TLS_"`
 	// Addresses or CIDRs whose X-Forwarded-For tells the client's address.
-	TrustedProxies []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+	TrustedProxies           []string `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+	IdleTimeout              Duration `yaml:"idle_timeout" env:"IDLE_TIMEOUT"` // that a client may leave sending or taking in standing still
+	MaxConnections           int      `yaml:"max_connections" env:"MAX_CONNECTIONS"`
+	MaxConnectionsPerAddress int      `yaml:"max_connections_per_address" env:"MAX_CONNECTIONS_PER_ADDRESS"` // or IPv6 /64
 }
 
 // Proxies returns TrustedProxies, which Validate has checked.
@@ -72,7 +77,7 @@ type HTTPSTLS struct {
 	ACMEDirectory string   `yaml:"acme_directory" env:"ACME_DIRECTORY"` // URL; empty: the library's
 }
 
-// Enabled tells whether the listener speaks TLS.
+// Enabled reports whether the listener speaks TLS.
 func (t HTTPSTLS) Enabled() bool { return t.Cert != "" || len(t.ACMEHosts) > 0 }
 
 // SSH sets the git server.
@@ -83,10 +88,22 @@ type SSH struct {
 	IdleTimeout              Duration `yaml:"idle_timeout" env:"IDLE_TIMEOUT"`
 	TotalTimeout             Duration `yaml:"total_timeout" env:"TOTAL_TIMEOUT"`
 	MaxConnections           int      `yaml:"max_connections" env:"MAX_CONNECTIONS"`
-	MaxConnectionsPerAddress int      `yaml:"max_connections_per_address" env:"MAX_CONNECTIONS_PER_ADDRESS"`
+	MaxConnectionsPerAddress int      `yaml:"max_connections_per_address" env:"MAX_CONNECTIONS_PER_ADDRESS"` // or IPv6 /64
+	MaxPerUser               int      `yaml:"max_per_user" env:"MAX_PER_USER"`                               // connections, and sessions
+	TrustedUserCA            string   `yaml:"trusted_user_ca" env:"TRUSTED_USER_CA"`                         // file of public keys whose certificates log in; empty: none
 	MaxPack                  Size     `yaml:"max_pack" env:"MAX_PACK"`
 	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
 	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
+}
+
+// Users sets what every user may make, but by fandoghd admin.
+type Users struct {
+	CreateNamespaces bool `yaml:"create_namespaces" env:"CREATE_NAMESPACES"` // false: administrators alone
+	MaxTokens        int  `yaml:"max_tokens" env:"MAX_TOKENS"`               // that have not expired
+	MaxKeys          int  `yaml:"max_keys" env:"MAX_KEYS"`
+	MaxNamespaces    int  `yaml:"max_namespaces" env:"MAX_NAMESPACES"` // beside the own one
+	MaxImages        int  `yaml:"max_images" env:"MAX_IMAGES"`
+	MaxWebhooks      int  `yaml:"max_webhooks" env:"MAX_WEBHOOKS"`
 }
 
 // Uploads limits archives that are sent over REST.
@@ -98,20 +115,30 @@ type Uploads struct {
 
 // Registry sets how image data goes that no version needs any more.
 type Registry struct {
-	CollectEvery Duration `yaml:"collect_every" env:"COLLECT_EVERY"`
-	Grace        Duration `yaml:"grace" env:"GRACE"` // longer than any push takes
+	GCInterval Duration `yaml:"gc_interval" env:"GC_INTERVAL"`
+	Grace      Duration `yaml:"grace" env:"GRACE"`           // longer than any push takes
+	CacheTags  []string `yaml:"cache_tags" env:"CACHE_TAGS"` // patterns of tags that are no versions and may move
+	// CollectEvery is the old name of GCInterval. Load takes it for that and leaves it nil.
+	CollectEvery *Duration `yaml:"collect_every" env:"COLLECT_EVERY"`
 }
 
 // Builder sets the queue and BuildKit.
 type Builder struct {
 	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
+	Spare       int      `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
 	Timeout     Duration `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string   `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
 	Frontends   []string `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
 	Managed     Managed  `yaml:"managed" envPrefix:"MANAGED_"`
-	Limits      Limits   `yaml:"limits" envPrefix:"LIMITS_"` // of the managed buildkitd's RUN steps
+	Limits      Limits   `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
+	Network     Network  `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
+}
+
+// Network sets what builds reach.
+type Network struct {
+	Allow []string `yaml:"allow" env:"ALLOW"` // beside the public Internet: CIDRs, addresses and address:port
 }
 
 // Limits bounds what RUN steps use, all of them together.
@@ -161,6 +188,17 @@ type GitHubApp struct {
 	ID            int64  `yaml:"id" env:"ID"`   // 0: none
 	Key           string `yaml:"key" env:"KEY"` // PEM file
 	WebhookSecret string `yaml:"webhook_secret" env:"WEBHOOK_SECRET"`
+	// WebhookSecretFile holds it in WebhookSecret's place, as systemd and containers hand secrets over.
+	WebhookSecretFile string `yaml:"webhook_secret_file" env:"WEBHOOK_SECRET_FILE"`
+}
+
+// Secret returns the webhook's secret, wherever it is.
+func (a GitHubApp) Secret() (string, error) {
+	if a.WebhookSecretFile == "" {
+		return a.WebhookSecret, nil
+	}
+	text, err := os.ReadFile(a.WebhookSecretFile)
+	return strings.TrimSpace(string(text)), err
 }
 
 // Webhooks sets how others are told of builds.
@@ -178,17 +216,18 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Data: "data",
-		HTTP: HTTP{Addr: "127.0.0.1:8080"},
+		HTTP: HTTP{Addr: "127.0.0.1:8080", IdleTimeout: Duration(time.Minute), MaxConnections: 4096, MaxConnectionsPerAddress: 256},
 		SSH: SSH{
 			Addr:             "127.0.0.1:2222",
 			HandshakeTimeout: Duration(20 * time.Second), IdleTimeout: Duration(10 * time.Minute), TotalTimeout: Duration(12 * time.Hour),
-			MaxConnections: 512, MaxConnectionsPerAddress: 128,
+			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
 		},
+		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
-		Registry: Registry{CollectEvery: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour)},
+		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},
 		Builder: Builder{
-			Timeout: Duration(time.Hour), Compression: "gzip",
+			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip",
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 		},
@@ -209,7 +248,17 @@ func Load(file string, environ []string) (Config, error) {
 			return Config{}, err
 		}
 	}
-	return c, c.readEnv(environ)
+	c.takeOldNames()
+	err := c.readEnv(environ)
+	c.takeOldNames()
+	return c, err
+}
+
+// takeOldNames moves what a source set by an old name to the new one.
+func (c *Config) takeOldNames() {
+	if old := c.Registry.CollectEvery; old != nil {
+		c.Registry.GCInterval, c.Registry.CollectEvery = *old, nil
+	}
 }
 
 func (c *Config) readFile(file string) error {

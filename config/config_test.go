@@ -18,6 +18,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	}
 	want := Default()
 	want.Builder.Addresses, want.Builder.Frontends, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}, []string{}
+	want.Builder.Network.Allow = []string{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
 	}
@@ -62,7 +63,18 @@ func TestLoad(t *testing.T) {
 				c.HTTP.Addr, c.SSH.MaxPack, c.Builder.Timeout = ":81", 2<<20, Duration(3*time.Second)
 				c.Builder.Addresses = []string{"unix:///a", "unix:///b"}
 			}},
+		{name: "old name in the file", file: "registry: {collect_every: 5m}", want: func(c *Config) { c.Registry.GCInterval = Duration(5 * time.Minute) }},
+		{name: "old name in the environment", file: "registry: {gc_interval: 5m}", environ: []string{"FANDOGH_REGISTRY_COLLECT_EVERY=7m"},
+			want: func(c *Config) { c.Registry.GCInterval = Duration(7 * time.Minute) }},
+		{name: "new name in the environment, old one in the file", file: "registry: {collect_every: 5m}", environ: []string{"FANDOGH_REGISTRY_GC_INTERVAL=7m"},
+			want: func(c *Config) { c.Registry.GCInterval = Duration(7 * time.Minute) }},
 		{name: "the client's variables", environ: []string{"FANDOGH_SERVER=x", "FANDOGH_TOKEN=x", "FANDOGH_NAMESPACE=x"}, want: func(*Config) {}},
+		{name: "an orchestrator's variables", environ: []string{
+			"FANDOGH_SERVICE_HOST=10.0.0.1", "FANDOGH_SERVICE_PORT=80", "FANDOGH_SERVICE_PORT_HTTP=80", "FANDOGH_PORT=tcp://10.0.0.1:80",
+			"FANDOGH_PORT_80_TCP=tcp://10.0.0.1:80", "FANDOGH_PORT_80_TCP_PROTO=tcp", "FANDOGH_PORT_80_TCP_PORT=80", "FANDOGH_PORT_80_TCP_ADDR=10.0.0.1",
+			"FANDOGH_REGISTRY_SERVICE_HOST=10.0.0.2", "FANDOGH_REGISTRY_PORT_5000_UDP=udp://10.0.0.2:5000",
+		}, want: func(*Config) {}},
+		{name: "no address of an orchestrator", environ: []string{"FANDOGH_PORT=8080"}, wantErr: "FANDOGH_PORT"},
 		{name: "unknown key", file: "http: {port: ':80'}", wantErr: "port"},
 		{name: "wrong type", file: "builder: {parallel: many}", wantErr: "parallel"},
 		{name: "bad size", file: "ssh: {max_pack: huge}", wantErr: "huge"},
@@ -114,8 +126,10 @@ func TestEverySettingHasAVariable(t *testing.T) {
 func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
 	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", -1, "rar"
+	c.Users.MaxImages = 0
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
 	c.Builder.Frontends = []string{"docker/dockerfile", "not an image"}
+	c.Builder.Network.Allow = []string{"10.0.0.0/8", "10.1.2.3", "10.1.2.3:5000", "fd00::/8", "host:1"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
 	err := c.Validate()
 	if err == nil {
@@ -123,7 +137,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	}
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
-	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.addresses[0]", "builder.addresses[1]"} {
+	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.network.allow[3]", "builder.network.allow[4]", "builder.addresses[0]", "builder.addresses[1]", "users.max_images"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -22,49 +23,61 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 		}
 	}
-	check(c.Data != "", "data", "name the directory that holds everything")
-	check(isListenAddr(c.HTTP.Addr), "http.addr", "%q is no host:port to listen on", c.HTTP.Addr)
-	check(isListenAddr(c.SSH.Addr), "ssh.addr", "%q is no host:port to listen on", c.SSH.Addr)
+	check(c.Data != "", "data", "must be the directory that holds everything")
+	check(isListenAddr(c.HTTP.Addr), "http.addr", "%q is not a valid host:port to listen on", c.HTTP.Addr)
+	check(isListenAddr(c.SSH.Addr), "ssh.addr", "%q is not a valid host:port to listen on", c.SSH.Addr)
 	check(c.HTTP.PublicURL == "" || isBaseURL(c.HTTP.PublicURL), "http.public_url", "%q must be http(s)://host[:port] without a path", c.HTTP.PublicURL)
-	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is no host:port", c.SSH.PublicAddr)
+	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is not a valid host:port", c.SSH.PublicAddr)
 	for i, p := range c.HTTP.TrustedProxies {
 		_, err := parsePrefix(p)
-		check(err == nil, fmt.Sprintf("http.trusted_proxies[%d]", i), "%q is no address or CIDR such as 10.0.0.0/8", p)
+		check(err == nil, fmt.Sprintf("http.trusted_proxies[%d]", i), "%q is not a valid address or CIDR such as 10.0.0.0/8", p)
 	}
 	for path, d := range map[string]Duration{
-		"ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.collect_every": c.Registry.CollectEvery, "registry.grace": c.Registry.Grace, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
+		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
+		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
 	check(c.Registry.Grace > c.Builder.Timeout, "registry.grace", "must be longer than builder.timeout (%s)", c.Builder.Timeout.Std())
 	for path, n := range map[string]int64{
+		"http.max_connections": int64(c.HTTP.MaxConnections), "http.max_connections_per_address": int64(c.HTTP.MaxConnectionsPerAddress),
 		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
-		"ssh.max_pack": int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
+		"ssh.max_per_user": int64(c.SSH.MaxPerUser),
+		"ssh.max_pack":     int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
+		"users.max_tokens": int64(c.Users.MaxTokens), "users.max_keys": int64(c.Users.MaxKeys), "users.max_namespaces": int64(c.Users.MaxNamespaces),
+		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
 		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
 	} {
-		check(n > 0, path, "must be above 0")
+		check(n > 0, path, "must be greater than 0")
 	}
-	check(c.Builder.Parallel >= 0, "builder.parallel", "must be 0 or above")
+	check(c.Builder.Parallel >= 0, "builder.parallel", "must be 0 or greater")
+	check(c.Builder.Spare >= 0, "builder.spare", "must be 0 or greater")
 	if subnet := c.Builder.Managed.Subnet; subnet != "" {
 		_, _, err := net.ParseCIDR(subnet)
-		check(err == nil, "builder.managed.subnet", "%q is no CIDR such as 10.88.7.0/24", subnet)
+		check(err == nil, "builder.managed.subnet", "%q is not a valid CIDR such as 10.88.7.0/24", subnet)
 	}
-	check((c.HTTP.TLS.Cert == "") == (c.HTTP.TLS.Key == ""), "http.tls", "cert and key go together")
-	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "take certificates from files or from ACME, not both")
+	check((c.HTTP.TLS.Cert == "") == (c.HTTP.TLS.Key == ""), "http.tls", "cert and key must be set together")
+	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "use certificates from files or from ACME, not both")
 	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
+	faults = append(faults, missingFiles("ssh", map[string]string{"trusted_user_ca": c.SSH.TrustedUserCA})...)
+	for i, entry := range c.Builder.Network.Allow {
+		prefix, err := parsePrefix(entry)
+		service, serviceErr := netip.ParseAddrPort(entry)
+		check(err == nil && prefix.Addr().Is4() || serviceErr == nil && service.Addr().Is4() && service.Port() > 0, fmt.Sprintf("builder.network.allow[%d]", i),
+			"%q is not a valid IPv4 CIDR, address or address:port such as 10.0.0.0/8 or 10.1.2.3:5000", entry)
+	}
 	for i, image := range c.Builder.Frontends {
 		_, err := reference.ParseNormalizedNamed(image)
-		check(err == nil, fmt.Sprintf("builder.frontends[%d]", i), "%q is no image such as registry/name or registry/name:tag", image)
+		check(err == nil, fmt.Sprintf("builder.frontends[%d]", i), "%q is not a valid image such as registry/name or registry/name:tag", image)
 	}
 	faults = append(faults, c.Builder.validateAddresses()...)
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
-	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q is none of trace, debug, info, warn, error", c.Log.Level)
-	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q is neither gzip nor zstd", c.Builder.Compression)
-	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q is neither text nor json", c.Log.Format)
+	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q must be trace, debug, info, warn or error", c.Log.Level)
+	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q must be gzip or zstd", c.Builder.Compression)
+	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)
 }
@@ -88,8 +101,15 @@ func (g GitHub) validate() []error {
 		check(address.value == "" || err == nil && u.Host != "" && slices.Contains(address.schemes, u.Scheme), path, "%q must begin with %s://host", address.value, address.schemes[0])
 	}
 	if g.App.ID != 0 {
-		check(g.App.Key != "", "app.key", "name the file of the App's private key")
-		check(len(g.App.WebhookSecret) >= minSecret, "app.webhook_secret", "must have at least %d characters, or anybody could have things built", minSecret)
+		check(g.App.Key != "", "app.key", "must be the file of the App's private key")
+		path := "app.webhook_secret"
+		if g.App.WebhookSecretFile != "" {
+			check(g.App.WebhookSecret == "", path, "set this or webhook_secret_file, not both")
+			path += "_file"
+		}
+		secret, err := g.App.Secret()
+		check(err == nil, path, "%v", err)
+		check(err != nil || len(secret) >= minSecret, path, "must have at least %d characters; with a shorter secret, others could start builds", minSecret)
 	}
 	return append(faults, missingFiles("github.app", map[string]string{"key": g.App.Key})...)
 }
@@ -113,7 +133,7 @@ func (l Limits) validate() []error {
 	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs} {
 		check(cpus == 0 || cpus >= leastCPUs, path, "must be 0 or at least %v", leastCPUs)
 	}
-	check(l.FreeDisk >= 0, "free_disk", "must be 0 or above")
+	check(l.FreeDisk >= 0, "free_disk", "must be 0 or greater")
 	return faults
 }
 
@@ -123,9 +143,9 @@ func (b Builder) validateAddresses() []error {
 		u, err := url.Parse(a)
 		switch {
 		case err != nil || (u.Scheme != "unix" && u.Scheme != "tcp"):
-			faults = append(faults, fmt.Errorf("builder.addresses[%d]: %q is neither unix:///path nor tcp://host:port", i, a))
+			faults = append(faults, fmt.Errorf("builder.addresses[%d]: %q must be unix:///path or tcp://host:port", i, a))
 		case u.Scheme == "tcp" && (b.TLS.CA == "" || b.TLS.Cert == "" || b.TLS.Key == ""):
-			faults = append(faults, fmt.Errorf("builder.addresses[%d]: tcp needs builder.tls.ca, cert and key: BuildKit runs whatever it is sent", i))
+			faults = append(faults, fmt.Errorf("builder.addresses[%d]: tcp requires builder.tls.ca, cert and key: BuildKit runs anything that it is sent", i))
 		}
 	}
 	return append(faults, missingFiles("builder.tls", map[string]string{"ca": b.TLS.CA, "cert": b.TLS.Cert, "key": b.TLS.Key})...)

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +18,8 @@ type Size int64
 // ParseSize reads a Size; units are powers of 1024 whichever way they are written.
 func ParseSize(s string) (Size, error) {
 	n, err := units.RAMInBytes(s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no size; write it as 512MiB or 2GiB", s)
+	if err != nil || n < 0 { // more than there is a number for
+		return 0, fmt.Errorf("%q is not a valid size; write it as 512MiB or 2GiB", s)
 	}
 	return Size(n), nil
 }
@@ -32,7 +34,13 @@ func (s *Size) UnmarshalYAML(text []byte) error {
 }
 
 // MarshalYAML writes a Size as it is read.
-func (s Size) MarshalYAML() ([]byte, error) { return []byte(units.BytesSize(float64(s))), nil }
+func (s Size) MarshalYAML() ([]byte, error) {
+	text := units.BytesSize(float64(s))
+	if same, err := ParseSize(text); err != nil || same != s { // it was rounded
+		text = strconv.FormatInt(int64(s), 10)
+	}
+	return []byte(text), nil
+}
 
 // Duration is a time.Duration, written as "90s" or "1h30m".
 type Duration time.Duration
@@ -55,12 +63,16 @@ func (d Duration) MarshalYAML() ([]byte, error) { return []byte(d.Std().String()
 func parseDuration(s string) (Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no duration; write it as 90s, 10m or 1h30m", s)
+		return 0, fmt.Errorf("%q is not a valid duration; write it as 90s, 10m or 1h30m", s)
 	}
 	return Duration(d), nil
 }
 
 func scalar(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
+
+// orchestrators matches the variables that Kubernetes and Docker links set in a container
+// beside a service of our name.
+var orchestrators = regexp.MustCompile(`_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d+|PORT(_\d+_[A-Z]+)?=(tcp|udp|sctp)://.*|PORT_\d+_[A-Z]+_(PROTO|PORT|ADDR)=.*)$`)
 
 // unknownVariables reports variables with our prefix that no setting reads, so
 // that a misspelt one is not silently ignored.
@@ -77,8 +89,8 @@ func unknownVariables(set map[string]string, options env.Options) error {
 		known[p.Key] = true
 	}
 	var unknown []string
-	for name := range set {
-		if strings.HasPrefix(name, EnvPrefix) && !strings.HasPrefix(name, EnvPrefix+"TEST_") && !known[name] {
+	for name, value := range set {
+		if strings.HasPrefix(name, EnvPrefix) && !strings.HasPrefix(name, EnvPrefix+"TEST_") && !known[name] && !orchestrators.MatchString(name+"="+value) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -86,5 +98,5 @@ func unknownVariables(set map[string]string, options env.Options) error {
 		return nil
 	}
 	slices.Sort(unknown)
-	return fmt.Errorf("environment: %s set nothing; deploy/config.example.yaml lists every setting", strings.Join(unknown, ", "))
+	return fmt.Errorf("environment: %s: no such settings; deploy/config.example.yaml lists all settings", strings.Join(unknown, ", "))
 }

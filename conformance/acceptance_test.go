@@ -89,7 +89,7 @@ func (w *world) accepts(ctx context.Context, repository, path string) []string {
 	return nil
 }
 
-// begins tells whether a step of the Dockerfile's came to be.
+// begins reports whether a step of the Dockerfile's came to be.
 func begins(steps []step) bool {
 	for _, s := range steps {
 		if strings.HasPrefix(s.name, "[") && !strings.HasPrefix(s.name, "[internal]") && !strings.HasPrefix(s.name, "[auth]") {

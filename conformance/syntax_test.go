@@ -36,7 +36,7 @@ func syntax() []example {
 		{name: "long official shape", dockerfile: "FROM @base\nENV LANG=C.UTF-8 GPG_KEY=ABC VERSION=3.13.0\nRUN set -eux; \\\n\t\\\n\tsavedAptMark=\"$(echo $VERSION)\"; \\\n\tarch=\"$(uname -m)\"; arch=\"${arch##*-}\"; \\\n" +
 			times(40, "\tcase \"$arch\" in x86_64) url=\"$VERSION/$arch/$savedAptMark\"; sha=\"$(echo \"$url/$arch\" | md5sum | cut -d' ' -f1)\" ;; *) echo >&2 \"error: $arch/$url\"; exit 1 ;; esac; \\\n") +
 			"\tfind /usr/local -depth \\( \\( -type d -a \\( -name test -o -name tests \\) \\) \\) -exec rm -rf '{}' +; \\\n\techo \"$url $sha/$url/$arch\" >/result\nENV PATH=$HOME/.local/bin:/usr/local/$VERSION/bin:$PATH\nCMD [\"python3\"]\n"},
-		{name: "bytes that are not utf-8", dockerfile: "FROM @base\nRUN echo caf\xe9 >/x\n", refused: true, says: "is not written in UTF-8"},
+		{name: "bytes that are not utf-8", dockerfile: "FROM @base\nRUN echo caf\xe9 >/x\n", refused: true, says: "is not UTF-8"},
 		{name: "control characters", dockerfile: "FROM @base\nRUN printf 'a\tb\x01c' >/x\nLABEL a=\"x\ty\"\n"},
 		{name: "named otherwise", files: project.with(files{"build/My.Dockerfile": text("FROM @base\nCOPY src /src\n")}), options: options{dockerfile: "build/My.Dockerfile"}, large: "src"},
 		{name: "lower case name", files: project.with(files{"dockerfile": text("FROM @base\nCOPY . /x\n")}), large: "src"},

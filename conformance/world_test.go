@@ -129,6 +129,9 @@ func startWorld(ctx context.Context) (w *world, err error) {
 }
 
 func (w *world) stop() {
+	for _, e := range engines {
+		e.process.Stop()
+	}
 	if w.plain != nil {
 		w.plain.Stop()
 	}
@@ -209,7 +212,7 @@ func (w *world) faults() error {
 	if err != nil {
 		return err
 	}
-	for _, sign := range []string{"panic: ", "a session broke"} {
+	for _, sign := range []string{"panic: ", "a session crashed"} {
 		if _, rest, found := strings.Cut(string(text), sign); found {
 			return errors.New("the daemon's log holds " + sign + rest[:min(4000, len(rest))])
 		}

@@ -8,13 +8,14 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // Logins, pushed refs and commands that change something are one line each.
 func TestAuditLog(t *testing.T) {
-	log := &syncBuffer{}
+	log := &testkit.Buffer{}
 	b := &builds{}
-	h := newHost(t, func(c *Config) {
+	h := newEnv(t, func(c *Config) {
 		c.Control, c.Logs = b, b
 		c.Logger = hclog.New(&hclog.LoggerOptions{Name: "fandoghd", Output: log})
 	})
@@ -30,12 +31,12 @@ func TestAuditLog(t *testing.T) {
 	commit := c.commit("Dockerfile", "FROM scratch\n")
 	c.git("tag", "v1")
 	c.git("push", "origin", "main", "v1")
-	for _, part := range []string{"login: face=ssh from=127.0.0.1:", "user=alice key="} {
+	for _, part := range []string{"login: from=127.0.0.1:", "user=alice via=ssh key="} {
 		if got := lines(part); len(got) != 1 {
 			t.Errorf("%q is logged as %q", part, got)
 		}
 	}
-	if got := lines("ref pushed: face=ssh"); len(got) != 2 || !strings.Contains(got[1], "user=alice image=alice/app ref=refs/tags/v1") || !strings.Contains(got[1], "new="+commit) {
+	if got := lines("ref pushed: from="); len(got) != 2 || !strings.Contains(got[1], "user=alice via=ssh image=alice/app ref=refs/tags/v1") || !strings.Contains(got[1], "new="+commit) {
 		t.Errorf("the push is logged as %q", got)
 	}
 	image, err := h.store.Image(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"})
@@ -48,7 +49,7 @@ func TestAuditLog(t *testing.T) {
 	if out, status := h.ssh("alice", "cancel", "app", "v1"); status != 0 {
 		t.Fatalf("cancel: %s", out)
 	}
-	if got := lines("cancel: face=ssh"); len(got) != 1 || !strings.Contains(got[0], "user=alice image=alice/app") {
+	if got := lines("cancel: from="); len(got) != 1 || !strings.Contains(got[0], "user=alice via=ssh image=alice/app") {
 		t.Errorf("the command is logged as %q", got)
 	}
 	stranger := h.dir + "/stranger.key"
@@ -58,5 +59,5 @@ func TestAuditLog(t *testing.T) {
 	if _, status := h.ssh("stranger", "images"); status == 0 {
 		t.Error("a stranger got in")
 	}
-	eventually(t, "the failed login is logged", func() bool { return len(lines("login failed: face=ssh")) == 1 })
+	eventually(t, "the failed login is logged", func() bool { return len(lines("login failed: from=")) == 1 })
 }

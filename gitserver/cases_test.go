@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,17 +14,20 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// stagingEmpty checks that no quarantine is left.
-func (h *host) stagingEmpty() {
+// quarantines is where the repositories' directory has them.
+const quarantines = ".incoming"
+
+// quarantinesEmpty checks that no quarantine is left.
+func (h *env) quarantinesEmpty() {
 	h.t.Helper()
 	eventually(h.t, "quarantines go", func() bool {
-		left, err := os.ReadDir(filepath.Join(h.dir, "repos", stagingDir))
+		left, err := os.ReadDir(filepath.Join(h.dir, "repos", quarantines))
 		return err == nil && len(left) == 0
 	})
 }
 
 func TestThinPackOfASecondPush(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("big.txt", lines(20000, "the same line again"))
 	c.git("push", "--thin", "origin", "main")
@@ -33,7 +37,7 @@ func TestThinPackOfASecondPush(t *testing.T) {
 }
 
 func TestFiveTagsAtOnce(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	for i := range 5 {
 		c.commit("a.txt", fmt.Sprint(i))
@@ -61,7 +65,7 @@ func TestFiveTagsAtOnce(t *testing.T) {
 }
 
 func TestAtomicIsAllOrNothing(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
@@ -76,7 +80,7 @@ func TestAtomicIsAllOrNothing(t *testing.T) {
 	if after := h.serverRefs(); after != before {
 		t.Errorf("an atomic push that was refused changed refs:\n%s\nwas:\n%s", after, before)
 	}
-	h.stagingEmpty()
+	h.quarantinesEmpty()
 
 	c.fails([]string{"push", "origin", "main", "good", "bad"}, "no bad tags")
 	after := h.serverRefs()
@@ -87,7 +91,7 @@ func TestAtomicIsAllOrNothing(t *testing.T) {
 }
 
 func TestForceOntoARefusedTag(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	first := c.commit("a.txt", "1")
 	c.git("tag", "v1")
@@ -95,16 +99,16 @@ func TestForceOntoARefusedTag(t *testing.T) {
 	c.commit("a.txt", "2")
 	c.git("tag", "-f", "v1")
 	h.receiver.set(func(r *receiver) {
-		r.refuse = map[string]error{"refs/tags/v1": catalog.Errorf(catalog.Conflict, "version v1 is built and never changes")}
+		r.refuse = map[string]error{"refs/tags/v1": catalog.Errorf(catalog.Conflict, "version v1 is already built and never changes")}
 	})
-	c.fails([]string{"push", "--force", "origin", "v1"}, "version v1 is built and never changes")
+	c.fails([]string{"push", "--force", "origin", "v1"}, "version v1 is already built and never changes")
 	if refs := h.serverRefs(); !strings.Contains(refs, first) {
 		t.Errorf("the tag moved:\n%s", refs)
 	}
 }
 
 func TestShallowCloneOfOursPushesATag(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	for i := range 5 {
 		c.commit("a.txt", fmt.Sprint(i))
@@ -131,7 +135,7 @@ func TestShallowCloneOfOursPushesATag(t *testing.T) {
 }
 
 func TestShallowCloneOfAnotherRepository(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	elsewhere := h.newClone("alice", "unused")
 	for i := range 4 {
 		elsewhere.commit("a.txt", fmt.Sprint(i))
@@ -155,7 +159,7 @@ func TestShallowCloneOfAnotherRepository(t *testing.T) {
 }
 
 func TestDeleteOnlyPush(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main", "main:refs/heads/a/b", "main:other")
@@ -168,11 +172,11 @@ func TestDeleteOnlyPush(t *testing.T) {
 		t.Errorf("updates %+v, want two deletions", push.Updates)
 	}
 	c.git("push", "origin", "main:refs/heads/a") // where the directory a/ was
-	c.fails([]string{"push", "origin", "main:refs/heads/a/b"}, "can't stand beside")
+	c.fails([]string{"push", "origin", "main:refs/heads/a/b"}, "can't exist beside")
 }
 
 func TestEmptyPackForKnownObjects(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
@@ -183,7 +187,7 @@ func TestEmptyPackForKnownObjects(t *testing.T) {
 }
 
 func TestRacingClientsOneWins(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	const n = 4
 	clones := make([]*clone, n)
 	for i := range clones {
@@ -211,7 +215,7 @@ func TestRacingClientsOneWins(t *testing.T) {
 }
 
 func TestFiveThousandFiles(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	for i := range 5000 {
 		c.write(fmt.Sprintf("d%d/f%d.txt", i%50, i), fmt.Sprint("content ", i))
@@ -240,16 +244,16 @@ func TestLimitsStopEarly(t *testing.T) {
 		want   string
 	}{
 		"pack":    {func(c *Config) { c.MaxPackBytes = 1 << 20 }, "limit of 1 MiB"},
-		"object":  {func(c *Config) { c.MaxObjectBytes = 1 << 20 }, "a file above the limit of 1 MiB"},
+		"object":  {func(c *Config) { c.MaxObjectBytes = 1 << 20 }, "a file larger than the limit of 1 MiB"},
 		"objects": {func(c *Config) { c.MaxObjects = 2 }, "more than 2 objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHost(t, test.config)
+			h := newEnv(t, test.config)
 			c := h.newClone("alice", "app")
 			c.commit("big.bin", random(8<<20))
 			c.git("tag", "v1")
 			c.fails([]string{"push", "origin", "v1"}, test.want)
-			h.stagingEmpty()
+			h.quarantinesEmpty()
 			if h.receiver.count() != 0 {
 				t.Error("the push came through")
 			}
@@ -264,11 +268,11 @@ func TestLimitsStopEarly(t *testing.T) {
 }
 
 func TestPushOptions(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.fails([]string{"push", "-o", "nonsense", "origin", "main"}, "unknown push option", "no-cache")
-	h.stagingEmpty()
+	h.quarantinesEmpty()
 	c.git("push", "-o", "no-cache", "-o", "build-arg=A=1 2", "origin", "main")
 	push := h.receiver.last(t)
 	if !push.Options.Build.NoCache || push.Options.Build.Args["A"] != "1 2" {
@@ -276,16 +280,15 @@ func TestPushOptions(t *testing.T) {
 	}
 }
 
-func TestOnlyBranchesAndTags(t *testing.T) {
-	h := newHost(t, nil)
+func TestHiddenRefs(t *testing.T) {
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	commit := c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
 	if err := h.repos.Keep(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, commit); err != nil {
 		t.Fatal(err)
 	}
-	c.fails([]string{"push", "origin", "main:refs/fandogh/keep/x"}, "only branches")
-	c.fails([]string{"push", "origin", "main:refs/notes/x"}, "only branches")
+	c.fails([]string{"push", "origin", "main:refs/fandogh/keep/x"}, "reserved for the server")
 	c.fails([]string{"push", "origin", ":refs/fandogh/keep/" + commit}, "")
 	if out := c.git("ls-remote", "origin"); strings.Contains(out, "fandogh") {
 		t.Errorf("hidden refs are shown:\n%s", out)
@@ -296,7 +299,7 @@ func TestOnlyBranchesAndTags(t *testing.T) {
 }
 
 func TestUndoAndFailed(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("tag", "v1")
@@ -317,8 +320,38 @@ func TestUndoAndFailed(t *testing.T) {
 	}
 }
 
+// What is put back is as it was, however it was changed, unless another client has changed it since.
+func TestPutBack(t *testing.T) {
+	h := newEnv(t, nil)
+	c := h.newClone("alice", "app")
+	first := c.commit("a.txt", "1")
+	c.git("push", "-q", "origin", "main", "main:gone", "main:raced")
+	second := c.commit("a.txt", "2")
+	before := h.serverRefs()
+	h.receiver.set(func(r *receiver) {
+		r.post = func(_ context.Context, push catalog.Push) catalog.PostReceiveResult {
+			result := catalog.PostReceiveResult{Failed: map[string]error{}}
+			for _, u := range push.Updates {
+				result.Failed[u.Name] = catalog.Errorf(catalog.Conflict, "put back")
+				result.Undo = append(result.Undo, u.Name)
+			}
+			if !push.Atomic {
+				result.Failed["refs/x"] = errors.New("it was atomic")
+			}
+			if out, err := exec.Command("git", "-C", h.repoDir("alice/app"), "update-ref", "refs/heads/raced", first, second).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			return result
+		}
+	})
+	c.fails([]string{"push", "--atomic", "origin", "main", ":gone", "main:new", "main:raced"}, "put back")
+	if after := h.serverRefs(); after != before {
+		t.Errorf("refs were\n%s\nare\n%s", before, after)
+	}
+}
+
 func TestAThousandTagsAndNames(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	specs := make([]string, 0, 1000)
@@ -329,8 +362,8 @@ func TestAThousandTagsAndNames(t *testing.T) {
 	if n := strings.Count(h.serverRefs(), "\n"); n != 1000 {
 		t.Errorf("%d refs, want 1000", n)
 	}
-	c.fails([]string{"push", "origin", "main:refs/tags/t1"}, "can't stand beside")
-	c.fails([]string{"push", "origin", "main:refs/tags/t1/x/y"}, "can't stand beside")
+	c.fails([]string{"push", "origin", "main:refs/tags/t1"}, "can't exist beside")
+	c.fails([]string{"push", "origin", "main:refs/tags/t1/x/y"}, "can't exist beside")
 	// In one atomic push, too, and nothing of it stays.
 	c.fails([]string{"push", "--atomic", "origin", "main:refs/heads/n/m", "main:refs/heads/n"}, "n")
 	if refs := h.serverRefs(); strings.Contains(refs, "refs/heads/n") {

@@ -1,6 +1,10 @@
 package gitserver
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -13,6 +17,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
 // forge is git's own HTTP server over bare repositories.
@@ -48,7 +53,7 @@ func newForge(t *testing.T) *forge {
 }
 
 // repository makes a bare repository on the forge and a work tree that pushes to it.
-func (f *forge) repository(t *testing.T, h *host, name string) *clone {
+func (f *forge) repository(t *testing.T, h *env, name string) *clone {
 	t.Helper()
 	bare := filepath.Join(f.dir, name+".git")
 	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main", bare).CombinedOutput(); err != nil {
@@ -70,18 +75,18 @@ func fetchFrom(from catalog.Remote, object string) catalog.FetchRequest {
 
 var fetched = catalog.ImageRef{Namespace: "alice", Name: "App"}
 
-func wantContent(t *testing.T, h *host, commit, want string) {
+func wantContent(t *testing.T, h *env, commit, want string) {
 	t.Helper()
 	tree, err := h.repos.Tree(t.Context(), fetched, commit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer discard(tree)
+	defer objects.Discard(tree)
 	f, err := tree.Open("file")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer discard(f)
+	defer objects.Discard(f)
 	buf := make([]byte, 100)
 	n, _ := f.Read(buf)
 	if string(buf[:n]) != want {
@@ -90,7 +95,7 @@ func wantContent(t *testing.T, h *host, commit, want string) {
 }
 
 func TestFetch(t *testing.T) {
-	h, f := newHost(t, nil), newForge(t)
+	h, f := newEnv(t, nil), newForge(t)
 	c := f.repository(t, h, "acme/app")
 	first := c.commit("file", "one")
 	c.commit("big", lines(2000, "x"))
@@ -151,7 +156,7 @@ func TestFetch(t *testing.T) {
 }
 
 func TestFetchRefused(t *testing.T) {
-	h, f := newHost(t, nil), newForge(t)
+	h, f := newEnv(t, nil), newForge(t)
 	c := f.repository(t, h, "acme/app")
 	commit := c.commit("big", strings.Repeat("abc", 100_000)+lines(3000, "y"))
 	c.git("push", "-q", "origin", "main")
@@ -189,18 +194,16 @@ func TestFetchRefused(t *testing.T) {
 		t.Errorf("an empty repository: %v, %v", refs, err)
 	}
 	// Nothing of it all arrived.
-	if _, err := os.Stat(h.repoDir("alice/app")); err == nil {
-		if packs, _ := filepath.Glob(h.repoDir("alice/app") + "/objects/pack/*"); len(packs) > 0 {
-			t.Errorf("left behind: %v", packs)
+	for _, dir := range []string{h.repoDir("alice/app") + "/objects/pack", filepath.Join(h.dir, "repos", quarantines)} {
+		if left, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
 		}
-	}
-	if left, _ := filepath.Glob(filepath.Join(h.dir, "repos", stagingDir, "*")); len(left) > 0 {
-		t.Errorf("left in quarantine: %v", left)
 	}
 }
 
 func TestFetchOverSSH(t *testing.T) {
-	remote, h := newHost(t, nil), newHost(t, nil)
+	remote := newEnv(t, nil)
+	h := newEnv(t, func(c *Config) { c.HostKeyDir = t.TempDir() }) // with keys of its own
 	c := remote.newClone("alice", "app")
 	commit := c.commit("file", "one")
 	c.git("push", "-q", "origin", "main")
@@ -240,8 +243,38 @@ func TestFetchOverSSH(t *testing.T) {
 	}
 }
 
+// The same directory many times over, on many levels: ten billion paths in a few objects.
+func TestChangedIsBounded(t *testing.T) {
+	h := newEnv(t, nil)
+	c := h.newClone("alice", "App")
+	var commits []string
+	for _, content := range []string{"one", "two"} {
+		c.write("leaf", content)
+		entry := "100644 blob " + c.git("hash-object", "-w", "leaf")
+		for range 10 {
+			var tree strings.Builder
+			for i := range 10 {
+				fmt.Fprintf(&tree, "%s\td%d\n", entry, i)
+			}
+			entry = "040000 tree " + c.gitWith(tree.String(), "mktree")
+		}
+		commit := c.git("commit-tree", "-m", content, strings.Fields(entry)[2])
+		c.git("push", "-q", "origin", commit+":refs/heads/"+content)
+		commits = append(commits, commit)
+	}
+	never := func(string) bool { return false }
+	if differs, err := h.repos.Changed(t.Context(), fetched, commits[0], commits[1], never); err != nil || !differs {
+		t.Errorf("too much to look at: %v, %v", differs, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.repos.Changed(ctx, fetched, commits[0], commits[1], never); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that ended: %v", err)
+	}
+}
+
 func TestChanged(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "App")
 	c.write("api/main.go", "1")
 	c.write("api/sub/x", "1")

@@ -2,26 +2,28 @@ package gitserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // githubVerbs connect images to repositories on GitHub.
 var githubVerbs = []verb{
-	{"github", "IMAGE", "show an image's connection to GitHub and what came of it", 1, catalog.ActionRead, (*client).githubStatus},
+	{"github", "IMAGE", "show an image's connection to GitHub and its recent deliveries", 1, catalog.ActionRead, nil, (*client).githubStatus},
 	{"github-connect", "IMAGE OWNER/NAME [SETTING=VALUE…]",
-		"build what is pushed to a repository on GitHub; settings: tags, branches, paths, context; and token=-, deploy-key=- or secret=-, read from standard input", -2, catalog.ActionOwn, (*client).githubConnect},
-	{"github-sync", "IMAGE", "build the repository's tags that are no versions yet", 1, catalog.ActionWrite, (*client).githubSync},
-	{"github-disconnect", "IMAGE", "end the connection; versions stay", 1, catalog.ActionOwn, (*client).githubDisconnect},
+		"build images from a repository on GitHub; settings: tags, branches, paths, context; and token=-, deploy-key=- or secret=-, read from standard input", -2, catalog.ActionManage, nil, (*client).githubConnect},
+	{"github-sync", "IMAGE", "build the repository's tags that are not versions yet", 1, catalog.ActionWrite, nil, (*client).githubSync},
+	{"github-disconnect", "IMAGE", "disconnect an image from its repository; versions stay", 1, catalog.ActionManage, nil, (*client).githubDisconnect},
 }
 
 // verbs returns the commands that this server has.
 func (s *Server) verbs() []verb {
-	if s.GitHub == nil {
+	if s.config.GitHub == nil {
 		return verbs
 	}
 	return append(slices.Clone(verbs), githubVerbs...)
@@ -31,7 +33,7 @@ func (s *Server) verbs() []verb {
 const maxKey = 64 << 10
 
 func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args []string) error {
-	image, err := c.Store.Image(ctx, ref)
+	image, err := c.server.config.Store.Image(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -45,18 +47,22 @@ func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args [
 		name, value, _ := strings.Cut(arg, "=")
 		field, ok := fields[name]
 		if !ok {
-			return catalog.Errorf(catalog.Invalid, "there is no setting %q; there are tags, branches, paths, context, token, deploy-key and secret", name)
+			return catalog.Errorf(catalog.Invalid, "unknown setting %q; the settings are tags, branches, paths, context, token, deploy-key and secret", name)
 		}
 		secret := name == "token" || name == "deploy-key" || name == "secret"
 		if secret && value != "-" && value != "" {
-			return catalog.Errorf(catalog.Invalid, "a command line is no place for a secret; write %s=- and give it on standard input", name)
+			return catalog.Errorf(catalog.Invalid, "secrets are not accepted on the command line; write %s=- and pass the secret on standard input", name)
 		}
 		if value == "-" {
 			if fromInput {
-				return catalog.Errorf(catalog.Invalid, "only one value can come from standard input; set the others by a second command")
+				return catalog.Errorf(catalog.Invalid, "only one value can be read from standard input; set the others with another command")
 			}
 			fromInput = true
-			text, err := io.ReadAll(io.LimitReader(c.session, maxKey))
+			text, err := bounded.ReadAll(&idleReader{session: c.session}, maxKey)
+			var tooLong *bounded.TooLongError
+			if errors.As(err, &tooLong) {
+				return catalog.Wrap(catalog.TooLarge, err, "the %s on standard input is longer than %d KiB", name, maxKey>>10)
+			}
 			if err != nil {
 				return err
 			}
@@ -66,14 +72,19 @@ func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args [
 		}
 		*field = &value
 	}
-	status, err := c.GitHub.Connect(ctx, image, c.id.User.ID, settings)
+	if fromInput { // it may have taken long
+		if err := c.stillMay(ctx, catalog.ActionManage, ref); err != nil {
+			return err
+		}
+	}
+	status, err := c.server.config.GitHub.Connect(ctx, image, c.id.User.ID, settings)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(c.session, "%s is connected to %s.\n", image.Ref, status.Repository); err != nil || status.Secret == "" {
+	if _, err := fmt.Fprintf(c.session, "Connected %s to %s.\n", image.Ref, status.Repository); err != nil || status.Secret == "" {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, `On GitHub, under Settings > Webhooks > Add webhook, type:
+	_, err = fmt.Fprintf(c.session, `On GitHub, under Settings > Webhooks > Add webhook, enter:
 
   Payload URL   %s
   Content type  application/json
@@ -85,17 +96,17 @@ and choose "Just the push event". The secret is not shown again.
 }
 
 func (c *client) githubStatus(ctx context.Context, ref catalog.ImageRef, _ []string) error {
-	image, err := c.Store.Image(ctx, ref)
+	image, err := c.server.config.Store.Image(ctx, ref)
 	if err != nil {
 		return err
 	}
-	s, err := c.GitHub.Status(ctx, image)
+	s, err := c.server.config.GitHub.Status(ctx, image)
 	if err != nil {
 		return err
 	}
 	return c.table(func(w io.Writer) {
 		for _, row := range [][2]string{
-			{"Repository", s.Repository}, {"Webhook", s.WebhookURL}, {"Access", s.Access}, {"Tags", s.Tags},
+			{"Repository", s.Repository}, {"Renamed from", s.Former}, {"Webhook", s.WebhookURL}, {"Access", s.Access}, {"Tags", s.Tags},
 			{"Branches", s.Branches}, {"Paths", s.Paths}, {"Context", s.Context},
 		} {
 			if row[1] != "" {
@@ -103,13 +114,13 @@ func (c *client) githubStatus(ctx context.Context, ref catalog.ImageRef, _ []str
 			}
 		}
 		if len(s.Refs) > 0 {
-			fmt.Fprintf(w, "\nREF\tCOMMIT\tWHEN\tWHAT CAME OF IT\n")
+			fmt.Fprintf(w, "\nREF\tCOMMIT\tWHEN\tRESULT\n")
 		}
 		for _, r := range s.Refs {
 			fmt.Fprintf(w, "%s\t%.7s\t%s\t%s\n", r.Name, r.Commit, when(r.At), r.Note)
 		}
 		if len(s.Deliveries) > 0 {
-			fmt.Fprintf(w, "\nDELIVERY\tSTATE\tWHEN\tANSWER\n")
+			fmt.Fprintf(w, "\nDELIVERY\tSTATE\tWHEN\tRESPONSE\n")
 		}
 		for _, d := range s.Deliveries {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Key, d.State, when(d.CreatedAt), d.Answer)
@@ -118,25 +129,25 @@ func (c *client) githubStatus(ctx context.Context, ref catalog.ImageRef, _ []str
 }
 
 func (c *client) githubSync(ctx context.Context, ref catalog.ImageRef, _ []string) error {
-	image, err := c.Store.Image(ctx, ref)
+	image, err := c.server.config.Store.Image(ctx, ref)
 	if err != nil {
 		return err
 	}
-	if err := c.GitHub.Sync(ctx, image); err != nil {
+	if err := c.server.config.GitHub.Sync(ctx, image); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "The tags are being compared; look with: %s\n", c.sshCommand("github "+ref.String()))
+	_, err = fmt.Fprintf(c.session, "The repository's tags are being compared; check the result with: %s\n", c.sshCommand("github "+ref.String()))
 	return err
 }
 
 func (c *client) githubDisconnect(ctx context.Context, ref catalog.ImageRef, _ []string) error {
-	image, err := c.Store.Image(ctx, ref)
+	image, err := c.server.config.Store.Image(ctx, ref)
 	if err != nil {
 		return err
 	}
-	if err := c.GitHub.Disconnect(ctx, image); err != nil {
+	if err := c.server.config.GitHub.Disconnect(ctx, image); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "%s is not connected any more; delete the webhook on GitHub's side, too.\n", image.Ref)
+	_, err = fmt.Fprintf(c.session, "Disconnected %s. Delete the webhook on GitHub, too.\n", image.Ref)
 	return err
 }

@@ -20,15 +20,19 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/refs/refstest"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
-// host is a running server with its store, and users who have keys.
-type host struct {
+// env is a running server with its store, and users who have keys.
+type env struct {
 	t        *testing.T
 	dir      string
 	port     string
 	store    *sqlite.Store
-	repos    *Repositories
+	repos    *repository.Repositories
+	disk     *refstest.FailingDisk // below repos
 	receiver *receiver
 	server   *Server
 	stop     func()
@@ -41,6 +45,7 @@ type receiver struct {
 	pushes    []catalog.Push
 	unsettled map[string]string
 	refuse    map[string]error
+	pre       func() // what happens meanwhile
 	post      func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
 }
 
@@ -52,8 +57,12 @@ func (r *receiver) Unsettled(context.Context, catalog.Image) (map[string]string,
 
 func (r *receiver) PreReceive(_ context.Context, push catalog.Push) map[string]error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.refuse
+	pre, refuse := r.pre, r.refuse
+	r.mu.Unlock()
+	if pre != nil {
+		pre()
+	}
+	return refuse
 }
 
 func (r *receiver) PostReceive(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
@@ -98,22 +107,25 @@ func (w testWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func newHost(t *testing.T, change func(*Config)) *host {
+func newEnv(t *testing.T, change func(*Config)) *env {
 	t.Helper()
-	h := &host{t: t, dir: t.TempDir(), receiver: &receiver{}}
+	h := &env{t: t, dir: t.TempDir(), receiver: &receiver{}, disk: &refstest.FailingDisk{}}
 	ctx := context.Background()
 	var err error
 	if h.store, err = sqlite.Open(ctx, filepath.Join(h.dir, "fandogh.db")); err != nil {
 		t.Fatal(err)
 	}
-	if h.repos, err = OpenRepositories(filepath.Join(h.dir, "repos"), nil); err != nil {
+	if h.repos, err = repository.OpenOn(h.disk, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil {
 		t.Fatal(err)
 	}
 	config := Config{
 		Store: h.store, Repositories: h.repos, Receiver: h.receiver,
-		HostKeyFile: filepath.Join(h.dir, "ssh_host_ed25519_key"), Address: "git.example.org:2222",
+		HostKeyDir: hostKeyDir(t), Address: "git.example.org:2222", Version: "v1.2-test",
 		ShutdownGrace: 5 * time.Second,
-		Logger:        hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}}),
+		MaxPackBytes:  2 << 30, MaxObjectBytes: 512 << 20, MaxObjects: 2_000_000,
+		HandshakeTimeout: 30 * time.Second, IdleTimeout: 10 * time.Minute, TotalTimeout: 12 * time.Hour,
+		MaxConnections: 512, MaxConnectionsPerAddress: 64, MaxPerUser: 64,
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}}),
 	}
 	if change != nil {
 		change(&config)
@@ -145,7 +157,7 @@ func newHost(t *testing.T, change func(*Config)) *host {
 	return h
 }
 
-func (h *host) addUser(name string) catalog.User {
+func (h *env) addUser(name string) catalog.User {
 	h.t.Helper()
 	ctx := context.Background()
 	user, err := h.store.CreateUser(ctx, catalog.NewUser{Name: name})
@@ -177,15 +189,24 @@ func (h *host) addUser(name string) catalog.User {
 	return user
 }
 
-func (h *host) key(user string) string { return filepath.Join(h.dir, user+".key") }
+// disable takes a user's account out of use.
+func (h *env) disable(u catalog.User) {
+	h.t.Helper()
+	yes := true
+	if _, err := h.store.UpdateUser(h.t.Context(), u.ID, catalog.UserUpdate{Disabled: &yes}); err != nil {
+		h.t.Fatal(err)
+	}
+}
 
-func (h *host) sshArgs(user string) []string {
+func (h *env) key(user string) string { return filepath.Join(h.dir, user+".key") }
+
+func (h *env) sshArgs(user string) []string {
 	return []string{"-F", "/dev/null", "-p", h.port, "-i", h.key(user), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
 		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"}
 }
 
 // ssh runs a command as a user and returns what it printed and its status.
-func (h *host) ssh(user string, command ...string) (string, int) {
+func (h *env) ssh(user string, command ...string) (string, int) {
 	h.t.Helper()
 	args := append(h.sshArgs(user), "git@127.0.0.1")
 	cmd := exec.Command("ssh", append(args, command...)...)
@@ -198,15 +219,15 @@ func (h *host) ssh(user string, command ...string) (string, int) {
 
 // clone is a user's work tree with a remote "origin" at the host.
 type clone struct {
-	*host
+	env  *env
 	dir  string
 	user string
 }
 
-func (h *host) url(path string) string { return "ssh://git@127.0.0.1:" + h.port + "/" + path }
+func (h *env) url(path string) string { return "ssh://git@127.0.0.1:" + h.port + "/" + path }
 
 // newClone is an empty repository whose remote is path.
-func (h *host) newClone(user, path string) *clone {
+func (h *env) newClone(user, path string) *clone {
 	h.t.Helper()
 	c := &clone{h, h.t.TempDir(), user}
 	c.git("init", "-q", "-b", "main")
@@ -218,8 +239,8 @@ func (c *clone) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(),
-		"HOME="+c.host.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
-		"GIT_SSH_COMMAND=ssh "+strings.Join(c.sshArgs(c.user), " "),
+		"HOME="+c.env.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
+		"GIT_SSH_COMMAND=ssh "+strings.Join(c.env.sshArgs(c.user), " "),
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org",
 	)
 	return cmd
@@ -230,66 +251,94 @@ func (c *clone) try(args ...string) (string, error) {
 	return string(out), err
 }
 
+// gitWith is git with a standard input.
+func (c *clone) gitWith(stdin string, args ...string) string {
+	c.env.t.Helper()
+	cmd := c.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		c.env.t.Fatalf("git %v: %v", args, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func (c *clone) git(args ...string) string {
-	c.t.Helper()
+	c.env.t.Helper()
 	out, err := c.try(args...)
 	if err != nil {
-		c.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		c.env.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(out)
 }
 
 // fails runs git, which must fail and say all of want.
 func (c *clone) fails(args []string, want ...string) string {
-	c.t.Helper()
+	c.env.t.Helper()
 	out, err := c.try(args...)
 	if err == nil {
-		c.t.Fatalf("git %s succeeded\n%s", strings.Join(args, " "), out)
+		c.env.t.Fatalf("git %s succeeded\n%s", strings.Join(args, " "), out)
 	}
 	for _, w := range want {
 		if !strings.Contains(out, w) {
-			c.t.Errorf("git %s does not say %q:\n%s", strings.Join(args, " "), w, out)
+			c.env.t.Errorf("git %s does not say %q:\n%s", strings.Join(args, " "), w, out)
 		}
 	}
 	return out
 }
 
 func (c *clone) write(name, content string) {
-	c.t.Helper()
+	c.env.t.Helper()
 	path := filepath.Join(c.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		c.t.Fatal(err)
+		c.env.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		c.t.Fatal(err)
+		c.env.t.Fatal(err)
 	}
 }
 
 // commit writes one file, commits it and returns the commit.
 func (c *clone) commit(name, content string) string {
-	c.t.Helper()
+	c.env.t.Helper()
 	c.write(name, content)
 	c.git("add", "-A")
 	c.git("commit", "-q", "-m", "change "+name)
 	return c.git("rev-parse", "HEAD")
 }
 
-// serverRefs lists the refs of alice/app on the server, hidden ones too.
-func (h *host) serverRefs() string {
+// stock is git itself on a repository of the server. It is for when no session is left.
+func (h *env) stock(path string, args ...string) *exec.Cmd {
 	h.t.Helper()
-	out, err := exec.Command("git", "-C", h.repoDir("alice/app"), "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
+	h.maintained()
+	return exec.Command("git", append([]string{"-C", h.repoDir(path)}, args...)...)
+}
+
+// maintained waits for the sessions and for what they began that outlives them: git does not expect
+// packs to go while it reads them.
+func (h *env) maintained() {
+	h.t.Helper()
+	if !waitFor(&h.server.sessions, 30*time.Second) {
+		h.t.Fatal("timed out: sessions and maintenance end")
+	}
+}
+
+// serverRefs lists the refs of alice/app on the server, hidden ones too.
+func (h *env) serverRefs() string {
+	h.t.Helper()
+	out, err := h.stock("alice/app", "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
 	if err != nil {
 		h.t.Fatalf("for-each-ref: %v\n%s", err, out)
 	}
 	return string(out)
 }
 
-func (h *host) repoDir(path string) string { return filepath.Join(h.dir, "repos", path+".git") }
+func (h *env) repoDir(path string) string { return filepath.Join(h.dir, "repos", path+".git") }
 
 // fsck has git itself check alice/app on the server.
-func (h *host) fsck() {
+func (h *env) fsck() {
 	h.t.Helper()
-	out, err := exec.Command("git", "-C", h.repoDir("alice/app"), "fsck", "--full", "--strict").CombinedOutput()
+	out, err := h.stock("alice/app", "fsck", "--full", "--strict").CombinedOutput()
 	if err != nil {
 		h.t.Errorf("git fsck: %v\n%s", err, out)
 	}
@@ -310,28 +359,12 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+const maxPushOptions = 1000 // that package protocol takes in a push
+
 func lines(n int, text string) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, "%s %d\n", text, i)
 	}
 	return b.String()
-}
-
-// syncBuffer is a buffer that is written and read at the same time.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -1,8 +1,12 @@
 package gitserver
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,16 +16,46 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 
-	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
-// hostKey reads the server's key, made at the first start. A key that can't be
-// read is never replaced: every client would be warned of an attack.
-func hostKey(path string) (gossh.Signer, error) {
+// hostKeyBits is the size of an RSA host key, as ssh-keygen makes them.
+const hostKeyBits = 3072
+
+// hostKeyKinds are the host keys there are, by their files' names, with what
+// makes them. Ed25519 is what clients want; the others are for those that lack it.
+var hostKeyKinds = []struct {
+	file     string
+	generate func() (crypto.PrivateKey, error)
+}{
+	{"ssh_host_ed25519_key", func() (crypto.PrivateKey, error) {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	}},
+	{"ssh_host_ecdsa_key", func() (crypto.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }},
+	{"ssh_host_rsa_key", func() (crypto.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, hostKeyBits) }},
+}
+
+// serverKeys reads the server's keys, Ed25519 first. One that is not there is made.
+func serverKeys(dir string) ([]gossh.Signer, error) {
+	var keys []gossh.Signer
+	for _, kind := range hostKeyKinds {
+		key, err := hostKey(filepath.Join(dir, kind.file), kind.generate)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// hostKey reads one key, made at the first start. A key that can't be read is
+// never replaced: every client would be warned of an attack.
+func hostKey(path string, generate func() (crypto.PrivateKey, error)) (gossh.Signer, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeHostKey(path); err != nil {
-			return nil, fmt.Errorf("make the SSH host key %s: %w", path, err)
+		if err := makeHostKey(path, generate); err != nil {
+			return nil, fmt.Errorf("create the SSH host key %s: %w", path, err)
 		}
 		data, err = os.ReadFile(path)
 	}
@@ -37,13 +71,16 @@ func hostKey(path string) (gossh.Signer, error) {
 	}
 	signer, err := gossh.ParsePrivateKey(data)
 	if err != nil {
-		return nil, fmt.Errorf("the SSH host key %s is damaged; restore it from a backup, or remove it to have a new one made, which clients will be warned of: %w", path, err)
+		return nil, fmt.Errorf("the SSH host key %s is damaged; restore it from a backup, or remove it to create a new one, which makes clients warn of a changed key: %w", path, err)
+	}
+	if with, ok := signer.(gossh.AlgorithmSigner); ok && signer.PublicKey().Type() == gossh.KeyAlgoRSA {
+		return gossh.NewSignerWithAlgorithms(with, []string{gossh.KeyAlgoRSASHA512, gossh.KeyAlgoRSASHA256})
 	}
 	return signer, nil
 }
 
-func makeHostKey(path string) error {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
+func makeHostKey(path string, generate func() (crypto.PrivateKey, error)) error {
+	private, err := generate()
 	if err != nil {
 		return err
 	}
@@ -51,18 +88,9 @@ func makeHostKey(path string) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".ssh_host_key-") // mode 0600
-	if err != nil {
-		return err
+	err = atomicfile.Create(path, pem.EncodeToMemory(block), 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // at worst a file with a key that nobody uses
-	if err := errors.Join(pem.Encode(f, block), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	// A link, unlike a rename, replaces nothing.
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return objects.SyncDir(dir)
+	return err
 }

@@ -11,13 +11,13 @@ import (
 // namespace it is the user's own. Errors: Invalid.
 func parseRepository(path, own string) (catalog.ImageRef, error) {
 	bad := func(why string) (catalog.ImageRef, error) {
-		return catalog.ImageRef{}, catalog.FieldErrorf("repository", "repository path %q is refused: %s; write it as app, or namespace/app", path, why)
+		return catalog.ImageRef{}, catalog.FieldErrorf("repository", "repository path %q is not valid: %s; write it as app or namespace/app", path, why)
 	}
 	if i := strings.IndexFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
-		return bad("it holds a control character")
+		return bad("it contains a control character")
 	}
 	if strings.ContainsAny(path, `\%`) {
-		return bad(`it holds \ or %`)
+		return bad(`it contains \ or %`)
 	}
 	name := strings.TrimPrefix(path, "/")
 	if rest, ok := strings.CutPrefix(name, "~"); ok {
@@ -29,7 +29,7 @@ func parseRepository(path, own string) (catalog.ImageRef, error) {
 	for _, part := range parts {
 		switch part {
 		case "", ".", "..":
-			return bad("it has an empty part, . or ..")
+			return bad("it has an empty component, . or ..")
 		}
 	}
 	ref := catalog.ImageRef{Namespace: own, Name: parts[len(parts)-1]}
@@ -38,7 +38,7 @@ func parseRepository(path, own string) (catalog.ImageRef, error) {
 	case 2:
 		ref.Namespace = parts[0]
 	default:
-		return bad("it has more than two parts")
+		return bad("it has more than two components")
 	}
 	if err := ref.Validate(); err != nil {
 		return catalog.ImageRef{}, err

@@ -3,19 +3,24 @@ package gitserver
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func TestPushAndClone(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	first := c.commit("a.txt", lines(500, "line"))
 	c.git("tag", "v1.0")
@@ -46,8 +51,67 @@ func TestPushAndClone(t *testing.T) {
 	d.git("fsck", "--full", "--strict")
 }
 
+// A small change of a large file is sent as a small change.
+func TestThinPush(t *testing.T) {
+	h := newEnv(t, nil)
+	c := h.newClone("alice", "app")
+	random := make([]byte, 1<<20)
+	_, _ = rand.Read(random)
+	large := hex.EncodeToString(random)
+	c.commit("large", large)
+	c.git("push", "-q", "origin", "main")
+	c.commit("large", large[:1<<20]+"a change"+large[1<<20:])
+	out := c.git("push", "--progress", "origin", "main")
+	if !regexp.MustCompile(`Writing objects: 100% \(3/3\), \d+ bytes`).MatchString(out) {
+		t.Errorf("git sent more than the change:\n%s", out)
+	}
+	h.fsck()
+	d := h.newClone("alice", "app")
+	d.git("clone", "-q", h.url("app"), "copy")
+	if got := d.git("-C", "copy", "rev-parse", "HEAD:large"); got != c.git("rev-parse", "HEAD:large") {
+		t.Errorf("a clone has %s", got)
+	}
+}
+
+// A chain of tags is followed, and one beyond all use refused alone.
+func TestTagsOfTags(t *testing.T) {
+	h := newEnv(t, nil)
+	c := h.newClone("alice", "app")
+	commit := c.commit("a", "1")
+	c.git("tag", "-a", "-m", "t", "n1")
+	for i := 2; i <= 120; i++ {
+		c.git("tag", "-a", "-m", "t", fmt.Sprintf("n%d", i), fmt.Sprintf("n%d", i-1))
+	}
+	c.git("push", "-q", "origin", "main", "n12")
+	if u := h.receiver.last(t).Updates; len(u) != 2 || u[1].Commit != commit {
+		t.Errorf("got %+v", u)
+	}
+	c.fails([]string{"push", "origin", "n120", "main:other"}, "n120 is a chain of too many nested tags", "main -> other")
+	if out := c.git("ls-remote", "origin"); !strings.Contains(out, commit+"\trefs/tags/n12^{}") {
+		t.Errorf("ls-remote says\n%s", out)
+	}
+	// One that git set on the server hides no other.
+	if out, err := h.stock("alice/app", "fetch", "-q", "--no-tags", c.dir, "refs/tags/n120:refs/tags/n120").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ref := catalog.ImageRef{Namespace: "alice", Name: "app"}
+	if tags, err := h.repos.Tags(t.Context(), ref); err != nil || len(tags) != 1 || tags[0].Name != "n12" || tags[0].Commit != commit {
+		t.Errorf("the tags are %+v, %v", tags, err)
+	}
+	if err := h.repos.WithdrawTag(t.Context(), ref, "n120", commit); err != nil {
+		t.Errorf("withdraw it: %v", err)
+	}
+	h.says("alice", "default-branch", "app", "none")
+	c.git("push", "-q", "origin", ":main", ":other")
+	c.fails([]string{"clone", h.url("app"), "whole"}, "is a chain of too many nested tags")
+	c.git("clone", "-q", "--no-tags", h.url("app"), "copy")
+	if got := c.git("-C", "copy", "rev-parse", "HEAD"); got != commit {
+		t.Errorf("a clone checks out %s", got)
+	}
+}
+
 func TestPushAgainWhileBuildingAttaches(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	commit := c.commit("a.txt", "1")
 	c.git("tag", "-a", "-m", "note", "v1")
@@ -82,7 +146,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 }
 
 func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
+	h := newEnv(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	step := make(chan struct{})
@@ -95,13 +159,13 @@ func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
 		}
 	})
 	cmd := c.command("push", "-q", "origin", "main")
-	var out syncBuffer
+	var out testkit.Buffer
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the first line", func() bool { return strings.Contains(out.String(), "remote: first line") })
-	h.stagingEmpty() // a build may take long
+	h.quarantinesEmpty() // a build may take long
 	if strings.Contains(out.String(), "last line") {
 		t.Error("the last line came before its time")
 	}
@@ -120,7 +184,7 @@ func TestKilledClientIsNoticed(t *testing.T) {
 		"kill -9": func(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHost(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
+			h := newEnv(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
 			c := h.newClone("alice", "app")
 			c.commit("a.txt", "1")
 			c.git("tag", "v1")
@@ -160,7 +224,7 @@ func TestKilledClientIsNoticed(t *testing.T) {
 }
 
 func TestShutdownWaitsForAPush(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	began, finish := make(chan struct{}), make(chan struct{})
@@ -190,7 +254,7 @@ func TestShutdownWaitsForAPush(t *testing.T) {
 }
 
 func TestLeftoversOfACrashAreRemoved(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "origin", "main")
@@ -206,22 +270,23 @@ func TestLeftoversOfACrashAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := OpenRepositories(h.dir+"/repos", nil); err != nil {
+	if _, err := repository.Open(h.dir+"/repos", objects.NewBudget(), nil); err != nil {
 		t.Fatal(err)
 	}
-	h.stagingEmpty()
+	h.quarantinesEmpty()
 	c.commit("a.txt", "2")
 	c.git("push", "origin", "main")
 }
 
 func TestPackedRefs(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	commit := c.commit("a.txt", "1")
 	c.git("tag", "-a", "-m", "note", "v1")
 	c.git("tag", "v2")
 	c.git("push", "origin", "main", "v1", "v2")
 	server := &clone{h, h.repoDir("alice/app"), "alice"}
+	h.maintained()
 	server.git("pack-refs", "--all")
 	server.git("gc", "-q")
 	if out := c.git("ls-remote", "origin"); strings.Count(out, commit) != 4 || !strings.Contains(out, "refs/tags/v1^{}") {
@@ -253,7 +318,7 @@ func TestPackedRefs(t *testing.T) {
 }
 
 func TestFetchNegotiation(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	a := h.newClone("alice", "app")
 	for i := range 30 {
 		a.commit(fmt.Sprintf("f%d.txt", i), fmt.Sprint(i))
@@ -270,7 +335,7 @@ func TestFetchNegotiation(t *testing.T) {
 	a.git("push", "origin", "main")
 	b.commit("own.txt", "own") // the server has no such commit
 	// One commit, one tree, one blob: nothing that b has is sent again.
-	if out := b.git("fetch", "--progress", "origin"); !strings.Contains(out, "remote: Sending 3 objects") {
+	if out := b.git("fetch", "--progress", "origin"); !strings.Contains(out, "Enumerating objects: 3, done.") {
 		t.Errorf("fetch said:\n%s", out)
 	}
 	b.git("merge", "-q", "-m", "merge", "origin/main")
@@ -292,14 +357,19 @@ func TestFetchNegotiation(t *testing.T) {
 
 // Every push leaves a pack; they must not pile up.
 func TestPacksAreMerged(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
-	packs := func() int {
-		names, err := filepath.Glob(h.repoDir("alice/app") + "/objects/pack/*.pack")
+	packs := func() (n int) {
+		files, err := os.ReadDir(filepath.Join(h.repoDir("alice/app"), "objects", "pack"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(names)
+		for _, f := range files {
+			if filepath.Ext(f.Name()) == ".pack" {
+				n++
+			}
+		}
+		return n
 	}
 	for i := range 60 {
 		c.commit("a.txt", lines(50, fmt.Sprint("line ", i)))
@@ -316,12 +386,12 @@ func TestPacksAreMerged(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "fits")
 	c.git("push", "origin", "main")
-	staging := filepath.Join(h.dir, "repos", stagingDir)
-	if err := syscall.Mount("tmpfs", staging, "tmpfs", 0, "size=64k"); err != nil {
+	dir := filepath.Join(h.dir, "repos", quarantines)
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Fatal(err)
 	}
 	noise := make([]byte, 300_000)
@@ -329,7 +399,7 @@ func TestDiskFull(t *testing.T) {
 	c.commit("noise", string(noise))
 	before := h.serverRefs()
 	c.fails([]string{"push", "origin", "main"}, "try later", "disk is full", "push again later")
-	if err := syscall.Unmount(staging, syscall.MNT_DETACH); err != nil {
+	if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 		t.Error(err)
 	}
 	if after := h.serverRefs(); after != before {

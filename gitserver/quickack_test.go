@@ -8,7 +8,7 @@ import (
 // Without quick acknowledgements a login stands still for 40 ms once or twice,
 // every time. A loaded machine is slow at times, but not at each of many tries.
 func TestLoginDoesNotStandStill(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	h.addUser("ann")
 	best := time.Hour
 	for range 40 {

@@ -16,7 +16,7 @@ import (
 // TestKilledClientOnASharedConnection has the connection outlive the push, as
 // OpenSSH's ControlMaster does.
 func TestKilledClientOnASharedConnection(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
+	h := newEnv(t, func(c *Config) { c.KeepAlive = 20 * time.Millisecond })
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	socket := filepath.Join(t.TempDir(), "s")
@@ -42,7 +42,7 @@ func TestKilledClientOnASharedConnection(t *testing.T) {
 		}
 	})
 	cmd := c.command("push", "origin", "main")
-	cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -S "+socket+" "+strings.Join(c.sshArgs("alice"), " "))
+	cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -S "+socket+" "+strings.Join(c.env.sshArgs("alice"), " "))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -2,12 +2,14 @@ package gitserver
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -48,7 +50,7 @@ func (b *builds) Rebuild(_ context.Context, _ int64, version string, _ int64) (c
 func TestCommandsOverSSH(t *testing.T) {
 	b := &builds{lines: []catalog.LogLine{{Text: "#1 FROM scratch"}, {Text: "#2 COPY"}}, hold: make(chan struct{})}
 	close(b.hold)
-	h := newHost(t, func(c *Config) { c.Logs, c.Control = b, b })
+	h := newEnv(t, func(c *Config) { c.Logs, c.Control = b, b })
 	ctx := t.Context()
 	bob := h.addUser("bob")
 	image, err := h.store.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "App"}, OwnerID: bob.ID})
@@ -67,28 +69,28 @@ func TestCommandsOverSSH(t *testing.T) {
 		status        int
 		want          []string
 	}{
-		{"alice", "", 0, []string{"Hello alice", "git push fandogh v1.0", "ssh -p 2222 git.example.org help"}},
-		{"alice", "help", 0, []string{"logs [-f] IMAGE VERSION", "rebuild"}},
+		{"alice", "", 0, []string{"Hello alice, this is Fandogh v1.2-test.", "git remote add fandogh ssh://git@git.example.org:2222/my-app", "git push fandogh v1.0", "ssh -p 2222 git@git.example.org help"}},
+		{"alice", "help", 0, []string{"logs [-f] IMAGE VERSION", "rebuild", "images [--all]"}},
 		{"alice", "images", 0, []string{"alice/App", "v1", "PENDING"}},
-		{"bob", "images", 0, []string{"no images yet"}},
+		{"bob", "images", 0, []string{"No images yet"}},
 		{"alice", "versions app", 0, []string{"v1", "PENDING"}},
 		{"alice", "versions alice/app", 0, []string{"v1"}},
 		{"bob", "versions alice/app", 66, []string{"does not exist, or you have no access"}},
 		{"alice", "versions nothing", 66, []string{"nothing"}},
-		{"alice", "versions ../etc", 2, []string{"refused"}},
-		{"alice", "versions", 2, []string{"use it as: versions IMAGE"}},
+		{"alice", "versions ../etc", 2, []string{"is not valid"}},
+		{"alice", "versions", 2, []string{"usage: versions [--all] IMAGE"}},
 		{"alice", "builds app v1", 0, []string{"PENDING", "push", "abababa"}},
 		{"alice", "logs app v1", 0, []string{"#1 FROM scratch\n#2 COPY\n"}},
 		{"alice", "logs -f app v1", 73, []string{"#2 COPY", "RUN make failed"}},
 		{"alice", "logs app v9", 66, nil},
-		{"alice", "cancel app v1", 0, []string{"Build 1 of v1 is cancelled"}},
+		{"alice", "cancel app v1", 0, []string{"Cancelled build 1 of alice/app:v1."}},
 		{"bob", "cancel alice/app v1", 66, nil},
-		{"alice", "rebuild app v1", 0, []string{"Build 2 of v1 is queued", "ssh -p 2222 git.example.org logs -f alice/App v1"}},
-		{"alice", "rm -rf /", 2, []string{"no command", "help"}},
+		{"alice", "rebuild app v1", 0, []string{"Queued build 2 of alice/App:v1;", "ssh -p 2222 git@git.example.org logs -f alice/App v1"}},
+		{"alice", "rm -rf /", 2, []string{"unknown command", "help"}},
 		{"alice", "git-upload-archive app", 2, []string{"clone"}},
-		{"alice", "git-upload-pack app", 66, []string{"no git repository yet"}},
-		{"alice", "git-upload-pack 'a%2fb'", 2, []string{"refused"}},
-		{"alice", "git upload-pack /../app", 2, []string{"refused"}},
+		{"alice", "git-upload-pack nothing", 66, []string{"no git repository yet"}},
+		{"alice", "git-upload-pack 'a%2fb'", 2, []string{"is not valid"}},
+		{"alice", "git upload-pack /../app", 2, []string{"is not valid"}},
 		{"bob", "git-receive-pack alice/app", 66, []string{"no access"}},
 	} {
 		out, status := h.ssh(test.user, test.command)
@@ -122,21 +124,25 @@ func (b slowBuilds) FollowLog(ctx context.Context, id int64, skip int, emit func
 }
 
 func TestFollowingEndsWithTheRight(t *testing.T) {
-	for name, revoke := range map[string]func(h *host, alice catalog.User) error{
-		"key": func(h *host, alice catalog.User) error {
+	for name, revoke := range map[string]func(h *env, alice catalog.User) error{
+		"key": func(h *env, alice catalog.User) error {
 			keys, err := h.store.ListKeys(t.Context(), alice.ID)
 			if err != nil {
 				return err
 			}
 			return h.store.DeleteKey(t.Context(), alice.ID, keys[0].ID)
 		},
-		"role": func(h *host, alice catalog.User) error {
+		"role": func(h *env, alice catalog.User) error {
 			return h.store.SetMember(t.Context(), "bob", alice.ID, catalog.RoleNone)
 		},
-		"nothing": func(*host, catalog.User) error { return nil },
+		"account": func(h *env, alice catalog.User) error {
+			h.disable(alice)
+			return nil
+		},
+		"nothing": func(*env, catalog.User) error { return nil },
 	} {
 		b := slowBuilds{&builds{hold: make(chan struct{}), ended: catalog.Build{State: catalog.Built}}, make(chan struct{})}
-		h := newHost(t, func(c *Config) { c.Logs = b })
+		h := newEnv(t, func(c *Config) { c.Logs = b })
 		bob := h.addUser("bob")
 		alice, err := h.store.User(t.Context(), "alice")
 		if err == nil {
@@ -172,8 +178,8 @@ func TestFollowingEndsWithTheRight(t *testing.T) {
 }
 
 func TestNoShellForwardingOrForeignKeys(t *testing.T) {
-	h := newHost(t, nil)
-	if out, status := h.ssh("alice", "-tt"); status != 0 || !strings.Contains(out, "no shell here") {
+	h := newEnv(t, nil)
+	if out, status := h.ssh("alice", "-tt"); status != 0 || !strings.Contains(out, "no shell access") {
 		t.Errorf("a terminal gets status %d:\n%s", status, out)
 	}
 	if out, status := h.ssh("alice", "-s", "sftp"); status == 0 {
@@ -196,7 +202,7 @@ func TestNoShellForwardingOrForeignKeys(t *testing.T) {
 }
 
 func TestReadersCannotPush(t *testing.T) {
-	h := newHost(t, nil)
+	h := newEnv(t, nil)
 	bob := h.addUser("bob")
 	if err := h.store.SetMember(t.Context(), "alice", bob.ID, catalog.RoleRead); err != nil {
 		t.Fatal(err)
@@ -207,27 +213,49 @@ func TestReadersCannotPush(t *testing.T) {
 	b := h.newClone("bob", "alice/app")
 	b.git("fetch", "origin")
 	b.commit("b.txt", "1")
-	b.fails([]string{"push", "origin", "main:other"}, "remote error: not allowed: bob has no right to write")
+	b.fails([]string{"push", "origin", "main:other"}, "remote error: not allowed: bob has no permission to write")
 }
 
-func TestHostKeyIsMadeOnceAndNeverReplaced(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	first, err := hostKey(path)
+func TestHostKeysAreMadeOnceAndNeverReplaced(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ssh_host_ed25519_key")
+	read := func() (keys []string) {
+		all, err := serverKeys(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range all {
+			keys = append(keys, string(gossh.MarshalAuthorizedKey(key.PublicKey())))
+		}
+		return keys
+	}
+	if err := makeHostKey(path, hostKeyKinds[0].generate); err != nil {
+		t.Fatal(err)
+	}
+	old, err := hostKey(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("mode %v, %v", info.Mode(), err)
+	first := read()
+	if len(first) != 3 || first[0] != string(gossh.MarshalAuthorizedKey(old.PublicKey())) {
+		t.Errorf("the key of before is not the first of %q", first)
 	}
-	again, err := hostKey(path)
-	if err != nil || string(again.PublicKey().Marshal()) != string(first.PublicKey().Marshal()) {
-		t.Fatalf("another key at the second start, %v", err)
+	for i, kind := range []string{"ssh-ed25519 ", "ecdsa-sha2-nistp256 ", "ssh-rsa "} {
+		if !strings.HasPrefix(first[i], kind) {
+			t.Errorf("key %d is %s", i, first[i])
+		}
+		info, err := os.Stat(filepath.Join(dir, hostKeyKinds[i].file))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	}
+	if again := read(); !slices.Equal(again, first) {
+		t.Fatal("other keys at the second start")
 	}
 	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hostKey(path); err == nil || !strings.Contains(err.Error(), "is damaged") {
+	if _, err := serverKeys(dir); err == nil || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("a damaged key gives %v", err)
 	}
 	if data, _ := os.ReadFile(path); string(data) != "damaged" {
@@ -236,42 +264,14 @@ func TestHostKeyIsMadeOnceAndNeverReplaced(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hostKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := serverKeys(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a key for all to read gives %v", err)
 	}
 }
 
-func TestConnectionLimits(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.MaxConnectionsPerAddress, c.HandshakeTimeout = 2, 300*time.Millisecond })
-	dial := func() net.Conn {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+h.port)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return conn
-	}
-	greeting := func(conn net.Conn) int {
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		n, _ := conn.Read(make([]byte, 7))
-		return n
-	}
-	idle := []net.Conn{dial(), dial()}
-	for _, conn := range idle {
-		if greeting(conn) == 0 {
-			t.Fatal("a connection within the limit is refused")
-		}
-	}
-	if greeting(dial()) != 0 {
-		t.Error("a third connection is served")
-	}
-	// Those that do not log in lose their place.
-	eventually(t, "a login", func() bool { _, status := h.ssh("alice", "images"); return status == 0 })
-}
-
 func TestLogsFollowEndsWithTheClient(t *testing.T) {
 	b := &builds{lines: []catalog.LogLine{{Text: "one"}}, hold: make(chan struct{})}
-	h := newHost(t, func(c *Config) {
+	h := newEnv(t, func(c *Config) {
 		c.Logs = b
 		c.IdleTimeout = 500 * time.Millisecond
 		c.KeepAlive = 50 * time.Millisecond

@@ -9,63 +9,86 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
+// maxLogs is how many builds' logs a pusher can follow by eye; of more there is one line each.
+const maxLogs = 4
+
 // followAll shows the logs of all builds, interleaved as they come, until they
 // ended, the client is gone or the server shuts down.
-func (r *reception) followAll(ctx context.Context, tags []pushedTag) {
+func (p *pushHandler) followAll(ctx context.Context, tags []pushedTag) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
-		case <-r.push.Gone:
+		case <-p.push.Gone:
 			cancel(errGone)
 		case <-ctx.Done():
 		}
 	}()
+	p.brief = len(tags) > maxLogs
 	var followers sync.WaitGroup
 	for _, t := range tags {
-		followers.Go(func() { r.follow(ctx, t) })
+		followers.Go(func() { p.follow(ctx, t) })
 	}
 	followers.Wait()
 }
 
 // follow shows one build's log and notes how it ended.
-func (r *reception) follow(ctx context.Context, t pushedTag) {
-	if t.build.Attached {
-		r.sayTag(t, t.name+" is being built from this commit already; this is its log:")
+func (p *pushHandler) follow(ctx context.Context, t pushedTag) {
+	if t.build.Attached && !p.brief {
+		p.sayTag(t, t.name+" is already being built from this commit; its log follows:")
 	}
-	build, err := r.Logs.FollowLog(ctx, t.build.ID, 0, func(lines []catalog.LogLine) error {
+	build, err := p.hooks.config.Logs.FollowLog(ctx, t.build.ID, 0, func(lines []catalog.LogLine) error {
+		if p.brief {
+			return nil
+		}
+		if err := p.stillAllowed(ctx); err != nil {
+			return err
+		}
 		texts := make([]string, len(lines))
 		for i, line := range lines {
 			texts[i] = line.Text
 		}
-		r.sayTag(t, texts...)
+		p.sayTag(t, texts...)
 		return nil
 	})
 	switch {
 	case err == nil && build.Outcome == catalog.OutcomeBuilt:
+		if p.brief {
+			p.sayTag(t, "built: "+p.hooks.reference(p.push.Image.Ref, t.name))
+		}
 	case err == nil:
-		r.fail(t, outcomeError(build))
+		p.fail(t, outcomeError(build), true)
 	case errors.Is(context.Cause(ctx), errGone):
-		r.leave(ctx, t)
+		p.leave(ctx, t)
 	case ctx.Err() != nil || catalog.CodeOf(err) == catalog.Unavailable:
-		command := r.sshCommand("logs -f", r.push.Image.Ref, t.name)
-		r.sayTag(t, "The server is shutting down. "+t.name+" stays queued and is built after the restart; then look with: "+command)
-		r.fail(t, catalog.Errorf(catalog.Unavailable, "server shutting down; %s stays queued, push again to follow it", t.name))
+		command := p.hooks.sshCommand("logs -f", p.push.Image.Ref, t.name)
+		p.sayTag(t, "The server is shutting down. "+t.name+" stays queued and will be built after the restart; follow it then with: "+command)
+		p.fail(t, catalog.Errorf(catalog.Unavailable, "server shutting down; %s stays queued, push again to follow it", t.name), false)
 	default:
-		r.Logger.Error("follow a build's log", "build", t.build.ID, "error", err)
-		r.fail(t, catalog.Wrap(catalog.CodeOf(err), err, "the build goes on, but its log can't be shown: %s", catalog.MessageOf(err)))
+		if catalog.CodeOf(err) == catalog.Internal {
+			p.hooks.config.Logger.Error("failed to follow a build's log", "build", t.build.ID, "error", err)
+		}
+		p.fail(t, catalog.Wrap(catalog.CodeOf(err), err, "the build continues, but its log can't be shown: %s", catalog.MessageOf(err)), false)
 	}
+}
+
+// stillAllowed reports whether the pusher may see more.
+func (p *pushHandler) stillAllowed(ctx context.Context) error {
+	if p.push.StillAllowed == nil {
+		return nil
+	}
+	return p.push.StillAllowed(ctx)
 }
 
 // leave does what a lost connection asks for. A build that somebody else
 // started is never cancelled by that.
-func (r *reception) leave(ctx context.Context, t pushedTag) {
-	if !r.push.Options.CancelOnDisconnect || t.build.Attached {
+func (p *pushHandler) leave(ctx context.Context, t pushedTag) {
+	if !p.push.Options.CancelOnDisconnect || t.build.Attached {
 		return
 	}
-	err := r.Control.Cancel(context.WithoutCancel(ctx), t.build.ID)
+	err := p.hooks.config.Control.Cancel(context.WithoutCancel(ctx), t.build.ID)
 	if err != nil && catalog.CodeOf(err) != catalog.Conflict {
-		r.Logger.Error("cancel the build of a lost connection", "build", t.build.ID, "error", err)
+		p.hooks.config.Logger.Error("failed to cancel the build of a lost connection", "build", t.build.ID, "error", err)
 	}
 }
 

@@ -1,10 +1,9 @@
 package hooks_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +12,9 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 const (
@@ -25,15 +26,24 @@ const (
 
 // memorySources is a catalog.Sources without git: tags by repository.
 type memorySources struct {
-	mu   sync.Mutex
-	tags map[catalog.ImageRef]map[string]string
-	kept []string
+	mu    sync.Mutex
+	tags  map[catalog.ImageRef]map[string]string
+	kept  []string
+	aside []catalog.ImageRef
 }
 
 func (s *memorySources) Tree(context.Context, catalog.ImageRef, string) (catalog.Tree, error) {
 	return nil, errors.ErrUnsupported
 }
 func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
+
+func (s *memorySources) SetAside(_ context.Context, ref catalog.ImageRef) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aside = append(s.aside, ref)
+	delete(s.tags, ref)
+	return "somewhere", nil
+}
 
 func (s *memorySources) Keep(_ context.Context, _ catalog.ImageRef, commit string) error {
 	s.mu.Lock()
@@ -88,12 +98,13 @@ func (s *memorySources) Repositories(context.Context) ([]catalog.ImageRef, error
 	return refs, nil
 }
 
-// house is the hooks over the real store, with this test as the builder.
-type house struct {
+// env is the hooks over the real store, with this test as the builder.
+type env struct {
 	t       *testing.T
 	store   *sqlite.Store
 	sources *memorySources
 	image   catalog.Image
+	config  hooks.Config // of hooks
 	hooks   *hooks.Hooks
 
 	mu        sync.Mutex
@@ -111,17 +122,9 @@ type scriptedLog struct {
 	hang   bool // until the follower's context ends
 }
 
-func newHouse(t *testing.T) *house {
+func newEnv(t *testing.T) *env {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	store := sqlitetest.Open(t, t.TempDir())
 	user, err := store.CreateUser(t.Context(), catalog.NewUser{Name: "alice"})
 	if err != nil {
 		t.Fatal(err)
@@ -130,19 +133,20 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{
+	h := &env{
 		t: t, store: store, image: image, logs: map[string]scriptedLog{},
 		sources: &memorySources{tags: map[catalog.ImageRef]map[string]string{{Namespace: "alice", Name: "app"}: {}}},
 	}
-	h.hooks = hooks.New(hooks.Config{
+	h.config = hooks.Config{
 		Store: store, Submitter: h, Logs: h, Control: h, Sources: h.sources,
 		SSHAddress:     func() string { return "git.example:2222" },
 		PublicRegistry: func() string { return "registry.example" },
-	})
+	}
+	h.hooks = hooks.New(h.config)
 	return h
 }
 
-func (h *house) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
+func (h *env) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.submits++
@@ -154,11 +158,11 @@ func (h *house) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalo
 	return h.store.QueueBuilds(ctx, builds)
 }
 
-func (h *house) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
+func (h *env) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (h *house) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+func (h *env) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
 	build, err := h.store.Build(context.WithoutCancel(ctx), id)
 	if err != nil {
 		return build, err
@@ -179,19 +183,19 @@ func (h *house) FollowLog(ctx context.Context, id int64, _ int, emit func([]cata
 	return build, log.err
 }
 
-func (h *house) Cancel(_ context.Context, id int64) error {
+func (h *env) Cancel(_ context.Context, id int64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cancelled = append(h.cancelled, id)
 	return nil
 }
 
-func (h *house) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
+func (h *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
 	return catalog.Build{}, errors.ErrUnsupported
 }
 
 // version brings a version to a state, as a build of a commit leaves it.
-func (h *house) version(name, commit string, state catalog.State) {
+func (h *env) version(name, commit string, state catalog.State) {
 	h.t.Helper()
 	ctx := h.t.Context()
 	queued, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: name, Trigger: catalog.TriggerPush, Commit: commit}})
@@ -201,7 +205,7 @@ func (h *house) version(name, commit string, state catalog.State) {
 	if state == catalog.Pending {
 		return
 	}
-	claimed, err := h.store.ClaimBuild(ctx, worker, time.Now(), time.Now().Add(time.Hour))
+	claimed, err := h.store.ClaimBuild(ctx, worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
 	if err != nil || claimed.ID != queued[0].ID {
 		h.t.Fatalf("claimed %d, want %d: %v", claimed.ID, queued[0].ID, err)
 	}
@@ -222,7 +226,7 @@ func (h *house) version(name, commit string, state catalog.State) {
 }
 
 // state returns a version's state and commit; empty when there is none.
-func (h *house) state(name string) (catalog.State, string) {
+func (h *env) state(name string) (catalog.State, string) {
 	h.t.Helper()
 	v, err := h.store.Version(h.t.Context(), h.image.ID, name)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
@@ -233,14 +237,11 @@ func (h *house) state(name string) (catalog.State, string) {
 
 // screen is what the pusher sees. Each Write must be whole lines.
 type screen struct {
-	t  *testing.T
-	mu sync.Mutex
-	bytes.Buffer
+	t *testing.T
+	testkit.Buffer
 }
 
 func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(p) == 0 || p[len(p)-1] != '\n' {
 		s.t.Errorf("not whole lines: %q", p)
 	}
@@ -248,13 +249,11 @@ func (s *screen) Write(p []byte) (int, error) {
 }
 
 func (s *screen) lines() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return strings.Split(strings.TrimSuffix(s.String(), "\n"), "\n")
 }
 
 // push is alice's push of tags as "name=commit".
-func (h *house) push(tags ...string) (catalog.Push, *screen) {
+func (h *env) push(tags ...string) (catalog.Push, *screen) {
 	seen := &screen{t: h.t}
 	p := catalog.Push{Image: h.image, Identity: catalog.Identity{User: catalog.User{ID: h.image.OwnerID, Name: "alice"}}, Progress: seen, Gone: make(chan struct{})}
 	for _, tag := range tags {

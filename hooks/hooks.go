@@ -1,12 +1,12 @@
-// Package hooks decides what becomes of what arrived: it judges the refs of a
+// Package hooks decides what becomes of what arrived: it checks the refs of a
 // push, queues a build for every new tag, and shows the pusher the builds' logs.
 package hooks
 
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -47,17 +47,27 @@ type Config struct {
 
 // Hooks implement catalog.PostReceiver.
 type Hooks struct {
-	Config
+	config Config
 
 	// arriving holds the tags that passed PreReceive while Reconcile has not
 	// finished yet: their refs may move before their builds are queued, so
-	// Reconcile must not judge them. Nil once Reconcile is done.
+	// Reconcile must not check them. Nil once Reconcile is done.
 	mu       sync.Mutex
 	arriving map[tagKey]bool
+	// unqueued holds the tags whose builds could not be queued. Their pushers were told that they
+	// are refused, but taking them back may have failed, too.
+	unqueued map[tagKey]unqueuedTag
 }
 
 // tagKey names a tag of the installation.
 type tagKey struct{ repository, tag string }
+
+// unqueuedTag is a tag that should be gone.
+type unqueuedTag struct {
+	image   catalog.Image
+	commit  string
+	touched time.Time // when it last came in a push
+}
 
 var _ catalog.PostReceiver = (*Hooks)(nil)
 
@@ -66,15 +76,15 @@ func New(config Config) *Hooks {
 	if config.Logger == nil {
 		config.Logger = hclog.NewNullLogger()
 	}
-	return &Hooks{Config: config, arriving: map[tagKey]bool{}}
+	return &Hooks{config: config, arriving: map[tagKey]bool{}, unqueued: map[tagKey]unqueuedTag{}}
 }
 
 // Unsettled implements catalog.PostReceiver.
 func (h *Hooks) Unsettled(ctx context.Context, image catalog.Image) (map[string]string, error) {
 	filter := catalog.VersionFilter{States: []catalog.State{catalog.Pending, catalog.Building}}
-	unsettled := map[string]string{}
+	unsettled := h.unqueuedOf(image)
 	for {
-		versions, err := h.Store.ListVersions(ctx, image.ID, filter)
+		versions, err := h.config.Store.ListVersions(ctx, image.ID, filter)
 		if err != nil {
 			return nil, err
 		}
@@ -88,20 +98,11 @@ func (h *Hooks) Unsettled(ctx context.Context, image catalog.Image) (map[string]
 	}
 }
 
-// sshCommand returns the shell command for a verb on an image, as
-// "ssh -p 2222 host logs -f ns/app v1.0".
+// sshCommand returns the shell command for a verb on an image.
 func (h *Hooks) sshCommand(verb string, image catalog.ImageRef, version string) string {
-	address := h.SSHAddress()
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		host, port = address, ""
-	}
-	if port != "" && port != "22" {
-		host = "-p " + port + " " + host
-	}
-	return fmt.Sprintf("ssh %s %s %s %s", host, verb, image, version)
+	return catalog.SSHCommand(h.config.SSHAddress(), fmt.Sprintf("%s %s %s", verb, image, version))
 }
 
 func (h *Hooks) reference(image catalog.ImageRef, version string) string {
-	return h.PublicRegistry() + "/" + image.Repository() + ":" + version
+	return h.config.PublicRegistry() + "/" + image.Repository() + ":" + version
 }

@@ -17,14 +17,16 @@ const queueTimeout = 30 * time.Second
 
 var errGone = errors.New("the client's connection is lost")
 
-// reception is one push being acted on.
-type reception struct {
-	*Hooks
+// pushHandler acts on one push.
+type pushHandler struct {
+	hooks  *Hooks
 	push   catalog.Push
 	prefix bool // several tags: each line begins with its tag
+	brief  bool // many tags: their builds' logs are not shown
 
-	mu     sync.Mutex // held while writing to push.Progress and result
-	result catalog.PostReceiveResult
+	mu       sync.Mutex // held while writing to push.Progress and what follows
+	result   catalog.PostReceiveResult
+	notBuilt string // a tag whose build failed or could not be queued
 }
 
 // pushedTag is a tag of the push and the build it led to.
@@ -36,127 +38,150 @@ type pushedTag struct {
 
 // PostReceive implements catalog.PostReceiver.
 func (h *Hooks) PostReceive(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
-	r := &reception{Hooks: h, push: push, result: catalog.PostReceiveResult{Failed: map[string]error{}}}
+	p := &pushHandler{hooks: h, push: push, result: catalog.PostReceiveResult{Failed: map[string]error{}}}
 	var tags []pushedTag
 	for _, u := range push.Updates {
 		if name, ok := u.Tag(); ok && u.New != "" {
 			tags = append(tags, pushedTag{RefUpdate: u, name: name})
 		}
 	}
-	r.prefix = len(tags) > 1
-	r.sayBranches(len(tags) > 0)
-	queued := r.queue(context.WithoutCancel(ctx), tags)
+	p.prefix = len(tags) > 1
+	p.sayBranches(len(tags) > 0)
+	queued := p.queue(context.WithoutCancel(ctx), tags)
 	if push.Options.Detach {
 		for _, t := range queued {
-			r.sayTag(t, fmt.Sprintf("%s is queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", push.Image.Ref, t.name)))
+			p.sayTag(t, fmt.Sprintf("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", push.Image.Ref, t.name)))
 		}
 	} else {
-		r.followAll(ctx, queued)
+		p.followAll(ctx, queued)
 	}
-	return r.result
+	p.keepAtomic()
+	return p.result
 }
 
-func (r *reception) sayBranches(withTags bool) {
-	for _, u := range r.push.Updates {
+// keepAtomic has an atomic push put back what it changed, when one of its tags was not built. A version
+// that was built never changes, and one that is still being built is on its way.
+func (p *pushHandler) keepAtomic() {
+	if !p.push.Atomic || p.notBuilt == "" {
+		return
+	}
+	for _, u := range p.push.Updates {
+		if _, isTag := u.Tag(); isTag && u.New != "" {
+			continue
+		}
+		p.result.Failed[u.Name] = catalog.Errorf(catalog.Conflict, "restored: %s of this atomic push was not built", p.notBuilt)
+		p.result.Undo = append(p.result.Undo, u.Name)
+	}
+}
+
+func (p *pushHandler) sayBranches(withTags bool) {
+	for _, u := range p.push.Updates {
 		branch, ok := u.Branch()
 		switch {
 		case !ok:
 		case u.New == "":
-			r.say(branch + " deleted")
+			p.say(branch + " deleted")
 		case withTags:
-			r.say(branch + " stored")
+			p.say(branch + " stored")
 		default:
-			r.say(branch + " stored; push a tag to build a version")
+			p.say(branch + " stored; push a tag to build a version")
 		}
 	}
 }
 
 // queue queues every tag in one transaction. When a tag lost a race, the others
 // are queued one by one. It returns the tags that have a build.
-func (r *reception) queue(ctx context.Context, tags []pushedTag) []pushedTag {
+func (p *pushHandler) queue(ctx context.Context, tags []pushedTag) []pushedTag {
 	if len(tags) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	err := r.submit(ctx, tags)
+	err := p.submit(ctx, tags)
 	if err == nil {
 		return tags
 	}
 	if catalog.CodeOf(err) == catalog.Conflict && len(tags) > 1 {
 		var queued []pushedTag
 		for i := range tags {
-			queued = append(queued, r.queue(ctx, tags[i:i+1])...)
+			queued = append(queued, p.queue(ctx, tags[i:i+1])...)
 		}
 		return queued
 	}
 	for _, t := range tags {
-		if r.builtAlready(ctx, t) {
+		if p.builtAlready(ctx, t) {
 			continue
 		}
-		r.result.Failed[t.Name] = err
-		r.result.Undo = append(r.result.Undo, t.Name)
+		p.result.Failed[t.Name] = err
+		p.result.Undo = append(p.result.Undo, t.Name)
+		p.hooks.noteUnqueued(p.push.Image, t.name, t.Commit)
+		p.notBuilt = t.name
 	}
 	if code := catalog.CodeOf(err); code != catalog.Conflict {
-		r.Logger.Error("queue the builds of a push", "image", r.push.Image.Ref, "error", err)
+		p.hooks.config.Logger.Error("failed to queue the builds of a push", "image", p.push.Image.Ref, "error", err)
 	}
 	return nil
 }
 
 // submit queues tags together and notes their builds.
-func (r *reception) submit(ctx context.Context, tags []pushedTag) error {
+func (p *pushHandler) submit(ctx context.Context, tags []pushedTag) error {
 	builds := make([]catalog.NewBuild, len(tags))
 	for i, t := range tags {
 		builds[i] = catalog.NewBuild{
-			ImageID: r.push.Image.ID, Version: t.name, Trigger: catalog.TriggerPush, Commit: t.Commit,
-			UserID: r.push.Identity.User.ID, Options: r.push.Options.Build,
+			ImageID: p.push.Image.ID, Version: t.name, Trigger: catalog.TriggerPush, Commit: t.Commit,
+			UserID: p.push.Identity.User.ID, Options: p.push.Options.Build,
 		}
 	}
-	queued, err := r.Submitter.Submit(ctx, builds)
+	queued, err := p.hooks.config.Submitter.Submit(ctx, builds)
 	if err != nil {
 		return err
 	}
 	for i := range tags {
 		tags[i].build = queued[i]
+		p.hooks.forgetUnqueued(p.push.Image, tags[i].name)
 	}
 	return nil
 }
 
-// builtAlready tells whether the tag was only put back for a version that is
+// builtAlready reports whether the tag was only put back for a version that is
 // built from its commit, and says so.
-func (r *reception) builtAlready(ctx context.Context, t pushedTag) bool {
-	v, err := r.Store.Version(ctx, r.push.Image.ID, t.name)
+func (p *pushHandler) builtAlready(ctx context.Context, t pushedTag) bool {
+	v, err := p.hooks.config.Store.Version(ctx, p.push.Image.ID, t.name)
 	if err != nil || v.State != catalog.Built || v.Commit != t.Commit || t.Old != "" {
 		return false
 	}
-	r.sayTag(t, fmt.Sprintf("%s is built already: %s", t.name, r.reference(r.push.Image.Ref, t.name)))
+	p.sayTag(t, fmt.Sprintf("%s is already built: %s", t.name, p.hooks.reference(p.push.Image.Ref, t.name)))
 	return true
 }
 
 // say writes one line to the pusher.
-func (r *reception) say(line string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fmt.Fprintln(r.push.Progress, line)
+func (p *pushHandler) say(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.push.Progress, line)
 }
 
 // sayTag writes lines about one tag to the pusher, together.
-func (r *reception) sayTag(t pushedTag, lines ...string) {
+func (p *pushHandler) sayTag(t pushedTag, lines ...string) {
 	var text strings.Builder
 	for _, line := range lines {
-		if r.prefix {
+		if p.prefix {
 			line = strings.TrimRight("["+t.name+"] "+line, " ")
 		}
 		text.WriteString(line)
 		text.WriteByte('\n')
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fmt.Fprint(r.push.Progress, text.String())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.push.Progress, text.String())
 }
 
-func (r *reception) fail(t pushedTag, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.result.Failed[t.Name] = err
+// fail notes what the report is to say of a tag, and whether its build ended.
+func (p *pushHandler) fail(t pushedTag, err error, ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.result.Failed[t.Name] = err
+	if ended {
+		p.notBuilt = t.name
+	}
 }

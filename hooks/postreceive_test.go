@@ -14,7 +14,7 @@ import (
 var endedWell = catalog.BuildResult{Outcome: catalog.OutcomeBuilt}
 
 func TestOneTagShowsItsLog(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.logs["v1"] = scriptedLog{lines: []string{"Building", "", "Built"}, result: endedWell}
 	push, seen := h.push("v1=" + commitA)
 	push.Updates = append([]catalog.RefUpdate{{Name: "refs/heads/main", New: commitA, Commit: commitA}}, push.Updates...)
@@ -33,7 +33,7 @@ func TestOneTagShowsItsLog(t *testing.T) {
 }
 
 func TestBranchIsStored(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	push, seen := h.push()
 	push.Updates = []catalog.RefUpdate{{Name: "refs/heads/main", New: commitA, Commit: commitA}, {Name: "refs/heads/old", Old: commitA}, {Name: "refs/tags/stray", Old: commitA}}
 	h.hooks.PostReceive(t.Context(), push)
@@ -43,7 +43,7 @@ func TestBranchIsStored(t *testing.T) {
 }
 
 func TestSeveralTagsAreOneSubmitAndReportedByName(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.logs["v1"] = scriptedLog{lines: []string{"one", "", "two"}, result: endedWell}
 	h.logs["v2"] = scriptedLog{lines: []string{"three"}, result: catalog.BuildResult{Outcome: catalog.OutcomeUserError, Message: "RUN false exited with 1"}}
 	push, seen := h.push("v1="+commitA, "v2="+commitB)
@@ -65,7 +65,7 @@ func TestSeveralTagsAreOneSubmitAndReportedByName(t *testing.T) {
 }
 
 func TestLostRaceDropsOnlyItsTag(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.version("v2", commitB, catalog.Building) // the other client was first
 	h.logs["v1"], h.logs["v3"] = scriptedLog{result: endedWell}, scriptedLog{result: endedWell}
 	push, _ := h.push("v1="+commitA, "v2="+commitA, "v3="+commitA)
@@ -84,7 +84,7 @@ func TestLostRaceDropsOnlyItsTag(t *testing.T) {
 }
 
 func TestNothingQueuedIsUndone(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.before = func([]catalog.NewBuild) error { return errors.New("disk full") }
 	push, _ := h.push("v1="+commitA, "v2="+commitA)
 	result := h.hooks.PostReceive(t.Context(), push)
@@ -95,40 +95,40 @@ func TestNothingQueuedIsUndone(t *testing.T) {
 }
 
 func TestPushAgainAttaches(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.version("v1", commitA, catalog.Building)
 	h.logs["v1"] = scriptedLog{lines: []string{"from the start"}, result: endedWell}
 	push, seen := h.push("v1=" + commitA)
 	if result := h.hooks.PostReceive(t.Context(), push); len(result.Failed) != 0 {
 		t.Errorf("result %+v", result)
 	}
-	if got := strings.Join(seen.lines(), "|"); got != "v1 is being built from this commit already; this is its log:|from the start" {
+	if got := strings.Join(seen.lines(), "|"); got != "v1 is already being built from this commit; its log follows:|from the start" {
 		t.Errorf("pusher sees %q", got)
 	}
 }
 
 func TestTagOfABuiltVersionIsPutBack(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.version("v1", commitA, catalog.Built)
 	h.logs["v2"] = scriptedLog{result: endedWell}
 	push, seen := h.push("v1="+commitA, "v2="+commitA)
 	if result := h.hooks.PostReceive(t.Context(), push); len(result.Failed) != 0 || len(result.Undo) != 0 {
 		t.Errorf("result %+v", result)
 	}
-	if got := strings.Join(seen.lines(), "|"); got != "[v1] v1 is built already: registry.example/alice/app:v1" {
+	if got := strings.Join(seen.lines(), "|"); got != "[v1] v1 is already built: registry.example/alice/app:v1" {
 		t.Errorf("pusher sees %q", got)
 	}
 }
 
 func TestDetachReturnsWhenQueued(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.logs["v1"] = scriptedLog{hang: true}
 	push, seen := h.push("v1=" + commitA)
 	push.Options.Detach = true
 	if result := h.hooks.PostReceive(t.Context(), push); len(result.Failed) != 0 {
 		t.Errorf("result %+v", result)
 	}
-	if got := strings.Join(seen.lines(), "|"); got != "v1 is queued as build 1; follow it with: ssh -p 2222 git.example logs -f alice/App v1" {
+	if got := strings.Join(seen.lines(), "|"); got != "v1 queued as build 1; follow it with: ssh -p 2222 git@git.example logs -f alice/App v1" {
 		t.Errorf("pusher sees %q", got)
 	}
 }
@@ -143,7 +143,7 @@ func TestLostConnection(t *testing.T) {
 		{cancel: true, attached: true, cancelled: 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			h := newHouse(t)
+			h := newEnv(t)
 			if c.attached {
 				h.version("v1", commitA, catalog.Pending)
 			}
@@ -170,7 +170,7 @@ func TestServerShutsDown(t *testing.T) {
 		"session is cut first": {hang: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newEnv(t)
 			h.logs["v1"] = log
 			push, seen := h.push("v1=" + commitA)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -181,7 +181,7 @@ func TestServerShutsDown(t *testing.T) {
 			if err := result.Failed["refs/tags/v1"]; catalog.CodeOf(err) != catalog.Unavailable || len(result.Undo) != 0 {
 				t.Errorf("result %+v", result)
 			}
-			if got := seen.String(); !strings.Contains(got, "stays queued") || !strings.Contains(got, "ssh -p 2222 git.example logs -f alice/App v1") {
+			if got := seen.String(); !strings.Contains(got, "stays queued") || !strings.Contains(got, "ssh -p 2222 git@git.example logs -f alice/App v1") {
 				t.Errorf("pusher sees %q", got)
 			}
 			if state, _ := h.state("v1"); state != catalog.Pending {
@@ -196,12 +196,119 @@ func TestOutcomesInTheReport(t *testing.T) {
 		catalog.OutcomeUserError: catalog.Invalid, catalog.OutcomeTimeout: catalog.Invalid, catalog.OutcomeOutOfMemory: catalog.Invalid,
 		catalog.OutcomeCancelled: catalog.Conflict, catalog.OutcomeInfrastructure: catalog.Unavailable,
 	} {
-		h := newHouse(t)
+		h := newEnv(t)
 		h.logs["v1"] = scriptedLog{result: catalog.BuildResult{Outcome: outcome, Message: "why it ended"}}
 		push, _ := h.push("v1=" + commitA)
 		err := h.hooks.PostReceive(t.Context(), push).Failed["refs/tags/v1"]
 		if catalog.CodeOf(err) != code || !strings.Contains(catalog.MessageOf(err), "why it ended") {
 			t.Errorf("%s is reported as %v", outcome, err)
 		}
+	}
+}
+
+// An atomic push whose build fails leaves nothing behind but versions that were built.
+func TestAtomicPushIsPutBack(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		atomic bool
+		fails  scriptedLog
+		undo   []string
+	}{
+		{"failed", true, scriptedLog{result: catalog.BuildResult{Outcome: catalog.OutcomeUserError}}, []string{"refs/heads/main", "refs/heads/old", "refs/notes/x"}},
+		{"not atomic", false, scriptedLog{result: catalog.BuildResult{Outcome: catalog.OutcomeUserError}}, nil},
+		{"all built", true, scriptedLog{result: endedWell}, nil},
+		{"goes on", true, scriptedLog{err: catalog.Errorf(catalog.Unavailable, "shutting down")}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newEnv(t)
+			h.logs["v1"], h.logs["v2"] = scriptedLog{result: endedWell}, c.fails
+			push, _ := h.push("v1="+commitA, "v2="+commitB)
+			push.Atomic = c.atomic
+			push.Updates = append(push.Updates, catalog.RefUpdate{Name: "refs/heads/main", New: commitA, Commit: commitA},
+				catalog.RefUpdate{Name: "refs/heads/old", Old: commitA}, catalog.RefUpdate{Name: "refs/notes/x", New: commitA})
+			result := h.hooks.PostReceive(t.Context(), push)
+			slices.Sort(result.Undo)
+			if !slices.Equal(result.Undo, c.undo) {
+				t.Errorf("to be put back: %q, want %q", result.Undo, c.undo)
+			}
+			for _, name := range c.undo {
+				if result.Failed[name] == nil {
+					t.Errorf("%s is put back, but reported as done", name)
+				}
+			}
+			if result.Failed["refs/tags/v1"] != nil {
+				t.Errorf("v1 was built: %v", result.Failed)
+			}
+		})
+	}
+}
+
+// Of many tags there is one line each: what was built here, what was not in git's report.
+func TestManyTagsAreToldInALineEach(t *testing.T) {
+	h := newEnv(t)
+	var tags []string
+	for i := range 6 {
+		name := fmt.Sprintf("v%d", i)
+		tags = append(tags, name+"="+commitA)
+		h.logs[name] = scriptedLog{lines: []string{"one", "two"}, result: endedWell}
+	}
+	h.logs["v3"] = scriptedLog{lines: []string{"one", "two"}, result: catalog.BuildResult{Outcome: catalog.OutcomeUserError, Message: "no Dockerfile"}}
+	push, seen := h.push(tags...)
+	result := h.hooks.PostReceive(t.Context(), push)
+	lines := seen.lines()
+	slices.Sort(lines)
+	if len(lines) != 5 || lines[0] != "[v0] built: registry.example/alice/App:v0" && lines[0] != "[v0] built: registry.example/alice/app:v0" {
+		t.Errorf("pusher sees %q", lines)
+	}
+	if err := result.Failed["refs/tags/v3"]; len(result.Failed) != 1 || catalog.MessageOf(err) != "not built, user error: no Dockerfile" {
+		t.Errorf("report %v", result.Failed)
+	}
+}
+
+// What failed is not built again by each push of all tags, but by one of this tag, or that asks for something.
+func TestKnownFailuresAreNotBuiltAgain(t *testing.T) {
+	h := newEnv(t)
+	h.version("bad", commitA, catalog.BuildFailed)
+	h.version("ours", commitA, catalog.Failed) // may be different the next time
+	for _, c := range []struct {
+		tags    []string
+		target  string
+		refused []string
+	}{
+		{[]string{"bad=" + commitA, "ours=" + commitA, "new=" + commitA}, "", []string{"refs/tags/bad"}},
+		{[]string{"bad=" + commitB, "new=" + commitA}, "", nil},
+		{[]string{"bad=" + commitA, "new=" + commitA}, "tiny", nil},
+		{[]string{"bad=" + commitA}, "", nil},
+	} {
+		push, _ := h.push(c.tags...)
+		push.Options.Build.Target = c.target
+		refused := h.hooks.PreReceive(t.Context(), push)
+		if !slices.Equal(sortedKeys(refused), c.refused) {
+			t.Errorf("of %q were refused %v", c.tags, refused)
+		}
+		if err := refused["refs/tags/bad"]; err != nil && !strings.Contains(catalog.MessageOf(err), "push this tag alone") {
+			t.Error(err)
+		}
+	}
+}
+
+// Who loses the right to push sees no more of what the build says.
+func TestFollowingAPushEndsWithTheRight(t *testing.T) {
+	h := newEnv(t)
+	h.logs["v1"] = scriptedLog{lines: []string{"one", "two"}, result: catalog.BuildResult{Outcome: catalog.OutcomeBuilt}}
+	push, seen := h.push("v1=" + commitA)
+	asked := 0
+	push.StillAllowed = func(context.Context) error {
+		if asked++; asked > 1 {
+			return catalog.Errorf(catalog.Unauthorized, "nobody's any more")
+		}
+		return nil
+	}
+	result := h.hooks.PostReceive(t.Context(), push)
+	if text := strings.Join(seen.lines(), "\n"); !strings.Contains(text, "one") || strings.Contains(text, "two") {
+		t.Errorf("shown: %s", text)
+	}
+	if err := result.Failed["refs/tags/v1"]; catalog.CodeOf(err) != catalog.Unauthorized || !strings.Contains(err.Error(), "the build continues") {
+		t.Errorf("told: %v", err)
 	}
 }

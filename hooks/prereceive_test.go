@@ -9,7 +9,7 @@ import (
 )
 
 func TestPreReceiveRules(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	h.version("built", commitA, catalog.Built)
 	h.version("broken", commitA, catalog.BuildFailed)
 	h.version("failed", commitA, catalog.Failed)
@@ -28,12 +28,11 @@ func TestPreReceiveRules(t *testing.T) {
 		{"annotated tag", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj, Commit: commitA}, "", ""},
 		{"branch", catalog.RefUpdate{Name: "refs/heads/main", New: commitA, Commit: commitA}, "", ""},
 		{"branch deleted", catalog.RefUpdate{Name: "refs/heads/main", Old: commitA}, "", ""},
-		{"other ref", catalog.RefUpdate{Name: "refs/notes/commits", New: commitA, Commit: commitA}, catalog.Invalid, "only branches and tags"},
-		{"hidden ref", catalog.RefUpdate{Name: "refs/fandogh/keep", New: commitA, Commit: commitA}, catalog.Invalid, "only branches and tags"},
+		{"other ref", catalog.RefUpdate{Name: "refs/notes/commits", New: commitA, Commit: commitA}, "", ""},
 		{"nested tag", tag("release/1", "", commitA), catalog.Invalid, "use letters, digits"},
 		{"tag beginning with a dash", tag("-v1", "", commitA), catalog.Invalid, "not beginning with"},
 		{"tag with plus", tag("1.0+x", "", commitA), catalog.Invalid, "use letters, digits"},
-		{"tag of a blob", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj}, catalog.Invalid, "is no commit"},
+		{"tag of a blob", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj}, catalog.Invalid, "does not point to a commit"},
 		{"tag without version deleted", catalog.RefUpdate{Name: "refs/tags/stray", Old: commitA}, "", ""},
 		{"tag deleted", catalog.RefUpdate{Name: "refs/tags/built", Old: commitA}, catalog.Forbidden, "DELETE /api/images/App/versions/built"},
 		{"built, moved by force", tag("built", commitA, commitB), catalog.Conflict, "push a new tag"},
@@ -44,7 +43,7 @@ func TestPreReceiveRules(t *testing.T) {
 		{"building, other commit", tag("building", commitA, commitB), catalog.Conflict, "being built from another commit (aaaaaaa)"},
 		{"waiting, same commit", tag("waiting", "", commitA), "", ""},
 		{"waiting, other commit", tag("waiting", "", commitB), catalog.Conflict, "being built from another commit"},
-		{"user's failure, same commit", tag("broken", "", commitA), "", ""},
+		{"user's failure, same commit, beside another tag", tag("broken", "", commitA), catalog.Conflict, "failed from this commit before"},
 		{"user's failure, fixed", tag("broken", "", commitB), "", ""},
 		{"our failure", tag("failed", "", commitA), "", ""},
 	} {

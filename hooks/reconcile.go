@@ -10,7 +10,7 @@ import (
 
 // Reconcile makes the repositories' tags and the catalog's versions agree after
 // a crash: a tag without a version is queued, a tag whose version was not built
-// is withdrawn. Call it once at start; pushes may arrive meanwhile. A repository
+// is withdrawn, a repository without an image is set aside. Call it once at start; pushes may arrive meanwhile. A repository
 // it can't mend does not keep it from the others; all errors are returned.
 func (h *Hooks) Reconcile(ctx context.Context) error {
 	defer func() {
@@ -18,7 +18,7 @@ func (h *Hooks) Reconcile(ctx context.Context) error {
 		defer h.mu.Unlock()
 		h.arriving = nil
 	}()
-	repositories, err := h.Sources.Repositories(ctx)
+	repositories, err := h.config.Sources.Repositories(ctx)
 	if err != nil {
 		return fmt.Errorf("list repositories: %w", err)
 	}
@@ -35,15 +35,19 @@ func (h *Hooks) Reconcile(ctx context.Context) error {
 }
 
 func (h *Hooks) reconcileImage(ctx context.Context, ref catalog.ImageRef) error {
-	image, err := h.Store.Image(ctx, ref)
+	image, err := h.config.Store.Image(ctx, ref)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		h.Logger.Warn("a repository has no image in the catalog; it is left alone", "repository", ref)
-		return nil
+		// The next owner of the name must not find it.
+		path, err := h.config.Sources.SetAside(ctx, ref)
+		if err == nil {
+			h.config.Logger.Warn("a repository has no image in the catalog; it is set aside for a month. To use it again, create the image and move the repository back", "repository", ref, "path", path)
+		}
+		return err
 	}
 	if err != nil {
 		return err
 	}
-	tags, err := h.Sources.Tags(ctx, ref)
+	tags, err := h.config.Sources.Tags(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func (h *Hooks) reconcileImage(ctx context.Context, ref catalog.ImageRef) error 
 	return errors.Join(errs...)
 }
 
-// reconcileTag judges one tag. It holds the lock that an arriving tag needs, so
+// reconcileTag checks one tag. It holds the lock that an arriving tag needs, so
 // a push is either seen here or comes after.
 func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
 	h.mu.Lock()
@@ -64,12 +68,12 @@ func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catal
 	if h.arriving[tagKey{image.Ref.Repository(), tag.Name}] {
 		return nil
 	}
-	logger := h.Logger.With("image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
-	v, err := h.Store.Version(ctx, image.ID, tag.Name)
+	logger := h.config.Logger.With("image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
+	v, err := h.config.Store.Version(ctx, image.ID, tag.Name)
 	switch {
 	case catalog.CodeOf(err) == catalog.NotFound:
 		if err := catalog.ValidateVersion(tag.Name); err != nil {
-			logger.Warn("a tag can't be a version; it is left alone", "error", err)
+			logger.Warn("a tag is not a valid version; ignoring it", "error", err)
 			return nil
 		}
 		return h.adopt(ctx, image, tag)
@@ -80,14 +84,14 @@ func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catal
 		return h.adopt(ctx, image, tag)
 	case v.State.Ended() && v.State != catalog.Built:
 		logger.Info("withdrawing the tag of a version that was not built")
-		if err := h.Sources.Keep(ctx, image.Ref, tag.Commit); err != nil {
+		if err := h.config.Sources.Keep(ctx, image.Ref, tag.Commit); err != nil {
 			return err
 		}
-		return h.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
+		return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
 	case v.Commit != tag.Commit:
 		// A push that lost a race was cut short before its tag was put back.
-		logger.Warn("withdrawing a tag that is not the commit of its version", "version", v.Commit)
-		return h.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
+		logger.Warn("withdrawing a tag that does not point to the commit of its version", "version", v.Commit)
+		return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
 	}
 	return nil
 }
@@ -95,8 +99,8 @@ func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catal
 // adopt queues the build that a push was about to queue. Its push options are
 // lost with it.
 func (h *Hooks) adopt(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
-	h.Logger.Info("queueing a tag whose push was cut short", "image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
-	_, err := h.Submitter.Submit(ctx, []catalog.NewBuild{{
+	h.config.Logger.Info("queueing a tag whose push was interrupted", "image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
+	_, err := h.config.Submitter.Submit(ctx, []catalog.NewBuild{{
 		ImageID: image.ID, Version: tag.Name, Trigger: catalog.TriggerPush, Commit: tag.Commit, UserID: image.OwnerID,
 	}})
 	return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks/archive"
 )
 
 // UploadConfig is what Uploads need beyond their Hooks. Writer and SpoolDir are
@@ -18,15 +19,15 @@ type UploadConfig struct {
 	// SpoolDir holds zip files while they are read. It belongs to the Uploads,
 	// which empty it when they start.
 	SpoolDir string
-	Limits   UploadLimits // a zero field means that of DefaultUploadLimits
+	Limits   archive.Limits
 	Now      func() time.Time
 }
 
 // Uploads implement catalog.Uploader: an archive becomes a commit and a tag in
 // the image's repository, and goes from there the way a push goes.
 type Uploads struct {
-	*Hooks
-	UploadConfig
+	hooks  *Hooks
+	config UploadConfig
 }
 
 var _ catalog.Uploader = (*Uploads)(nil)
@@ -39,15 +40,14 @@ func NewUploads(h *Hooks, config UploadConfig) (*Uploads, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	config.Limits.setDefaults()
 	if err := os.RemoveAll(config.SpoolDir); err != nil {
 		return nil, err
 	}
-	return &Uploads{Hooks: h, UploadConfig: config}, os.MkdirAll(config.SpoolDir, 0o700)
+	return &Uploads{hooks: h, config: config}, os.MkdirAll(config.SpoolDir, 0o700)
 }
 
 // MaxBytes implements catalog.Uploader.
-func (u *Uploads) MaxBytes() int64 { return u.Limits.Bytes }
+func (u *Uploads) MaxBytes() int64 { return u.config.Limits.Bytes }
 
 // CheckVersion implements catalog.Uploader.
 func (u *Uploads) CheckVersion(ctx context.Context, image catalog.Image, version string) error {
@@ -60,12 +60,12 @@ func (u *Uploads) version(ctx context.Context, image catalog.Image, name string)
 	if err := catalog.ValidateVersion(name); err != nil {
 		return catalog.Version{}, err
 	}
-	v, err := u.Store.Version(ctx, image.ID, name)
+	v, err := u.hooks.config.Store.Version(ctx, image.ID, name)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return catalog.Version{}, nil
 	}
 	if err == nil && v.State == catalog.Built {
-		e := catalog.Errorf(catalog.Conflict, "version %s is built and never changes; choose another version, or delete this one first", name)
+		e := catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; choose another version, or delete this one first", name)
 		e.Field = "version"
 		err = e
 	}
@@ -74,35 +74,40 @@ func (u *Uploads) version(ctx context.Context, image catalog.Image, name string)
 
 // upload implements catalog.Upload.
 type upload struct {
-	*Uploads
-	image catalog.Image
-	tree  catalog.TreeWriter
+	uploads *Uploads
+	image   catalog.Image
+	tree    catalog.TreeWriter
+	note    string
 }
 
 // Receive implements catalog.Uploader.
 func (u *Uploads) Receive(ctx context.Context, image catalog.Image, source io.Reader) (catalog.Upload, error) {
-	tree, err := u.Writer.WriteTree(ctx, image.Ref)
+	tree, err := u.config.Writer.WriteTree(ctx, image.Ref)
 	if err != nil {
 		return nil, err
 	}
-	if err := unpack(ctx, source, tree, u.Limits, u.SpoolDir); err != nil {
+	note, err := archive.Unpack(ctx, source, tree, u.config.Limits, u.config.SpoolDir)
+	if err != nil {
 		return nil, errors.Join(err, tree.Close())
 	}
-	return &upload{Uploads: u, image: image, tree: tree}, nil
+	return &upload{uploads: u, image: image, tree: tree, note: note}, nil
 }
+
+// Note implements catalog.Upload.
+func (u *upload) Note() string { return u.note }
 
 // Close implements catalog.Upload.
 func (u *upload) Close() error { return u.tree.Close() }
 
 // Submit implements catalog.Upload.
 func (u *upload) Submit(ctx context.Context, n catalog.NewUpload) (catalog.QueuedBuild, error) {
-	v, err := u.version(ctx, u.image, n.Version)
+	v, err := u.uploads.version(ctx, u.image, n.Version)
 	if err != nil {
 		return catalog.QueuedBuild{}, err
 	}
 	commit, err := u.tree.Commit(ctx, catalog.NewCommit{
 		Author: n.Identity.User.Name, Message: fmt.Sprintf("Upload of %s %s", u.image.Ref, n.Version),
-		Time: u.Now(), Like: v.Commit,
+		Time: u.uploads.config.Now(), Like: v.Commit,
 	})
 	if err != nil {
 		return catalog.QueuedBuild{}, err
@@ -114,13 +119,13 @@ func (u *upload) Submit(ctx context.Context, n catalog.NewUpload) (catalog.Queue
 	// From here on the client may go: what is begun must be ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queueTimeout)
 	defer cancel()
-	u.markArriving(u.image.Ref, n.Version)
+	u.uploads.hooks.markArriving(u.image.Ref, n.Version)
 	if !busy {
 		if err := u.setTag(ctx, v, n.Version, commit); err != nil {
 			return catalog.QueuedBuild{}, err
 		}
 	}
-	queued, err := u.Submitter.Submit(ctx, []catalog.NewBuild{{
+	queued, err := u.uploads.hooks.config.Submitter.Submit(ctx, []catalog.NewBuild{{
 		ImageID: u.image.ID, Version: n.Version, Trigger: catalog.TriggerUpload, Commit: commit,
 		UserID: n.Identity.User.ID, Options: n.Options,
 	}})
@@ -134,11 +139,11 @@ func (u *upload) Submit(ctx context.Context, n catalog.NewUpload) (catalog.Queue
 // setTag sets a version's tag in place of one that its failed build has left.
 func (u *upload) setTag(ctx context.Context, v catalog.Version, tag, commit string) error {
 	if v.Commit != "" && v.Commit != commit {
-		if err := u.Sources.WithdrawTag(ctx, u.image.Ref, tag, v.Commit); err != nil {
+		if err := u.uploads.hooks.config.Sources.WithdrawTag(ctx, u.image.Ref, tag, v.Commit); err != nil {
 			return err
 		}
 	}
-	err := u.Sources.SetTag(ctx, u.image.Ref, tag, commit)
+	err := u.uploads.hooks.config.Sources.SetTag(ctx, u.image.Ref, tag, commit)
 	if catalog.CodeOf(err) == catalog.Conflict {
 		return catalog.Wrap(catalog.Conflict, err, "version %s is being pushed from another commit right now; wait for its build, or choose another version", tag)
 	}
@@ -148,11 +153,11 @@ func (u *upload) setTag(ctx context.Context, v catalog.Version, tag, commit stri
 // dropTag removes the tag of a build that could not be queued, unless somebody
 // else's build needs it.
 func (u *upload) dropTag(ctx context.Context, tag, commit string) {
-	v, err := u.Store.Version(ctx, u.image.ID, tag)
+	v, err := u.uploads.hooks.config.Store.Version(ctx, u.image.ID, tag)
 	if err == nil && v.Commit == commit && (v.State == catalog.Built || !v.State.Ended()) {
 		return
 	}
-	if err := u.Sources.WithdrawTag(ctx, u.image.Ref, tag, commit); err != nil {
-		u.Logger.Error("withdraw the tag of an upload that was not queued", "image", u.image.Ref, "tag", tag, "error", err)
+	if err := u.uploads.hooks.config.Sources.WithdrawTag(ctx, u.image.Ref, tag, commit); err != nil {
+		u.uploads.hooks.config.Logger.Error("failed to withdraw the tag of an upload that was not queued", "image", u.image.Ref, "tag", tag, "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,31 +18,34 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/hooks/archive"
 )
 
-// dock is a house with real repositories that takes uploads.
-type dock struct {
-	*house
+// uploadEnv is an env with real repositories that takes uploads.
+type uploadEnv struct {
+	*env
 	dir     string
-	repos   *gitserver.Repositories
+	repos   *repository.Repositories
 	uploads *hooks.Uploads
 	now     time.Time
 }
 
-func newDock(t *testing.T) *dock {
+func newUploadEnv(t *testing.T) *uploadEnv {
 	t.Helper()
-	d := &dock{house: newHouse(t), dir: t.TempDir(), now: time.Unix(1_700_000_000, 0)}
+	d := &uploadEnv{env: newEnv(t), dir: t.TempDir(), now: time.Unix(1_700_000_000, 0)}
 	var err error
-	if d.repos, err = gitserver.OpenRepositories(filepath.Join(d.dir, "repos"), nil); err != nil {
+	if d.repos, err = repository.Open(filepath.Join(d.dir, "repos"), objects.NewBudget(), nil); err != nil {
 		t.Fatal(err)
 	}
-	config := d.hooks.Config
+	config := d.config
 	config.Sources = d.repos
 	d.hooks = hooks.New(config)
 	d.uploads, err = hooks.NewUploads(d.hooks, hooks.UploadConfig{
 		Writer: d.repos, SpoolDir: filepath.Join(d.dir, "uploads"), Now: func() time.Time { return d.now },
+		Limits: archive.Limits{Bytes: 512 << 20, Unpacked: 2 << 30, Entries: 100_000},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +72,7 @@ func tarFiles(t *testing.T, files ...string) []byte {
 }
 
 // upload makes a version of an archive, as alice.
-func (d *dock) upload(version string, archive []byte) (catalog.QueuedBuild, error) {
+func (d *uploadEnv) upload(version string, archive []byte) (catalog.QueuedBuild, error) {
 	d.t.Helper()
 	up, err := d.uploads.Receive(d.t.Context(), d.image, bytes.NewReader(archive))
 	if err != nil {
@@ -84,7 +88,7 @@ func (d *dock) upload(version string, archive []byte) (catalog.QueuedBuild, erro
 	})
 }
 
-func (d *dock) tags() map[string]string {
+func (d *uploadEnv) tags() map[string]string {
 	d.t.Helper()
 	tags, err := d.repos.Tags(d.t.Context(), d.image.Ref)
 	if err != nil {
@@ -98,9 +102,9 @@ func (d *dock) tags() map[string]string {
 }
 
 // finish ends the build that waits.
-func (d *dock) finish(outcome catalog.Outcome) {
+func (d *uploadEnv) finish(outcome catalog.Outcome) {
 	d.t.Helper()
-	build, err := d.store.ClaimBuild(d.t.Context(), worker, time.Now(), time.Now().Add(time.Hour))
+	build, err := d.store.ClaimBuild(d.t.Context(), worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -114,7 +118,7 @@ func (d *dock) finish(outcome catalog.Outcome) {
 }
 
 // left lists what uploads have left beside repositories.
-func (d *dock) left() []string {
+func (d *uploadEnv) left() []string {
 	d.t.Helper()
 	var left []string
 	for _, dir := range []string{"uploads", "repos/.incoming"} {
@@ -130,7 +134,7 @@ func (d *dock) left() []string {
 }
 
 func TestUploadBecomesABuild(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	queued, err := d.upload("v1", tarFiles(t, "Dockerfile", "FROM scratch\n", "a/b", "text"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +159,7 @@ func TestUploadBecomesABuild(t *testing.T) {
 }
 
 func TestUploadKeepsVersionsImmutable(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	one, two := tarFiles(t, "Dockerfile", "FROM scratch\n"), tarFiles(t, "Dockerfile", "FROM busybox\n")
 	first, err := d.upload("v1", one)
 	if err != nil {
@@ -190,7 +194,7 @@ func TestUploadKeepsVersionsImmutable(t *testing.T) {
 
 // A failed version may be uploaded again, whether its tag was withdrawn or not.
 func TestUploadAfterFailure(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	first, err := d.upload("v1", tarFiles(t, "Dockerfile", "FROM nothing\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +213,7 @@ func TestUploadAfterFailure(t *testing.T) {
 }
 
 func TestUploadLosesToAPush(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	pushed, err := d.upload("v0", tarFiles(t, "f", "1"))
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +233,7 @@ func TestUploadLosesToAPush(t *testing.T) {
 // Nothing is left of an upload that failed, wherever it did, and the version
 // may be tried again.
 func TestUploadLeavesNothing(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	archive := tarFiles(t, "Dockerfile", "FROM scratch\n")
 	lost := io.MultiReader(bytes.NewReader(archive[:700]), iotest.ErrReader(io.ErrUnexpectedEOF))
 	if _, err := d.uploads.Receive(t.Context(), d.image, lost); catalog.CodeOf(err) != catalog.Invalid {
@@ -261,7 +265,7 @@ func TestUploadLeavesNothing(t *testing.T) {
 
 // Memory does not grow with the upload.
 func TestUploadMemory(t *testing.T) {
-	d := newDock(t)
+	d := newUploadEnv(t)
 	const size = 96 << 20
 	reader, writer := io.Pipe()
 	go func() {

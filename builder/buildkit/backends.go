@@ -56,7 +56,7 @@ func (b *backends) acquire(ctx context.Context) (c *connection, release func(), 
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", address, err))
 	}
-	return nil, nil, catalog.Wrap(catalog.Unavailable, errors.Join(failures...), "BuildKit does not answer")
+	return nil, nil, catalog.Wrap(catalog.Unavailable, errors.Join(failures...), "BuildKit is not responding")
 }
 
 func (b *backends) byLoad() []string {
@@ -131,7 +131,7 @@ func (b *backends) connect(ctx context.Context, address string) (*connection, er
 	defer cancel()
 	workers, err := result.ListWorkers(ctx)
 	if err == nil && len(workers) == 0 {
-		err = errors.New("it has no worker")
+		err = errors.New("BuildKit has no worker")
 	}
 	if err != nil {
 		return nil, errors.Join(err, result.Close())

@@ -23,12 +23,13 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func TestBackendThatAnswersIsChosen(t *testing.T) {
 	dead := "unix://" + filepath.Join(t.TempDir(), "nobody.sock")
-	live := shared.manager.Address()
+	live := env.manager.Address()
 	b := &backends{addresses: func() []string { return []string{dead, live} }, running: map[string]int{}}
 	c, release, err := b.acquire(t.Context())
 	if err != nil {
@@ -56,40 +57,37 @@ func TestBackendThatAnswersIsChosen(t *testing.T) {
 }
 
 func TestUnreachableBuildKitIsWaitedFor(t *testing.T) {
-	cfg := solverConfig(shared.manager, shared.registry)
+	cfg := solverConfig(env.manager, env.Registry)
 	var reachable atomic.Bool
 	cfg.Addresses = func() []string {
 		if reachable.Load() {
-			return []string{shared.manager.Address()}
+			return []string{env.manager.Address()}
 		}
 		return []string{"unix:///nonexistent/buildkitd.sock"}
 	}
-	solver, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	solver := newSolver(t, cfg)
 	if err := solver.Ping(t.Context()); catalog.CodeOf(err) != catalog.Unavailable {
 		t.Errorf("ping: %v", err)
 	}
-	r := request("ann", "nowhere", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}))
+	r := env.Request("ann", "nowhere", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	waits := ""
-	if _, err := solver.Solve(ctx, r, func(e builder.Event) { waits = e.Waits }); !errors.Is(err, context.DeadlineExceeded) || waits != "BuildKit did not answer" {
+	if _, err := solver.Solve(ctx, r, func(e builder.Event) { waits = e.Waits }); !errors.Is(err, context.DeadlineExceeded) || waits != "BuildKit did not respond" {
 		t.Errorf("waiting for %q ended with %v", waits, err)
 	}
-	rec := &recorder{notify: make(chan string, 1000)}
+	rec := &buildkittest.Recorder{Notify: make(chan string, 1000)}
 	done := make(chan error, 1)
 	go func() {
-		_, err := solver.Solve(t.Context(), r, rec.event)
+		_, err := solver.Solve(t.Context(), r, rec.Event)
 		done <- err
 	}()
-	awaitLine(t, rec, "BuildKit does not answer; this build begins as soon as it does")
+	buildkittest.AwaitLine(t, rec, "BuildKit is not responding; this build starts as soon as it does")
 	reachable.Store(true)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if text := rec.text(); strings.Count(text, "BuildKit does not answer") != 1 || !strings.Contains(text, "BuildKit answers\n") {
+	if text := rec.Text(); strings.Count(text, "BuildKit is not responding") != 1 || !strings.Contains(text, "BuildKit is responding\n") {
 		t.Errorf("the log is\n%s", text)
 	}
 }
@@ -168,7 +166,7 @@ func TestMutualTLS(t *testing.T) {
 	server, serverCert, _ := issue(t, "server")
 	_, clientCert, clientKey := issue(t, "client")
 	_, strangerCert, strangerKey := issue(t, "stranger")
-	address := tlsFront(t, strings.TrimPrefix(shared.manager.Address(), "unix://"), server, clientCert)
+	address := tlsFront(t, strings.TrimPrefix(env.manager.Address(), "unix://"), server, clientCert)
 	for name, test := range map[string]struct {
 		files TLS
 		ok    bool
@@ -180,12 +178,9 @@ func TestMutualTLS(t *testing.T) {
 		"without client key": {TLS{CA: serverCert}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := solverConfig(shared.manager, shared.registry)
+			cfg := solverConfig(env.manager, env.Registry)
 			cfg.Addresses, cfg.TLS = func() []string { return []string{address} }, test.files
-			solver, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
+			solver := newSolver(t, cfg)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			if err := solver.Ping(ctx); (err == nil) != test.ok {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
+
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
@@ -34,12 +36,12 @@ type contextFS struct {
 	times *buildTimes // nil where nobody asks
 }
 
-var _ fsutil.FS = (*contextFS)(nil)
+var _ dockerfile.Context = (*contextFS)(nil)
 
 // Walk visits target and all below it. Paths are relative to the root, which
 // itself is not visited.
 func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
-	start := c.inTree(target)
+	start := c.InTree(target)
 	visit := func(name string, entry fs.DirEntry, walkErr error) error {
 		if err := errors.Join(ctx.Err(), c.ctx.Err()); err != nil {
 			return err
@@ -72,8 +74,8 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 		err = nil
 	}
 	if err == nil && c.times != nil {
-		if err = c.times.save(); err != nil {
-			c.fail(infrastructure(err, "the builder can't write to its disk"))
+		if err = c.SaveTimes(); err != nil {
+			c.fail(err)
 		}
 	}
 	return err
@@ -88,26 +90,60 @@ func skipMissing(err error) error {
 	return err
 }
 
-// reader returns the same files for whoever reads no times.
-func (c *contextFS) reader() *contextFS {
+// Err is why the tree is not to be read any more; nil while it is.
+func (c *contextFS) Err() error { return context.Cause(c.ctx) }
+
+// Untimed returns the same files for whoever reads no times.
+func (c *contextFS) Untimed() fsutil.FS {
 	reader := *c
 	reader.times = nil
 	return &reader
 }
 
-// inTree returns a path's place in the tree.
-func (c *contextFS) inTree(name string) string { return path.Join(c.root, cleanTarget(name)) }
+// InTree returns a path's place in the tree.
+func (c *contextFS) InTree(name string) string { return path.Join(c.root, cleanTarget(name)) }
 
-func (c *contextFS) lstat(name string) (fs.FileInfo, error) { return c.tree.Lstat(c.inTree(name)) }
+// Stat implements dockerfile.Files.
+func (c *contextFS) Stat(name string) (fs.FileInfo, error) { return fs.Stat(c.tree, c.InTree(name)) }
 
-// timeOf returns the time that a step sees a file with.
-func (c *contextFS) timeOf(name string, blob catalog.BlobID) time.Time {
-	return time.Unix(0, c.times.of(c.inTree(name), blob, c.times.now.Load()))
+// Lstat implements dockerfile.Context.
+func (c *contextFS) Lstat(name string) (fs.FileInfo, error) { return c.tree.Lstat(c.InTree(name)) }
+
+// TimeOf returns the time that a step sees a file with.
+func (c *contextFS) TimeOf(name string, blob catalog.BlobID) time.Time {
+	return time.Unix(0, c.times.of(c.InTree(name), blob, c.times.now.Load()))
 }
 
-// blob names the content of a file or link.
-func (c *contextFS) blob(name string) (catalog.BlobID, error) {
-	info, err := c.lstat(name)
+// Alone implements dockerfile.Context.
+func (c *contextFS) Alone(ctx context.Context) error {
+	release, err := c.times.alone(ctx)
+	if err == nil {
+		context.AfterFunc(c.ctx, release)
+	}
+	return err
+}
+
+// Renew implements dockerfile.Context.
+func (c *contextFS) Renew(layout string, seen map[string]bool) { c.times.renew(layout, seen) }
+
+// SaveTimes implements dockerfile.Context.
+func (c *contextFS) SaveTimes() error {
+	if err := c.times.save(); err != nil {
+		return infrastructure(err, "the builder can't write to its disk")
+	}
+	return nil
+}
+
+// whole returns all of the commit.
+func (c *contextFS) whole(tree catalog.Tree) *contextFS {
+	whole := *c
+	whole.tree, whole.root = tree.Whole(), "."
+	return &whole
+}
+
+// Blob names the content of a file or link.
+func (c *contextFS) Blob(name string) (catalog.BlobID, error) {
+	info, err := c.Lstat(name)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +156,7 @@ func (c *contextFS) blob(name string) (catalog.BlobID, error) {
 
 // Open returns a file's bytes. It never fails, but the reader may.
 func (c *contextFS) Open(name string) (io.ReadCloser, error) {
-	file, err := c.tree.Open(c.inTree(name))
+	file, err := c.tree.Open(c.InTree(name))
 	return &contextFile{fs: c, name: name, file: file, err: err}, nil
 }
 

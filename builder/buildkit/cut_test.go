@@ -22,25 +22,26 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // largeTree has enough small files in app/ for a COPY of it to be split.
-func largeTree(dockerfile string) *testTree {
-	tree := newTree(map[string]string{
+func largeTree(dockerfile string) *buildkittest.Tree {
+	tree := buildkittest.NewTree(map[string]string{
 		"Dockerfile":    dockerfile,
 		".dockerignore": "app/d03\n*.tmp\nDockerfile\n",
 		"app/top.txt":   "top\n",
 		"app/x.tmp":     "ignored\n",
-	}).withBusybox()
+	}).WithBusybox()
 	for i := range 2400 {
-		tree.add(fmt.Sprintf("app/d%02d/sub/f%04d.txt", i/60, i), fmt.Sprintf("file %d\n", i), 0o644)
+		tree.Add(fmt.Sprintf("app/d%02d/sub/f%04d.txt", i/60, i), fmt.Sprintf("file %d\n", i), 0o644)
 	}
-	tree.add("app/bin/run.sh", "#!/bin/sh\n", 0o755)
+	tree.Add("app/bin/run.sh", "#!/bin/sh\n", 0o755)
 	for i, name := range []string{"a*[b] \\c", "!not", " blank ", "d[0-9]?/file", "d0", "..dots", "^"} {
-		tree.add("app/"+name, fmt.Sprint("a name that patterns may read otherwise ", i), 0o600)
+		tree.Add("app/"+name, fmt.Sprint("a name that patterns may read otherwise ", i), 0o600)
 	}
-	tree.add("app/link", "d01/sub", fs.ModeSymlink|0o777)
+	tree.Add("app/link", "d01/sub", fs.ModeSymlink|0o777)
 	return tree
 }
 
@@ -96,7 +97,7 @@ func layerDigests(t *testing.T, image v1.Image) []string {
 // A COPY whose layer is cut from the commit leaves the files that BuildKit's own leaves. ADD is
 // never cut and does the same where there are no archives.
 func TestCutCopyIsTheSameAsBuildKits(t *testing.T) {
-	base := busyboxImage + `RUN mkdir -p /app/other /elsewhere && chmod 700 /app/other && chown 3:4 /app && \
+	base := buildkittest.BusyboxImage + `RUN mkdir -p /app/other /elsewhere && chmod 700 /app/other && chown 3:4 /app && \
   echo old > /app/top.txt && echo kept > /app/other/kept && ln -s /elsewhere/target /app/link
 `
 	cases := map[string]string{
@@ -127,10 +128,10 @@ func TestCutCopyIsTheSameAsBuildKits(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			image := strings.ReplaceAll("cut-"+what, " ", "-")
-			whole := request("ann", image, "whole", largeTree(strings.ReplaceAll(dockerfile, "%s", "ADD")))
-			parts := request("ann", image, "parts", largeTree(strings.ReplaceAll(dockerfile, "%s", "COPY")))
-			solve(t, whole)
-			_, log := solve(t, parts)
+			whole := env.Request("ann", image, "whole", largeTree(strings.ReplaceAll(dockerfile, "%s", "ADD")))
+			parts := env.Request("ann", image, "parts", largeTree(strings.ReplaceAll(dockerfile, "%s", "COPY")))
+			env.Solve(t, whole)
+			_, log := env.Solve(t, parts)
 			want, got := files(t, pushed(t, whole)), files(t, pushed(t, parts))
 			if !maps.Equal(got, want) {
 				for name := range want {
@@ -156,15 +157,15 @@ func TestCutCopyIsTheSameAsBuildKits(t *testing.T) {
 }
 
 func TestChangedFileMakesOneNewLayer(t *testing.T) {
-	tree := largeTree(busyboxImage + "RUN echo first > /first\nCOPY app /app\nRUN echo last > /last\nCMD [\"/bin/busybox\"]\n")
-	before := request("ann", "one-layer", "1.0", tree)
-	_, log := solve(t, before)
+	tree := largeTree(buildkittest.BusyboxImage + "RUN echo first > /first\nCOPY app /app\nRUN echo last > /last\nCMD [\"/bin/busybox\"]\n")
+	before := env.Request("ann", "one-layer", "1.0", tree)
+	_, log := env.Solve(t, before)
 	if strings.Count(log, "COPY app /app") != 1 || !strings.Contains(log, "[3/4] COPY app /app") {
 		t.Errorf("the COPY is not one step:\n%s", log)
 	}
-	tree.add("app/d07/sub/f0421.txt", "changed\n", 0o644)
-	after := request("ann", "one-layer", "2.0", tree)
-	solve(t, after)
+	tree.Add("app/d07/sub/f0421.txt", "changed\n", 0o644)
+	after := env.Request("ann", "one-layer", "2.0", tree)
+	env.Solve(t, after)
 	old, changed := layerDigests(t, pushed(t, before)), layerDigests(t, pushed(t, after))
 	if len(old) < 6 || len(old) != len(changed) {
 		t.Fatalf("%d layers became %d; the COPY is not split", len(old), len(changed))
@@ -182,8 +183,8 @@ func TestChangedFileMakesOneNewLayer(t *testing.T) {
 		t.Errorf("the file is %s", got)
 	}
 
-	fresh := request("ann", "one-layer", "3.0", tree)
-	cold, err := freshSolver(t).Solve(t.Context(), fresh, (&recorder{}).event)
+	fresh := env.Request("ann", "one-layer", "3.0", tree)
+	cold, err := freshSolver(t).Solve(t.Context(), fresh, (&buildkittest.Recorder{}).Event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +194,8 @@ func TestChangedFileMakesOneNewLayer(t *testing.T) {
 }
 
 func TestHistoryHasAnEntryForEveryLayer(t *testing.T) {
-	r := request("ann", "history", "1.0", largeTree(busyboxImage+"WORKDIR /made\nRUN echo first > first\nCOPY --link app /linked\nCOPY app /app\nRUN echo last > last\nCMD [\"/bin/busybox\"]\n"))
-	solve(t, r)
+	r := env.Request("ann", "history", "1.0", largeTree(buildkittest.BusyboxImage+"WORKDIR /made\nRUN echo first > first\nCOPY --link app /linked\nCOPY app /app\nRUN echo last > last\nCMD [\"/bin/busybox\"]\n"))
+	env.Solve(t, r)
 	image := pushed(t, r)
 	config, err := image.ConfigFile()
 	if err != nil {
@@ -236,20 +237,20 @@ func TestHistoryHasAnEntryForEveryLayer(t *testing.T) {
 
 // Files that no step reads are not sent to BuildKit.
 func TestBuildKitIsSentOnlyWhatAStepReads(t *testing.T) {
-	tree := func(dockerfile string) *testTree {
-		tree := largeTree(busyboxImage + dockerfile)
-		tree.add("package.json", "{}", 0o644)
-		tree.opens = map[string]error{"app/top.txt": errors.New("was read")}
+	tree := func(dockerfile string) *buildkittest.Tree {
+		tree := largeTree(buildkittest.BusyboxImage + dockerfile)
+		tree.Add("package.json", "{}", 0o644)
+		tree.Opens = map[string]error{"app/top.txt": errors.New("was read")}
 		return tree
 	}
-	solver := shared.solver
+	solver := env.Solver
 	for what, reads := range map[string]bool{
 		"WORKDIR /srv\nCOPY package.json .\nRUN cat package.json > /installed\nCOPY app/bin app/d0 ./\nCOPY app/d01 app/d02 ./\n": false,
 		"COPY app /srv\nRUN ls /srv > /listing\n": true,
 		"COPY package.json /\nRUN --mount=type=bind,source=app,target=/app cat /app/top.txt > /copy\nCOPY app/bin /bin2\n": true,
 	} {
-		r := request("ann", "sent", "1.0", tree(what))
-		_, err := solver.Solve(t.Context(), r, (&recorder{}).event)
+		r := env.Request("ann", "sent", "1.0", tree(what))
+		_, err := solver.Solve(t.Context(), r, (&buildkittest.Recorder{}).Event)
 		if (err != nil) != reads {
 			t.Errorf("%q: %v", what, err)
 		}
@@ -266,7 +267,7 @@ func TestCopiesThatAreRefused(t *testing.T) {
 		"below a file":          "COPY app/top.txt /q\nCOPY app/bin /q/r\n",
 	} {
 		t.Run(what, func(t *testing.T) {
-			failure, _ := solveError(t, request("ann", "refused", "1.0", largeTree(busyboxImage+dockerfile)))
+			failure, _ := env.SolveError(t, env.Request("ann", "refused", "1.0", largeTree(buildkittest.BusyboxImage+dockerfile)))
 			if failure.Outcome != catalog.OutcomeUserError {
 				t.Errorf("got %s: %s", failure.Outcome, failure.Message)
 			}
@@ -276,12 +277,12 @@ func TestCopiesThatAreRefused(t *testing.T) {
 
 // A plan takes what no file system takes; BuildKit finds out.
 func TestNamesThatNoFileSystemTakes(t *testing.T) {
-	long := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY f /" + strings.Repeat("n", 300) + "\n", "f": "1"})
-	deep := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d " + strings.Repeat("/"+strings.Repeat("n", 200), 21) + "/\n", "d/f": "1"})
-	target := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d /d\n", "d/f": "1"}).add("d/link", strings.Repeat("t", 5000), fs.ModeSymlink|0o777)
-	for what, tree := range map[string]*testTree{"name": long, "path": deep, "target": target} {
+	long := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY f /" + strings.Repeat("n", 300) + "\n", "f": "1"})
+	deep := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d " + strings.Repeat("/"+strings.Repeat("n", 200), 21) + "/\n", "d/f": "1"})
+	target := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY d /d\n", "d/f": "1"}).Add("d/link", strings.Repeat("t", 5000), fs.ModeSymlink|0o777)
+	for what, tree := range map[string]*buildkittest.Tree{"name": long, "path": deep, "target": target} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		if _, err := shared.solver.Solve(ctx, request("ann", "unfit", "1.0", tree), func(builder.Event) {}); err == nil {
+		if _, err := env.Solver.Solve(ctx, env.Request("ann", "unfit", "1.0", tree), func(builder.Event) {}); err == nil {
 			t.Errorf("an image with such a %s was built", what)
 		}
 		cancel()
@@ -289,14 +290,14 @@ func TestNamesThatNoFileSystemTakes(t *testing.T) {
 }
 
 func TestManyCopiesOfManyFilesTakeLittle(t *testing.T) {
-	tree := newTree(nil)
+	tree := buildkittest.NewTree(nil)
 	for i := range 3000 {
-		tree.add(fmt.Sprintf("app/f%d", i), "x\n", 0o644)
+		tree.Add(fmt.Sprintf("app/f%d", i), "x\n", 0o644)
 	}
-	tree.add("Dockerfile", "FROM scratch\n"+strings.Repeat("COPY app /app\n", 100), 0o644)
+	tree.Add("Dockerfile", "FROM scratch\n"+strings.Repeat("COPY app /app\n", 100), 0o644)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	solve(t, request("ann", "often", "1.0", tree))
+	env.Solve(t, env.Request("ann", "often", "1.0", tree))
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 512<<20 {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
@@ -304,10 +305,10 @@ func TestManyCopiesOfManyFilesTakeLittle(t *testing.T) {
 }
 
 func TestPatternsInTheMiddleOfAPath(t *testing.T) {
-	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY src/*/util.? /u/\n", "src/main.c": "1", "src/a/util.c": "2", "src/b/util.h": "3"})
-	r := request("ann", "middle", "1.0", tree)
-	solve(t, r)
-	if got := imageFile(t, r, "u/util.h"); got != "3" {
+	tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY src/*/util.? /u/\n", "src/main.c": "1", "src/a/util.c": "2", "src/b/util.h": "3"})
+	r := env.Request("ann", "middle", "1.0", tree)
+	env.Solve(t, r)
+	if got := env.ImageFile(t, r, "u/util.h"); got != "3" {
 		t.Errorf("the file holds %q", got)
 	}
 }

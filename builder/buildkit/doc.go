@@ -1,5 +1,4 @@
-// Package buildkit builds images with BuildKit: with one that an operator runs, or
-// with a buildkitd that it runs itself.
+// Package buildkit builds images with BuildKit, one that answers at an address.
 //
 // A Solver is the builder's Solver over BuildKit's client. A build reads the
 // commit's tree through BuildKit's file sync, without a copy on disk. Large COPYs of
@@ -11,10 +10,9 @@
 // the daemon built before. Builds of different images share layers by their
 // content, but neither context files nor cache mounts.
 //
-// A Manager (on Linux, as root) keeps a buildkitd running that leaves nothing
-// behind. The composition root ties the two, after the registry listens:
+// The BuildKit may be package buildkitd's, which this one does not know:
 //
-//	manager, err := buildkit.NewManager(buildkit.ManagerConfig{
+//	manager, err := buildkitd.New(buildkitd.Config{
 //		Dir:          filepath.Join(data, "buildkit"),
 //		RegistryHost: registryAddr, // host:port
 //		PlainHTTP:    true,

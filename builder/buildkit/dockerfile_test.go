@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -31,14 +32,14 @@ func TestOrdinaryDockerfilesAreAccepted(t *testing.T) {
 		"nine of one":             "ENV APP=/app\nRUN mkdir -p $APP/a $APP/b $APP/c $APP/d $APP/e $APP/f $APP/g $APP/h $APP/i\n",
 		"regular expressions":     "RUN echo abc | busybox sed -e 's/b$/x/;s/c$/d/'\n",
 		"platform":                "ARG TARGETOS\nARG TARGETARCH\nRUN echo $TARGETOS/$TARGETARCH\n",
-		"many stages":             strings.Repeat("FROM scratch\nCOPY Dockerfile /f\n", 130) + busyboxImage,
+		"many stages":             strings.Repeat("FROM scratch\nCOPY Dockerfile /f\n", 130) + buildkittest.BusyboxImage,
 		"health check":            "HEALTHCHECK CMD wget $HOST/$P\nCMD exec $JAVA_HOME/bin/java $JAVA_OPTS\nENTRYPOINT $APP_HOME/run.sh $@\n",
 		"replaces in a value":     "ENV A=a/b/c\nENV B=${A//\\//-}\nRUN test $B = a-b-c\n",
 		"check that finds naught": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := newTree(map[string]string{"Dockerfile": busyboxImage + text}).withBusybox()
-			solve(t, request("ann", "ordinary", fmt.Sprint(time.Now().UnixNano()), tree))
+			tree := buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + text}).WithBusybox()
+			env.Solve(t, env.Request("ann", "ordinary", fmt.Sprint(time.Now().UnixNano()), tree))
 		})
 	}
 }
@@ -51,18 +52,18 @@ func TestMistakesInDockerfilesAreTheUsers(t *testing.T) {
 		"check is an error": {"# check=error=true\nFROM scratch\nMAINTAINER x\nCOPY Dockerfile /\n", "", "lint violation"},
 		"escape":            {"# escape=x\nFROM scratch\n", "", "escape token"},
 		"ignore file":       {"FROM scratch\nCOPY Dockerfile /\n", "!\n", "exclusion pattern"},
-		"not UTF-8":         {busyboxImage + "RUN echo caf\xe9\n", "", "not written in UTF-8"},
+		"not UTF-8":         {buildkittest.BusyboxImage + "RUN echo caf\xe9\n", "", "is not UTF-8"},
 		"instruction":       {"FROM scratch\nMAKE it\n", "", "unknown instruction"},
 		"flag":              {"FROM scratch\nCOPY --frm=a / /\n", "", "unknown flag"},
 		"empty":             {"\n", "", "no instructions"},
 		"circle":            {"FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /\n", "", "circular"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := newTree(map[string]string{"Dockerfile": test.dockerfile}).withBusybox()
+			tree := buildkittest.NewTree(map[string]string{"Dockerfile": test.dockerfile}).WithBusybox()
 			if test.ignore != "" {
-				tree.add(".dockerignore", test.ignore, 0o644)
+				tree.Add(".dockerignore", test.ignore, 0o644)
 			}
-			failure, _ := solveError(t, request("ann", "mistake", "1.0", tree))
+			failure, _ := env.SolveError(t, env.Request("ann", "mistake", "1.0", tree))
 			if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, test.message) {
 				t.Errorf("got %s: %q, want %q in it", failure.Outcome, failure.Message, test.message)
 			}
@@ -101,15 +102,15 @@ func TestDockerfileBeyondALimitEndsItsBuildAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			stop, done := watchMemory(), make(chan error, 1)
 			go func() {
-				tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN echo fine\n"}).withBusybox()
-				_, err := shared.solver.Solve(t.Context(), request("bob", "neighbour", fmt.Sprint(time.Now().UnixNano()), tree), func(builder.Event) {})
+				tree := buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN echo fine\n"}).WithBusybox()
+				_, err := env.Solver.Solve(t.Context(), env.Request("bob", "neighbour", fmt.Sprint(time.Now().UnixNano()), tree), func(builder.Event) {})
 				done <- err
 			}()
-			tree := newTree(map[string]string{"Dockerfile": test.dockerfile})
+			tree := buildkittest.NewTree(map[string]string{"Dockerfile": test.dockerfile})
 			if test.ignore != "" {
-				tree.add(".dockerignore", test.ignore, 0o644)
+				tree.Add(".dockerignore", test.ignore, 0o644)
 			}
-			failure, _ := solveError(t, request("ann", "beyond", "1.0", tree))
+			failure, _ := env.SolveError(t, env.Request("ann", "beyond", "1.0", tree))
 			if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, test.message) {
 				t.Errorf("got %s: %q, want %q in it", failure.Outcome, failure.Message, test.message)
 			}
@@ -157,13 +158,13 @@ func TestOwnFrontendAnswersForDockers(t *testing.T) {
 		"docker/dockerfile:experimental", "docker/dockerfile:1@sha256:" + strings.Repeat("a", 64),
 	} {
 		t.Run(image, func(t *testing.T) {
-			tree := newTree(map[string]string{"Dockerfile": "# syntax=" + image + "\n" + busyboxImage + "RUN --mount=type=cache,target=/c echo ran >/c/x\n"}).withBusybox()
-			solve(t, request("ann", "syntax", fmt.Sprint(time.Now().UnixNano()), tree))
+			tree := buildkittest.NewTree(map[string]string{"Dockerfile": "# syntax=" + image + "\n" + buildkittest.BusyboxImage + "RUN --mount=type=cache,target=/c echo ran >/c/x\n"}).WithBusybox()
+			env.Solve(t, env.Request("ann", "syntax", fmt.Sprint(time.Now().UnixNano()), tree))
 		})
 	}
 	for _, image := range []string{"docker/dockerfile:1.999", "docker/dockerfile:2", "example.invalid/other/frontend:1"} {
 		t.Run(image, func(t *testing.T) {
-			failure, _ := solveError(t, request("ann", "syntax", "other", newTree(map[string]string{"Dockerfile": "# syntax=" + image + "\nFROM scratch\nCOPY Dockerfile /\n"})))
+			failure, _ := env.SolveError(t, env.Request("ann", "syntax", "other", buildkittest.NewTree(map[string]string{"Dockerfile": "# syntax=" + image + "\nFROM scratch\nCOPY Dockerfile /\n"})))
 			if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "Dockerfile:1: # syntax="+image) || !strings.Contains(failure.Message, "builder.frontends") {
 				t.Errorf("got %s: %q", failure.Outcome, failure.Message)
 			}
@@ -174,22 +175,15 @@ func TestOwnFrontendAnswersForDockers(t *testing.T) {
 // An image that the operator allows is asked, and not ours; that it does not exist
 // comes from the registry.
 func TestAllowedFrontendIsAsked(t *testing.T) {
-	managed := managerConfig(t.TempDir(), shared.registry)
-	managed.Frontends = []string{shared.registry.host() + "/ann/frontend:1.0"}
-	manager, err := NewManager(managed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	runManager(t, manager)
-	cfg := solverConfig(manager, shared.registry)
+	managed := managerConfig(t.TempDir(), env.Registry)
+	managed.Frontends = []string{env.Registry.Host() + "/ann/frontend:1.0"}
+	manager := newManager(t, managed)
+	buildkittest.RunReady(t, manager)
+	cfg := solverConfig(manager, env.Registry)
 	cfg.Frontends = managed.Frontends
-	solver, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer solver.Close() //nolint:errcheck // it has no error
-	tree := newTree(map[string]string{"Dockerfile": "# syntax=" + cfg.Frontends[0] + "\nFROM scratch\nCOPY Dockerfile /\n"})
-	_, err = solver.Solve(t.Context(), request("ann", "asked", "1.0", tree), func(builder.Event) {})
+	solver := newSolver(t, cfg)
+	tree := buildkittest.NewTree(map[string]string{"Dockerfile": "# syntax=" + cfg.Frontends[0] + "\nFROM scratch\nCOPY Dockerfile /\n"})
+	_, err := solver.Solve(t.Context(), env.Request("ann", "asked", "1.0", tree), func(builder.Event) {})
 	var failure *builder.SolveError
 	if !errors.As(err, &failure) || !strings.Contains(failure.Message, "/ann/frontend:1.0") || strings.Contains(failure.Message, "builder.frontends") {
 		t.Errorf("got %v", err)
@@ -200,23 +194,23 @@ func TestCancelEndsTheInterpretation(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\n" + strings.Repeat("ENV a=1 b=$a c=$b d=$c e=$d f=$e\nLABEL x=$a$b$c\n", 15_000)})
-		_, err := shared.solver.Solve(ctx, request("ann", "cancelled", "1.0", tree), func(builder.Event) {})
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\n" + strings.Repeat("ENV a=1 b=$a c=$b d=$c e=$d f=$e\nLABEL x=$a$b$c\n", 15_000)})
+		_, err := env.Solver.Solve(ctx, env.Request("ann", "cancelled", "1.0", tree), func(builder.Event) {})
 		ended <- err
 	}()
 	var busy string
-	eventually(t, "a child works", func() bool { busy = busiest("fandogh-dockerfile"); return busy != "" })
+	buildkittest.Eventually(t, "a child works", func() bool { busy = busiest("fandogh-dockerfile"); return busy != "" })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the child is gone", func() bool { return !slices.Contains(processes("fandogh-dockerfile"), busy) })
+	buildkittest.Eventually(t, "the child is gone", func() bool { return !slices.Contains(buildkittest.Processes("fandogh-dockerfile"), busy) })
 }
 
 // busiest returns a process with this argument that has used some processor time
 // since it was ready.
 func busiest(argument string) string {
-	for _, proc := range processes(argument) {
+	for _, proc := range buildkittest.Processes(argument) {
 		text, err := os.ReadFile(proc + "/stat")
 		if err != nil {
 			continue
@@ -234,26 +228,11 @@ func TestManyDockerfilesAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for n := range 24 {
 		group.Go(func() {
-			tree := newTree(map[string]string{"Dockerfile": fmt.Sprintf("FROM scratch\nCOPY Dockerfile /\nLABEL n=%d\n", n)})
-			if _, err := shared.solver.Solve(t.Context(), request("ann", fmt.Sprintf("many-%d", n), "1.0", tree), func(builder.Event) {}); err != nil {
+			tree := buildkittest.NewTree(map[string]string{"Dockerfile": fmt.Sprintf("FROM scratch\nCOPY Dockerfile /\nLABEL n=%d\n", n)})
+			if _, err := env.Solver.Solve(t.Context(), env.Request("ann", fmt.Sprintf("many-%d", n), "1.0", tree), func(builder.Event) {}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
-}
-
-// Failed builds, and files that a frontend looks for in vain, are no operator's matter.
-func TestLinesOfBuildkitdThatAreWarnings(t *testing.T) {
-	for line, want := range map[string]bool{
-		`level=error msg="/moby.buildkit.v1.frontend.LLBBridge/StatFile returned error: rpc error: code = Unknown desc = lstat Dockerfile.dockerignore: no such file or directory"`: false,
-		`level=error msg="/moby.buildkit.v1.Control/Solve returned error: rpc error: code = Unknown desc = exit code: 1"`:                                                           false,
-		`level=error msg="failed to open database"`:         true,
-		`level=fatal msg="can't listen"`:                    true,
-		`level=warning msg="using host network as default"`: false,
-	} {
-		if got := worthWarning(line); got != want {
-			t.Errorf("got %v for %s", got, line)
-		}
-	}
 }

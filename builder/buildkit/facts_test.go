@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 )
 
 // factsImage is a file of what a step sees of its surroundings, but for what is
 // decided otherwise: its network, its control group and the score that lets the kernel
 // kill it first.
-const factsImage = busyboxImage + `RUN ( \
+const factsImage = buildkittest.BusyboxImage + `RUN ( \
   grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; \
   cat /proc/self/limits; \
   awk '{ if ($2 == "/") print $2, $3; else print $2, $3, $4 }' /proc/mounts; \
@@ -33,7 +35,7 @@ func plainFacts(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	socket := "unix://" + filepath.Join(dir, "plain.sock")
-	daemon := exec.Command("unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", "--mount-proc", testTool("buildkitd"),
+	daemon := exec.Command("unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", "--mount-proc", buildkittest.Tool("buildkitd"),
 		"--config", os.DevNull, "--addr", socket, "--root", filepath.Join(dir, "root"), "--oci-worker-net", "host", "--containerd-worker", "false",
 		"--otel-socket-path", filepath.Join(dir, "trace.sock"))
 	if err := daemon.Start(); err != nil {
@@ -47,16 +49,16 @@ func plainFacts(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(context, "Dockerfile"), []byte(factsImage), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "cp", "/bin/busybox", context)
-	asker := &backends{}
-	eventually(t, "the plain buildkitd answers", func() bool {
-		c, err := asker.connect(t.Context(), socket)
+	buildkittest.Run(t, "cp", "/bin/busybox", context)
+	probe := &backends{}
+	buildkittest.Eventually(t, "the plain buildkitd answers", func() bool {
+		c, err := probe.connect(t.Context(), socket)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
-	run(t, testTool("buildctl"), "--addr", socket, "build", "--frontend=dockerfile.v0", "--local", "context="+context, "--local", "dockerfile="+context,
+	buildkittest.Run(t, buildkittest.Tool("buildctl"), "--addr", socket, "build", "--frontend=dockerfile.v0", "--local", "context="+context, "--local", "dockerfile="+context,
 		"--output", "type=local,dest="+out)
 	facts, err := os.ReadFile(filepath.Join(out, "facts"))
 	if err != nil {
@@ -67,10 +69,10 @@ func plainFacts(t *testing.T) string {
 
 func TestStepSeesWhatPlainBuildKitGives(t *testing.T) {
 	plain := plainFacts(t)
-	r := request("ann", "facts", "1.0", newTree(map[string]string{"Dockerfile": factsImage}).withBusybox())
+	r := env.Request("ann", "facts", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": factsImage}).WithBusybox())
 	r.Options.NoCache = true
-	solve(t, r)
-	ours := imageFile(t, r, "facts")
+	env.Solve(t, r)
+	ours := env.ImageFile(t, r, "facts")
 	if ours != plain {
 		have := strings.Split(ours, "\n")
 		for i, line := range strings.Split(plain, "\n") {

@@ -3,6 +3,7 @@ package buildkit
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 
@@ -28,7 +29,7 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of what BuildKit refuses the user.
-var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|not written in UTF-8|syntax error in pattern`)
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|instruction that is not UTF-8|syntax error in pattern|^parse "|: invalid port$`)
 
 // brokenArchive is how unpacking an archive of the user's ends that is none, or is cut off.
 var brokenArchive = regexp.MustCompile(`(?i)(unexpected EOF|invalid (tar )?header|invalid checksum|corrupt input.*)$`)
@@ -46,6 +47,7 @@ var process = regexp.MustCompile(`^process "(?:[^"\\]|\\.)*" did not complete su
 type circumstances struct {
 	platform string // of the image, when another than the builder's own was asked for
 	native   string // the builder's own
+	refuses  func(netip.AddrPort) bool
 }
 
 // outOfMemory is how BuildKit ends its report of a process when the kernel killed
@@ -67,14 +69,18 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 	}
 	text := rootText(err)
 	failed := view.failed(failedVertex(err))
-	where, excerpt := place(err)
+	where, excerpt := sourceLocation(err)
 	result := &builder.SolveError{Err: err}
 	subject := text
 	var exit *gateway.ExitError
 	if errors.As(err, &exit) && failed != nil {
 		subject = fmt.Sprintf("%s: %s", instruction(failed.Name), exitText(exit, text))
 	}
-	if remote := remoteFailureOf(text, failed); remote != nil {
+	remote := remoteFailureOf(text, failed)
+	if refused := remote.refused(around.refuses); refused != "" {
+		result.Outcome = catalog.OutcomeUserError
+		subject = fmt.Sprintf("builds may not connect to %s: it is an address of the builder's machine or of a private network; the server's administrator can allow it in builder.network.allow", refused)
+	} else if remote != nil {
 		result.Outcome, subject = remote.outcome(), remote.message()
 		if result.Outcome == catalog.OutcomeInfrastructure {
 			result.Retry = builder.RetryLater
@@ -84,7 +90,7 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 	}
 	switch {
 	case result.Outcome == catalog.OutcomeOutOfMemory:
-		subject += ": killed for want of memory; the step needs more than the builder gives it"
+		subject += ": ran out of memory; the step needs more than the builder's limit"
 	case failed != nil && failed.diskFull:
 		result.Outcome, result.Retry = catalog.OutcomeInfrastructure, builder.RetryLater
 		subject = "the builder's disk is full; " + subject
@@ -132,7 +138,7 @@ func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcom
 	return catalog.OutcomeInfrastructure
 }
 
-// outcomeOfRun judges a RUN by how BuildKit says it ended: with an exit code of the
+// outcomeOfRun tells the outcome of a RUN by how BuildKit says it ended: with an exit code of the
 // process, or without a process.
 func outcomeOfRun(err error, ended string) catalog.Outcome {
 	var exit *gateway.ExitError
@@ -155,9 +161,9 @@ const wrongFormat = "exec format error"
 
 func (c circumstances) otherPlatform() string {
 	if c.platform != "" && c.platform != c.native {
-		return fmt.Sprintf("%s: this image is for %s, and the builder runs programs for %s", wrongFormat, c.platform, c.native)
+		return fmt.Sprintf("%s: this image is for %s, but the builder runs programs for %s", wrongFormat, c.platform, c.native)
 	}
-	return fmt.Sprintf("%s: a program that the step starts is not for %s, or is a script without #!", wrongFormat, c.native)
+	return fmt.Sprintf("%s: the step starts a program that is not built for %s, or a script without #!", wrongFormat, c.native)
 }
 
 // failedVertex returns the digest of the vertex that an error names.
@@ -169,9 +175,9 @@ func failedVertex(err error) string {
 	return ""
 }
 
-// place returns "Dockerfile:7" and the lines there, two around them for
-// orientation; nothing for an error that has no place.
-func place(err error) (where string, excerpt []string) {
+// sourceLocation returns "Dockerfile:7" and the lines there, two around them for
+// orientation; nothing for an error that has none.
+func sourceLocation(err error) (where string, excerpt []string) {
 	sources := errdefs.Sources(err)
 	if len(sources) == 0 {
 		return "", nil
@@ -222,17 +228,15 @@ var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to (?:comp
 var noBase = regexp.MustCompile(`^(\S+): failed to resolve source metadata for \S+: `)
 
 // denied is how BuildKit reports what sourcePolicy forbids.
-var denied = regexp.MustCompile(`source "(docker-image://)?([^"]*)" denied by policy`)
+var denied = regexp.MustCompile(`source "docker-image://([^"]*)" denied by policy`)
 
 func rootText(err error) string {
 	text := withoutHostPaths(err.Error())
-	if m := denied.FindStringSubmatch(text); m != nil && m[1] != "" {
-		return "base image " + m[2] + " is refused by policy: it is not in this image's namespace"
-	} else if m != nil {
-		return "ADD " + m[2] + " is refused by policy: it is an address of the builder's own machine"
+	if m := denied.FindStringSubmatch(text); m != nil {
+		return "base image " + m[1] + " is not allowed; from this host, a build can use only images of its own namespace in this registry"
 	}
 	if strings.HasSuffix(text, "string field contains invalid UTF-8") { // of an operation, whose place is lost
-		return "the Dockerfile has a RUN that is not written in UTF-8; save it as UTF-8, with names of files in other encodings written as patterns, like caf*.txt"
+		return "the Dockerfile has a RUN instruction that is not UTF-8; save it as UTF-8, and write file names in other encodings as patterns, such as caf*.txt"
 	}
 	for {
 		shorter := wrapping.ReplaceAllString(text, "")

@@ -3,32 +3,16 @@
 package buildkit
 
 import (
-	"context"
-	"errors"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// solveError runs a solve that must fail.
-func solveError(t *testing.T, r builder.SolveRequest) (*builder.SolveError, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	rec := &recorder{}
-	_, err := shared.solver.Solve(ctx, r, rec.event)
-	var failure *builder.SolveError
-	if !errors.As(err, &failure) {
-		t.Fatalf("solve returned %v, want a SolveError\n%s", err, rec.text())
-	}
-	return failure, rec.text()
-}
-
 func TestFailuresAreToldApart(t *testing.T) {
+	buildkittest.Outside(t)
 	for name, test := range map[string]struct {
 		dockerfile string
 		options    catalog.BuildOptions
@@ -37,13 +21,13 @@ func TestFailuresAreToldApart(t *testing.T) {
 		detail     []string // parts of it
 	}{
 		"failing step": {
-			dockerfile: busyboxImage + "RUN echo first; echo broken >&2; exit 3\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN echo first; echo broken >&2; exit 3\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "Dockerfile:5: RUN echo first; echo broken >&2; exit 3: exit code 3",
 			detail:     []string{">>> Dockerfile:5: RUN echo first", "    Dockerfile:4: ENV PATH", "  broken"},
 		},
 		"killed without evidence of want of memory": {
-			dockerfile: busyboxImage + "RUN sh -c 'kill -9 $$'; exit $?\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN sh -c 'kill -9 $$'; exit $?\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 137",
 		},
@@ -54,9 +38,9 @@ func TestFailuresAreToldApart(t *testing.T) {
 			detail:     []string{">>> Dockerfile:2: COPIE a b"},
 		},
 		"a step in another encoding": {
-			dockerfile: busyboxImage + "RUN echo caf\xe9\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN echo caf\xe9\n",
 			outcome:    catalog.OutcomeUserError,
-			message:    "the Dockerfile has a RUN that is not written in UTF-8",
+			message:    "the Dockerfile has a RUN instruction that is not UTF-8",
 		},
 		"a file named in another encoding": {
 			dockerfile: "FROM scratch\nCOPY caf\xe9.txt /\n",
@@ -95,15 +79,15 @@ func TestFailuresAreToldApart(t *testing.T) {
 		"base image of somebody else": {
 			dockerfile: "FROM HOST/bob/private:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
-			message:    "/bob/private:1.0 is refused by policy: it is not in this image's namespace",
+			message:    "/bob/private:1.0 is not allowed; from this host, a build can use only images of its own namespace in this registry",
 		},
 		"base image registry that is down": {
-			dockerfile: "FROM 127.0.0.2:1/ann/base:1.0\nCOPY Dockerfile /\n",
+			dockerfile: "FROM " + buildkittest.OutsideAllowed + ":1/ann/base:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeInfrastructure,
-			message:    "the registry 127.0.0.2:1, asked for ann/base:1.0, does not answer: dial tcp 127.0.0.2:1: connect: connection refused",
+			message:    "the registry " + buildkittest.OutsideAllowed + ":1, when asked for ann/base:1.0, did not respond: dial tcp " + buildkittest.OutsideAllowed + ":1: connect: connection refused",
 		},
 		"exit code that BuildKit uses for itself": {
-			dockerfile: busyboxImage + "RUN echo 'connection refused\" did not complete successfully: runc run failed'; exit 255\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN echo 'connection refused\" did not complete successfully: runc run failed'; exit 255\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 255",
 		},
@@ -113,58 +97,53 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    `"/connection refused": not found`,
 		},
 		"no such program": {
-			dockerfile: busyboxImage + "RUN [\"/nope\"]\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN [\"/nope\"]\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    `Dockerfile:5: RUN ["/nope"]: exit code 1`,
 		},
 		"no such user": {
-			dockerfile: busyboxImage + "USER nobody9\nRUN true\n",
+			dockerfile: buildkittest.BusyboxImage + "USER nobody9\nRUN true\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "unable to find user nobody9",
 		},
 		"output of a step about a full disk": {
-			dockerfile: busyboxImage + "RUN echo x >/dev/full\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN echo x >/dev/full\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 1",
 		},
 		"program for another machine": {
-			dockerfile: busyboxImage + "RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\267\\000' >/arm; head -c 4000 /dev/zero >>/arm; chmod +x /arm\nRUN [\"/arm\"]\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\267\\000' >/arm; head -c 4000 /dev/zero >>/arm; chmod +x /arm\nRUN [\"/arm\"]\n",
 			outcome:    catalog.OutcomeUserError,
-			message:    "exec format error: a program that the step starts is not for linux/" + runtime.GOARCH,
+			message:    "exec format error: the step starts a program that is not built for linux/" + runtime.GOARCH,
 		},
 		"destination that is a file": {
-			dockerfile: busyboxImage + "COPY busybox /srv/f\nCOPY d /srv/f\n",
+			dockerfile: buildkittest.BusyboxImage + "COPY busybox /srv/f\nCOPY d /srv/f\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "Dockerfile:6: cannot copy to non-directory: /srv/f",
 		},
 		"mount on a file": {
-			dockerfile: busyboxImage + "RUN --mount=type=cache,target=/bin/busybox/x true\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN --mount=type=cache,target=/bin/busybox/x true\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 1",
 			detail:     []string{`to rootfs at "/bin/busybox/x"`, `open /bin/busybox/x: not a directory`},
 		},
-		"address of this machine": {
-			dockerfile: "FROM scratch\nADD http://HOST/healthz /\n",
-			outcome:    catalog.OutcomeUserError,
-			message:    "/healthz is refused by policy",
-		},
 		"frontend of somebody": {
 			dockerfile: "# syntax=HOST/ann/frontend:1.0\nFROM scratch\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
-			message:    "is another Dockerfile frontend than this builder's",
+			message:    "is not the Dockerfile frontend of this builder",
 		},
 		"entitlement": {
-			dockerfile: busyboxImage + "RUN --network=host true\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN --network=host true\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "not allowed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := strings.ReplaceAll(test.dockerfile, "HOST", shared.registry.host())
-			r := request("ann", "broken", "1.0", newTree(map[string]string{"Dockerfile": text, "d/x": "x"}).withBusybox())
+			text := strings.ReplaceAll(test.dockerfile, "HOST", env.Registry.Host())
+			r := env.Request("ann", "broken", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": text, "d/x": "x"}).WithBusybox())
 			r.Options = test.options
-			failure, log := solveError(t, r)
-			if all := log + failure.Message + strings.Join(failure.Detail, "\n"); strings.Contains(all, shared.manager.cfg.Dir) {
+			failure, log := env.SolveError(t, r)
+			if all := log + failure.Message + strings.Join(failure.Detail, "\n"); strings.Contains(all, env.dir) {
 				t.Errorf("a path of the builder is shown:\n%s", all)
 			}
 			if failure.Outcome != test.outcome {
@@ -183,10 +162,10 @@ func TestFailuresAreToldApart(t *testing.T) {
 }
 
 func TestRegistryThatFailsIsInfrastructure(t *testing.T) {
-	shared.registry.setFailing(true)
-	defer shared.registry.setFailing(false)
-	r := request("ann", "unpushed", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /unpushed\n"}))
-	failure, log := solveError(t, r)
+	env.Registry.SetFailing(true)
+	defer env.Registry.SetFailing(false)
+	r := env.Request("ann", "unpushed", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /unpushed\n"}))
+	failure, log := env.SolveError(t, r)
 	if failure.Outcome != catalog.OutcomeInfrastructure {
 		t.Errorf("got %v\n%s", failure, log)
 	}
@@ -198,23 +177,23 @@ func TestMissingDockerfileSaysWhereItWasLookedFor(t *testing.T) {
 		options catalog.BuildOptions
 		want    string
 	}{
-		"none":            {[]string{"main.go"}, catalog.BuildOptions{}, "no Dockerfile: this commit has no file Dockerfile; commit one, or name it with -o dockerfile=PATH"},
+		"none":            {[]string{"main.go"}, catalog.BuildOptions{}, "this commit contains no file Dockerfile; commit one, or name it with -o dockerfile=PATH"},
 		"nested":          {[]string{"deploy/Dockerfile"}, catalog.BuildOptions{}, "-o dockerfile=deploy/Dockerfile"},
 		"other case":      {[]string{"DockerFile"}, catalog.BuildOptions{}, "-o dockerfile=DockerFile"},
 		"nearest":         {[]string{"a/b/Dockerfile", "z/Dockerfile"}, catalog.BuildOptions{}, "-o dockerfile=z/Dockerfile"},
 		"named":           {[]string{"Dockerfile"}, catalog.BuildOptions{Dockerfile: "build/Dockerfile"}, "no file build/Dockerfile"},
 		"context without": {[]string{"web/index.html"}, catalog.BuildOptions{Context: "web"}, "no file web/Dockerfile"},
-		"no such context": {[]string{"Dockerfile"}, catalog.BuildOptions{Context: "web"}, "context=web is no directory"},
-		"context a file":  {[]string{"Dockerfile"}, catalog.BuildOptions{Context: "Dockerfile"}, "context=Dockerfile is no directory"},
+		"no such context": {[]string{"Dockerfile"}, catalog.BuildOptions{Context: "web"}, "context=web is not a directory"},
+		"context a file":  {[]string{"Dockerfile"}, catalog.BuildOptions{Context: "Dockerfile"}, "context=Dockerfile is not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := newTree(nil)
+			tree := buildkittest.NewTree(nil)
 			for _, file := range test.files {
-				tree.add(file, "FROM scratch\n", 0o644)
+				tree.Add(file, "FROM scratch\n", 0o644)
 			}
-			r := request("ann", "nodocker", "1.0", tree)
+			r := env.Request("ann", "nodocker", "1.0", tree)
 			r.Options = test.options
-			failure, _ := solveError(t, r)
+			failure, _ := env.SolveError(t, r)
 			if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, test.want) {
 				t.Errorf("got %s: %q, want %q in it", failure.Outcome, failure.Message, test.want)
 			}
@@ -224,11 +203,11 @@ func TestMissingDockerfileSaysWhereItWasLookedFor(t *testing.T) {
 
 func TestBrokenArchiveAndIgnoreFileAreTheUsers(t *testing.T) {
 	for what, files := range map[string]map[string]string{
-		"archive":     {"Dockerfile": "FROM scratch\nADD cut.tar /\n", "cut.tar": string(archive(t, byContent, map[string]string{"a": strings.Repeat("x", 9000)})[:4000])},
+		"archive":     {"Dockerfile": "FROM scratch\nADD cut.tar /\n", "cut.tar": string(buildkittest.Archive(t, buildkittest.ContentTime, map[string]string{"a": strings.Repeat("x", 9000)})[:4000])},
 		"escape":      {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "sr\\c/lib\n"},
 		"ignore file": {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "sr\\c/[lib\n"},
 	} {
-		failure, _ := solveError(t, request("ann", "broken", "1.0", newTree(files)))
+		failure, _ := env.SolveError(t, env.Request("ann", "broken", "1.0", buildkittest.NewTree(files)))
 		if failure.Outcome != catalog.OutcomeUserError {
 			t.Errorf("%s: got %s: %s", what, failure.Outcome, failure.Message)
 		}

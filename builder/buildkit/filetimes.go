@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 // fileTimes says which time files have inside a build: when this server first built the
@@ -128,21 +130,9 @@ func (t *fileTimes) write() error {
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(t.path), ".new-")
-	if err != nil {
-		return err
-	}
-	err = gob.NewEncoder(file).Encode(keptTimes{t.layout, t.files})
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), t.path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(file.Name()))
-	}
-	return err
+	return atomicfile.ReplaceFrom(t.path, 0o600, func(w io.Writer) error {
+		return gob.NewEncoder(w).Encode(keptTimes{t.layout, t.files})
+	})
 }
 
 func (t *fileTimes) read() error {
@@ -159,7 +149,7 @@ func (t *fileTimes) read() error {
 	}
 	defer file.Close() //nolint:errcheck // read only
 	var kept keptTimes
-	if err := gob.NewDecoder(file).Decode(&kept); err != nil {
+	if err := gob.NewDecoder(file).Decode(&kept); err != nil { //nolint:forbidigo // a file of this program's own
 		return err
 	}
 	t.layout = kept.Layout
@@ -206,6 +196,21 @@ type timesBook struct {
 
 func newTimesBook(dir string) *timesBook {
 	return &timesBook{dir: dir, started: time.Now(), all: map[string]*fileTimes{}, ended: map[string]time.Time{}}
+}
+
+// forget removes what is known of an image that is gone.
+func (b *timesBook) forget(key string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, key)
+	delete(b.ended, key)
+	if b.dir == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(b.dir, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // open returns an image's times, and what gives them back. With an error, which is that

@@ -9,11 +9,6 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// machineURLs are literal addresses of the machine BuildKit runs on and of clouds'
-// metadata services. ADD fetches from BuildKit's own network, which the packet
-// filter for RUN steps does not cover. Names that resolve there are not caught.
-const machineURLs = `(?i)^https?://([^/@]*@)?(localhost|0|(127|0|169\.254)(\.\d+)+|\[[^\]]*\])\.?([:/?#]|$)`
-
 // port is what may follow a host's name.
 var port = regexp.MustCompile(`:\d+$`)
 
@@ -35,7 +30,6 @@ func sourcePolicy(image catalog.ImageRef, registryHosts []string) *policy.Policy
 	}
 	// The last rule that matches decides.
 	return &policy.Policy{Version: 1, Rules: []*policy.Rule{
-		rule(policy.PolicyAction_DENY, machineURLs),
 		rule(policy.PolicyAction_DENY, `(?i)`+from(names)+`(:[^/]*)?/`),
 		rule(policy.PolicyAction_ALLOW, from(hosts)+`/`+regexp.QuoteMeta(strings.ToLower(image.Namespace))+`/`),
 	}}

@@ -32,20 +32,6 @@ func TestSourcePolicy(t *testing.T) {
 		"docker-image://fandogh.example.org:443/bob/base" + digest: false,
 		"docker-image://Fandogh.Example.org/bob/base" + digest:     false,
 		"docker-image://[::1]/bob/base" + digest:                   false,
-		"http://127.0.0.1:8080/healthz":                            false,
-		"https://example.org/file":                                 true,
-		"http://169.254.169.254/latest/meta-data/":                 false,
-		"http://localhost.example.org/x":                           true,
-		"http://0.example.org/x":                                   true,
-		"http://127.example.org:8080/x":                            true,
-		"http://localhost:8080/x":                                  false,
-		"http://LOCALHOST":                                         false,
-		"http://localhost./x":                                      false,
-		"http://user@localhost?q":                                  false,
-		"http://127.1/x":                                           false,
-		"http://0/x":                                               false,
-		"http://0.0.0.0:80/x":                                      false,
-		"http://[::1]/x":                                           false,
 	} {
 		_, err := sourcepolicy.NewEngine([]*policy.Policy{p}).Evaluate(t.Context(), &solver.SourceOp{Identifier: source})
 		if (err == nil) != allowed {

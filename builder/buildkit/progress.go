@@ -48,7 +48,7 @@ type progress struct {
 	isFull bool
 	taken  int64 // bytes that BuildKit holds of the output so far, about
 
-	diskFull func() bool // nil: not known
+	disk Disk // BuildKit's
 }
 
 // step is one vertex, or a group of them, merged from all that BuildKit says
@@ -59,19 +59,19 @@ type step struct {
 	number  int
 	named   bool // the start line was written
 	closed  bool // the end line was written
-	streams map[int]*lineSplitter
+	streams map[int]*builder.OutputLines
 	tail    []string
 
 	diskFull bool // BuildKit's disk was when the step failed
 }
 
-// printed tells whether one of the last lines ends so.
+// printed reports whether one of the last lines ends so.
 func (s *step) printed(end string) bool {
 	return slices.ContainsFunc(s.tail, func(line string) bool { return strings.HasSuffix(line, end) })
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
-	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, room: limit}
+	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, room: limit, disk: unwatched{}}
 }
 
 func (p *progress) update(status *client.SolveStatus) {
@@ -112,7 +112,7 @@ func (p *progress) did(id, name string, begun time.Time, cached bool) {
 func (p *progress) step(d digest.Digest) *step {
 	s, ok := p.steps[d]
 	if !ok {
-		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*lineSplitter{}}
+		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*builder.OutputLines{}}
 		p.steps[d] = s
 	}
 	return s
@@ -173,8 +173,8 @@ func (p *progress) end(v *client.Vertex) {
 	if v.Error != "" {
 		s.Error = withoutHostPaths(builder.CleanLine(v.Error))
 	}
-	if failed && p.diskFull != nil {
-		s.diskFull = p.diskFull() // now: what the step has written goes with the build
+	if failed {
+		s.diskFull = p.disk.IsFull() // now: what the step has written goes with the build
 	}
 	switch {
 	case failed:
@@ -208,14 +208,14 @@ func (p *progress) output(l *client.VertexLog) {
 	s := p.step(l.Vertex)
 	splitter, ok := s.streams[l.Stream]
 	if !ok {
-		splitter = &lineSplitter{}
+		splitter = &builder.OutputLines{Rewrite: withoutHostPaths}
 		s.streams[l.Stream] = splitter
 	}
 	data := l.Data
 	if p.isFull {
-		data = splitter.skipTo(tailLines, data)
+		data = splitter.SkipTo(tailLines, data)
 	}
-	for _, line := range splitter.write(data) {
+	for _, line := range splitter.Write(data) {
 		p.outputLine(s, l.Timestamp, line)
 	}
 }
@@ -223,7 +223,7 @@ func (p *progress) output(l *client.VertexLog) {
 func (p *progress) flush(s *step, at time.Time) {
 	for _, stream := range []int{1, 2} {
 		if splitter, ok := s.streams[stream]; ok {
-			for _, line := range splitter.flush() {
+			for _, line := range splitter.Flush() {
 				p.outputLine(s, at, line)
 			}
 		}
@@ -241,7 +241,7 @@ func (p *progress) outputLine(s *step, at time.Time, line string) {
 	text := fmt.Sprintf("#%d | %s", s.number, line)
 	if p.room -= int64(len(text)) + 1; p.room < 0 {
 		p.isFull = true
-		p.emit(builder.Event{Time: at, Line: "(this build prints more than is kept; the rest of its output is left out)"})
+		p.emit(builder.Event{Time: at, Line: "(the output of this build exceeds the limit; the rest is left out)"})
 		return
 	}
 	p.emit(builder.Event{Time: at, Line: text})

@@ -11,6 +11,8 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 )
 
 func TestProgressReadsWell(t *testing.T) {
@@ -37,8 +39,8 @@ func TestProgressReadsWell(t *testing.T) {
 		{Vertexes: []*client.Vertex{ended(run, at(2.5), "")}}, // completes once more
 		{Vertexes: []*client.Vertex{ended(client.Vertex{Digest: "d6", Name: "exporting to image", Started: at(3)}, at(3), "push refused")}},
 	}
-	rec := &recorder{}
-	view := newProgress(1<<20, rec.event)
+	rec := &buildkittest.Recorder{}
+	view := newProgress(1<<20, rec.Event)
 	for _, status := range statuses {
 		view.update(status)
 	}
@@ -56,16 +58,16 @@ func TestProgressReadsWell(t *testing.T) {
 		"#5 exporting to image",
 		"#5 ERROR push refused",
 	}, "\n")
-	if got := rec.text(); got != want {
+	if got := rec.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if step := rec.steps["d4"]; !step.EndedAt.Equal(*at(2.5)) || !step.StartedAt.Equal(*at(1)) || step.Name != "[2/3] RUN make" {
+	if step := rec.Steps["d4"]; !step.EndedAt.Equal(*at(2.5)) || !step.StartedAt.Equal(*at(1)) || step.Name != "[2/3] RUN make" {
 		t.Errorf("the step that completed twice is %+v", step)
 	}
-	if step := rec.steps["d3"]; !step.Cached {
+	if step := rec.Steps["d3"]; !step.Cached {
 		t.Errorf("the cached step is %+v", step)
 	}
-	if _, ok := rec.steps["d5"]; ok {
+	if _, ok := rec.Steps["d5"]; ok {
 		t.Error("a step that never started was reported")
 	}
 }
@@ -89,8 +91,8 @@ func TestGroupIsOneStep(t *testing.T) {
 		v.Error = "no such file"
 		return v
 	}
-	rec := &recorder{}
-	view := newProgress(1<<20, rec.event)
+	rec := &buildkittest.Recorder{}
+	view := newProgress(1<<20, rec.Event)
 	for _, v := range []*client.Vertex{
 		cached(vertex("a1", "some", true, at(0), at(0))),
 		vertex("a2", "some", true, at(1), nil),
@@ -106,11 +108,11 @@ func TestGroupIsOneStep(t *testing.T) {
 	}
 	view.finish()
 	want := "#1 [2/2] COPY some\n#1 done 4.0s\n#2 [2/2] COPY all CACHED\n#3 [2/2] COPY bad\n#3 ERROR no such file"
-	if got := rec.text(); got != want {
+	if got := rec.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if len(rec.steps) != 3 {
-		t.Errorf("%d steps were reported, want 3", len(rec.steps))
+	if len(rec.Steps) != 3 {
+		t.Errorf("%d steps were reported, want 3", len(rec.Steps))
 	}
 	if step := view.failed("c1"); step == nil || step.Name != "[2/2] COPY bad" {
 		t.Errorf("the failed vertex belongs to %v", step)
@@ -119,8 +121,8 @@ func TestGroupIsOneStep(t *testing.T) {
 
 func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
 	now := time.Now()
-	rec := &recorder{}
-	view := newProgress(160, rec.event)
+	rec := &buildkittest.Recorder{}
+	view := newProgress(160, rec.Event)
 	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now}}})
 	for i := range 50 {
 		view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: fmt.Appendf(nil, "line %03d\n", i)}}})
@@ -131,7 +133,7 @@ func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
 	}
 	view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: rest}}})
 	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now, Completed: &now, Error: "exit code: 1"}}})
-	text := rec.text()
+	text := rec.Text()
 	if !strings.Contains(text, "line 010") || strings.Contains(text, "line 011") || strings.Count(text, "left out") != 1 || !strings.Contains(text, "#1 ERROR exit code: 1") {
 		t.Errorf("got\n%s", text)
 	}

@@ -1,12 +1,16 @@
 package buildkit
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -16,6 +20,7 @@ import (
 //
 //	no answer, no such name, 429, 5xx   infrastructure; tried again later
 //	every other status of 400 and more  the user's: it is not there, or not for them
+//	an address that builds may not reach  the user's
 //
 // A name that does not resolve may be a typing error. It looks the same while a
 // network or its name server is down, and a build must not fail for good by that.
@@ -24,6 +29,7 @@ type remoteFailure struct {
 	status int    // of its answer; 0: there was none
 	cause  string // why there was none
 	image  string // that was asked for, without its registry; empty: something else
+	port   string // of the server, for causes that do not have it
 }
 
 // What Go's HTTP client, BuildKit's sources and git say, after rootText.
@@ -31,16 +37,17 @@ var (
 	unanswered  = regexp.MustCompile(`^(?:Head|Get|Post) "([^"]+)": (.+)$`)
 	badStatus   = regexp.MustCompile(`^unexpected status(?: code| from [A-Z]+ request to) (\S+): (\d{3})\b`)
 	addStatus   = regexp.MustCompile(`^invalid response status (\d{3})$`)
-	gitTrouble  = regexp.MustCompile(`(?s)^failed to fetch remote (\S+): git stderr:\n(.*)`)
+	gitTrouble  = regexp.MustCompile(`(?s)^(?:failed to fetch remote|error fetching default branch for repository) (\S+): git stderr:\n(.*)`)
 	gitNoAccess = regexp.MustCompile(`(?m)^fatal: unable to access '[^']*': (.+)$`)
 	gitStatus   = regexp.MustCompile(`^The requested URL returned error: (\d{3})`)
+	gitNoConn   = regexp.MustCompile(`(?ms)^fatal: (unable to connect to \S+:\n.*)`)
 	sshNoAccess = regexp.MustCompile(`(?m)^ssh: ((?:connect to host|Could not resolve hostname) .+)$`)
 	manifestURL = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs)/([^/]+)$`)
 )
 
 // remoteFailureOf reads the text of an error; nil: it is about no server.
 func remoteFailureOf(text string, failed *step) *remoteFailure {
-	if m := unanswered.FindStringSubmatch(text); m != nil {
+	if m := unanswered.FindStringSubmatch(text); m != nil && !strings.HasSuffix(m[2], ": invalid port") {
 		return &remoteFailure{server: serverOf(m[1]), cause: m[2], image: imageOf(m[1])}
 	}
 	if m := badStatus.FindStringSubmatch(text); m != nil {
@@ -62,10 +69,75 @@ func remoteFailureOf(text string, failed *step) *remoteFailure {
 		}
 	} else if access := sshNoAccess.FindStringSubmatch(m[2]); access != nil {
 		f.cause = access[1]
+	} else if access := gitNoConn.FindStringSubmatch(m[2]); access != nil {
+		f.cause, f.port = access[1], portOf(m[1])
 	} else {
 		return nil // git was answered, and says what is wrong
 	}
 	return f
+}
+
+// noWay finds in a cause which address a packet filter, or a router, did not let through:
+// as Go, curl, git and ssh say it. curl has the name in the address's place, and no reason.
+var noWay = []*regexp.Regexp{
+	regexp.MustCompile(`\bdial tcp (\S+):(\d+): connect: (?:no route to host|network is unreachable|operation not permitted)`),
+	regexp.MustCompile(`^Failed to connect to (\S+) port (\d+)`),
+	regexp.MustCompile(`\[\d+: ([^\]]+)\]: errno=No route to host()`),
+	regexp.MustCompile(`^connect to host (\S+) port (\d+): No route to host`),
+}
+
+// refused returns the address that builds may not reach, when that is why there was no
+// answer.
+func (f *remoteFailure) refused(refuses func(netip.AddrPort) bool) string {
+	if f == nil || refuses == nil {
+		return ""
+	}
+	for _, pattern := range noWay {
+		m := pattern.FindStringSubmatch(f.cause)
+		if m == nil {
+			continue
+		}
+		if m[2] == "" {
+			m[2] = f.port
+		}
+		port, err := strconv.ParseUint(m[2], 10, 16)
+		if err != nil {
+			return ""
+		}
+		for _, address := range lookup(strings.Trim(m[1], "[]")) {
+			if to := netip.AddrPortFrom(address, uint16(port)); refuses(to) {
+				return to.String()
+			}
+		}
+	}
+	return ""
+}
+
+// lookup returns the addresses of a host that is a name or an address.
+func lookup(host string) []netip.Addr {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return nil
+	}
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	return found
+}
+
+const (
+	lookupTimeout = 2 * time.Second
+	gitPort       = "9418"
+)
+
+// portOf returns the port of a git:// address.
+func portOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Port() != "" {
+		return u.Port()
+	}
+	return gitPort
 }
 
 func number(text string) int {
@@ -110,14 +182,14 @@ func (f *remoteFailure) outcome() catalog.Outcome {
 func (f *remoteFailure) message() string {
 	who := f.server
 	if f.image != "" {
-		who += ", asked for " + f.image + ","
+		who += ", when asked for " + f.image + ","
 	}
 	if f.status == 0 {
-		return who + " does not answer: " + f.cause
+		return who + " did not respond: " + f.cause
 	}
-	answer := fmt.Sprintf("%s answers %s", who, strings.TrimSpace(fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))))
+	answer := fmt.Sprintf("%s responded %s", who, strings.TrimSpace(fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))))
 	if f.image != "" && (f.status == http.StatusUnauthorized || f.status == http.StatusForbidden) {
-		answer += ": this builder has no right to the image"
+		answer += ": this builder has no access to the image"
 	}
 	return answer
 }

@@ -13,32 +13,26 @@ import (
 	"github.com/moby/buildkit/session/filesync"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/export"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // tenantKey tells BuildKit which builds may share context files and cache
 // mounts: those of one image in one namespace, and not of a later one of that name. It is hashed so that no choice of
 // names can make two images' keys equal.
-func tenantKey(b catalog.Build) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", b.Image.Repository(), b.ImageID))
+func tenantKey(image catalog.ImageRef, imageID int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", image.Repository(), imageID))
 	return hex.EncodeToString(sum[:])
-}
-
-// mounts are what BuildKit may read of a tree.
-func mounts(context *contextFS, tree catalog.Tree) filesync.StaticDirSource {
-	whole := *context
-	whole.tree, whole.root = tree.Whole(), "."
-	return filesync.StaticDirSource{"context": context, "dockerfile": &whole}
 }
 
 // solveOptions translates a request. BuildKit reads files, and the image goes to out.
 // The files are no LocalMounts, of which BuildKit's client looks at each before it
 // is known which are read.
-func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *shelf) client.SolveOpt {
-	key := tenantKey(r.Build)
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store) client.SolveOpt {
+	key := tenantKey(r.Build.Image, r.Build.ImageID)
 	return client.SolveOpt{
 		FrontendAttrs: frontendAttrs(r.Options, src, key),
-		SharedKey:     key,
+		SharedKey:     s.contexts.of(key),
 		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
 		Session: []session.Attachable{
 			filesync.NewFSSyncProvider(files),
@@ -50,7 +44,7 @@ func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync
 			Attrs: map[string]string{
 				"tar":            "false",
 				"oci-mediatypes": "true",
-				"compression":    "uncompressed", // the shelf compresses, once
+				"compression":    "uncompressed", // the store compresses, once
 			},
 		}},
 	}
@@ -93,10 +87,10 @@ func createdAt(r builder.SolveRequest) time.Time {
 	return r.Tree.CommitTime()
 }
 
-// timesOf are the times of a request's new layers.
-func timesOf(r builder.SolveRequest) layerTimes {
+// datedAt is the time of all files in a request's new layers; zero where their contents decide.
+func datedAt(r builder.SolveRequest) time.Time {
 	if r.Options.Timestamps == catalog.TimestampsCommit {
-		return layerTimes{commit: createdAt(r)}
+		return createdAt(r)
 	}
-	return layerTimes{}
+	return time.Time{}
 }

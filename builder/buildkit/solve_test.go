@@ -20,27 +20,29 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/export"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func TestSolvePushesAnImage(t *testing.T) {
-	tree := newTree(map[string]string{
-		"Dockerfile": busyboxImage + "COPY hello.txt /\nRUN echo built > /built.txt && echo shown\n",
+	tree := buildkittest.NewTree(map[string]string{
+		"Dockerfile": buildkittest.BusyboxImage + "COPY hello.txt /\nRUN echo built > /built.txt && echo shown\n",
 		"hello.txt":  "hello\n",
-	}).withBusybox()
-	r := request("ann", "First", "1.0", tree)
+	}).WithBusybox()
+	r := env.Request("ann", "First", "1.0", tree)
 	r.Options.NoCache = true
-	result, log := solve(t, r)
-	if got := imageFile(t, r, "hello.txt"); got != "hello\n" {
+	result, log := env.Solve(t, r)
+	if got := env.ImageFile(t, r, "hello.txt"); got != "hello\n" {
 		t.Errorf("hello.txt holds %q", got)
 	}
-	if got := imageFile(t, r, "built.txt"); got != "built\n" {
+	if got := env.ImageFile(t, r, "built.txt"); got != "built\n" {
 		t.Errorf("built.txt holds %q", got)
 	}
 	if !strings.Contains(log, "RUN echo built") || !strings.Contains(log, "| shown") {
 		t.Errorf("log lacks the step or its output:\n%s", log)
 	}
-	manifest := shared.registry.get(t, "ann", "ann/first/manifests/"+result.Digest)
+	manifest := env.Registry.Get(t, "ann", "ann/first/manifests/"+result.Digest)
 	var doc v1.Manifest
 	if err := json.Unmarshal(manifest, &doc); err != nil {
 		t.Fatal(err)
@@ -58,19 +60,19 @@ func TestSolvePushesAnImage(t *testing.T) {
 // its making, or the digest would tell what was built before.
 func TestDigestDoesNotDependOnTheCache(t *testing.T) {
 	solver := freshSolver(t)
-	tree := func(commit time.Time, extra string) *testTree {
-		tree := newTree(map[string]string{"Dockerfile": busyboxImage + "WORKDIR /made\nRUN mkdir dir && echo " + t.Name() + " > dir/file\nCOPY extra dir/\n", "extra": extra}).withBusybox()
-		tree.commit = commit
+	tree := func(commit time.Time, extra string) *buildkittest.Tree {
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "WORKDIR /made\nRUN mkdir dir && echo " + t.Name() + " > dir/file\nCOPY extra dir/\n", "extra": extra}).WithBusybox()
+		tree.Commit = commit
 		return tree
 	}
-	solve(t, request("ann", "warm", "0.9", tree(testEpoch, "first")))
+	env.Solve(t, env.Request("ann", "warm", "0.9", tree(buildkittest.Epoch, "first")))
 	later := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	r := request("ann", "warm", "1.0", tree(later, "second"))
-	warm, log := solve(t, r)
+	r := env.Request("ann", "warm", "1.0", tree(later, "second"))
+	warm, log := env.Solve(t, r)
 	if !strings.Contains(log, "CACHED") {
 		t.Fatalf("nothing was cached:\n%s", log)
 	}
-	cold, err := solver.Solve(t.Context(), request("ann", "warm", "2.0", tree(later, "second")), (&recorder{}).event)
+	cold, err := solver.Solve(t.Context(), env.Request("ann", "warm", "2.0", tree(later, "second")), (&buildkittest.Recorder{}).Event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +80,11 @@ func TestDigestDoesNotDependOnTheCache(t *testing.T) {
 		t.Errorf("one commit is %v with a cache and %v without", warm, cold)
 	}
 	var manifest v1.Manifest
-	if err := json.Unmarshal(shared.registry.get(t, "ann", "ann/warm/manifests/1.0"), &manifest); err != nil {
+	if err := json.Unmarshal(env.Registry.Get(t, "ann", "ann/warm/manifests/1.0"), &manifest); err != nil {
 		t.Fatal(err)
 	}
 	var config v1.ConfigFile
-	if err := json.Unmarshal(shared.registry.get(t, "ann", "ann/warm/blobs/"+manifest.Config.Digest.String()), &config); err != nil {
+	if err := json.Unmarshal(env.Registry.Get(t, "ann", "ann/warm/blobs/"+manifest.Config.Digest.String()), &config); err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range config.History {
@@ -97,14 +99,14 @@ func TestDigestDoesNotDependOnTheCache(t *testing.T) {
 
 // A commit may say that it is older than the time that layers have.
 func TestDigestOfAnOldCommitDoesNotDependOnTheCache(t *testing.T) {
-	tree := func(content string) *testTree {
-		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "dir/file": content, "dir/other": t.Name()})
-		tree.commit = time.Date(1975, 1, 1, 0, 0, 0, 0, time.UTC)
+	tree := func(content string) *buildkittest.Tree {
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "dir/file": content, "dir/other": t.Name()})
+		tree.Commit = time.Date(1975, 1, 1, 0, 0, 0, 0, time.UTC)
 		return tree
 	}
-	solve(t, request("ann", "old", "0.9", tree("first")))
-	warm, _ := solve(t, request("ann", "old", "1.0", tree("second")))
-	cold, err := freshSolver(t).Solve(t.Context(), request("ann", "old", "2.0", tree("second")), (&recorder{}).event)
+	env.Solve(t, env.Request("ann", "old", "0.9", tree("first")))
+	warm, _ := env.Solve(t, env.Request("ann", "old", "1.0", tree("second")))
+	cold, err := freshSolver(t).Solve(t.Context(), env.Request("ann", "old", "2.0", tree("second")), (&buildkittest.Recorder{}).Event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,55 +118,48 @@ func TestDigestOfAnOldCommitDoesNotDependOnTheCache(t *testing.T) {
 // freshSolver builds with a BuildKit that has built nothing yet.
 func freshSolver(t *testing.T) *Solver {
 	t.Helper()
-	fresh, err := NewManager(managerConfig(filepath.Join(t.TempDir(), "other"), shared.registry))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runManager(t, fresh)
-	solver, err := New(solverConfig(fresh, shared.registry))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return solver
+	fresh := newManager(t, managerConfig(filepath.Join(t.TempDir(), "other"), env.Registry))
+	buildkittest.RunReady(t, fresh)
+	return newSolver(t, solverConfig(fresh, env.Registry))
 }
 
 func TestOneChangedByteIsInTheNextImage(t *testing.T) {
-	tree := func(content string) *testTree {
-		return newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "app.txt": content})
+	tree := func(content string) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "app.txt": content})
 	}
 	for i, content := range []string{"version 1", "version 2", "version 1"} {
-		r := request("ann", "onebyte", fmt.Sprint(i), tree(content))
-		solve(t, r)
-		if got := imageFile(t, r, "app.txt"); got != content {
+		r := env.Request("ann", "onebyte", fmt.Sprint(i), tree(content))
+		env.Solve(t, r)
+		if got := env.ImageFile(t, r, "app.txt"); got != content {
 			t.Errorf("push %d: the image holds %q, want %q", i, got, content)
 		}
 	}
 }
 
 func TestSameCommitSameDigest(t *testing.T) {
-	older := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "lib/one": "1"})
-	tree := func() *testTree {
-		return newTree(map[string]string{
-			"Dockerfile": busyboxImage + "COPY . /src\nRUN echo made > /made && date > /when && mkdir -p /a/b\n",
+	older := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "lib/one": "1"})
+	tree := func() *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{
+			"Dockerfile": buildkittest.BusyboxImage + "COPY . /src\nRUN echo made > /made && date > /when && mkdir -p /a/b\n",
 			"lib/one":    "1", "lib/two": "2", "lib/deep/three": "3", ".dockerignore": "busybox\n!busybox\n",
-		}).withBusybox()
+		}).WithBusybox()
 	}
 	solver := freshSolver(t)
 
 	// The shared daemon has an older context of this image to update, the other none.
-	solve(t, request("ann", "same", "0.9", older))
-	want := newTree(nil)
+	env.Solve(t, env.Request("ann", "same", "0.9", older))
+	want := buildkittest.NewTree(nil)
 	want.MapFS = tree().MapFS
-	want.add("Dockerfile", strings.ReplaceAll(string(want.MapFS["Dockerfile"].Data), "date > /when && ", ""), 0o644)
-	first, _ := solve(t, request("ann", "same", "1.0", want))
-	second, _ := solve(t, request("ann", "same", "2.0", want))
-	elsewhere, err := solver.Solve(t.Context(), request("ann", "same", "3.0", want), (&recorder{}).event)
+	want.Add("Dockerfile", strings.ReplaceAll(string(want.MapFS["Dockerfile"].Data), "date > /when && ", ""), 0o644)
+	first, _ := env.Solve(t, env.Request("ann", "same", "1.0", want))
+	second, _ := env.Solve(t, env.Request("ann", "same", "2.0", want))
+	elsewhere, err := solver.Solve(t.Context(), env.Request("ann", "same", "3.0", want), (&buildkittest.Recorder{}).Event)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := request("ann", "same", "4.0", want)
+	r := env.Request("ann", "same", "4.0", want)
 	r.Options.NoCache = true
-	uncached, log := solve(t, r)
+	uncached, log := env.Solve(t, r)
 	if strings.Contains(log, "CACHED") {
 		t.Errorf("no-cache used the cache:\n%s", log)
 	}
@@ -175,27 +170,27 @@ func TestSameCommitSameDigest(t *testing.T) {
 
 func TestTenantsShareNoContextFile(t *testing.T) {
 	// What BuildKit compares, path, size and time, is equal; the bytes are not.
-	tree := func(content string) *testTree {
-		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "secret.txt": content})
+	tree := func(content string) *buildkittest.Tree {
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "secret.txt": content})
 		return tree
 	}
-	solve(t, request("ann", "app", "1.0", tree("of ann")))
-	bobs := request("bob", "app", "1.0", tree("of bob"))
-	solve(t, bobs)
-	if got := imageFile(t, bobs, "secret.txt"); got != "of bob" {
+	env.Solve(t, env.Request("ann", "app", "1.0", tree("of ann")))
+	bobs := env.Request("bob", "app", "1.0", tree("of bob"))
+	env.Solve(t, bobs)
+	if got := env.ImageFile(t, bobs, "secret.txt"); got != "of bob" {
 		t.Errorf("bob's image holds %q", got)
 	}
-	other := request("ann", "other", "1.0", tree("others"))
-	solve(t, other)
-	if got := imageFile(t, other, "secret.txt"); got != "others" {
+	other := env.Request("ann", "other", "1.0", tree("others"))
+	env.Solve(t, other)
+	if got := env.ImageFile(t, other, "secret.txt"); got != "others" {
 		t.Errorf("the other image holds %q", got)
 	}
 }
 
 func TestTenantsShareNoCacheMount(t *testing.T) {
-	tree := func(mark string) *testTree {
-		return newTree(map[string]string{"Dockerfile": busyboxImage +
-			"RUN --mount=type=cache,target=/cache cat /cache/* > /seen 2>/dev/null; echo " + mark + " >> /cache/mark\n"}).withBusybox()
+	tree := func(mark string) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage +
+			"RUN --mount=type=cache,target=/cache cat /cache/* > /seen 2>/dev/null; echo " + mark + " >> /cache/mark\n"}).WithBusybox()
 	}
 	for _, test := range []struct{ namespace, image, mark, want string }{
 		{"ann", "mounts", "one", ""},
@@ -203,68 +198,68 @@ func TestTenantsShareNoCacheMount(t *testing.T) {
 		{"bob", "mounts", "three", ""},
 		{"ann", "mounts2", "four", ""},
 	} {
-		r := request(test.namespace, test.image, test.mark, tree(test.mark))
+		r := env.Request(test.namespace, test.image, test.mark, tree(test.mark))
 		// A build arg that would choose the cache's namespace is not passed on.
 		r.Options.Args = map[string]string{"BUILDKIT_CACHE_MOUNT_NS": "everybody"}
-		solve(t, r)
-		if got := imageFile(t, r, "seen"); got != test.want {
+		env.Solve(t, r)
+		if got := env.ImageFile(t, r, "seen"); got != test.want {
 			t.Errorf("%s/%s %s saw %q in its cache, want %q", test.namespace, test.image, test.mark, got, test.want)
 		}
 	}
 }
 
 func TestUnreadableFileFailsTheBuild(t *testing.T) {
-	tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY data.bin /\n", "data.bin": "0123456789"})
-	tree.opens = map[string]error{"data.bin": errors.New("object is corrupt")}
-	failure, _ := solveError(t, request("ann", "unreadable", "1.0", tree))
+	tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY data.bin /\n", "data.bin": "0123456789"})
+	tree.Opens = map[string]error{"data.bin": errors.New("object is corrupt")}
+	failure, _ := env.SolveError(t, env.Request("ann", "unreadable", "1.0", tree))
 	if !strings.Contains(failure.Error(), "object is corrupt") || !strings.Contains(failure.Message, "data.bin") || failure.Outcome != catalog.OutcomeInfrastructure {
 		t.Errorf("got %s: %s", failure.Outcome, failure.Message)
 	}
 }
 
 func TestContextKeepsNamesModesAndLinks(t *testing.T) {
-	tree := newTree(map[string]string{
-		"Dockerfile": busyboxImage + "COPY . /src\n" +
+	tree := buildkittest.NewTree(map[string]string{
+		"Dockerfile": buildkittest.BusyboxImage + "COPY . /src\n" +
 			"RUN cd /src && find . | sort > /list && stat -c '%a %u:%g %N' run.sh link > /modes && cat link > /linked\n",
 		"a/b": "1", "a-b": "2", "a.b/c": "3", "a/z/y": "4", "نام.txt": "5", "skip/this": "6",
 		".dockerignore": "skip\nDockerfile\n", "run.sh": "#!/bin/sh\n",
-	}).withBusybox()
+	}).WithBusybox()
 	tree.MapFS["run.sh"].Mode = 0o755
-	tree.add("link", "a/b", fs.ModeSymlink|0o777)
-	r := request("ann", "modes", "1.0", tree)
-	solve(t, r)
+	tree.Add("link", "a/b", fs.ModeSymlink|0o777)
+	r := env.Request("ann", "modes", "1.0", tree)
+	env.Solve(t, r)
 	want := ".\n./.dockerignore\n./a\n./a-b\n./a.b\n./a.b/c\n./a/b\n./a/z\n./a/z/y\n./busybox\n./link\n./run.sh\n./نام.txt\n"
-	if got := imageFile(t, r, "list"); got != want {
+	if got := env.ImageFile(t, r, "list"); got != want {
 		t.Errorf("the context holds\n%swant\n%s", got, want)
 	}
-	if got, want := imageFile(t, r, "modes"), "755 0:0 run.sh\n777 0:0 'link' -> 'a/b'\n"; got != want {
+	if got, want := env.ImageFile(t, r, "modes"), "755 0:0 run.sh\n777 0:0 'link' -> 'a/b'\n"; got != want {
 		t.Errorf("modes and owners are %q, want %q", got, want)
 	}
-	if got := imageFile(t, r, "linked"); got != "1" {
+	if got := env.ImageFile(t, r, "linked"); got != "1" {
 		t.Errorf("the link leads to %q", got)
 	}
 }
 
 func TestContextAndDockerfileOptions(t *testing.T) {
-	tree := newTree(map[string]string{
+	tree := buildkittest.NewTree(map[string]string{
 		"build/app.Dockerfile":              "ARG NAME\nFROM scratch AS base\nARG NAME\nLABEL name=$NAME\nCOPY . /\nFROM base AS other\nLABEL stage=other\n",
 		"build/app.Dockerfile.dockerignore": "*.tmp\n",
 		"web/index.html":                    "hello", "web/x.tmp": "drop", "top.txt": "outside",
 	})
-	r := request("ann", "options", "1.0", tree)
+	r := env.Request("ann", "options", "1.0", tree)
 	r.Options = catalog.BuildOptions{
 		Context: "web", Dockerfile: "build/app.Dockerfile", Target: "base",
 		Args: map[string]string{"NAME": "pistachio"}, Platform: "linux/arm64", Pull: true,
 	}
-	result, _ := solve(t, r)
-	if got := imageFile(t, r, "index.html"); got != "hello" {
+	result, _ := env.Solve(t, r)
+	if got := env.ImageFile(t, r, "index.html"); got != "hello" {
 		t.Errorf("index.html holds %q", got)
 	}
 	var doc v1.Manifest
-	if err := json.Unmarshal(shared.registry.get(t, "ann", "ann/options/manifests/"+result.Digest), &doc); err != nil {
+	if err := json.Unmarshal(env.Registry.Get(t, "ann", "ann/options/manifests/"+result.Digest), &doc); err != nil {
 		t.Fatal(err)
 	}
-	config := string(shared.registry.get(t, "ann", "ann/options/blobs/"+doc.Config.Digest.String()))
+	config := string(env.Registry.Get(t, "ann", "ann/options/blobs/"+doc.Config.Digest.String()))
 	for _, part := range []string{`"name":"pistachio"`, `"architecture":"arm64"`} {
 		if !strings.Contains(config, part) {
 			t.Errorf("config lacks %s: %s", part, config)
@@ -273,8 +268,8 @@ func TestContextAndDockerfileOptions(t *testing.T) {
 	if strings.Contains(config, `"stage"`) {
 		t.Errorf("target was not heeded: %s", config)
 	}
-	blob := shared.registry.get(t, "ann", "ann/options/blobs/"+doc.Layers[0].Digest.String())
-	for header := range tarFiles(t, strings.NewReader(string(blob))) {
+	blob := env.Registry.Get(t, "ann", "ann/options/blobs/"+doc.Layers[0].Digest.String())
+	for header := range buildkittest.TarFiles(t, strings.NewReader(string(blob))) {
 		if header.Name != "index.html" {
 			t.Errorf("the image holds %s", header.Name)
 		}
@@ -282,10 +277,10 @@ func TestContextAndDockerfileOptions(t *testing.T) {
 }
 
 func TestSeveralPlatformsMakeAnIndex(t *testing.T) {
-	r := request("ann", "platforms", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY Dockerfile /\n"}))
+	r := env.Request("ann", "platforms", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY Dockerfile /\n"}))
 	r.Options.Platform = "linux/amd64,linux/arm64"
-	result, _ := solve(t, r)
-	raw := shared.registry.get(t, "ann", "ann/platforms/manifests/"+result.Digest)
+	result, _ := env.Solve(t, r)
+	raw := env.Registry.Get(t, "ann", "ann/platforms/manifests/"+result.Digest)
 	var index v1.IndexManifest
 	if err := json.Unmarshal(raw, &index); err != nil {
 		t.Fatal(err)
@@ -300,27 +295,27 @@ func TestSeveralPlatformsMakeAnIndex(t *testing.T) {
 }
 
 func TestBaseImageIsTakenWithTheBuildsRights(t *testing.T) {
-	base := request("ann", "base", "1.0", newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY mine.txt /\n", "mine.txt": "of ann"}))
-	baseResult, _ := solve(t, base)
-	from := func(reference string) *testTree {
-		return newTree(map[string]string{"Dockerfile": "FROM " + reference + "\nCOPY more.txt /\n", "more.txt": "more"})
+	base := env.Request("ann", "base", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY mine.txt /\n", "mine.txt": "of ann"}))
+	baseResult, _ := env.Solve(t, base)
+	from := func(reference string) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": "FROM " + reference + "\nCOPY more.txt /\n", "more.txt": "more"})
 	}
-	anns := request("ann", "child", "1.0", from(base.Destination))
-	solve(t, anns)
-	if got := imageFile(t, anns, "mine.txt"); got != "of ann" {
+	anns := env.Request("ann", "child", "1.0", from(base.Destination))
+	env.Solve(t, anns)
+	if got := env.ImageFile(t, anns, "mine.txt"); got != "of ann" {
 		t.Errorf("the base's file holds %q", got)
 	}
-	public := request("ann", "child", "2.0", from(publicName+"/ann/base:1.0"))
-	solve(t, public)
-	if got := imageFile(t, public, "mine.txt"); got != "of ann" {
+	public := env.Request("ann", "child", "2.0", from(buildkittest.PublicName+"/ann/base:1.0"))
+	env.Solve(t, public)
+	if got := env.ImageFile(t, public, "mine.txt"); got != "of ann" {
 		t.Errorf("the base's file holds %q when it is taken by its public name", got)
 	}
 	for _, reference := range []string{
 		base.Destination,
-		publicName + "/ann/base:1.0",
+		buildkittest.PublicName + "/ann/base:1.0",
 		strings.TrimSuffix(base.Destination, ":1.0") + "@" + baseResult.Digest,
 	} {
-		failure, _ := solveError(t, request("bob", "child", "1.0", from(reference)))
+		failure, _ := env.SolveError(t, env.Request("bob", "child", "1.0", from(reference)))
 		if failure.Outcome != catalog.OutcomeUserError {
 			t.Errorf("bob's build from %s: %v", reference, failure)
 		}
@@ -329,17 +324,17 @@ func TestBaseImageIsTakenWithTheBuildsRights(t *testing.T) {
 
 func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
 	marker := fmt.Sprint(7_000_000 + time.Now().UnixNano()%1_000_000)
-	tree := newTree(map[string]string{"Dockerfile": busyboxImage + "RUN echo asleep; sleep " + marker + "\n"}).withBusybox()
+	tree := buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN echo asleep; sleep " + marker + "\n"}).WithBusybox()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	rec := &recorder{notify: make(chan string, 1000)}
+	rec := &buildkittest.Recorder{Notify: make(chan string, 1000)}
 	done := make(chan error, 1)
 	go func() {
-		_, err := shared.solver.Solve(ctx, request("ann", "cancelled", "1.0", tree), rec.event)
+		_, err := env.Solver.Solve(ctx, env.Request("ann", "cancelled", "1.0", tree), rec.Event)
 		done <- err
 	}()
-	awaitLine(t, rec, "| asleep")
-	eventually(t, "the step sleeps", func() bool { return processRuns(marker) })
+	buildkittest.AwaitLine(t, rec, "| asleep")
+	buildkittest.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
 	cancel()
 	cancelled := time.Now()
 	err := <-done
@@ -349,7 +344,7 @@ func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("solve returned %v, want the context's error", err)
 	}
-	eventually(t, "the step's process ends", func() bool { return !processRuns(marker) })
+	buildkittest.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
 }
 
 func TestBuildsAtOnceDoNotMix(t *testing.T) {
@@ -357,13 +352,13 @@ func TestBuildsAtOnceDoNotMix(t *testing.T) {
 	group, ctx := errgroup.WithContext(t.Context())
 	requests := make([]builder.SolveRequest, builds)
 	for i := range requests {
-		tree := newTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "which.txt": fmt.Sprint("build ", i)})
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "which.txt": fmt.Sprint("build ", i)})
 		for n := range 200 {
-			tree.add(fmt.Sprintf("many/%d/%03d.txt", n%7, n), fmt.Sprint(n), 0o644)
+			tree.Add(fmt.Sprintf("many/%d/%03d.txt", n%7, n), fmt.Sprint(n), 0o644)
 		}
-		requests[i] = request("ann", "parallel", fmt.Sprint(i), tree)
+		requests[i] = env.Request("ann", "parallel", fmt.Sprint(i), tree)
 		group.Go(func() error {
-			_, err := shared.solver.Solve(ctx, requests[i], func(builder.Event) {})
+			_, err := env.Solver.Solve(ctx, requests[i], func(builder.Event) {})
 			return err
 		})
 	}
@@ -371,29 +366,26 @@ func TestBuildsAtOnceDoNotMix(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range requests {
-		if got, want := imageFile(t, r, "which.txt"), fmt.Sprint("build ", i); got != want {
+		if got, want := env.ImageFile(t, r, "which.txt"), fmt.Sprint("build ", i); got != want {
 			t.Errorf("image %d holds %q", i, got)
 		}
 	}
 }
 
 func TestMuchOutputIsBoundedAndDoesNotBlock(t *testing.T) {
-	cfg := solverConfig(shared.manager, shared.registry)
+	cfg := solverConfig(env.manager, env.Registry)
 	cfg.LogLimit = 64 << 10
-	solver, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := request("ann", "loud", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "RUN yes spam | head -c 20000000; echo the end\n"}).withBusybox())
+	solver := newSolver(t, cfg)
+	r := env.Request("ann", "loud", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN yes spam | head -c 20000000; echo the end\n"}).WithBusybox())
 	r.Options.NoCache = true
-	rec := &recorder{}
-	if _, err := solver.Solve(t.Context(), r, rec.event); err != nil {
+	rec := &buildkittest.Recorder{}
+	if _, err := solver.Solve(t.Context(), r, rec.Event); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(rec.text()); n < 63<<10 || n > 66<<10 {
+	if n := len(rec.Text()); n < 63<<10 || n > 66<<10 {
 		t.Errorf("the log has %d bytes", n)
 	}
-	if text := rec.text(); strings.Count(text, "left out") != 1 || strings.Contains(text, "| the end") || !strings.Contains(text, "exporting to image") {
+	if text := rec.Text(); strings.Count(text, "left out") != 1 || strings.Contains(text, "| the end") || !strings.Contains(text, "exporting to image") {
 		t.Errorf("the log is\n%s", strings.ReplaceAll(text, "#5 | spam\n", ""))
 	}
 }
@@ -401,11 +393,11 @@ func TestMuchOutputIsBoundedAndDoesNotBlock(t *testing.T) {
 // buildkitd holds what a step prints until the build is over.
 func TestOutputTakesLittleOfBuildkitdsMemory(t *testing.T) {
 	const printed = 400 << 20
-	before := residentBytes(t, shared.manager)
-	r := request("ann", "louder", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage +
-		fmt.Sprintf("RUN yes a line of some length that is printed again and again | head -c %d; echo the end; exit 3\n", printed)}).withBusybox())
-	failure, log := solveError(t, r)
-	if grown := residentBytes(t, shared.manager) - before; grown > printed/2 {
+	before := residentBytes(t)
+	r := env.Request("ann", "louder", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage +
+		fmt.Sprintf("RUN yes a line of some length that is printed again and again | head -c %d; echo the end; exit 3\n", printed)}).WithBusybox())
+	failure, log := env.SolveError(t, r)
+	if grown := residentBytes(t) - before; grown > printed/2 {
 		t.Errorf("buildkitd has grown by %d MiB", grown>>20)
 	}
 	if strings.Count(log, "left out") != 1 || strings.Contains(log, "clipped") {
@@ -417,27 +409,24 @@ func TestOutputTakesLittleOfBuildkitdsMemory(t *testing.T) {
 }
 
 func TestOutputOfAllStepsIsBounded(t *testing.T) {
-	solver, err := New(solverConfig(shared.manager, shared.registry))
-	if err != nil {
-		t.Fatal(err)
-	}
+	solver := newSolver(t, solverConfig(env.manager, env.Registry))
 	solver.output = 1 << 19
 	steps := strings.Repeat("RUN yes spam | head -c 300000\n", 2)
-	r := request("ann", "loudest", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + steps + "RUN sleep 1000\n"}).withBusybox())
+	r := env.Request("ann", "loudest", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + steps + "RUN sleep 1000\n"}).WithBusybox())
 	r.Options.NoCache = true
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err = solver.Solve(ctx, r, func(builder.Event) {})
+	_, err := solver.Solve(ctx, r, func(builder.Event) {})
 	var failure *builder.SolveError
-	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "print more than the builder takes (512KiB)") {
+	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "print more than the limit (512KiB)") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// residentBytes returns the memory that a manager's buildkitd uses.
-func residentBytes(t *testing.T, m *Manager) int64 {
+// residentBytes returns the memory that buildkitd uses.
+func residentBytes(t *testing.T) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", daemonOf(t, m.cfg.Dir)))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", buildkittest.DaemonOf(t, env.dir)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -452,19 +441,19 @@ func residentBytes(t *testing.T, m *Manager) int64 {
 // from coming: BuildKit sends all of them over one connection.
 func TestManyNewLayersAtOnce(t *testing.T) {
 	const layers = 24
-	tree := newTree(nil)
+	tree := buildkittest.NewTree(nil)
 	var dockerfile strings.Builder
 	dockerfile.WriteString("FROM scratch\n")
 	for i := range layers {
 		noise := make([]byte, 2<<20)
 		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(noise) // never fails
-		tree.add(fmt.Sprint("file", i), string(noise), 0o644)
+		tree.Add(fmt.Sprint("file", i), string(noise), 0o644)
 		fmt.Fprintf(&dockerfile, "COPY file%d /\n", i)
 	}
-	tree.add("Dockerfile", dockerfile.String(), 0o644)
-	r := request("ann", "many", "1.0", tree)
+	tree.Add("Dockerfile", dockerfile.String(), 0o644)
+	r := env.Request("ann", "many", "1.0", tree)
 	r.Options.NoCache = true
-	result, _ := solve(t, r)
+	result, _ := env.Solve(t, r)
 	if want := int64(layers * 2 << 20); result.Size < want {
 		t.Errorf("the image has %d bytes, its files alone %d", result.Size, want)
 	}
@@ -472,18 +461,15 @@ func TestManyNewLayersAtOnce(t *testing.T) {
 
 // Layers of a base image stay as they are, and BuildKit reads them.
 func TestZstdLayers(t *testing.T) {
-	cfg := solverConfig(shared.manager, shared.registry)
-	cfg.Compression = Zstd
-	solver, err := New(cfg)
-	if err != nil {
+	cfg := solverConfig(env.manager, env.Registry)
+	cfg.Compression = export.Zstd
+	solver := newSolver(t, cfg)
+	base := env.Request("ann", "zstd-base", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "COPY file /\n", "file": t.Name()}).WithBusybox())
+	if _, err := solver.Solve(t.Context(), base, (&buildkittest.Recorder{}).Event); err != nil {
 		t.Fatal(err)
 	}
-	base := request("ann", "zstd-base", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "COPY file /\n", "file": t.Name()}).withBusybox())
-	if _, err := solver.Solve(t.Context(), base, (&recorder{}).event); err != nil {
-		t.Fatal(err)
-	}
-	over := request("ann", "zstd-over", "1.0", newTree(map[string]string{"Dockerfile": "FROM " + base.Destination + "\nRUN cp /file /copy\n"}))
-	if _, err := freshSolver(t).Solve(t.Context(), over, (&recorder{}).event); err != nil {
+	over := env.Request("ann", "zstd-over", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM " + base.Destination + "\nRUN cp /file /copy\n"}))
+	if _, err := freshSolver(t).Solve(t.Context(), over, (&buildkittest.Recorder{}).Event); err != nil {
 		t.Fatal(err)
 	}
 	image := pushed(t, over)

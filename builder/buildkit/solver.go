@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
+	"net/netip"
 	"strings"
 	"time"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session/filesync"
 
 	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
@@ -17,10 +20,11 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
+	"github.com/fandoghpaas/fandogh/builder/buildkit/export"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const (
-	defaultLogLimit = 10 << 20
 	// maxOutput bounds the memory that the output of all steps of one build takes in
 	// BuildKit; it is far more than a log keeps.
 	maxOutput = 256 << 20
@@ -30,7 +34,7 @@ const (
 	// publishTimeout bounds tagging an image whose layers are stored.
 	publishTimeout  = 30 * time.Second
 	idleConnections = 32
-	notTaken        = "the image was built, but the registry did not take it"
+	notTaken        = "the image was built, but storing it in the registry failed"
 )
 
 // Config says how to reach BuildKit and the registry.
@@ -45,13 +49,14 @@ type Config struct {
 	RegistryAliases []string
 	PlainHTTP       bool              // the registry does not speak TLS
 	Transport       http.RoundTripper // to the registry; nil: one of its own
-	Disk            *Disk             // of a BuildKit on this machine; nil: not looked at
-	Compression     string            // of new layers, Gzip or Zstd; empty: Gzip
+	Disk            Disk              // of a BuildKit on this machine; nil: not looked at
+	Compression     string            // of new layers, export.Gzip or export.Zstd; empty: Gzip
 	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
-	DiskFull        func() bool       // tells whether BuildKit's disk is; nil: it is not known
 	// Frontends are images that "# syntax=" may name besides Docker's own, which is
 	// built in up to a version.
 	Frontends []string
+	// Refuses reports whether BuildKit is kept from an address; nil: from none.
+	Refuses func(netip.AddrPort) bool
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
 	// forgotten with the Solver.
 	TimesDir string
@@ -63,9 +68,10 @@ type Solver struct {
 	cfg         Config
 	backends    *backends
 	dockerfiles *dockerfile.Interpreter
-	known       *knownLayers
-	slots       chan struct{} // one for each layer that is on its way now
+	exporter    *export.Exporter
 	times       *timesBook
+	contexts    *contextKeys
+	seen        *dockerfile.SeenDirs
 	log         hclog.Logger
 	output      int64 // maxOutput
 }
@@ -82,29 +88,34 @@ func New(cfg Config) (*Solver, error) {
 		return nil, errors.New("buildkit: Config.RegistryHost must be host:port, without a scheme or path")
 	}
 	if cfg.LogLimit <= 0 {
-		cfg.LogLimit = defaultLogLimit
+		cfg.LogLimit = builder.MaxOutput
 	}
 	if cfg.Compression == "" {
-		cfg.Compression = Gzip
-	}
-	if _, ok := compressions[cfg.Compression]; !ok {
-		return nil, fmt.Errorf("buildkit: Config.Compression %q is neither gzip nor zstd", cfg.Compression)
+		cfg.Compression = export.Gzip
 	}
 	if cfg.Transport == nil {
 		// Builds at once make several requests each; the default keeps two
 		// connections to a host. Our own registry is behind no proxy.
 		cfg.Transport = &http.Transport{MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: time.Minute}
 	}
+	if cfg.Disk == nil {
+		cfg.Disk = unwatched{}
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
+	}
+	exporter, err := export.New(export.Config{PlainHTTP: cfg.PlainHTTP, Transport: cfg.Transport, Compression: cfg.Compression})
+	if err != nil {
+		return nil, fmt.Errorf("buildkit: %w", err)
 	}
 	return &Solver{
 		cfg:         cfg,
 		log:         cfg.Logger,
 		output:      maxOutput,
-		known:       newKnownLayers(),
+		exporter:    exporter,
 		times:       newTimesBook(cfg.TimesDir),
-		slots:       make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		contexts:    newContextKeys(),
+		seen:        dockerfile.NewSeenDirs(),
 		backends:    &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
 		dockerfiles: dockerfile.New(dockerfile.Config{Frontends: cfg.Frontends, Logger: cfg.Logger}),
 	}, nil
@@ -116,7 +127,7 @@ func (s *Solver) Close() error {
 	return nil
 }
 
-// Ping tells whether any BuildKit answers and can build. Errors: Unavailable.
+// Ping reports whether any BuildKit answers and can build. Errors: Unavailable.
 func (s *Solver) Ping(ctx context.Context) error {
 	_, release, err := s.backends.acquire(ctx)
 	if err != nil {
@@ -137,43 +148,46 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 		return builder.SolveResult{}, err
 	}
 	defer release()
-	if err := s.cfg.Disk.makeRoom(ctx, c.Client); err != nil {
+	if err := s.cfg.Disk.MakeRoom(ctx, c.Client); err != nil {
 		return builder.SolveResult{}, err
 	}
 
-	kills := s.cfg.Disk.killsSoFar()
-	shelfCtx, clear := context.WithCancel(ctx)
+	kills := s.cfg.Disk.Kills()
+	exportCtx, clear := context.WithCancel(ctx)
 	defer clear()
-	out, err := s.newShelf(shelfCtx, r)
+	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r)})
 	if err != nil {
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}
 	view := newProgress(s.cfg.LogLimit, progress)
-	view.diskFull = s.cfg.DiskFull
+	view.disk = s.cfg.Disk
 	response, err := s.run(ctx, c.Client, r, src, out, view)
+	if err != nil && (ctx.Err() != nil || c.lost.Load()) {
+		s.contexts.renew(tenantKey(r.Build.Image, r.Build.ImageID))
+	}
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
 	}
 	if err != nil && c.lost.Load() {
-		lost := infrastructure(err, "BuildKit ended while it ran this build")
+		lost := infrastructure(err, "BuildKit stopped while it ran this build")
 		lost.Retry = builder.RetryFree
 		return builder.SolveResult{}, lost
 	}
-	if storing := out.failure(); err != nil && storing != nil {
+	if storing := out.Failure(); err != nil && storing != nil {
 		return builder.SolveResult{}, infrastructure(storing, notTaken)
 	}
 	if err != nil {
 		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		if killed := s.cfg.Disk.killed(err, kills); killed != nil {
+		if killed := diskKill(s.cfg.Disk, err, kills); killed != nil {
 			return builder.SolveResult{}, killed
 		}
-		return builder.SolveResult{}, classify(err, view, circumstances{platform: r.Options.Platform, native: c.platform})
+		return builder.SolveResult{}, classify(err, view, circumstances{platform: r.Options.Platform, native: c.platform, refuses: s.cfg.Refuses})
 	}
 	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	publishCtx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("").Start(publishCtx, "push")
 	defer span.End()
-	result, err := out.publish(publishCtx, createdAt(r), response.ExporterResponse["containerimage.digest"])
+	result, err := out.Publish(publishCtx, createdAt(r), response.ExporterResponse["containerimage.digest"])
 	if ctx.Err() != nil {
 		return builder.SolveResult{}, ctx.Err()
 	}
@@ -191,15 +205,15 @@ func (s *Solver) await(ctx context.Context, progress func(builder.Event)) (*conn
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		c, release, err := s.backends.acquire(ctx)
 		if err == nil && waited {
-			progress(builder.Event{Line: "BuildKit answers"})
+			progress(builder.Event{Line: "BuildKit is responding"})
 		}
 		if err == nil {
 			return c, release, nil
 		}
 		if ctx.Err() == nil && !waited {
 			waited = true
-			s.log.Warn("a build waits for BuildKit", "error", err)
-			progress(builder.Event{Line: "BuildKit does not answer; this build begins as soon as it does", Waits: "BuildKit did not answer"})
+			s.log.Warn("a build is waiting for BuildKit", "error", err)
+			progress(builder.Event{Line: "BuildKit is not responding; this build starts as soon as it does", Waits: "BuildKit did not respond"})
 		}
 		select {
 		case <-ctx.Done():
@@ -209,8 +223,15 @@ func (s *Solver) await(ctx context.Context, progress func(builder.Event)) (*conn
 	}
 }
 
+// ForgetImage removes what is known of an image that is gone.
+func (s *Solver) ForgetImage(image catalog.ImageRef, imageID int64) error {
+	key := tenantKey(image, imageID)
+	s.contexts.forget(key)
+	return s.times.forget(key)
+}
+
 // run solves, hands what happens to view, and returns soon after ctx ends.
-func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *shelf, view *progress) (*client.SolveResponse, error) {
+func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *export.Store, view *progress) (*client.SolveResponse, error) {
 	// Ends with run, so that nobody reads the tree after Solve returned.
 	solveCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
@@ -220,16 +241,20 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	}
 	statuses := make(chan *client.SolveStatus)
 	done := make(chan outcome, 1)
-	times, closeTimes, err := s.times.open(tenantKey(r.Build))
+	times, closeTimes, err := s.times.open(tenantKey(r.Build.Image, r.Build.ImageID))
 	if err != nil {
-		s.log.Warn("what was known of an image's files can't be read; all are taken for new", "image", r.Build.Image, "error", err)
+		s.log.Warn("failed to read the file times of an image; all its files count as new", "image", r.Build.Image, "error", err)
 	}
 	defer closeTimes()
 	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times.build()}
-	front := &frontendClient{dockerfiles: s.dockerfiles, files: files, fail: cancel, shelf: out, view: view}
+	whole := files.whole(r.Tree)
+	build := dockerfile.Build{Context: files, Whole: whole, Fail: cancel, Store: out, Seen: s.seen, Did: view.did}
+	interpret := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return s.dockerfiles.Build(ctx, c, build)
+	}
 	go func() {
-		options := s.solveOptions(r, src, mounts(files, r.Tree), out)
-		response, err := c.Build(solveCtx, options, "", front.build, statuses)
+		options := s.solveOptions(r, src, filesync.StaticDirSource{"context": files, "dockerfile": whole}, out)
+		response, err := c.Build(solveCtx, options, "", interpret, statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when nobody takes its statuses, and closes the channel at
@@ -242,7 +267,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 			if open = ok; ok && solveCtx.Err() == nil {
 				view.update(status)
 				if view.taken > s.output {
-					cancel(userError("the steps of this build print more than the builder takes (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
+					cancel(userError("the steps of this build print more than the limit (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
 				}
 			}
 		case <-cancelled:

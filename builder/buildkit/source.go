@@ -3,13 +3,13 @@ package buildkit
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // maxHintedFiles bounds how many files are looked at for a Dockerfile that
@@ -56,9 +56,9 @@ func findContext(tree catalog.Tree, dir, option string) error {
 		return unreadable(err)
 	}
 	if info, err := fs.Stat(tree.Whole(), dir); err == nil && info.IsDir() {
-		return userError("context=%s is left out of builds by export-ignore in .gitattributes; take it out there", option)
+		return userError("context=%s is excluded from builds by export-ignore in .gitattributes; remove that attribute", option)
 	}
-	return userError("context=%s is no directory of this commit; name one that is committed, or leave the option out to build from the top", option)
+	return userError("context=%s is not a directory in this commit; name one that is, or omit the option to build from the root", option)
 }
 
 // checkIgnoreFile looks at the file that says what the context leaves out. BuildKit
@@ -77,13 +77,13 @@ func checkIgnoreFile(tree catalog.Tree, s source) error {
 	return err
 }
 
-// findText tells whether a file is there that BuildKit can read; users know it as
+// findText reports whether a file is there that BuildKit can read; users know it as
 // shown. A link is followed inside files, as BuildKit does.
 func findText(files fs.FS, name, shown string) (found bool, err error) {
 	info, err := fs.Stat(files, name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		if target, err := fs.ReadLink(files, name); err == nil {
-			return false, userError("%s is a symbolic link to %s, which is no file that this build has; commit one there, or a file in place of the link", shown, target)
+			return false, userError("%s is a symbolic link to %s, which is not a file in this build; commit that file, or replace the link by a file", shown, target)
 		}
 		return false, nil
 	}
@@ -98,7 +98,7 @@ func findText(files fs.FS, name, shown string) (found bool, err error) {
 		return false, unreadable(err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	begin, err := io.ReadAll(io.LimitReader(file, 4))
+	begin, err := bounded.Begin(file, 4)
 	if err != nil {
 		return false, unreadable(err)
 	}
@@ -109,7 +109,7 @@ func findText(files fs.FS, name, shown string) (found bool, err error) {
 }
 
 func noDockerfile(tree catalog.Files, wanted string) error {
-	message := fmt.Sprintf("no Dockerfile: this commit has no file %s", wanted)
+	message := fmt.Sprintf("this commit contains no file %s", wanted)
 	if found := findDockerfile(tree); found != "" {
 		return userError("%s; to build with %s, push with -o dockerfile=%s", message, found, found)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -36,14 +37,14 @@ func TestControlFilesAsTheyAre(t *testing.T) {
 		"the Dockerfile's own": {files: map[string]string{"Dockerfile": copyAll, "Dockerfile.dockerignore": "secret", "secret": "x"}, links: map[string]string{".dockerignore": "nowhere"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := newTree(test.files).add("kept", "x", 0o644)
+			tree := buildkittest.NewTree(test.files).Add("kept", "x", 0o644)
 			for link, target := range test.links {
-				tree.add(link, target, linkMode)
+				tree.Add(link, target, linkMode)
 			}
-			r := request("ann", "control", "1.0", tree)
+			r := env.Request("ann", "control", "1.0", tree)
 			r.Options = test.options
-			solve(t, r)
-			files := imageFiles(t, r)
+			env.Solve(t, r)
+			files := env.ImageFiles(t, r)
 			if _, ignored := files["all/secret"]; files["all/kept"] != "x" || ignored {
 				t.Errorf("the image holds %q", slices.Sorted(maps.Keys(files)))
 			}
@@ -58,10 +59,10 @@ func TestControlFilesThatCannotBeRead(t *testing.T) {
 		options catalog.BuildOptions
 		want    string
 	}{
-		"Dockerfile in UTF-16":      {files: map[string]string{"Dockerfile": utf16Text}, want: "Dockerfile is written in UTF-16; save it as UTF-8"},
-		"ignore file in UTF-16":     {files: map[string]string{"Dockerfile": copyAll, ".dockerignore": utf16Text}, want: ".dockerignore is written in UTF-16"},
-		"own ignore file in UTF-16": {files: map[string]string{"Dockerfile": copyAll, "Dockerfile.dockerignore": utf16Text}, want: "Dockerfile.dockerignore is written in UTF-16"},
-		"Dockerfile to nowhere":     {links: map[string]string{"Dockerfile": "docker/real"}, want: "Dockerfile is a symbolic link to docker/real, which is no file that this build has"},
+		"Dockerfile in UTF-16":      {files: map[string]string{"Dockerfile": utf16Text}, want: "Dockerfile is encoded in UTF-16; save it as UTF-8"},
+		"ignore file in UTF-16":     {files: map[string]string{"Dockerfile": copyAll, ".dockerignore": utf16Text}, want: ".dockerignore is encoded in UTF-16"},
+		"own ignore file in UTF-16": {files: map[string]string{"Dockerfile": copyAll, "Dockerfile.dockerignore": utf16Text}, want: "Dockerfile.dockerignore is encoded in UTF-16"},
+		"Dockerfile to nowhere":     {links: map[string]string{"Dockerfile": "docker/real"}, want: "Dockerfile is a symbolic link to docker/real, which is not a file in this build; commit that file"},
 		"ignore file to nowhere":    {files: map[string]string{"Dockerfile": copyAll}, links: map[string]string{".dockerignore": "ignore"}, want: ".dockerignore is a symbolic link to ignore, which"},
 		"own ignore file to nowhere": {files: map[string]string{"Dockerfile": copyAll, ".dockerignore": "secret"}, links: map[string]string{"Dockerfile.dockerignore": "ignore"},
 			want: "Dockerfile.dockerignore is a symbolic link to ignore, which"},
@@ -69,13 +70,13 @@ func TestControlFilesThatCannotBeRead(t *testing.T) {
 			options: catalog.BuildOptions{Context: "app"}, want: "app/.dockerignore is a symbolic link to ../ignore, which"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := newTree(test.files).add("kept", "x", 0o644)
+			tree := buildkittest.NewTree(test.files).Add("kept", "x", 0o644)
 			for link, target := range test.links {
-				tree.add(link, target, linkMode)
+				tree.Add(link, target, linkMode)
 			}
-			r := request("ann", "control", "2.0", tree)
+			r := env.Request("ann", "control", "2.0", tree)
 			r.Options = test.options
-			failure, _ := solveError(t, r)
+			failure, _ := env.SolveError(t, r)
 			if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, test.want) {
 				t.Errorf("got %s: %q, want %q in it", failure.Outcome, failure.Message, test.want)
 			}

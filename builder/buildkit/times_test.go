@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -113,7 +114,7 @@ func TestBuildsAtOnceShareTheirImagesTimes(t *testing.T) {
 // What docker build caches from one commit to the next, is cached here, whenever the
 // commits were made.
 func TestStepsStayCachedFromCommitToCommit(t *testing.T) {
-	dockerfile := "FROM scratch AS first\nCOPY package.json /app/installed\n" + busyboxImage + `ARG MODE=fast
+	dockerfile := "FROM scratch AS first\nCOPY package.json /app/installed\n" + buildkittest.BusyboxImage + `ARG MODE=fast
 ENV MODE=$MODE
 LABEL of=` + t.Name() + `
 USER 7
@@ -131,13 +132,13 @@ RUN cat main.js > built
 HEALTHCHECK CMD true
 CMD ["main"]
 `
-	tree := func(source string, at time.Time) *testTree {
-		tree := newTree(map[string]string{"Dockerfile": dockerfile, "package.json": "{}", "main.js": source}).withBusybox()
-		tree.commit = at
+	tree := func(source string, at time.Time) *buildkittest.Tree {
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": dockerfile, "package.json": "{}", "main.js": source}).WithBusybox()
+		tree.Commit = at
 		return tree
 	}
-	solve(t, request("ann", "cached", "1.0", tree("one", testEpoch)))
-	_, log := solve(t, request("ann", "cached", "2.0", tree("two", testEpoch.Add(time.Hour))))
+	env.Solve(t, env.Request("ann", "cached", "1.0", tree("one", buildkittest.Epoch)))
+	_, log := env.Solve(t, env.Request("ann", "cached", "2.0", tree("two", buildkittest.Epoch.Add(time.Hour))))
 	for line := range strings.Lines(log) {
 		isStep := strings.Contains(line, "WORKDIR") || strings.Contains(line, "RUN ") || strings.Contains(line, "COPY ") || strings.Contains(line, "ADD ")
 		isNew := strings.Contains(line, "COPY main.js") || strings.Contains(line, "RUN cat main.js")
@@ -151,7 +152,7 @@ CMD ["main"]
 }
 
 // making is a Dockerfile whose step makes anew what is older than its source.
-const making = busyboxImage + `COPY VERSION /
+const making = buildkittest.BusyboxImage + `COPY VERSION /
 RUN --mount=type=cache,sharing=locked,target=/out for f in one two; do \
   if [ ! -e /out/$f ] || [ /src/$f.c -nt /out/$f ]; then cp /src/$f.c /out/$f; touch /out/$f; echo $f >> /made; fi; done; touch /made; cat /out/one /out/two > /app
 `
@@ -163,10 +164,10 @@ func makingFrom(copies string) string {
 
 func expectMade(t *testing.T, r builder.SolveRequest, app, made string) {
 	t.Helper()
-	if got := imageFile(t, r, "app"); got != app {
+	if got := env.ImageFile(t, r, "app"); got != app {
 		t.Errorf("version %s holds %q, its sources %q", r.Build.Version, got, app)
 	}
-	if got := strings.Join(strings.Fields(imageFile(t, r, "made")), " "); got != made {
+	if got := strings.Join(strings.Fields(env.ImageFile(t, r, "made")), " "); got != made {
 		t.Errorf("version %s made %q anew, want %q", r.Build.Version, got, made)
 	}
 }
@@ -198,9 +199,9 @@ func TestCacheMountIsNotTakenForNewer(t *testing.T) {
 				{"1a", "2b", ""},
 				{"1a", "2a", "two"},
 			} {
-				tree := newTree(map[string]string{"Dockerfile": dockerfile, "src/one.c": test.one, "src/two.c": test.two, "src/README.md": fmt.Sprint(i), "VERSION": fmt.Sprint(i)}).withBusybox()
-				r := request("ann", "mounted-"+what, fmt.Sprint(i), tree)
-				solve(t, r)
+				tree := buildkittest.NewTree(map[string]string{"Dockerfile": dockerfile, "src/one.c": test.one, "src/two.c": test.two, "src/README.md": fmt.Sprint(i), "VERSION": fmt.Sprint(i)}).WithBusybox()
+				r := env.Request("ann", "mounted-"+what, fmt.Sprint(i), tree)
+				env.Solve(t, r)
 				expectMade(t, r, test.one+test.two, test.made)
 			}
 		})
@@ -209,35 +210,35 @@ func TestCacheMountIsNotTakenForNewer(t *testing.T) {
 
 // The same place gets its files from elsewhere.
 func TestCacheMountSeesFilesFromElsewhere(t *testing.T) {
-	tree := func(dockerfile string, i int) *testTree {
-		return newTree(map[string]string{
+	tree := func(dockerfile string, i int) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{
 			"Dockerfile": dockerfile, "VERSION": fmt.Sprint(i),
 			"a/src/one.c": "1a", "a/src/two.c": "2", "b/src/one.c": "1b", "b/src/two.c": "2", "a/VERSION": fmt.Sprint(i), "b/VERSION": fmt.Sprint(i),
-		}).withBusybox()
+		}).WithBusybox()
 	}
 	for i, dir := range []string{"a", "b", "a", "b"} {
-		byArg := request("ann", "turns-arg", fmt.Sprint(i), tree(makingFrom("ARG DIR\nCOPY $DIR/src /src"), i))
+		byArg := env.Request("ann", "turns-arg", fmt.Sprint(i), tree(makingFrom("ARG DIR\nCOPY $DIR/src /src"), i))
 		byArg.Options.Args = map[string]string{"DIR": dir}
-		solve(t, byArg)
+		env.Solve(t, byArg)
 		expectMade(t, byArg, "1"+dir+"2", "one two")
 
 		linked := tree(makingFrom("COPY src /src"), i)
-		linked.add("src", dir+"/src", fs.ModeSymlink|0o777)
-		byLink := request("ann", "turns-link", fmt.Sprint(i), linked)
-		solve(t, byLink)
+		linked.Add("src", dir+"/src", fs.ModeSymlink|0o777)
+		byLink := env.Request("ann", "turns-link", fmt.Sprint(i), linked)
+		env.Solve(t, byLink)
 		expectMade(t, byLink, "1"+dir+"2", "one two")
 	}
 }
 
 // Another image's build of the same files is no reason to give them its times.
 func TestCacheMountSeesNoOtherImagesTimes(t *testing.T) {
-	tree := func(one string, i int) *testTree {
-		return newTree(map[string]string{"Dockerfile": makingFrom("COPY src /src"), "src/one.c": t.Name() + one, "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
+	tree := func(one string, i int) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": makingFrom("COPY src /src"), "src/one.c": t.Name() + one, "src/two.c": "2", "VERSION": fmt.Sprint(i)}).WithBusybox()
 	}
-	solve(t, request("ann", "first-to-build", "1", tree("b", 0)))
-	solve(t, request("ann", "second-to-build", "1", tree("a", 1)))
-	second := request("ann", "second-to-build", "2", tree("b", 2))
-	solve(t, second)
+	env.Solve(t, env.Request("ann", "first-to-build", "1", tree("b", 0)))
+	env.Solve(t, env.Request("ann", "second-to-build", "1", tree("a", 1)))
+	second := env.Request("ann", "second-to-build", "2", tree("b", 2))
+	env.Solve(t, second)
 	expectMade(t, second, t.Name()+"b2", "one")
 }
 
@@ -246,11 +247,11 @@ func TestCacheMountOfBuildsAtOnce(t *testing.T) {
 	group, ctx := errgroup.WithContext(t.Context())
 	requests := make([]builder.SolveRequest, 4)
 	for i := range requests {
-		tree := newTree(map[string]string{"Dockerfile": strings.Replace(makingFrom("COPY src /src"), "for f in", "sleep 0.3; for f in", 1),
-			"src/one.c": fmt.Sprint("of ", i), "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
-		requests[i] = request("ann", "mounted-at-once", fmt.Sprint(i), tree)
+		tree := buildkittest.NewTree(map[string]string{"Dockerfile": strings.Replace(makingFrom("COPY src /src"), "for f in", "sleep 0.3; for f in", 1),
+			"src/one.c": fmt.Sprint("of ", i), "src/two.c": "2", "VERSION": fmt.Sprint(i)}).WithBusybox()
+		requests[i] = env.Request("ann", "mounted-at-once", fmt.Sprint(i), tree)
 		group.Go(func() error {
-			_, err := shared.solver.Solve(ctx, requests[i], func(builder.Event) {})
+			_, err := env.Solver.Solve(ctx, requests[i], func(builder.Event) {})
 			return err
 		})
 	}
@@ -258,7 +259,7 @@ func TestCacheMountOfBuildsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range requests {
-		if got, want := imageFile(t, r, "app"), fmt.Sprintf("of %d2", i); got != want {
+		if got, want := env.ImageFile(t, r, "app"), fmt.Sprintf("of %d2", i); got != want {
 			t.Errorf("version %d holds %q, its sources %q", i, got, want)
 		}
 	}
@@ -266,22 +267,22 @@ func TestCacheMountOfBuildsAtOnce(t *testing.T) {
 
 // A build without the cache empties its cache mounts before the steps, and not after them.
 func TestBuildWithoutCacheKeepsWhatItMade(t *testing.T) {
-	tree := func(i int) *testTree {
-		return newTree(map[string]string{"Dockerfile": makingFrom("COPY src /src") + "COPY src /end\n", "src/one.c": "1", "src/two.c": "2", "VERSION": fmt.Sprint(i)}).withBusybox()
+	tree := func(i int) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": makingFrom("COPY src /src") + "COPY src /end\n", "src/one.c": "1", "src/two.c": "2", "VERSION": fmt.Sprint(i)}).WithBusybox()
 	}
 	for i, want := range []string{"one two", "", "one two", ""} {
-		r := request("ann", "mounted-anew", fmt.Sprint(i), tree(i))
+		r := env.Request("ann", "mounted-anew", fmt.Sprint(i), tree(i))
 		r.Options.NoCache = i == 2
-		solve(t, r)
+		env.Solve(t, r)
 		expectMade(t, r, "12", want)
 	}
 }
 
 func TestContextFilesAreOfToday(t *testing.T) {
 	began := time.Now().Truncate(time.Second)
-	r := request("ann", "today", "1.0", newTree(map[string]string{"Dockerfile": busyboxImage + "COPY d /d\nRUN stat -c %Y /d /d/f > /times\n", "d/f": "1"}).withBusybox())
-	solve(t, r)
-	for _, field := range strings.Fields(imageFile(t, r, "times")) {
+	r := env.Request("ann", "today", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "COPY d /d\nRUN stat -c %Y /d /d/f > /times\n", "d/f": "1"}).WithBusybox())
+	env.Solve(t, r)
+	for _, field := range strings.Fields(env.ImageFile(t, r, "times")) {
 		var seconds int64
 		if _, err := fmt.Sscan(field, &seconds); err != nil || time.Unix(seconds, 0).Before(began) {
 			t.Errorf("a file is of %s, the build began at %s", time.Unix(seconds, 0), began)
@@ -292,14 +293,14 @@ func TestContextFilesAreOfToday(t *testing.T) {
 // timesIn returns the times of an image's files.
 func timesIn(t *testing.T, r string, commit time.Time, content string, timestamps string) map[string]string {
 	t.Helper()
-	tree := newTree(map[string]string{
-		"Dockerfile": busyboxImage + "COPY web /web\nRUN cp /web/page /made && cp /web/same /made-same\nCOPY web/page /top\n",
+	tree := buildkittest.NewTree(map[string]string{
+		"Dockerfile": buildkittest.BusyboxImage + "COPY web /web\nRUN cp /web/page /made && cp /web/same /made-same\nCOPY web/page /top\n",
 		"web/page":   content, "web/same": "same",
-	}).withBusybox()
-	tree.commit = commit
-	request := request("ann", "timed", r, tree)
+	}).WithBusybox()
+	tree.Commit = commit
+	request := env.Request("ann", "timed", r, tree)
 	request.Options = catalog.BuildOptions{Timestamps: timestamps}
-	solve(t, request)
+	env.Solve(t, request)
 	times := map[string]string{}
 	for name, facts := range files(t, pushed(t, request)) {
 		times[name] = strings.Join(strings.Fields(facts)[3:5], " ")
@@ -309,8 +310,8 @@ func timesIn(t *testing.T, r string, commit time.Time, content string, timestamp
 
 // Web servers tell versions of a file by time and size.
 func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
-	one := timesIn(t, "1", testEpoch, "page 1", "")
-	two := timesIn(t, "2", testEpoch.Add(time.Hour), "page 2", "")
+	one := timesIn(t, "1", buildkittest.Epoch, "page 1", "")
+	two := timesIn(t, "2", buildkittest.Epoch.Add(time.Hour), "page 2", "")
 	for name, changes := range map[string]bool{"web/page": true, "made": true, "top": true, "web/same": false, "made-same": false, "web": false} {
 		if one[name] == "" || (one[name] != two[name]) != changes {
 			t.Errorf("%s is of %s and of %s", name, one[name], two[name])
@@ -319,9 +320,9 @@ func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
 	if one["web/page"] != one["made"] || one["made"] != one["top"] {
 		t.Errorf("one content has several times: %v", one)
 	}
-	dated := timesIn(t, "3", testEpoch.Add(time.Hour), "page 2", catalog.TimestampsCommit)
+	dated := timesIn(t, "3", buildkittest.Epoch.Add(time.Hour), "page 2", catalog.TimestampsCommit)
 	for _, name := range []string{"web/page", "made", "top", "web/same", "made-same", "web"} {
-		if want := testEpoch.Add(time.Hour).Format("2006-01-02 15:04:05"); dated[name] != want {
+		if want := buildkittest.Epoch.Add(time.Hour).Format("2006-01-02 15:04:05"); dated[name] != want {
 			t.Errorf("with the commit's times %s is of %s, want %s", name, dated[name], want)
 		}
 	}
@@ -330,28 +331,25 @@ func TestChangedFilesHaveOtherTimesInTheImage(t *testing.T) {
 // A module that a step compiled, of a source that a COPY brought, is its in the image, whatever was
 // built and forgotten meanwhile.
 func TestCompiledPythonOfACopiedSource(t *testing.T) {
-	tree := func(source string) *testTree {
-		return newTree(map[string]string{"Dockerfile": busyboxImage + `COPY m /m
+	tree := func(source string) *buildkittest.Tree {
+		return buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + `COPY m /m
 RUN mkdir /m/__pycache__ && b() { for n in 0 8 16 24; do printf "\\x$(printf %02x $(($1>>n&255)))"; done; } && \
   { printf '\247\r\r\n\0\0\0\0'; b $(stat -c %Y /m/mod.py); b $(stat -c %s /m/mod.py); printf code; } > /m/__pycache__/mod.cpython-311.pyc
-`, "m/mod.py": t.Name() + source}).withBusybox()
+`, "m/mod.py": t.Name() + source}).WithBusybox()
 	}
-	first := request("ann", "compiled", "1", tree("x"))
-	once, _ := solve(t, first)
-	solve(t, request("ann", "compiled", "2", tree("y")))
-	fresh, err := New(solverConfig(shared.manager, shared.registry)) // as after a restart
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := fresh.Solve(t.Context(), request("ann", "compiled", "3", tree("x")), func(builder.Event) {})
+	first := env.Request("ann", "compiled", "1", tree("x"))
+	once, _ := env.Solve(t, first)
+	env.Solve(t, env.Request("ann", "compiled", "2", tree("y")))
+	fresh := newSolver(t, solverConfig(env.manager, env.Registry)) // as after a restart
+	again, err := fresh.Solve(t.Context(), env.Request("ann", "compiled", "3", tree("x")), func(builder.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if once != again {
 		t.Errorf("one commit is %v and later %v", once, again)
 	}
-	says := binary.LittleEndian.Uint32([]byte(imageFile(t, first, "m/__pycache__/mod.cpython-311.pyc"))[compiledTime:])
-	if want := uint32(byContent(t.Name() + "x").Unix()); says != want {
+	says := binary.LittleEndian.Uint32([]byte(env.ImageFile(t, first, "m/__pycache__/mod.cpython-311.pyc"))[8:])
+	if want := uint32(buildkittest.ContentTime(t.Name() + "x").Unix()); says != want {
 		t.Errorf("the module says %d, its source is of %d", says, want)
 	}
 }

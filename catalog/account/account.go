@@ -38,7 +38,7 @@ func New(c Config) *Service {
 	}
 	v := &verified{}
 	rand.Read(v.key[:]) // never fails: it ends the program instead
-	v.until = newLRU[[32]byte, time.Time](maxVerified)
+	v.until = newLRU[proof, time.Time](maxVerified)
 	return &Service{
 		users:    c.Users,
 		now:      c.Now,
@@ -95,6 +95,6 @@ func (s *Service) takeSlot(ctx context.Context) (free func(), err error) {
 	case s.hashing <- struct{}{}:
 		return func() { <-s.hashing }, nil
 	case <-ctx.Done():
-		return nil, catalog.Wrap(catalog.RateLimited, ctx.Err(), "too many logins at once; try again in a moment")
+		return nil, catalog.Wrap(catalog.RateLimited, ctx.Err(), "too many logins at the same time; try again in a moment")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 )
 
 const password = "correct horse"
@@ -38,15 +38,7 @@ func (c *clock) Add(d time.Duration) {
 // start makes a service over a real store with the user ann.
 func start(t *testing.T) (*account.Service, *sqlite.Store, *clock, catalog.User) {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	store := sqlitetest.Open(t, t.TempDir())
 	c := &clock{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	s := account.New(account.Config{Users: store, Now: c.Now})
 	ann, err := s.CreateUser(t.Context(), "ann", password, false)
@@ -171,7 +163,7 @@ func TestPasswordRules(t *testing.T) {
 
 func TestThrottle(t *testing.T) {
 	s, _, c, ann := start(t)
-	secret, _, err := s.CreateToken(t.Context(), ann.ID, "ci", catalog.ScopeRead, time.Time{})
+	secret, _, err := s.CreateToken(t.Context(), catalog.NewToken{UserID: ann.ID, Name: "ci", Scope: catalog.ScopeRead})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,26 +181,64 @@ func TestThrottle(t *testing.T) {
 		}
 	}
 	wantCode(t, "another spelling", login(t, s, "NOBODY", password), catalog.RateLimited)
-	c.Add(time.Minute)
-	wantCode(t, "the right password", login(t, s, "ann", password), "")
-
-	for range 5 {
-		wantCode(t, "ann", login(t, s, "ann", "wrong password"), catalog.Unauthorized)
-	}
-	wantCode(t, "even the right password", login(t, s, "ann", password), catalog.RateLimited)
 	wantCode(t, "a token in its place", login(t, s, "ann", secret), "")
 	_, err = s.ByToken(t.Context(), secret)
 	wantCode(t, "a token", err, "")
+	wantCode(t, "the password that was right here", login(t, s, "ann", password), "")
+	wantCode(t, "which frees nobody else", login(t, s, "ann", "wrong password"), catalog.RateLimited)
+	wantCode(t, "the password that was right here", login(t, s, "ann", password), "")
+
+	c.Add(time.Hour)
+	for range 5 {
+		wantCode(t, "ann", login(t, s, "ann", "wrong password"), catalog.Unauthorized)
+	}
+	wantCode(t, "the right password, long ago", login(t, s, "ann", password), catalog.RateLimited)
 	c.Add(time.Second)
 	wantCode(t, "after the wait", login(t, s, "ann", password), "")
 	wantCode(t, "forgiven", login(t, s, "ann", "wrong password"), catalog.Unauthorized)
 	wantCode(t, "and free again", login(t, s, "ann", password), "")
 }
 
+// A program with an old password asks again and again; what others send from its network goes on.
+func TestOldPasswordBesideTheRightOne(t *testing.T) {
+	s, _, _, ann := start(t)
+	wantCode(t, "first", login(t, s, "ann", password), "")
+	for range 200 {
+		if code := catalog.CodeOf(login(t, s, "ann", "old password")); code != catalog.Unauthorized && code != catalog.RateLimited {
+			t.Fatalf("the old password: %q", code)
+		}
+		wantCode(t, "the right one", login(t, s, "ann", password), "")
+	}
+	if err := s.SetPassword(t.Context(), ann.ID, "another good password"); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, "one that was right until now", login(t, s, "ann", password), catalog.RateLimited)
+}
+
+// That one password gets an answer tells a guesser no more than a few guesses.
+func TestGuessesWhereThePasswordIsKnown(t *testing.T) {
+	s, _, c, _ := start(t)
+	wantCode(t, "first", login(t, s, "ann", password), "")
+	guesses := 0
+	for login(t, s, "ann", password) == nil {
+		if guesses++; guesses > 100 {
+			t.Fatal("every guess is answered")
+		}
+		if login(t, s, "ann", fmt.Sprint("guess ", guesses)) == nil {
+			t.Fatal("a guess was right")
+		}
+	}
+	if guesses < 20 {
+		t.Errorf("%d wrong passwords shut out the right one", guesses)
+	}
+	c.Add(time.Hour)
+	wantCode(t, "when it is over", login(t, s, "ann", password), "")
+}
+
 // TestThrottleOfAnAddress tries one password for each of many names.
 func TestThrottleOfAnAddress(t *testing.T) {
 	s, _, c, ann := start(t)
-	secret, _, err := s.CreateToken(t.Context(), ann.ID, "ci", catalog.ScopeRead, time.Time{})
+	secret, _, err := s.CreateToken(t.Context(), catalog.NewToken{UserID: ann.ID, Name: "ci", Scope: catalog.ScopeRead})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,13 +258,38 @@ func TestThrottleOfAnAddress(t *testing.T) {
 	if !errors.As(err, &limited) || limited.RetryAfter() != 5*time.Second || !strings.Contains(err.Error(), "wait 5 s") {
 		t.Errorf("got %v", err)
 	}
-	wantCode(t, "the right password from there", try("10.0.0.1:2000", "ann", password), catalog.RateLimited)
+	wantCode(t, "somebody else's right password from there", try("10.0.0.1:2000", "bob", password), catalog.RateLimited)
+	wantCode(t, "one that was right there before", try("10.0.0.1:2000", "ann", password), "")
 	wantCode(t, "a token from there", try("10.0.0.1:2000", "ann", secret), "")
 	wantCode(t, "from elsewhere", try("10.0.0.2:2000", "ann", password), "")
 	c.Add(5 * time.Second)
-	wantCode(t, "after the wait", try("10.0.0.1:2000", "ann", password), "")
 	wantCode(t, "one more", try("10.0.0.1:2000", "name99", "wrong password"), catalog.Unauthorized)
 	wantCode(t, "and no further", try("10.0.0.1:2000", "name98", "wrong password"), catalog.RateLimited)
+}
+
+// TestGuesserIsSlowedAndNotTheOwner guesses at one name from elsewhere.
+func TestGuesserIsSlowedAndNotTheOwner(t *testing.T) {
+	s, _, c, _ := start(t)
+	try := func(from, secret string) error {
+		_, err := s.ByPassword(t.Context(), from, "ann", secret)
+		return err
+	}
+	for range 5 {
+		wantCode(t, "a guess", try("10.0.0.9:1", "wrong password"), catalog.Unauthorized)
+	}
+	wantCode(t, "one more", try("10.0.0.9:1", "wrong password"), catalog.RateLimited)
+	wantCode(t, "the owner, who was not there before", try("10.0.0.1:1", password), "")
+	for i := range 60 {
+		_ = try(fmt.Sprintf("10.0.1.%d:1", i), "wrong password")
+	}
+	wantCode(t, "the owner, who was", try("10.0.0.1:1", password), "")
+	wantCode(t, "anybody from a new place, while many guess", try("10.0.0.2:1", password), catalog.RateLimited)
+	for range 5 {
+		wantCode(t, "a guess from where the owner is", try("10.0.0.1:1", "wrong password"), catalog.Unauthorized)
+	}
+	wantCode(t, "and one more from there", try("10.0.0.1:1", "wrong password"), catalog.RateLimited)
+	c.Add(time.Hour)
+	wantCode(t, "anybody, when it is over", try("10.0.0.2:1", password), "")
 }
 
 // TestParallelGuesses sends many wrong passwords at once: no more are tried

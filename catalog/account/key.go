@@ -25,7 +25,7 @@ func (s *Service) AddKey(ctx context.Context, userID int64, name, authorizedKeyL
 		name = comment
 	}
 	if len(name) > maxLabel {
-		return catalog.Key{}, catalog.FieldErrorf("name", "a key's name has at most %d bytes", maxLabel)
+		return catalog.Key{}, catalog.FieldErrorf("name", "a key's name must be at most %d bytes long", maxLabel)
 	}
 	return s.users.CreateKey(ctx, catalog.NewKey{
 		UserID:      userID,
@@ -39,18 +39,18 @@ func (s *Service) AddKey(ctx context.Context, userID int64, name, authorizedKeyL
 // prove anybody. Errors: Invalid.
 func ParseKey(line string) (key ssh.PublicKey, comment string, err error) {
 	if strings.Contains(line, "PRIVATE KEY-----") {
-		return nil, "", catalog.FieldErrorf("key", "this is a private key: keep it secret, and give the file that ends in .pub")
+		return nil, "", catalog.FieldErrorf("key", "this is a private key: keep it secret, and use the file that ends in .pub")
 	}
 	key, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
 	switch {
 	case err != nil:
-		e := catalog.FieldErrorf("key", "this is no SSH public key; give one line like \"ssh-ed25519 AAAA… you@host\", as in a .pub file")
+		e := catalog.FieldErrorf("key", "this is not an SSH public key; give one line such as \"ssh-ed25519 AAAA… you@host\", as in a .pub file")
 		e.Err = err
 		return nil, "", e
 	case len(options) > 0:
 		return nil, "", catalog.FieldErrorf("key", "options before a key (%s) are not supported; leave them out", options[0])
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, "", catalog.FieldErrorf("key", "this is more than one key; give them one by one")
+		return nil, "", catalog.FieldErrorf("key", "this is more than one key; add them one at a time")
 	}
 	return key, comment, checkStrength(key)
 }
@@ -67,7 +67,10 @@ func checkStrength(key ssh.PublicKey) error {
 		if n, ok := public.CryptoPublicKey().(*rsa.PublicKey); ok && n.N.BitLen() >= minRSABits {
 			return nil
 		}
-		return catalog.FieldErrorf("key", "this RSA key is shorter than %d bits; make a new one with ssh-keygen -t ed25519", minRSABits)
+		return catalog.FieldErrorf("key", "this RSA key is shorter than %d bits; create a new one with ssh-keygen -t ed25519", minRSABits)
 	}
-	return catalog.FieldErrorf("key", "keys of type %s are not accepted; make one with ssh-keygen -t ed25519", key.Type())
+	if _, ok := key.(*ssh.Certificate); ok {
+		return catalog.FieldErrorf("key", "this is a certificate, not a key; use the .pub file without -cert, or ask the server's administrator to trust its authority")
+	}
+	return catalog.FieldErrorf("key", "keys of type %s are not accepted; create one with ssh-keygen -t ed25519", key.Type())
 }

@@ -54,6 +54,40 @@ func dssLine() string {
 	return "ssh-dss " + encode(blob)
 }
 
+// securityKeyLine is a key that a token holds.
+func securityKeyLine(kind string, public []byte) string {
+	fields := [][]byte{[]byte(kind)}
+	if kind == ssh.KeyAlgoSKECDSA256 {
+		fields = append(fields, []byte("nistp256"))
+	}
+	var blob []byte
+	for _, field := range append(fields, public, []byte("ssh:")) {
+		blob = append(blob, ssh.Marshal(struct{ Field []byte }{field})...)
+	}
+	return kind + " " + encode(blob)
+}
+
+func certificateLine(t *testing.T) string {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &ssh.Certificate{Key: key, CertType: ssh.UserCert}
+	if err := cert.SignCert(rand.Reader, signer); err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(cert))
+}
+
 func TestAddKey(t *testing.T) {
 	s, store, _, ann := start(t)
 	bob, err := s.CreateUser(t.Context(), "bob", password, false)
@@ -90,20 +124,27 @@ func TestParseKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	point, err := curve.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := ed25519Line(t)
 	for _, c := range []struct{ what, text, says string }{
 		{"ed25519", good, ""},
 		{"ed25519 with comment", good + " a b c", ""},
 		{"ecdsa", line(t, &curve.PublicKey), ""},
+		{"ed25519 on a security key", securityKeyLine(ssh.KeyAlgoSKED25519, make([]byte, ed25519.PublicKeySize)), ""},
+		{"ecdsa on a security key", securityKeyLine(ssh.KeyAlgoSKECDSA256, point), ""},
+		{"a certificate", certificateLine(t), "this is a certificate"},
 		{"RSA 2048", rsaLine(t, 2048), ""},
 		{"RSA 4096", rsaLine(t, 4096), ""},
 		{"RSA 2047", rsaLine(t, 2047), "shorter than 2048"},
 		{"RSA 1024", rsaLine(t, 1024), "shorter than 2048"},
 		{"DSA", dssLine(), "ssh"},
-		{"nothing", "", "no SSH public key"},
-		{"a sentence", "hello there", "no SSH public key"},
-		{"cut", good[:40], "no SSH public key"},
-		{"two keys", good + "\n" + ed25519Line(t), "one by one"},
+		{"nothing", "", "not an SSH public key"},
+		{"a sentence", "hello there", "not an SSH public key"},
+		{"cut", good[:40], "not an SSH public key"},
+		{"two keys", good + "\n" + ed25519Line(t), "one at a time"},
 		{"options", `command="rm" ` + good, "options"},
 		{"private", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----", "private"},
 	} {

@@ -14,7 +14,8 @@ func errWrong() error {
 
 // ByPassword accepts a user's password, or one of the user's tokens in its
 // place. Wrong passwords for a name slow down password logins of that name, and
-// those from one address the logins from there; never those by token.
+// those from one address the logins from there; never those by token, and few by a password
+// that was right from there lately.
 func (s *Service) ByPassword(ctx context.Context, from, name, secret string) (catalog.Identity, error) {
 	if strings.HasPrefix(secret, tokenPrefix) {
 		id, err := s.ByToken(ctx, secret)
@@ -65,21 +66,22 @@ func (s *Service) checkPassword(ctx context.Context, a attempt, stored, secret s
 		s.throttle.failed(a.network, a.name, s.now())
 		return errWrong()
 	}
-	s.throttle.succeeded(a.name)
+	s.throttle.succeeded(a.network, a.name, s.verified.proof(stored, secret), s.now())
 	s.verified.add(stored, secret, s.now())
 	return nil
 }
 
-// quickCheck tells whether the password was verified before, or that none may
+// quickCheck reports whether the password was verified before, or that none may
 // be tried now.
 func (s *Service) quickCheck(a attempt, stored, secret string) (known bool, err error) {
-	if err := s.throttle.check(a.network, a.name, s.now()); err != nil {
+	given := s.verified.proof(stored, secret)
+	if err := s.throttle.check(a.network, a.name, given, s.now()); err != nil {
 		return false, err
 	}
 	if stored == "" || !s.verified.has(stored, secret, s.now()) {
 		return false, nil
 	}
-	s.throttle.succeeded(a.name)
+	s.throttle.succeeded(a.network, a.name, given, s.now())
 	return true, nil
 }
 
@@ -95,5 +97,5 @@ func (s *Service) ByToken(ctx context.Context, secret string) (catalog.Identity,
 	if err != nil {
 		return catalog.Identity{}, err
 	}
-	return catalog.Identity{User: user, Scope: token.Scope}, nil
+	return catalog.Identity{User: user, Scope: token.Scope, Token: token}, nil
 }

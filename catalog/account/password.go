@@ -23,11 +23,11 @@ const (
 func ValidatePassword(password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return catalog.FieldErrorf("password", "a password has at least %d characters", minPassword)
+		return catalog.FieldErrorf("password", "the password must have at least %d characters", minPassword)
 	case len(password) > maxPassword:
-		return catalog.FieldErrorf("password", "a password has at most %d bytes", maxPassword)
+		return catalog.FieldErrorf("password", "the password must be at most %d bytes long", maxPassword)
 	case strings.HasPrefix(password, tokenPrefix):
-		return catalog.FieldErrorf("password", "a password can't begin with %q, as tokens do", tokenPrefix)
+		return catalog.FieldErrorf("password", "the password must not begin with %q, which marks tokens", tokenPrefix)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (h argonHash) String() string {
 		enc.EncodeToString(h.salt), enc.EncodeToString(h.sum))
 }
 
-var errHash = errors.New("stored password hash is no argon2id hash of a sane cost")
+var errHash = errors.New("the stored password hash is not a valid argon2id hash")
 
 // parseHash reads the PHC form. It refuses costs that would stop the process.
 func parseHash(text string) (h argonHash, err error) {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,16 +14,21 @@ import (
 )
 
 const (
-	freeFailures = 5 // in a row, before a wait is asked for
+	freeFailures = 5  // in a row from one network, before a wait is asked for
+	freeForName  = 50 // from all networks
 	firstWait    = time.Second
 	longestWait  = time.Minute
-	forgetAfter  = 15 * time.Minute // since the last failure
+	forgetAfter  = 15 * time.Minute // since the last failure, or success
 	maxThrottled = 10_000           // names remembered, and addresses
+	maxGuesses   = 50               // beside a known secret, before it is refused like others
 
 	// One address may be that of many people.
 	addressFailures = 30              // at once
 	addressRefill   = 5 * time.Second // for one more
 )
+
+// everywhere stands for all networks.
+const everywhere = "everywhere"
 
 // failures is the wrong passwords given for one name in a row.
 type failures struct {
@@ -31,8 +37,8 @@ type failures struct {
 }
 
 // wait is how long after the last failure nobody may try again.
-func (f failures) wait() time.Duration {
-	over := f.count - freeFailures
+func (f failures) wait(free int) time.Duration {
+	over := f.count - free
 	if over < 0 {
 		return 0
 	}
@@ -42,19 +48,30 @@ func (f failures) wait() time.Duration {
 	return min(firstWait<<over, longestWait)
 }
 
-// throttle makes guessing slow. For a name, twice the wait after every failure
-// beyond the free ones; names that no user has are counted alike, to tell
+// throttle makes guessing slow, and for who guesses rather than for who is guessed at. For a
+// name, twice the wait after every failure beyond the free ones, of which one network has few
+// and all together more; names that no user has are counted alike, to tell
 // nobody apart. For an address, which may try many names, so many failures in
 // a time; a success, which anybody may have with a name of their own, does
-// not forgive them.
+// not forgive them. Where the name's own password was given lately, only failures
+// from there count, and not against that very password.
 type throttle struct {
 	mu        sync.Mutex
-	names     *lru.Cache[string, failures]
+	names     *lru.Cache[attempt, failures] // also from everywhere
+	trusted   *lru.Cache[attempt, success]
 	addresses *lru.Cache[string, *rate.Limiter] // a token is a failure that is left
 }
 
+// success is what was right for one name from one network.
+type success struct {
+	proof   proof
+	last    time.Time
+	guesses []proof // of others that came while none might be tried
+	guessed time.Time
+}
+
 func newThrottle() *throttle {
-	return &throttle{names: newLRU[string, failures](maxThrottled), addresses: newLRU[string, *rate.Limiter](maxThrottled)}
+	return &throttle{names: newLRU[attempt, failures](2 * maxThrottled), trusted: newLRU[attempt, success](maxThrottled), addresses: newLRU[string, *rate.Limiter](maxThrottled)}
 }
 
 // waitError is a refusal that knows when to come back.
@@ -70,7 +87,7 @@ func (e waitError) RetryAfter() time.Duration { return e.wait }
 
 func tooMany(left time.Duration, whose string) error {
 	left = time.Duration(math.Ceil(left.Seconds())) * time.Second
-	return waitError{catalog.Errorf(catalog.RateLimited, "too many wrong passwords %s; wait %d s, or use a token", whose, int(left.Seconds())), left}
+	return waitError{catalog.Errorf(catalog.RateLimited, "too many failed logins %s; wait %d s, or use a token", whose, int(left.Seconds())), left}
 }
 
 // throttleKey puts names that can't be anybody's under one key.
@@ -82,13 +99,19 @@ func throttleKey(name string) string {
 	return key
 }
 
-// check returns RateLimited while a password of this name may not be tried, or
+// check returns RateLimited while this password of this name may not be tried, or
 // none from this network.
-func (t *throttle) check(network, name string, now time.Time) error {
+func (t *throttle) check(network, name string, given proof, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f, _ := t.names.Get(throttleKey(name))
-	if left := f.last.Add(f.wait()).Sub(now); f.wait() > 0 && left > 0 {
+	here, anywhere := attempt{network, throttleKey(name)}, attempt{everywhere, throttleKey(name)}
+	if left := t.left(here, freeFailures, now); left > 0 && !t.knows(here, given, now) {
+		return tooMany(left, "for this user")
+	}
+	if known, ok := t.trusted.Get(here); ok && now.Sub(known.last) < forgetAfter {
+		return nil
+	}
+	if left := t.left(anywhere, freeForName, now); left > 0 {
 		return tooMany(left, "for this user")
 	}
 	if a, ok := t.addresses.Get(network); ok {
@@ -99,15 +122,50 @@ func (t *throttle) check(network, name string, now time.Time) error {
 	return nil
 }
 
+// knows reports whether this is the very secret that was right here lately. Being told so is a
+// guess for whoever gives another one, and those are few. A program that gives an old one again and again
+// does not guess. It is called with mu held.
+func (t *throttle) knows(here attempt, given proof, now time.Time) bool {
+	known, ok := t.trusted.Get(here)
+	if !ok || now.Sub(known.last) >= forgetAfter {
+		return false
+	}
+	if now.Sub(known.guessed) >= forgetAfter {
+		known.guesses = nil
+	}
+	if len(known.guesses) >= maxGuesses {
+		return false
+	}
+	if known.proof == given {
+		return true
+	}
+	if !slices.Contains(known.guesses, given) {
+		known.guesses, known.guessed = append(known.guesses, given), now
+		t.trusted.Add(here, known)
+	}
+	return false
+}
+
+// left is how long to wait yet. It is called with mu held.
+func (t *throttle) left(a attempt, free int, now time.Time) time.Duration {
+	f, _ := t.names.Get(a)
+	wait := f.wait(free)
+	if wait == 0 {
+		return 0
+	}
+	return f.last.Add(wait).Sub(now)
+}
+
 func (t *throttle) failed(network, name string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	key := throttleKey(name)
-	f, _ := t.names.Get(key)
-	if now.Sub(f.last) > forgetAfter {
-		f = failures{}
+	for _, a := range []attempt{{network, throttleKey(name)}, {everywhere, throttleKey(name)}} {
+		f, _ := t.names.Get(a)
+		if now.Sub(f.last) > forgetAfter {
+			f = failures{}
+		}
+		t.names.Add(a, failures{count: f.count + 1, last: now})
 	}
-	t.names.Add(key, failures{count: f.count + 1, last: now})
 	if network == "" {
 		return
 	}
@@ -119,8 +177,15 @@ func (t *throttle) failed(network, name string, now time.Time) {
 	a.AllowN(now, 1)
 }
 
-func (t *throttle) succeeded(name string) {
+// succeeded forgives the failures before it, unless it tells nothing new: others may have failed meanwhile.
+func (t *throttle) succeeded(network, name string, given proof, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.names.Remove(throttleKey(name))
+	here := attempt{network, throttleKey(name)}
+	known, ok := t.trusted.Get(here)
+	if !ok || known.proof != given || now.Sub(known.last) >= forgetAfter {
+		t.names.Remove(here)
+	}
+	known.proof, known.last = given, now
+	t.trusted.Add(here, known)
 }

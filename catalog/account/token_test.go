@@ -16,7 +16,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, scope := range []catalog.Scope{catalog.ScopeRead, catalog.ScopeWrite} {
-		secret, token, err := s.CreateToken(t.Context(), ann.ID, " ci ", scope, c.Now().Add(time.Hour))
+		secret, token, err := s.CreateToken(t.Context(), catalog.NewToken{UserID: ann.ID, Name: " ci ", Scope: scope, ExpiresAt: c.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,7 @@ func TestTokens(t *testing.T) {
 		if token.Name != "ci" || token.Scope != scope || token.UserID != ann.ID || !token.ExpiresAt.Equal(c.Now().Add(time.Hour)) {
 			t.Errorf("got %+v", token)
 		}
-		want := catalog.Identity{User: ann, Scope: scope}
+		want := catalog.Identity{User: ann, Scope: scope, Token: token}
 		if id, err := s.ByToken(t.Context(), secret); err != nil || id != want {
 			t.Errorf("by token: got %+v, %v", id, err)
 		}
@@ -59,7 +59,7 @@ func TestTokens(t *testing.T) {
 
 func TestTokenExpires(t *testing.T) {
 	s, _, c, ann := start(t)
-	secret, _, err := s.CreateToken(t.Context(), ann.ID, "ci", catalog.ScopeRead, c.Now().Add(time.Hour))
+	secret, _, err := s.CreateToken(t.Context(), catalog.NewToken{UserID: ann.ID, Name: "ci", Scope: catalog.ScopeRead, ExpiresAt: c.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestCreateTokenErrors(t *testing.T) {
 		{"past", "ci", ann.ID, catalog.ScopeRead, c.Now(), catalog.Invalid},
 		{"unknown user", "ci", 999, catalog.ScopeRead, time.Time{}, catalog.NotFound},
 	} {
-		secret, _, err := s.CreateToken(t.Context(), x.user, x.name, x.scope, x.expires)
+		secret, _, err := s.CreateToken(t.Context(), catalog.NewToken{UserID: x.user, Name: x.name, Scope: x.scope, ExpiresAt: x.expires})
 		wantCode(t, x.what, err, x.code)
 		if secret != "" {
 			t.Errorf("%s: got a secret", x.what)

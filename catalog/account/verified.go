@@ -18,10 +18,13 @@ const (
 // are found by the stored hash, so a changed or removed one invalidates them.
 type verified struct {
 	key   [32]byte // of this process: entries tell nothing without it
-	until *lru.Cache[[32]byte, time.Time]
+	until *lru.Cache[proof, time.Time]
 }
 
-func (v *verified) entry(stored, secret string) (e [32]byte) {
+// proof stands for a password and the stored hash that it was tried against.
+type proof [sha256.Size]byte
+
+func (v *verified) proof(stored, secret string) (e proof) {
 	mac := hmac.New(sha256.New, v.key[:])
 	mac.Write([]byte(stored))
 	mac.Write([]byte{0}) // a stored hash holds none
@@ -31,10 +34,10 @@ func (v *verified) entry(stored, secret string) (e [32]byte) {
 }
 
 func (v *verified) has(stored, secret string, now time.Time) bool {
-	until, ok := v.until.Get(v.entry(stored, secret))
+	until, ok := v.until.Get(v.proof(stored, secret))
 	return ok && now.Before(until)
 }
 
 func (v *verified) add(stored, secret string, now time.Time) {
-	v.until.Add(v.entry(stored, secret), now.Add(rememberTime))
+	v.until.Add(v.proof(stored, secret), now.Add(rememberTime))
 }

@@ -13,7 +13,10 @@ type CreateToken struct {
 // NewToken is a token's only showing of its secret.
 type NewToken struct {
 	Token
-	Secret string `json:"token"`
+	Secret     string   `json:"token"`
+	Username   string   `json:"username"`
+	Email      string   `json:"email"`      // always empty
+	Namespaces []string `json:"namespaces"` // that the user belongs to, the own one first
 }
 
 // Token is a token as lists show it.
@@ -40,6 +43,30 @@ type Account struct {
 type UpdateAccount struct {
 	CurrentPassword string `json:"current_password"`
 	Password        string `json:"password"`
+}
+
+// User is an account as administrators see it.
+type User struct {
+	ID         int64  `json:"id"`
+	Username   string `json:"username"`
+	Admin      bool   `json:"admin"`
+	CreatedAt  Time   `json:"created_at"`
+	DisabledAt Time   `json:"disabled_at"` // null: in use
+}
+
+// UpdateUser is what an administrator changes of a user; null leaves a thing as it is.
+type UpdateUser struct {
+	Disabled *bool   `json:"disabled"` // true ends every way in at once
+	Admin    *bool   `json:"admin"`
+	Password *string `json:"password"`
+}
+
+// NamespaceSummary is a namespace as administrators see it.
+type NamespaceSummary struct {
+	Name     string   `json:"name"`
+	Personal bool     `json:"personal"` // of the user of its name
+	Images   int      `json:"images"`
+	Admins   []string `json:"admins"` // user names
 }
 
 // CreateKey adds an SSH public key.

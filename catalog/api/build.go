@@ -13,6 +13,8 @@ type BuildLog struct {
 	Logs       string `json:"logs"`        // lines after the offset, joined by newlines
 	LinesCount int    `json:"lines_count"` // the offset to ask for next
 	State      string `json:"state"`       // any failure reads FAILED
+	StartDate  Time   `json:"start_date"`
+	EndDate    Time   `json:"end_date"`
 }
 
 // BuildEnd is the last event of a followed log.

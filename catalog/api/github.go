@@ -17,7 +17,9 @@ type ConnectGitHub struct {
 // request that made or set it.
 type GitHub struct {
 	Repository string           `json:"repository"`
-	WebhookURL string           `json:"webhook_url"` // the payload URL on GitHub's side
+	ID         int64            `json:"repository_id,omitempty"` // GitHub's number of it; left out until it is known
+	Former     string           `json:"former,omitempty"`        // its name before it was renamed
+	WebhookURL string           `json:"webhook_url"`             // the payload URL on GitHub's side
 	Secret     string           `json:"secret,omitempty"`
 	Access     string           `json:"access"` // token, deploy key, app or public
 	Tags       string           `json:"tags"`

@@ -14,6 +14,19 @@ type Image struct {
 	CreatedAt   Time     `json:"created_at"`
 }
 
+// SetDefaultBranch chooses what a clone of an image's repository checks out.
+type SetDefaultBranch struct {
+	Branch string `json:"branch"`
+}
+
+// DefaultBranch is what a clone of an image's repository checks out.
+type DefaultBranch struct {
+	Branch  string `json:"branch"`
+	Exists  bool   `json:"exists"`            // false: it was not pushed yet, and neither was any other
+	Awaited string `json:"awaited,omitempty"` // was chosen and is not there yet; the default when it is pushed
+	Message string `json:"message"`           // the same as a sentence
+}
+
 // Version is a version as lists show it.
 type Version struct {
 	Version string `json:"version"`

@@ -42,6 +42,11 @@ type Message struct {
 	StatusCode int      `json:"status_code"`
 }
 
+// ProgramVersion is what a server's program was built from: a release, or a commit.
+type ProgramVersion struct {
+	Version string `json:"version"`
+}
+
 // Contents is the nested half of a Message.
 type Contents struct {
 	Message string `json:"message"`
@@ -52,10 +57,19 @@ func NewMessage(status int, text string) Message {
 	return Message{Message: text, Contents: Contents{text}, StatusCode: status}
 }
 
-// Error is the body of every failure: one sentence, and the sentences about
+// ErrorType in a request's Accept asks for every failure's own status and an Error. Who
+// does not ask is told of what is wrong with a request as the published contract's clients
+// know it: by a 400 whose body is FieldErrors.
+const ErrorType = "application/vnd.fandogh+json"
+
+// FieldErrors are the sentences about each input at fault by its name.
+type FieldErrors map[string][]string
+
+// Error is the body of a failure: one sentence, and the sentences about
 // each input at fault by its name. What concerns no input stands under "detail".
 type Error struct {
 	Message  string                `json:"message"`
 	Errors   []map[string][]string `json:"errors"`
 	Contents *Contents             `json:"contents,omitempty"` // where the contract promises a Message
+	Code     string                `json:"code"`               // for programs: conflict, not_found, …
 }

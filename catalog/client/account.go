@@ -27,6 +27,11 @@ func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 	return c.remove(ctx, "tokens", strconv.FormatInt(id, 10))
 }
 
+// ProgramVersion tells what the server was built from; it asks no login.
+func (c *Client) ProgramVersion(ctx context.Context) (api.ProgramVersion, error) {
+	return ask[api.ProgramVersion](ctx, c, http.MethodGet, nil, "version")
+}
+
 // Account tells who the client's token stands for.
 func (c *Client) Account(ctx context.Context) (api.Account, error) {
 	return ask[api.Account](ctx, c, http.MethodGet, nil, "accounts")

@@ -62,10 +62,10 @@ func New(c Config) (*Client, error) {
 func ParseServer(server string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(server, "/"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%q is no server address; give one like https://fandogh.example.com or http://127.0.0.1:8080", server)
+		return nil, fmt.Errorf("%q is not a valid server address; give one such as https://fandogh.example.com or http://127.0.0.1:8080", server)
 	}
 	if u.User != nil {
-		return nil, fmt.Errorf("the server address must not hold a user name or password; log in instead")
+		return nil, fmt.Errorf("the server address must not contain a user name or password; log in instead")
 	}
 	if !strings.HasSuffix(u.Path, "/api") {
 		u = u.JoinPath("api")
@@ -87,9 +87,10 @@ func newTransport() http.RoundTripper {
 }
 
 // redirect follows only what reads: a change must reach the address it was
-// meant for.
+// meant for. Nor does it leave TLS, which the token was sent over.
 func redirect(req *http.Request, via []*http.Request) error {
-	if req.Method != http.MethodGet || via[0].Method != http.MethodGet || len(via) > 5 {
+	if req.Method != http.MethodGet || via[0].Method != http.MethodGet || len(via) > 5 ||
+		via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
 		return http.ErrUseLastResponse
 	}
 	return nil

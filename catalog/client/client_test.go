@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,8 +89,8 @@ func TestErrorsTellWhatTheServerSaid(t *testing.T) {
 		{400, `{"message":"no","errors":[{"b":["two"]},{"a":["one"]}]}`, "no\n  a: one\n  b: two"},
 		{404, `{"message":"there is no image"}`, "there is no image"},
 		{500, `{"message":"internal error"}`, "internal error (request r-1)"},
-		{404, `<html>`, "the server answered 404 Not Found to GET /api/accounts; is it a Fandogh server?"},
-		{200, `<html>`, "HOST did not answer GET /api/accounts in JSON; is it a Fandogh server?"},
+		{404, `<html>`, "the server responded 404 Not Found to GET /api/accounts; is it a Fandogh server?"},
+		{200, `<html>`, "the response of HOST to GET /api/accounts is not JSON; is it a Fandogh server?"},
 	}
 	for _, test := range tests {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -210,7 +209,7 @@ func TestUnreachableAndSlowServers(t *testing.T) {
 	}
 	c.pace.firstRetry = time.Millisecond
 	var lost *NetworkError
-	if _, err := c.Account(t.Context()); !errors.As(err, &lost) || !strings.Contains(err.Error(), "no answer from "+address) {
+	if _, err := c.Account(t.Context()); !errors.As(err, &lost) || !strings.Contains(err.Error(), "no response from "+address) {
 		t.Errorf("got %v", err)
 	}
 
@@ -248,6 +247,25 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// A token that was sent over TLS goes nowhere without.
+func TestRedirectsKeepTLS(t *testing.T) {
+	open := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s arrived over plain HTTP, with %q", r.URL, r.Header.Get("Authorization"))
+	}))
+	defer open.Close()
+	closed := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, open.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer closed.Close()
+	c, err := New(Config{Server: closed.URL, Token: "t", Transport: closed.Client().Transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Account(t.Context()); err == nil || !strings.Contains(err.Error(), "use that address as the server") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPages(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.RawQuery {
@@ -271,22 +289,4 @@ func TestPages(t *testing.T) {
 			t.Errorf("limit %d: got %s, %v", limit, names.String(), err)
 		}
 	}
-}
-
-// safeLines collects what emit is handed.
-type safeLines struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (s *safeLines) add(line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lines = append(s.lines, line)
-}
-
-func (s *safeLines) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.lines, "|")
 }

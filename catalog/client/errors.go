@@ -4,16 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // ErrName is a name that no path can hold; the server was not asked.
-var ErrName = errors.New("can't be a name")
+var ErrName = errors.New("is not a valid name")
 
 // Error is the server's answer to what it did not do.
 type Error struct {
@@ -60,7 +60,7 @@ type NetworkError struct {
 }
 
 // Error says which server, and what happened.
-func (e *NetworkError) Error() string { return fmt.Sprintf("no answer from %s: %v", e.Server, e.Err) }
+func (e *NetworkError) Error() string { return fmt.Sprintf("no response from %s: %v", e.Server, e.Err) }
 
 // Unwrap returns the cause.
 func (e *NetworkError) Unwrap() error { return e.Err }
@@ -72,11 +72,11 @@ const maxErrorBody = 64 << 10
 func refusal(resp *http.Response) *Error {
 	e := &Error{Status: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id")}
 	if location := resp.Header.Get("Location"); resp.StatusCode < http.StatusBadRequest && location != "" {
-		e.Message = fmt.Sprintf("%s sends its clients to %s; use that address as the server", resp.Request.URL.Host, location)
+		e.Message = fmt.Sprintf("%s redirects to %s; use that address as the server", resp.Request.URL.Host, location)
 		return e
 	}
 	// What can't be read of it leaves the status, which is said anyway.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	body, _ := bounded.Begin(resp.Body, maxErrorBody)
 	var wire api.Error
 	if json.Unmarshal(body, &wire) == nil && wire.Message != "" {
 		e.Message = wire.Message
@@ -90,6 +90,6 @@ func refusal(resp *http.Response) *Error {
 		}
 		return e
 	}
-	e.Message = fmt.Sprintf("the server answered %s to %s %s; is it a Fandogh server?", resp.Status, resp.Request.Method, resp.Request.URL.Path)
+	e.Message = fmt.Sprintf("the server responded %s to %s %s; is it a Fandogh server?", resp.Status, resp.Request.Method, resp.Request.URL.Path)
 	return e
 }

@@ -20,12 +20,12 @@ import (
 const eventStream = "text/event-stream"
 
 // errNoStream is a server that offers no stream of this log.
-var errNoStream = errors.New("the server streams no logs")
+var errNoStream = errors.New("the server does not stream logs")
 
 var errSilent = errors.New("the connection went silent")
 
 // errBrokeOff is a stream without its end event.
-var errBrokeOff = errors.New("the stream broke off")
+var errBrokeOff = errors.New("the stream was interrupted")
 
 // event is one event of a text/event-stream.
 type event struct {

@@ -32,6 +32,16 @@ func (c *Client) DeleteImage(ctx context.Context, image string) error {
 	return c.remove(ctx, "images", image)
 }
 
+// DefaultBranch tells what a clone of an image's repository checks out.
+func (c *Client) DefaultBranch(ctx context.Context, image string) (api.DefaultBranch, error) {
+	return ask[api.DefaultBranch](ctx, c, http.MethodGet, nil, "images", image, "default-branch")
+}
+
+// SetDefaultBranch chooses it, whether there is such a branch or not.
+func (c *Client) SetDefaultBranch(ctx context.Context, image, branch string) (api.DefaultBranch, error) {
+	return ask[api.DefaultBranch](ctx, c, http.MethodPut, api.SetDefaultBranch{Branch: branch}, "images", image, "default-branch")
+}
+
 // Versions lists an image's versions, newest first, only those in the given
 // states if there are any.
 func (c *Client) Versions(ctx context.Context, image string, states ...string) iter.Seq2[api.Version, error] {

@@ -13,10 +13,10 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-// Ended tells whether a version or build in this state stays so by itself.
+// Ended reports whether a version or build in this state stays so by itself.
 func Ended(state string) bool { return state != "PENDING" && state != "BUILDING" }
 
-// Failed tells whether a state is one of the failures.
+// Failed reports whether a state is one of the failures.
 func Failed(state string) bool { return Ended(state) && state != "BUILT" }
 
 // Log hands emit every line that a version's newest build has printed so far,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // logServer answers for version 1 of app, whose newest build is the 2nd.
@@ -43,9 +44,9 @@ func TestFollowStream(t *testing.T) {
 		}
 		events(w, ":\n\nid: 1\ndata: one\n\n:\n\nid: 2\ndata:\n\nid: 3\r\ndata: a: b\r\n\r\n"+endEvent)
 	}, nil)
-	var got safeLines
-	end, err := c.Follow(t.Context(), "app", "1", true, got.add)
-	if err != nil || got.String() != "one||a: b" {
+	var got testkit.Buffer
+	end, err := c.Follow(t.Context(), "app", "1", true, printTo(&got))
+	if err != nil || got.String() != "one||a: b|" {
 		t.Errorf("got %s, %v", got.String(), err)
 	}
 	if want := (api.BuildEnd{State: "BUILD_FAILED", Outcome: "user_error", Message: "no"}); end != want {
@@ -84,11 +85,11 @@ func TestFollowSurvivesCuts(t *testing.T) {
 		}
 		events(w, b.String())
 	}, nil)
-	var got, want safeLines
+	var got, want testkit.Buffer
 	for n := 1; n <= lines; n++ {
-		want.add(fmt.Sprint(n))
+		printTo(&want)(fmt.Sprint(n))
 	}
-	end, err := c.Follow(t.Context(), "app", "1", false, got.add)
+	end, err := c.Follow(t.Context(), "app", "1", false, printTo(&got))
 	if err != nil || end.State != "BUILD_FAILED" || got.String() != want.String() {
 		t.Errorf("got %s, %v, %v", got.String(), end, err)
 	}
@@ -128,6 +129,11 @@ func TestFollowNoticesSilence(t *testing.T) {
 	}
 }
 
+// printTo is what hands lines to a buffer.
+func printTo(b *testkit.Buffer) func(line string) {
+	return func(line string) { _, _ = fmt.Fprint(b, line, "|") }
+}
+
 // pollAnswers serves a log that grows with each look.
 func pollAnswers(t *testing.T, parts ...api.BuildLog) http.HandlerFunc {
 	look, offset := 0, 0
@@ -155,9 +161,9 @@ func TestFollowPollsWithoutStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := logServer(t, stream, pollAnswers(t, pollParts...))
-			var got safeLines
-			end, err := c.Follow(t.Context(), "app", "1", false, got.add)
-			if err != nil || end.State != "BUILT" || got.String() != "one|||four" {
+			var got testkit.Buffer
+			end, err := c.Follow(t.Context(), "app", "1", false, printTo(&got))
+			if err != nil || end.State != "BUILT" || got.String() != "one|||four|" {
 				t.Errorf("got %s, %v, %v", got.String(), end, err)
 			}
 		})
@@ -187,13 +193,13 @@ func TestLogSoFar(t *testing.T) {
 		state string
 	}{
 		{[]api.BuildLog{{State: "PENDING"}}, "", "PENDING"},
-		{[]api.BuildLog{{Logs: "a\nb", LinesCount: 2, State: "BUILDING"}, {LinesCount: 2, State: "BUILDING"}}, "a|b", "BUILDING"},
-		{[]api.BuildLog{{Logs: "a", LinesCount: 1, State: "BUILDING"}, {Logs: "b", LinesCount: 2, State: "FAILED"}}, "a|b", "FAILED"},
+		{[]api.BuildLog{{Logs: "a\nb", LinesCount: 2, State: "BUILDING"}, {LinesCount: 2, State: "BUILDING"}}, "a|b|", "BUILDING"},
+		{[]api.BuildLog{{Logs: "a", LinesCount: 1, State: "BUILDING"}, {Logs: "b", LinesCount: 2, State: "FAILED"}}, "a|b|", "FAILED"},
 	}
 	for _, test := range tests {
 		c := logServer(t, nil, pollAnswers(t, test.parts...))
-		var got safeLines
-		state, err := c.Log(t.Context(), "app", "1", false, got.add)
+		var got testkit.Buffer
+		state, err := c.Log(t.Context(), "app", "1", false, printTo(&got))
 		if err != nil || state != test.state || got.String() != test.want {
 			t.Errorf("got %s, %s, %v", got.String(), state, err)
 		}

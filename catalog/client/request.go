@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 const (
@@ -106,7 +109,11 @@ func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []
 
 // decode reads an answer's JSON; out may be nil.
 func (c *Client) decode(ctx context.Context, resp *http.Response, out any) error {
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	data, err := bounded.ReadAll(resp.Body, maxAnswer)
+	var tooLong *bounded.TooLongError
+	if errors.As(err, &tooLong) {
+		return &Error{Status: resp.StatusCode, Message: fmt.Sprintf("the response of %s to %s %s is larger than %d MiB, which is the limit", c.base.Host, resp.Request.Method, resp.Request.URL.Path, maxAnswer>>20)}
+	}
 	if err != nil {
 		return c.networkError(ctx, err)
 	}
@@ -114,7 +121,7 @@ func (c *Client) decode(ctx context.Context, resp *http.Response, out any) error
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return &Error{Status: resp.StatusCode, Message: fmt.Sprintf("%s did not answer %s %s in JSON; is it a Fandogh server?", c.base.Host, resp.Request.Method, resp.Request.URL.Path)}
+		return &Error{Status: resp.StatusCode, Message: fmt.Sprintf("the response of %s to %s %s is not JSON; is it a Fandogh server?", c.base.Host, resp.Request.Method, resp.Request.URL.Path)}
 	}
 	return nil
 }
@@ -125,6 +132,7 @@ func (c *Client) request(ctx context.Context, method string, u *url.URL, body io
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept", api.ErrorType+", */*")
 	if c.token != "" {
 		req.Header.Set("Authorization", "JWT "+c.token)
 	}
@@ -194,7 +202,7 @@ func retryable(ctx context.Context, method string, err error, header http.Header
 	return backoff.Permanent(err)
 }
 
-// neverSent tells whether the connection was not even made.
+// neverSent reports whether the connection was not even made.
 func neverSent(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -17,7 +16,7 @@ const (
 )
 
 func TestLogin(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if a := w.expect("GET", "/v2/", "", http.StatusUnauthorized, "UNAUTHORIZED"); a.header.Get("WWW-Authenticate") != `Basic realm="fandogh"` {
 		t.Errorf("challenge %q", a.header.Get("WWW-Authenticate"))
 	}
@@ -25,7 +24,7 @@ func TestLogin(t *testing.T) {
 	w.expect("GET", "/v2/", "alice:wrong", http.StatusUnauthorized, "UNAUTHORIZED")
 	w.expect("GET", "/v2/", "nobody:wrong", http.StatusUnauthorized, "UNAUTHORIZED")
 
-	secret, token, err := w.accounts.CreateToken(t.Context(), w.alice.ID, "ci", catalog.ScopeRead, time.Time{})
+	secret, token, err := w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.alice.ID, Name: "ci", Scope: catalog.ScopeRead})
 	w.must(err)
 	w.expect("GET", "/v2/", "alice:"+secret, http.StatusOK, "")
 	w.expect("GET", "/v2/", "bob:"+secret, http.StatusUnauthorized, "UNAUTHORIZED")
@@ -33,12 +32,29 @@ func TestLogin(t *testing.T) {
 	w.expect("GET", "/v2/", "alice:"+secret, http.StatusUnauthorized, "UNAUTHORIZED")
 }
 
+// Some clients answer the challenge with an empty name and password when they have none.
+func TestNoCredentials(t *testing.T) {
+	w := newEnv(t)
+	for range 50 {
+		if a := w.expect("GET", "/v2/", ":", http.StatusUnauthorized, "UNAUTHORIZED"); !strings.HasPrefix(a.text, "log in first") {
+			t.Fatalf("answered %q", a.text)
+		}
+	}
+	if strings.Contains(w.log.String(), "login failed") {
+		t.Errorf("logged:\n%s", w.log.String())
+	}
+	w.expect("GET", "/v2/", alice, http.StatusOK, "")
+}
+
 func TestRateLimit(t *testing.T) {
-	w := newWorld(t)
-	for range 20 {
+	w := newEnv(t)
+	for wrong := range 20 {
 		if w.request("GET", "/v2/", "alice:wrong").status == http.StatusTooManyRequests {
 			if a := w.expect("GET", "/v2/", "alice:wrong", http.StatusTooManyRequests, "TOOMANYREQUESTS"); a.header.Get("Retry-After") != "1" {
 				t.Errorf("Retry-After: %q", a.header.Get("Retry-After"))
+			}
+			if got := strings.Count(w.log.String(), "login failed"); got != wrong {
+				t.Errorf("%d wrong passwords are logged as %d failed logins", wrong, got)
 			}
 			return
 		}
@@ -47,7 +63,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestPull(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "App") // found and pulled without regard to case
 	digest := w.built(image, "1.0")
 	for _, at := range []string{":1.0", "@" + digest} {
@@ -67,7 +83,7 @@ func TestPull(t *testing.T) {
 
 // What a stranger is told must not tell whether the image exists.
 func TestOthersImagesAreInvisible(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	digest := w.built(w.image("alice", "app"), "1.0")
 	w.image("bob", "app")
 	for _, path := range []string{"manifests/1.0", "manifests/" + digest, "tags/list", "blobs/" + digest} {
@@ -86,14 +102,14 @@ func TestOthersImagesAreInvisible(t *testing.T) {
 	w.expect("POST", "/v2/alice/app/blobs/uploads/", bob, http.StatusForbidden, "DENIED")
 }
 
-func mustUser(w *world, name string) catalog.User {
+func mustUser(w *env, name string) catalog.User {
 	user, err := w.store.User(w.t.Context(), name)
 	w.must(err)
 	return user
 }
 
 func TestOnlyBuiltTagsAreServed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "app")
 	build, creds := w.start(image, "1.0")
 	digest := w.push(w.archive(), "alice/app:1.0", creds)
@@ -111,7 +127,7 @@ func TestOnlyBuiltTagsAreServed(t *testing.T) {
 }
 
 func TestTagsPages(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "app")
 	digest := w.built(image, "c")
 	for _, version := range []string{"a", "d", "b"} {
@@ -139,21 +155,88 @@ func tagsOf(t *testing.T, a answer) []string {
 	return list.Tags
 }
 
-func TestCatalogIsForAdmins(t *testing.T) {
-	w := newWorld(t)
+func TestCatalogListsWhatMayBeRead(t *testing.T) {
+	w := newEnv(t)
 	_, err := w.accounts.CreateUser(t.Context(), "root", password, true)
 	w.must(err)
-	w.expect("GET", "/v2/_catalog", alice, http.StatusForbidden, "DENIED")
-	w.expect("GET", "/v2/_catalog", "root:"+password, http.StatusOK, "")
+	for _, name := range []string{"b", "a", "c"} {
+		w.image("alice", name)
+	}
+	w.image("bob", "app")
+	list := func(path, creds string) []string {
+		t.Helper()
+		var list struct{ Repositories []string }
+		a := w.expect("GET", path, creds, http.StatusOK, "")
+		if err := json.Unmarshal(a.body, &list); err != nil || list.Repositories == nil {
+			t.Fatalf("%v in %s", err, a.body)
+		}
+		return list.Repositories
+	}
+	for _, c := range []struct {
+		path, creds string
+		want        []string
+	}{
+		{"/v2/_catalog", alice, []string{"alice/a", "alice/b", "alice/c"}},
+		{"/v2/_catalog?n=2", alice, []string{"alice/a", "alice/b"}},
+		{"/v2/_catalog?n=2&last=alice/b", alice, []string{"alice/c"}},
+		{"/v2/_catalog", bob, []string{"bob/app"}},
+		{"/v2/_catalog", "root:" + password, []string{"alice/a", "alice/b", "alice/c", "bob/app"}},
+	} {
+		if got := list(c.path, c.creds); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.path, got, c.want)
+		}
+	}
+	if link := w.request("GET", "/v2/_catalog?n=2", alice).header.Get("Link"); link != `</v2/_catalog?last=alice%2Fb&n=2>; rel="next"` {
+		t.Errorf("the next page is %s", link)
+	}
 }
 
 func TestPing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.must(w.registry.Ping(t.Context()))
 }
 
+// What an address does not do is a 405 that says what it does, whoever asks.
+func TestMethods(t *testing.T) {
+	w := newEnv(t)
+	digest := w.built(w.image("alice", "app"), "1.0")
+	blob := w.blob("alice/app", []byte("content")).Digest
+	methods := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+	for _, row := range []struct {
+		path  string
+		takes []string // what is no 405, GET, HEAD and what else is written here
+		allow string
+	}{
+		{"/v2/", nil, "GET, HEAD"},
+		{"/v2/_catalog", nil, "GET, HEAD"},
+		{"/v2/alice/app/tags/list", nil, "GET, HEAD"},
+		{"/v2/alice/app/manifests/1.0", []string{"PUT"}, "GET, HEAD, PUT, DELETE"},
+		{"/v2/alice/app/manifests/" + digest, []string{"PUT"}, "GET, HEAD, PUT, DELETE"},
+		{"/v2/alice/app/blobs/" + blob.String(), nil, "GET, HEAD, DELETE"},
+		{"/v2/alice/app/referrers/" + digest, nil, "GET, HEAD"},
+		{"/v2/alice/app/blobs/uploads/", []string{"POST"}, "POST"},
+		{"/v2/alice/app/blobs/uploads/7d9bd42c-0e6a-4a4c-8a4b-0d1d1f0f0d0d", []string{"PUT", "PATCH", "DELETE"}, "GET, HEAD, PATCH, PUT, DELETE"},
+	} {
+		for _, method := range methods {
+			a := w.request(method, row.path, alice)
+			reads := method == "GET" || method == "HEAD"
+			taken := slices.Contains(row.takes, method) || reads && strings.Contains(row.allow, "GET")
+			if (a.status == http.StatusMethodNotAllowed) == taken {
+				t.Errorf("%s %s: %d %s %s", method, row.path, a.status, a.code, a.text)
+			}
+			if taken || method == "HEAD" {
+				continue
+			}
+			// What is there and goes another way says so.
+			if allow := a.header.Get("Allow"); a.code != "UNSUPPORTED" || a.text == "" || allow != row.allow && (method != "DELETE" || allow != "GET, HEAD") {
+				t.Errorf("%s %s: %d %s %q, allowed: %q", method, row.path, a.status, a.code, a.text, a.header.Get("Allow"))
+			}
+		}
+	}
+}
+
 func TestNothingElseIsServed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.image("alice", "app")
 	for _, path := range []string{"/v2/alice/app", "/v2/app/manifests/1", "/v2/alice/app/more/manifests/1", "/v2/alice/../bob/app/tags/list", "/v2/alice/app/referrers"} {
 		w.expect("GET", path, alice, http.StatusNotFound, "NAME_UNKNOWN")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
@@ -21,9 +22,6 @@ import (
 // manifests among them: <algorithm>/<2 digits>/<hex>/data.
 const blobsDir = "docker/registry/v2/blobs"
 
-// repositoriesDir has a directory <namespace>/<image> for each repository.
-const repositoriesDir = "docker/registry/v2/repositories"
-
 // usesLock is held, shared, while blobs are marked as in use, and exclusively
 // while one is removed. It is a file, because admin commands are processes of
 // their own.
@@ -32,6 +30,25 @@ const usesLock = "uses.lock"
 func (r *Registry) blobPath(d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(r.dir, filepath.FromSlash(blobsDir), d.Algorithm().String(), hex[:2], hex, "data")
+}
+
+// stored returns the digest that a blob is kept by: the library keeps those that a repository
+// has by another algorithm's digest by their SHA-256. What is not there stays as it is.
+func (r *Registry) stored(ref catalog.ImageRef, d digest.Digest) (digest.Digest, error) {
+	if known := d.Validate() == nil; !known || d.Algorithm() == digest.SHA256 {
+		return d, nil
+	}
+	link := filepath.Join(r.repositoryDir(ref), "_layers", d.Algorithm().String(), d.Encoded(), "link")
+	text, err := os.ReadFile(link)
+	if err != nil {
+		return d, ignoreNotExist(err)
+	}
+	return digest.Parse(string(text))
+}
+
+// repositoryDir is where the distribution project's layout keeps what a repository has.
+func (r *Registry) repositoryDir(ref catalog.ImageRef) string {
+	return filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), filepath.FromSlash(ref.Repository()))
 }
 
 // use marks blobs as in use now, so that the collector leaves them alone for
@@ -67,10 +84,36 @@ func (r *Registry) useTag(ctx context.Context, ref catalog.ImageRef, tag string)
 		return ignoreMissing(err)
 	}
 	found := map[digest.Digest]int64{}
-	if err := r.reach(d.Digest, found); err != nil {
+	if err := r.reach(ref, d.Digest, found); err != nil {
 		return err
 	}
 	return r.use(slices.Collect(maps.Keys(found))...)
+}
+
+// holdsManifest reports whether a repository holds a manifest.
+func (r *Registry) holdsManifest(ctx context.Context, ref catalog.ImageRef, d digest.Digest) (bool, error) {
+	repository, err := r.repository(ctx, ref)
+	if err != nil || d.Validate() != nil {
+		return false, err
+	}
+	manifests, err := repository.Manifests(ctx)
+	if err != nil {
+		return false, err
+	}
+	return manifests.Exists(ctx, d)
+}
+
+// holdsBlob reports whether a repository holds a blob.
+func (r *Registry) holdsBlob(ctx context.Context, ref catalog.ImageRef, d digest.Digest) (bool, error) {
+	repository, err := r.repository(ctx, ref)
+	if err != nil || d.Validate() != nil {
+		return false, err
+	}
+	_, err = repository.Blobs(ctx).Stat(ctx, d)
+	if errors.Is(err, distribution.ErrBlobUnknown) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // lockUses opens the lock anew each time: a lock belongs to an open file.
@@ -93,9 +136,16 @@ func (r *Registry) lockUses(how int) (unlock func(), err error) {
 // manifestOf reads a stored manifest's references. Errors: NotFound.
 func (r *Registry) manifestOf(d digest.Digest) (m manifestParts, size int64, err error) {
 	if err := d.Validate(); err != nil {
-		return m, 0, catalog.Wrap(catalog.NotFound, err, "%s is no digest", d)
+		return m, 0, catalog.Wrap(catalog.NotFound, err, "%s is not a valid digest", d)
 	}
 	data, err := os.ReadFile(r.blobPath(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		restored, restoreErr := r.restore(d)
+		if restored && restoreErr == nil {
+			return r.manifestOf(d)
+		}
+		err = errors.Join(err, restoreErr)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, 0, catalog.Wrap(catalog.NotFound, err, "there is no manifest %s", d)
 	}
@@ -105,9 +155,9 @@ func (r *Registry) manifestOf(d digest.Digest) (m manifestParts, size int64, err
 	return m, int64(len(data)), json.Unmarshal(data, &m)
 }
 
-// reach adds to found a manifest and all it refers to, with sizes in bytes.
+// reach adds to found a repository's manifest and all it refers to, with sizes in bytes.
 // What is missing is left out.
-func (r *Registry) reach(d digest.Digest, found map[digest.Digest]int64) error {
+func (r *Registry) reach(ref catalog.ImageRef, d digest.Digest, found map[digest.Digest]int64) error {
 	if _, known := found[d]; known {
 		return nil
 	}
@@ -123,17 +173,28 @@ func (r *Registry) reach(d digest.Digest, found map[digest.Digest]int64) error {
 		if part.Digest.Validate() != nil {
 			continue
 		}
-		info, err := os.Stat(r.blobPath(part.Digest))
+		blob, err := r.stored(ref, part.Digest)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(r.blobPath(blob))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a layer that is kept elsewhere
+			restored, restoreErr := r.restore(blob)
+			if restoreErr != nil {
+				return restoreErr
+			}
+			if !restored {
+				continue // a layer that is kept elsewhere
+			}
+			info, err = os.Stat(r.blobPath(blob))
 		}
 		if err != nil {
 			return err
 		}
-		found[part.Digest] = info.Size()
+		found[blob] = info.Size()
 	}
-	for _, child := range m.Manifests {
-		if err := r.reach(child.Digest, found); err != nil {
+	for _, child := range m.children() {
+		if err := r.reach(ref, child.Digest, found); err != nil {
 			return err
 		}
 	}
@@ -141,9 +202,9 @@ func (r *Registry) reach(d digest.Digest, found map[digest.Digest]int64) error {
 }
 
 // bytesOf returns what an image takes: its manifests, configurations and layers.
-func (r *Registry) bytesOf(d digest.Digest) (total int64, err error) {
+func (r *Registry) bytesOf(ref catalog.ImageRef, d digest.Digest) (total int64, err error) {
 	found := map[digest.Digest]int64{}
-	if err := r.reach(d, found); err != nil {
+	if err := r.reach(ref, d, found); err != nil {
 		return 0, err
 	}
 	for _, size := range found {

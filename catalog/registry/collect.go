@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
 // CollectOptions say how Collect works.
@@ -21,13 +22,24 @@ type CollectOptions struct {
 	// be longer than any push takes.
 	Grace  time.Duration
 	DryRun bool             // remove nothing
+	Force  bool             // remove however much it is, see mostAtOnce
 	Report func(VersionUse) // called for each built version, unless nil
 }
+
+// What a run may remove without being forced to is half of all bytes, if that is more than
+// this: a catalog that lost its versions must not cost the images, too.
+const (
+	mostAtOnce  = 2 // 1 part in so many
+	alwaysTaken = 1 << 30
+)
 
 // Collection is what Collect found and did.
 type Collection struct {
 	Kept  BlobCount // what versions need, and what was used lately
 	Freed BlobCount // of a dry run: what would go
+	// Uploads are those that went because nobody sent more of them for the grace time; of a
+	// dry run: would go. What Collect gives with an error counts them, too.
+	Uploads BlobCount
 }
 
 // VersionUse is what one version takes. Bytes it shares with others are counted
@@ -47,19 +59,29 @@ type BlobCount struct {
 
 func (c *BlobCount) add(size int64) { c.Blobs++; c.Bytes += size }
 
-// Collect removes the blobs that no built version needs and nobody has used
-// for the grace time. Pushes, pulls and builds go on meanwhile: whatever a
-// client was told of stays for the grace time.
+// Collect moves the blobs that no built version needs and nobody has used
+// for the grace time to the trash, where they stay for another. Pushes, pulls and builds go on
+// meanwhile: whatever a client was told of stays for the grace time. Uploads that nobody went on
+// with for as long are removed, whatever the catalog says. Any error ends it: nothing goes
+// that is not known to be unneeded. Errors: Conflict (it would be too much, see mostAtOnce).
 func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, error) {
 	// Taken before the catalog is read: what becomes needed later is used later.
 	before := time.Now().Add(-o.Grace)
 	var result Collection
-	needed := map[digest.Digest]int{} // by how many versions
-	err := r.eachBuilt(ctx, func(_ catalog.Image, _ catalog.Version, found map[digest.Digest]int64) {
+	var err error
+	if result.Uploads, err = r.sweepUploads(ctx, before, o.DryRun); err != nil {
+		return result, fmt.Errorf("remove abandoned uploads: %w", err)
+	}
+	needed := map[digest.Digest]int{} // by how many versions and caches
+	count := func(found map[digest.Digest]int64) {
 		for d := range found {
 			needed[d]++
 		}
-	})
+	}
+	err = r.eachBuilt(ctx, func(_ catalog.Image, _ catalog.Version, found map[digest.Digest]int64) { count(found) })
+	if err == nil {
+		err = r.eachCache(ctx, count)
+	}
 	if err != nil {
 		return result, fmt.Errorf("find out which blobs are needed: %w", err)
 	}
@@ -68,8 +90,28 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 			return result, err
 		}
 	}
+	found := result
+	if err := r.sweepAll(ctx, needed, before, true, &found); err != nil || o.DryRun {
+		return found, err
+	}
+	if most := max((found.Kept.Bytes+found.Freed.Bytes)/mostAtOnce, alwaysTaken); found.Freed.Bytes > most && !o.Force {
+		return result, catalog.Errorf(catalog.Conflict, "%d of %d bytes of image data would be removed, which is more than half, so nothing was removed; if that is right, run `fandoghd admin gc --force`",
+			found.Freed.Bytes, found.Kept.Bytes+found.Freed.Bytes)
+	}
+	if err := r.dropUnneeded(ctx, needed, before); err != nil {
+		return result, err
+	}
+	if err := r.emptyTrash(ctx, before); err != nil {
+		return result, err
+	}
+	err = r.sweepAll(ctx, needed, before, false, &result)
+	return result, err
+}
+
+// sweepAll looks at every blob.
+func (r *Registry) sweepAll(ctx context.Context, needed map[digest.Digest]int, before time.Time, dryRun bool, result *Collection) error {
 	root := filepath.Join(r.dir, filepath.FromSlash(blobsDir))
-	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -79,9 +121,8 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return r.sweep(path, needed, before, o.DryRun, &result)
+		return r.sweep(path, needed, before, dryRun, result)
 	})
-	return result, err
 }
 
 func (r *Registry) report(ctx context.Context, needed map[digest.Digest]int, to func(VersionUse)) error {
@@ -96,57 +137,101 @@ func (r *Registry) report(ctx context.Context, needed map[digest.Digest]int, to 
 	})
 }
 
-// eachBuilt visits every built version with what it needs, sizes in bytes. It
-// goes by the repositories on disk: one without an image was deleted, or is a
-// push that has not come to anything.
+// eachBuilt visits every built version with what it needs, sizes in bytes. Which there are, the
+// catalog says: a directory that can't be read, or is gone, is no reason to remove anything.
 func (r *Registry) eachBuilt(ctx context.Context, visit func(catalog.Image, catalog.Version, map[digest.Digest]int64)) error {
-	dirs, err := filepath.Glob(filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), "*", "*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range dirs {
-		ref := catalog.ImageRef{Namespace: filepath.Base(filepath.Dir(dir)), Name: filepath.Base(dir)}
-		image, err := r.store.Image(ctx, ref)
-		if catalog.CodeOf(err) == catalog.NotFound {
-			continue
+	return r.eachImage(ctx, "", func(image catalog.Image) error {
+		signed, err := r.tagsOf(ctx, image)
+		if err != nil {
+			return fmt.Errorf("tags of %s: %w", image.Ref, err)
 		}
+		return r.eachVersion(ctx, image, func(v catalog.Version) error {
+			found := map[digest.Digest]int64{}
+			if err := r.need(image.Ref, digest.Digest(v.Digest), signed, found); err != nil {
+				return fmt.Errorf("%s:%s: %w", image.Ref, v.Name, err)
+			}
+			visit(image, v, found)
+			return nil
+		})
+	})
+}
+
+// eachCache visits what tags that are kept for caches need.
+func (r *Registry) eachCache(ctx context.Context, visit func(map[digest.Digest]int64)) error {
+	return r.eachImage(ctx, "", func(image catalog.Image) error {
+		tags, err := r.tagsOf(ctx, image)
+		if err != nil {
+			return fmt.Errorf("tags of %s: %w", image.Ref, err)
+		}
+		for tag, d := range tags {
+			if _, ofOne := subjectOf(tag); ofOne {
+				continue // it goes with its subject
+			}
+			found := map[digest.Digest]int64{}
+			if err := r.reach(image.Ref, d, found); err != nil {
+				return fmt.Errorf("%s:%s: %w", image.Ref, tag, err)
+			}
+			visit(found)
+		}
+		return nil
+	})
+}
+
+// dropUnneeded removes the tags of signatures whose manifests nobody needs or has used lately.
+func (r *Registry) dropUnneeded(ctx context.Context, needed map[digest.Digest]int, before time.Time) error {
+	return r.eachImage(ctx, "", func(image catalog.Image) error {
+		tags, err := r.tagsOf(ctx, image)
 		if err != nil {
 			return err
 		}
-		filter := catalog.VersionFilter{States: []catalog.State{catalog.Built}}
-		for {
-			versions, err := r.store.ListVersions(ctx, image.ID, filter)
+		for tag, d := range tags {
+			info, err := os.Stat(r.blobPath(d))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			if needed[d] > 0 || err == nil && !info.ModTime().Before(before) {
+				continue
+			}
+			repository, err := r.repository(ctx, image.Ref)
+			if err == nil {
+				err = ignoreMissing(repository.Tags(ctx).Untag(ctx, tag))
+			}
 			if err != nil {
 				return err
 			}
-			if len(versions) == 0 {
-				break
-			}
-			for _, v := range versions {
-				found := map[digest.Digest]int64{}
-				if err := r.need(image.Ref, digest.Digest(v.Digest), found); err != nil {
-					return fmt.Errorf("%s:%s: %w", image.Ref, v.Name, err)
-				}
-				visit(image, v, found)
-			}
-			filter.Page.Before = versions[len(versions)-1].ID
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
-// need adds an image to found, and all that refers to a part of it, such as
-// signatures.
-func (r *Registry) need(ref catalog.ImageRef, d digest.Digest, found map[digest.Digest]int64) error {
-	if err := r.reach(d, found); err != nil {
+// need adds a version's image to found, and all that refers to a part of it, such as signatures:
+// by its subject, or by a tag among signed. Errors: NotFound when the image itself is not there.
+func (r *Registry) need(ref catalog.ImageRef, d digest.Digest, signed map[string]digest.Digest, found map[digest.Digest]int64) error {
+	if _, _, err := r.manifestOf(d); err != nil {
 		return err
 	}
+	if err := r.reach(ref, d, found); err != nil {
+		return err
+	}
+	return r.addReferring(ref, signed, found)
+}
+
+// addReferring adds to found what refers to any of it, and what refers to that.
+func (r *Registry) addReferring(ref catalog.ImageRef, signed map[string]digest.Digest, found map[digest.Digest]int64) error {
 	subjects, err := os.ReadDir(r.referrersOf(ref))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for known := -1; known < len(found); { // until nothing new refers to anything
 		known = len(found)
+		for tag, signature := range signed {
+			of, ofOne := subjectOf(tag)
+			if _, ours := found[of]; ours && ofOne {
+				if err := r.reach(ref, signature, found); err != nil {
+					return err
+				}
+			}
+		}
 		for _, subject := range subjects {
 			of := digest.NewDigestFromEncoded(digest.SHA256, subject.Name())
 			if _, ours := found[of]; !ours {
@@ -157,7 +242,7 @@ func (r *Registry) need(ref catalog.ImageRef, d digest.Digest, found map[digest.
 				return err
 			}
 			for _, referrer := range referrers {
-				if err := r.reach(referrer.Digest, found); err != nil {
+				if err := r.reach(ref, referrer.Digest, found); err != nil {
 					return err
 				}
 			}
@@ -166,7 +251,7 @@ func (r *Registry) need(ref catalog.ImageRef, d digest.Digest, found map[digest.
 	return nil
 }
 
-// sweep judges one blob's file, <algorithm>/<2 digits>/<hex>/data.
+// sweep looks at one blob's file, <algorithm>/<2 digits>/<hex>/data.
 func (r *Registry) sweep(path string, needed map[digest.Digest]int, before time.Time, dryRun bool, result *Collection) error {
 	dir := filepath.Dir(path)
 	d := digest.NewDigestFromEncoded(digest.Algorithm(filepath.Base(filepath.Dir(filepath.Dir(dir)))), filepath.Base(dir))
@@ -182,7 +267,7 @@ func (r *Registry) sweep(path string, needed map[digest.Digest]int, before time.
 		return nil
 	}
 	if !dryRun {
-		removed, err := r.remove(path, before)
+		removed, err := r.remove(path, d, before)
 		if err != nil {
 			return err
 		}
@@ -195,9 +280,9 @@ func (r *Registry) sweep(path string, needed map[digest.Digest]int, before time.
 	return nil
 }
 
-// remove deletes a blob unless it was used meanwhile. Its directory stays: an
+// remove moves a blob to the trash unless it was used meanwhile. Its directory stays: an
 // upload could be about to move the same blob there.
-func (r *Registry) remove(path string, before time.Time) (bool, error) {
+func (r *Registry) remove(path string, d digest.Digest, before time.Time) (bool, error) {
 	unlock, err := r.lockUses(unix.LOCK_EX)
 	if err != nil {
 		return false, err
@@ -210,26 +295,22 @@ func (r *Registry) remove(path string, before time.Time) (bool, error) {
 	if err != nil || !info.ModTime().Before(before) {
 		return false, err
 	}
-	return true, os.Remove(path)
+	return true, r.discard(path, d)
 }
 
 // CollectEvery collects on a schedule until ctx ends. It returns nil.
 func (r *Registry) CollectEvery(ctx context.Context, every, grace time.Duration) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	periodic.Run(ctx, every, func(ctx context.Context) {
 		start := time.Now()
 		done, err := r.Collect(ctx, CollectOptions{Grace: grace})
-		if err != nil && ctx.Err() == nil {
-			r.logger.Error("collect unused blobs", "error", err)
-			continue
+		if err != nil {
+			if ctx.Err() == nil {
+				r.logger.Error("failed to collect unused blobs", "error", err)
+			}
+			return
 		}
 		r.logger.Info("collected unused blobs", "freed", done.Freed.Blobs, "freed_bytes", done.Freed.Bytes,
-			"kept", done.Kept.Blobs, "kept_bytes", done.Kept.Bytes, "took", time.Since(start).Round(time.Millisecond))
-	}
+			"kept", done.Kept.Blobs, "kept_bytes", done.Kept.Bytes, "uploads", done.Uploads.Blobs, "upload_bytes", done.Uploads.Bytes, "took", time.Since(start).Round(time.Millisecond))
+	})
+	return nil
 }

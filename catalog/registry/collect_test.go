@@ -22,7 +22,7 @@ import (
 const grace = time.Hour
 
 // age makes every blob look unused for longer than the grace time.
-func (w *world) age() {
+func (w *env) age() {
 	w.t.Helper()
 	old := time.Now().Add(-2 * grace)
 	err := filepath.WalkDir(filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs"), func(path string, d fs.DirEntry, err error) error {
@@ -37,7 +37,27 @@ func (w *world) age() {
 	w.must(err)
 }
 
-func (w *world) collect(o registry.CollectOptions) registry.Collection {
+// entries lists a directory.
+func (w *env) entries(dir string) (names []string) {
+	w.t.Helper()
+	entries, err := os.ReadDir(dir)
+	w.must(err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// breakManifest puts a directory in the place of a manifest, which can't be read.
+func (w *env) breakManifest(manifest []byte) {
+	w.t.Helper()
+	hex := digestOf(manifest)[len("sha256:"):]
+	path := filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
+	w.must(os.Remove(path))
+	w.must(os.Mkdir(path, 0o700))
+}
+
+func (w *env) collect(o registry.CollectOptions) registry.Collection {
 	w.t.Helper()
 	o.Grace = grace
 	done, err := w.registry.Collect(w.t.Context(), o)
@@ -46,21 +66,32 @@ func (w *world) collect(o registry.CollectOptions) registry.Collection {
 }
 
 // deleteVersion deletes a version of alice/app.
-func (w *world) deleteVersion(version string) {
+func (w *env) deleteVersion(version string) {
 	w.t.Helper()
 	v := w.versionOf("alice/app", version)
 	w.must(w.store.DeleteVersion(w.t.Context(), v.ID))
-	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, version))
+	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, v))
+	w.endRemovals()
 }
 
-// hasBlob tells whether alice/app serves a blob.
-func (w *world) hasBlob(content string) bool {
+// endRemovals frees the names of what was deleted.
+func (w *env) endRemovals() {
+	w.t.Helper()
+	removals, err := w.store.Removals(w.t.Context())
+	w.must(err)
+	for _, r := range removals {
+		w.must(w.store.EndRemoval(w.t.Context(), r.ID))
+	}
+}
+
+// hasBlob reports whether alice/app serves a blob.
+func (w *env) hasBlob(content string) bool {
 	w.t.Helper()
 	return w.request("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
 }
 
 func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.manifest("alice/app", "1.0", "shared", nil)
 	gone := w.manifest("alice/app", "2.0", "only 2.0", nil)
 	kept := w.manifest("alice/app", "3.0", "only 3.0", nil)
@@ -95,7 +126,7 @@ func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
 }
 
 func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	child := w.manifest("alice/app", "", "child", nil)
 	descriptor := func(data []byte) (d ocispec.Descriptor) {
 		w.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":%q}`, digestOf(data), len(data), ocispec.MediaTypeImageManifest), &d))
@@ -134,7 +165,7 @@ func TestCollectKeepsIndexesAndSignatures(t *testing.T) {
 // A client that was told of an old blob does not send it again: it must be
 // there when the manifest comes.
 func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.manifest("alice/app", "1.0", "layer", nil)
 	w.deleteVersion("1.0")
 	for what, ask := range map[string]func(){
@@ -156,7 +187,7 @@ func TestCollectSparesWhatAPushWasToldOf(t *testing.T) {
 
 // A build that was stopped after its push finds its tag and pushes nothing.
 func TestCollectSparesWhatABuildFinds(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	build, creds := w.start(w.image("alice", "app"), "1.0")
 	pushed := w.push(w.archive(), "alice/app:1.0", creds)
 	w.age()
@@ -172,7 +203,7 @@ func TestCollectSparesWhatABuildFinds(t *testing.T) {
 // Pushes and sweeps at the same time: at the beginning of each push every blob
 // may go, and only what the push is told of must stay.
 func TestCollectBesidePushes(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	stop := make(chan struct{})
 	end := sync.OnceFunc(func() { close(stop) })
 	defer end()

@@ -41,12 +41,12 @@ func (r *Registry) Content(ctx context.Context, ref catalog.ImageRef, manifest s
 func unreadable(err error, ref catalog.ImageRef, manifest string) error {
 	var unknown distribution.ErrManifestUnknownRevision
 	if errors.As(err, &unknown) || errors.Is(err, distribution.ErrBlobUnknown) {
-		return catalog.Wrap(catalog.NotFound, err, "the registry does not hold image %s with digest %s", ref, manifest)
+		return catalog.Wrap(catalog.NotFound, err, "the registry does not have image %s with digest %s", ref, manifest)
 	}
-	return catalog.Wrap(catalog.Invalid, err, "image %s with digest %s can't be read", ref, manifest)
+	return catalog.Wrap(catalog.Invalid, err, "failed to read image %s with digest %s", ref, manifest)
 }
 
-var errNoImage = errors.New("the index holds no image for a platform")
+var errNoImage = errors.New("the index has no image for any platform")
 
 // imageManifest returns the manifest with the digest, or the first one that an
 // index of that digest names for a platform.
@@ -103,7 +103,7 @@ func imageConfig(ctx context.Context, repository distribution.Repository, d dige
 
 func describe(m ocispec.Manifest, config ocispec.Image) api.ImageContent {
 	out := api.ImageContent{
-		Platform: strings.TrimSuffix(config.OS+"/"+config.Architecture+"/"+config.Variant, "/"),
+		Platform: strings.Trim(config.OS+"/"+config.Architecture+"/"+config.Variant, "/"), // none of a chart
 		Layers:   []api.Layer{},
 		History:  []api.HistoryEntry{},
 		Config: api.ImageConfig{

@@ -10,7 +10,7 @@ import (
 )
 
 func TestContent(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "App")
 	build, creds := w.start(image, "1.0")
 	archive := w.archive()
@@ -35,6 +35,12 @@ func TestContent(t *testing.T) {
 	}
 	if len(got.History) == 0 || !slices.ContainsFunc(got.History, func(h api.HistoryEntry) bool { return h.Size == got.Layers[0].Size }) {
 		t.Errorf("history %+v", got.History)
+	}
+
+	// A chart is for no platform.
+	chart := w.manifestOf("alice/app", "chart", []byte(`{"name":"a chart"}`), "content", nil)
+	if got, err := w.registry.Content(t.Context(), image.Ref, digestOf(chart)); err != nil || got.Platform != "" || len(got.Layers) != 1 {
+		t.Errorf("a chart is %+v, %v", got, err)
 	}
 
 	if _, err := w.registry.Content(t.Context(), image.Ref, "sha256:"+strings.Repeat("0", 64)); catalog.CodeOf(err) != catalog.NotFound {

@@ -14,7 +14,7 @@ import (
 )
 
 // stock is the library's own registry over the same storage.
-func (w *world) stock() http.Handler {
+func (w *env) stock() http.Handler {
 	app := handlers.NewApp(w.t.Context(), &configuration.Configuration{Storage: configuration.Storage{
 		"filesystem": configuration.Parameters{"rootdirectory": filepath.Join(w.dir, "registry")},
 	}})
@@ -23,7 +23,7 @@ func (w *world) stock() http.Handler {
 }
 
 func TestBlobsAreServedAsByTheLibrary(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	stock := w.stock()
 	content := []byte("twenty bytes of text")
 	held, empty := digestOf(content), digestOf(nil)
@@ -77,7 +77,7 @@ func TestBlobsAreServedAsByTheLibrary(t *testing.T) {
 
 // A connection copies a file by itself if it is given the file.
 func TestBlobsAreCopiedByTheKernel(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.manifest("alice/app", "1.0", "content", nil)
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/alice/app/blobs/"+digestOf([]byte("content")), nil)
 	request.SetBasicAuth("alice", password)

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,8 +29,35 @@ var answers = map[catalog.Code]answer{
 	catalog.Internal:     {"UNKNOWN", http.StatusInternalServerError},
 }
 
-// manifestUnknown marks the one not_found that OCI calls otherwise.
-const manifestUnknown = "manifest"
+// What an error is about, where OCI has codes of their own.
+const (
+	aboutManifest = "manifest"
+	aboutBlob     = "blob"
+	aboutDigest   = "digest"
+	aboutName     = "name" // as catalog has it
+)
+
+// codes are OCI's for errors that are about something.
+var codes = map[catalog.Code]map[string]string{
+	catalog.NotFound: {aboutManifest: "MANIFEST_UNKNOWN", aboutBlob: "BLOB_UNKNOWN"},
+	catalog.Invalid:  {aboutManifest: "MANIFEST_INVALID", aboutDigest: "DIGEST_INVALID", aboutName: "NAME_INVALID", "namespace": "NAME_INVALID", "image": "NAME_INVALID"},
+}
+
+// methodError is the refusal of a method that an address does not have.
+type methodError struct{ message, allow string }
+
+func (e *methodError) Error() string { return e.message }
+
+// errDeletesNothing is the answer for what is there and goes another way.
+var errDeletesNothing = &methodError{"deleting is not supported here; delete the version or the image in Fandogh, and its tag goes with it", "GET, HEAD"}
+
+// orUnknown is an error of looking, or that nothing was found.
+func orUnknown(err error, about, format string, args ...any) error {
+	if err != nil {
+		return err
+	}
+	return &catalog.Error{Code: catalog.NotFound, Field: about, Message: fmt.Sprintf(format, args...)}
+}
 
 type wireErrors struct {
 	Errors []wireError `json:"errors"`
@@ -41,10 +69,20 @@ type wireError struct {
 }
 
 func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
+	if catalog.IsDiskFull(err) {
+		r.logger.Error("the disk is full", "method", req.Method, "path", req.URL.Path, "error", err)
+		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; try again later, or tell the server's administrator")
+	}
 	code := catalog.CodeOf(err)
 	a := answers[code]
-	if code == catalog.NotFound && fieldOf(err) == manifestUnknown {
-		a.code = "MANIFEST_UNKNOWN"
+	if about, ok := codes[code][fieldOf(err)]; ok {
+		a.code = about
+	}
+	var method *methodError
+	if errors.As(err, &method) {
+		w.Header().Set("Allow", method.allow)
+		writeJSON(w, http.StatusMethodNotAllowed, wireErrors{[]wireError{{"UNSUPPORTED", method.message}}})
+		return
 	}
 	if code == catalog.Internal {
 		r.logger.Error("request failed", "method", req.Method, "path", req.URL.Path, "error", err)
@@ -67,4 +105,12 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	// A failed write is a client that went away.
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+func fieldOf(err error) string {
+	var e *catalog.Error
+	if errors.As(err, &e) {
+		return e.Field
+	}
+	return ""
 }

@@ -5,16 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/distribution/distribution/v3/manifest/manifestlist"
+	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // maxManifest bounds a manifest, in bytes.
@@ -22,65 +27,124 @@ const maxManifest = 4 << 20
 
 // manifestParts is what manifests, lists of them and artifacts refer to.
 type manifestParts struct {
+	Schema       int                  `json:"schemaVersion"`
 	MediaType    string               `json:"mediaType"`
 	ArtifactType string               `json:"artifactType"`
 	Config       *ocispec.Descriptor  `json:"config"`
 	Layers       []ocispec.Descriptor `json:"layers"`
-	Blobs        []ocispec.Descriptor `json:"blobs"`
 	Manifests    []ocispec.Descriptor `json:"manifests"`
 	Subject      *ocispec.Descriptor  `json:"subject"`
 	Annotations  map[string]string    `json:"annotations"`
 }
 
+// isList reports whether the app takes it for a list of manifests. By its media type that is so whatever else
+// it says, and only an index may leave out the type.
+func (m manifestParts) isList() bool {
+	switch m.MediaType {
+	case manifestlist.MediaTypeManifestList, ocispec.MediaTypeImageIndex:
+		return true
+	case "":
+		return m.Config == nil && len(m.Layers) == 0
+	}
+	return false
+}
+
 // blobs are the parts that are no manifests.
 func (m manifestParts) blobs() []ocispec.Descriptor {
-	parts := append(append([]ocispec.Descriptor(nil), m.Layers...), m.Blobs...)
-	if m.Config != nil {
-		parts = append(parts, *m.Config)
+	if m.isList() {
+		return nil
 	}
-	return parts
+	if m.Config == nil {
+		return m.Layers
+	}
+	return append(slices.Clone(m.Layers), *m.Config)
+}
+
+// children are the manifests of an index. Other manifests have none, whatever they say: the app
+// does not look whether the repository holds them.
+func (m manifestParts) children() []ocispec.Descriptor {
+	if !m.isList() {
+		return nil
+	}
+	return m.Manifests
+}
+
+// layersWithURLs are the types of layers of which the app asks whether they may be had from elsewhere. By its default
+// none may, as here.
+var layersWithURLs = []string{
+	ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip,
+	"application/vnd.oci.image.layer.nondistributable.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+}
+
+// refuseElsewhere refuses layers that clients would fetch from elsewhere. The app takes them for a fault of its own.
+func (m manifestParts) refuseElsewhere() error {
+	for _, part := range m.blobs() {
+		elsewhere := len(part.URLs) > 0 && slices.Contains(layersWithURLs, part.MediaType)
+		if m.MediaType == schema2.MediaTypeManifest {
+			elsewhere = part.MediaType == schema2.MediaTypeForeignLayer
+		}
+		if elsewhere {
+			return catalog.FieldErrorf(aboutManifest, "layer %s is to be fetched from elsewhere, and this registry has whole images alone; "+
+				"push the layer itself (Docker does when this registry is among its allow-nondistributable-artifacts)", part.Digest)
+		}
+	}
+	return nil
 }
 
 // manifestPut is one manifest on its way in.
 type manifestPut struct {
-	*Registry
-	id     catalog.Identity
-	image  catalog.Image // without an ID when it does not exist yet
-	ref    string        // as the client wrote it: a tag or a digest
-	body   []byte
-	digest digest.Digest
-	parts  manifestParts
+	registry *Registry
+	id       catalog.Identity
+	image    catalog.Image // without an ID when it does not exist yet
+	ref      string        // as the client wrote it: a tag or a digest
+	body     []byte
+	digest   digest.Digest
+	parts    manifestParts
+	stray    bool // stored, and there is no image that it could be of
 }
 
 // putManifest takes manifests in. One that a user gives a tag becomes a version.
-func (r *Registry) putManifest(id catalog.Identity, image catalog.Image, ref string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		p := &manifestPut{Registry: r, id: id, image: image, ref: ref}
-		answer, err := p.take(w, req)
-		if err != nil {
-			r.fail(w, req, err)
-			return
-		}
-		answer.sendTo(w)
-	})
+func (c *call) putManifest() error {
+	p := &manifestPut{registry: c.registry, id: c.id, image: c.image, ref: c.vars["reference"]}
+	answer, err := p.take(c.w, c.req)
+	if p.stray {
+		err = errors.Join(err, p.drop(context.WithoutCancel(c.req.Context())))
+	}
+	if err != nil {
+		return err
+	}
+	answer.sendTo(c.w)
+	return nil
 }
 
-func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*heldAnswer, error) {
+func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedResponse, error) {
 	if err := p.read(w, req); err != nil {
 		return nil, err
 	}
-	_, err := digest.Parse(p.ref)
-	if byDigest := err == nil; byDigest || p.id.Build != nil {
+	p.registry.linking.RLock()
+	defer p.registry.linking.RUnlock()
+	d, err := digest.Parse(p.ref)
+	byDigest := err == nil
+	if byDigest && d.Algorithm() != digest.SHA256 {
+		return nil, catalog.FieldErrorf(aboutDigest, "this registry stores manifests only by sha256 digest, not by %s; push it as %s", d.Algorithm(), p.digest)
+	}
+	if byDigest || p.id.Build != nil {
+		return p.store(req)
+	}
+	if moves, err := p.registry.moves(req.Context(), p.image, p.ref); err != nil || moves {
+		if err != nil {
+			return nil, err
+		}
 		return p.store(req)
 	}
 	// Versions never change: who looks and who records must be one at a time.
-	p.recording.Lock()
-	defer p.recording.Unlock()
+	p.registry.recording.Lock()
+	defer p.registry.recording.Unlock()
 	if err := p.mayBecome(req.Context()); err != nil {
 		return nil, err
 	}
 	// The catalog says which tags exist; the storage needs the manifest alone.
-	req.URL.Path, req.URL.RawPath = strings.TrimSuffix(req.URL.Path, p.ref)+p.digest.String(), ""
+	readdress(req, p.ref, p.digest.String())
 	answer, err := p.store(req)
 	if err != nil || answer.status != http.StatusCreated {
 		return answer, err
@@ -91,51 +155,95 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*heldAnswe
 // read takes the body in.
 func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 	var err error
-	p.body, err = io.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest))
+	p.body, err = bounded.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest), maxManifest)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return catalog.Errorf(catalog.TooLarge, "a manifest has at most %d bytes", maxManifest)
+		return catalog.Errorf(catalog.TooLarge, "the manifest is larger than %d bytes, which is the limit", maxManifest)
+	case err != nil && catalog.CodeOf(err) != catalog.Internal:
+		return err
 	case err != nil:
-		return catalog.Wrap(catalog.Invalid, err, "the manifest was cut off; push again")
+		return catalog.Wrap(catalog.Invalid, err, "the manifest is incomplete; push again")
 	}
 	p.digest = digest.FromBytes(p.body)
 	return nil
 }
 
 // parse reads what the manifest refers to, and marks it all as in use.
-func (p *manifestPut) parse() error {
+func (p *manifestPut) parse(ctx context.Context) error {
 	// The app reads less of it; what only it could read would stop the collector.
 	if err := json.Unmarshal(p.body, &p.parts); err != nil {
-		return catalog.Wrap(catalog.Invalid, err, "the manifest is no JSON of a known shape")
+		return &catalog.Error{Code: catalog.Invalid, Field: aboutManifest, Message: "the manifest is not valid JSON of a known media type", Err: err}
 	}
-	used := []digest.Digest{p.digest}
-	for _, part := range append(p.parts.blobs(), p.parts.Manifests...) {
-		used = append(used, part.Digest)
+	if p.parts.Schema != 2 {
+		return &catalog.Error{Code: catalog.Invalid, Field: aboutManifest, Message: fmt.Sprintf("the manifest's schemaVersion is %d; it must be 2", p.parts.Schema)}
 	}
-	return p.use(used...)
+	if err := p.parts.refuseElsewhere(); err != nil {
+		return err
+	}
+	used := map[digest.Digest]int64{p.digest: 0}
+	for _, part := range p.parts.blobs() {
+		blob, err := p.registry.stored(p.image.Ref, part.Digest)
+		if err != nil {
+			return err
+		}
+		used[blob] = 0
+	}
+	for _, child := range p.parts.children() { // of which a client may have sent nothing now
+		held, err := p.registry.holdsManifest(ctx, p.image.Ref, child.Digest)
+		if err != nil {
+			return err
+		}
+		if !held {
+			continue // the app refuses it, or it is kept elsewhere
+		}
+		if err := p.registry.reach(p.image.Ref, child.Digest, used); err != nil {
+			return err
+		}
+	}
+	return p.registry.use(slices.Collect(maps.Keys(used))...)
 }
 
 // store has the app check and keep the manifest, and makes the image when that
 // went well.
-func (p *manifestPut) store(req *http.Request) (*heldAnswer, error) {
-	if err := p.parse(); err != nil {
+func (p *manifestPut) store(req *http.Request) (*bufferedResponse, error) {
+	if err := p.parse(req.Context()); err != nil {
 		return nil, err
 	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(p.body)), int64(len(p.body))
 	req.Header.Set("Content-Length", strconv.Itoa(len(p.body)))
-	answer := &heldAnswer{header: http.Header{}}
-	p.app.ServeHTTP(answer, req)
-	if answer.status != http.StatusCreated {
-		return answer, nil
+	answer, err := p.registry.ask(req)
+	if err != nil || answer.status != http.StatusCreated {
+		return answer, err
 	}
 	if p.parts.Subject != nil {
-		if err := p.addReferrer(p); err != nil {
+		if err := p.registry.addReferrer(p); err != nil {
 			return nil, err
 		}
 		answer.header.Set("OCI-Subject", p.parts.Subject.Digest.String())
 	}
-	return answer, p.createImage(req)
+	err = p.createImage(req)
+	p.stray = err != nil
+	return answer, err
+}
+
+// drop makes the repository serve a stray manifest no more, unless another push has made the image.
+func (p *manifestPut) drop(ctx context.Context) error {
+	p.registry.linking.Lock()
+	defer p.registry.linking.Unlock()
+	if _, err := p.registry.store.Image(ctx, p.image.Ref); catalog.CodeOf(err) != catalog.NotFound {
+		return err
+	}
+	repository, err := p.registry.repository(ctx, p.image.Ref)
+	if err != nil {
+		return err
+	}
+	if _, err := digest.Parse(p.ref); err != nil { // a tag, which is there when it is no version's
+		if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, p.ref)); err != nil {
+			return err
+		}
+	}
+	return p.registry.unlink(p.image.Ref, p.digest)
 }
 
 // mayBecome refuses what would change a version that is there.
@@ -143,14 +251,14 @@ func (p *manifestPut) mayBecome(ctx context.Context) error {
 	if err := catalog.ValidateVersion(p.ref); err != nil || p.image.ID == 0 {
 		return err
 	}
-	version, err := p.Registry.store.Version(ctx, p.image.ID, p.ref)
+	version, err := p.registry.store.Version(ctx, p.image.ID, p.ref)
 	switch {
 	case catalog.CodeOf(err) == catalog.NotFound:
 		return nil
 	case err != nil:
 		return err
 	case version.State == catalog.Built && version.Digest != p.digest.String():
-		return catalog.Errorf(catalog.Conflict, "version %s is built and never changes; choose another version", p.ref)
+		return catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; choose another version", p.ref)
 	case !version.State.Ended():
 		return catalog.Errorf(catalog.Conflict, "version %s is being built; wait for it or cancel it, or choose another version", p.ref)
 	}
@@ -163,57 +271,59 @@ func (p *manifestPut) createImage(req *http.Request) error {
 		return nil
 	}
 	ctx := context.WithoutCancel(req.Context())
-	image, err := p.Registry.store.CreateImage(ctx, catalog.NewImage{Ref: p.image.Ref, OwnerID: p.id.User.ID})
+	image, err := p.registry.store.CreateImage(ctx, catalog.NewImage{Ref: p.image.Ref, OwnerID: p.id.User.ID})
 	if catalog.CodeOf(err) == catalog.Conflict {
-		image, err = p.Registry.store.Image(ctx, p.image.Ref) // another first push was faster
+		image, err = p.registry.store.Image(ctx, p.image.Ref) // another first push was faster
 	}
-	if p.image = image; err == nil {
-		p.audit(req, p.id.User.Name, "image created", "image", image.Ref)
+	if err != nil {
+		return err
 	}
-	return err
+	p.image = image
+	p.registry.audit(req, p.id.User.Name, "image created", "image", image.Ref)
+	return nil
 }
 
 // record makes the stored manifest a version.
 func (p *manifestPut) record(req *http.Request) error {
 	ctx := context.WithoutCancel(req.Context())
-	size, err := p.bytesOf(p.digest)
+	size, err := p.registry.bytesOf(p.image.Ref, p.digest)
 	if err != nil {
 		return err
 	}
-	version, err := p.Registry.store.RecordVersion(ctx, catalog.ReadyVersion{
+	version, err := p.registry.store.RecordVersion(ctx, catalog.ReadyVersion{
 		ImageID: p.image.ID, Version: p.ref, Trigger: catalog.TriggerRegistry, UserID: p.id.User.ID,
 		Digest: p.digest.String(), Size: size, At: time.Now(),
 	})
 	if err == nil {
-		p.audit(req, p.id.User.Name, "version pushed", "image", p.image.Ref, "version", version.Name, "digest", version.Digest)
+		p.registry.audit(req, p.id.User.Name, "version pushed", "image", p.image.Ref, "version", version.Name, "digest", version.Digest)
 	}
 	return err
 }
 
-// heldAnswer keeps an answer back until everything that belongs to it is done.
-type heldAnswer struct {
+// bufferedResponse keeps an answer back until everything that belongs to it is done.
+type bufferedResponse struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
 // Header returns the headers to be sent.
-func (h *heldAnswer) Header() http.Header { return h.header }
+func (h *bufferedResponse) Header() http.Header { return h.header }
 
 // WriteHeader keeps the status.
-func (h *heldAnswer) WriteHeader(status int) {
+func (h *bufferedResponse) WriteHeader(status int) {
 	if h.status == 0 && status >= http.StatusOK {
 		h.status = status
 	}
 }
 
 // Write keeps the body.
-func (h *heldAnswer) Write(b []byte) (int, error) {
+func (h *bufferedResponse) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)
 }
 
-func (h *heldAnswer) sendTo(w http.ResponseWriter) {
+func (h *bufferedResponse) sendTo(w http.ResponseWriter) {
 	for name, values := range h.header {
 		w.Header()[name] = values
 	}

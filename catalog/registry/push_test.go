@@ -10,7 +10,7 @@ import (
 )
 
 func TestBuiltVersionsNeverChange(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "app")
 	build, creds := w.start(image, "1.0")
 	digest := w.push(w.archive(), "alice/app:1.0", creds)
@@ -24,12 +24,15 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 		}
 	}
 	for _, who := range []string{creds, alice} {
-		if a := w.expect("PUT", "/v2/alice/app/manifests/1.0", who, http.StatusConflict, "DENIED"); !strings.Contains(a.text, "version 1.0 is built and never changes") {
+		if a := w.expect("PUT", "/v2/alice/app/manifests/1.0", who, http.StatusConflict, "DENIED"); !strings.Contains(a.text, "version 1.0 is already built and never changes") {
 			t.Errorf("refused with %q", a.text)
 		}
-		w.expect("DELETE", "/v2/alice/app/manifests/1.0", who, http.StatusForbidden, "DENIED")
-		w.expect("DELETE", "/v2/alice/app/manifests/"+digest, who, http.StatusForbidden, "DENIED")
-		w.expect("DELETE", "/v2/alice/app/blobs/"+digest, who, http.StatusForbidden, "DENIED")
+		w.expect("DELETE", "/v2/alice/app/manifests/1.0", who, http.StatusMethodNotAllowed, "UNSUPPORTED")
+		w.expect("DELETE", "/v2/alice/app/manifests/none", who, http.StatusNotFound, "MANIFEST_UNKNOWN")
+		w.expect("DELETE", "/v2/alice/app/manifests/"+digest, who, http.StatusMethodNotAllowed, "UNSUPPORTED")
+		w.expect("DELETE", "/v2/alice/app/manifests/"+digestOf(nil), who, http.StatusNotFound, "MANIFEST_UNKNOWN")
+		w.expect("DELETE", "/v2/alice/app/blobs/"+digestOf(nil), who, http.StatusNotFound, "BLOB_UNKNOWN")
+		w.expect("DELETE", "/v2/bob/app/manifests/1.0", who, http.StatusNotFound, "NAME_UNKNOWN")
 	}
 	if got := w.expect("GET", "/v2/alice/app/manifests/1.0", alice, http.StatusOK, ""); got.header.Get("Docker-Content-Digest") != digest {
 		t.Errorf("the tag moved to %s", got.header.Get("Docker-Content-Digest"))
@@ -37,7 +40,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 }
 
 func TestGrantLimits(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	app, base := w.image("alice", "app"), w.image("alice", "base")
 	w.image("bob", "app")
 	w.built(base, "1.0")
@@ -55,7 +58,7 @@ func TestGrantLimits(t *testing.T) {
 }
 
 func TestGrantEnds(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	grant := catalog.BuildGrant{BuildID: 7, Image: catalog.ImageRef{Namespace: "alice", Name: "app"}, Version: "1"}
 	name, first, revokeFirst := w.registry.Grants.Issue(grant)
 	w.expect("GET", "/v2/", name+":"+first, http.StatusOK, "")
@@ -72,7 +75,7 @@ func TestGrantEnds(t *testing.T) {
 }
 
 func TestMountNeedsTheRightToRead(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.built(w.image("alice", "base"), "1.0")
 	w.built(w.image("bob", "base"), "1.0")
 	_, creds := w.start(w.image("alice", "app"), "1.0")
@@ -91,7 +94,7 @@ func TestMountNeedsTheRightToRead(t *testing.T) {
 
 // A form in the body says the same as the query to the library behind us.
 func TestMountByFormIsNoWayAround(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.image("alice", "app")
 	w.built(w.image("bob", "base"), "1.0")
 	layer := w.layerOf("bob/base")
@@ -101,14 +104,7 @@ func TestMountByFormIsNoWayAround(t *testing.T) {
 		"multipart/form-data; boundary=x":   multipart,
 	} {
 		for _, query := range []string{"", "?mount=" + layer + "&from=alice/app"} {
-			req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+w.host+"/v2/alice/app/blobs/uploads/"+query, strings.NewReader(body))
-			w.must(err)
-			req.Header.Set("Content-Type", contentType)
-			req.SetBasicAuth("alice", password)
-			resp, err := http.DefaultClient.Do(req)
-			w.must(err)
-			w.must(resp.Body.Close())
-			if resp.StatusCode == http.StatusCreated {
+			if a := w.send("POST", "/v2/alice/app/blobs/uploads/"+query, contentType, []byte(body)); a.status == http.StatusCreated {
 				t.Errorf("%s%s: mounted another's blob", contentType, query)
 			}
 			if a := w.request("GET", "/v2/alice/app/blobs/"+layer, alice); a.status != http.StatusNotFound {
@@ -119,7 +115,7 @@ func TestMountByFormIsNoWayAround(t *testing.T) {
 }
 
 // layerOf returns the digest of an image's first layer, or any digest if there is none.
-func (w *world) layerOf(repository string) string {
+func (w *env) layerOf(repository string) string {
 	namespace, _, _ := strings.Cut(repository, "/")
 	body := w.request("GET", "/v2/"+repository+"/manifests/1.0", namespace+":"+password).body
 	if i := bytes.LastIndex(body, []byte("sha256:")); i >= 0 {
@@ -129,12 +125,15 @@ func (w *world) layerOf(repository string) string {
 }
 
 func TestDelete(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "app")
 	digest := w.built(image, "1.0")
-	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, "1.0"))
-	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, "1.0")) // nothing left is fine
-	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusOK, "")
+	v := w.versionOf("alice/app", "1.0")
+	w.must(w.store.DeleteVersion(t.Context(), v.ID))
+	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, v))
+	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, v)) // nothing left is fine
+	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
+	digest = w.built(image, "2.0")
 	w.must(w.registry.DeleteImage(t.Context(), image.Ref))
 	w.must(w.registry.DeleteImage(t.Context(), image.Ref))
 	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")

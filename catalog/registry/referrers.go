@@ -1,29 +1,28 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 // referrersDir keeps one file for each manifest that names a subject:
 // <repository>/<subject>/<manifest>, with the manifest's descriptor. The
 // library has no referrers of its own.
 const referrersDir = "referrers"
-
-var referrersRoute = regexp.MustCompile(`^/v2/([^/]+/[^/]+)/referrers/([^/]+)$`)
 
 func (r *Registry) referrersOf(ref catalog.ImageRef) string {
 	return filepath.Join(r.dir, referrersDir, filepath.FromSlash(ref.Repository()))
@@ -33,7 +32,7 @@ func (r *Registry) referrersOf(ref catalog.ImageRef) string {
 func (r *Registry) addReferrer(p *manifestPut) error {
 	subject := p.parts.Subject.Digest
 	if err := subject.Validate(); err != nil {
-		return catalog.Wrap(catalog.Invalid, err, "the manifest's subject %q is no digest", subject)
+		return catalog.Wrap(catalog.Invalid, err, "the manifest's subject %q is not a valid digest", subject)
 	}
 	d := ocispec.Descriptor{
 		MediaType: p.parts.MediaType, Digest: p.digest, Size: int64(len(p.body)),
@@ -50,17 +49,7 @@ func (r *Registry) addReferrer(p *manifestPut) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	// Written aside, so that nobody reads half of it.
-	temporary, err := os.CreateTemp(dir, ".new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name()) //nolint:errcheck // gone once it was renamed
-	_, err = temporary.Write(data)
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), filepath.Join(dir, p.digest.Encoded()))
+	return atomicfile.Replace(filepath.Join(dir, p.digest.Encoded()), data, 0o600)
 }
 
 // referrers returns the descriptors of the manifests that have a subject.
@@ -70,7 +59,7 @@ func (r *Registry) referrers(ref catalog.ImageRef, subject digest.Digest) ([]oci
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	found := []ocispec.Descriptor{}
+	found, times := []ocispec.Descriptor{}, map[digest.Digest]time.Time{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
@@ -83,35 +72,40 @@ func (r *Registry) referrers(ref catalog.ImageRef, subject digest.Digest) ([]oci
 		if err = errors.Join(err, json.Unmarshal(data, &d)); err != nil {
 			return nil, err
 		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
 		if _, err := os.Stat(r.blobPath(d.Digest)); err == nil { // else it was collected
-			found = append(found, d)
+			found, times[d.Digest] = append(found, d), info.ModTime()
 		}
 	}
-	slices.SortFunc(found, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	// Some clients read the last alone, as the newest.
+	slices.SortFunc(found, func(a, b ocispec.Descriptor) int {
+		return cmp.Or(times[a.Digest].Compare(times[b.Digest]), cmp.Compare(a.Digest, b.Digest))
+	})
 	return found, nil
 }
 
 // listReferrers answers GET /v2/<name>/referrers/<digest>.
-func (r *Registry) listReferrers(req *http.Request, id catalog.Identity, name, of string) (http.Handler, error) {
-	image, err := r.image(req.Context(), id, name)
+func (c *call) listReferrers() error {
+	subject, err := digest.Parse(c.vars["digest"])
 	if err != nil {
-		return nil, err
-	}
-	subject, err := digest.Parse(of)
-	if err != nil {
-		return nil, catalog.Wrap(catalog.Invalid, err, "%q is no digest", of)
+		return catalog.Wrap(catalog.Invalid, err, "%q is not a valid digest", c.vars["digest"])
 	}
 	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
-	if list.Manifests, err = r.referrers(image.Ref, subject); err != nil {
-		return nil, err
+	if list.Manifests, err = c.registry.referrers(c.image.Ref, subject); err != nil {
+		return err
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if wanted := req.URL.Query().Get("artifactType"); wanted != "" {
-			list.Manifests = slices.DeleteFunc(list.Manifests, func(d ocispec.Descriptor) bool { return d.ArtifactType != wanted })
-			w.Header().Set("OCI-Filters-Applied", "artifactType")
-		}
-		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
-		// A failed write is a client that went away.
-		_ = json.NewEncoder(w).Encode(list)
-	}), nil
+	if wanted := c.req.URL.Query().Get("artifactType"); wanted != "" {
+		list.Manifests = slices.DeleteFunc(list.Manifests, func(d ocispec.Descriptor) bool { return d.ArtifactType != wanted })
+		c.w.Header().Set("OCI-Filters-Applied", "artifactType")
+	}
+	c.w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+	// A failed write is a client that went away.
+	_ = json.NewEncoder(c.w).Encode(list)
+	return nil
 }

@@ -1,7 +1,20 @@
-// Package registry serves finished images by the OCI distribution protocol.
-// The protocol and the storage are the distribution project's; who may do what,
-// and which tags exist, is decided here from the catalog, so that the registry
-// never knows an image the catalog doesn't.
+// Package registry serves finished images by the OCI distribution protocol, and takes
+// them from builds and from users. The protocol and the storage are the distribution
+// project's; who may do what, and which tags exist, is decided here from the catalog,
+// so that the registry never knows an image the catalog doesn't.
+//
+// A Registry is made by New, serves as an http.Handler from then on, and is closed after the last request. CollectEvery runs beside it; an
+// admin verb may collect from another process at the same time. A blob comes by an
+// upload, is kept while a version, or a tag that is none, leads to it, goes to the trash when
+// it was unused for the grace time, and from there for good after as long again.
+//
+// What always holds: a tag is served when its version is Built, or when it is one of
+// those that are no versions, and then by the digest that the catalog names; a
+// version's manifest never changes; a blob is served by a repository that holds it,
+// to who may read that; no blob goes that a client was told of within the grace time
+// (use marks it before the request is served); an error ends a collection, which
+// removes nothing on a guess. A build may push its one version, by its grant, and
+// nothing else.
 package registry
 
 import (
@@ -10,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 
@@ -32,12 +46,17 @@ type Store interface {
 	catalog.Versions
 }
 
-// Config is what New needs; every field is required.
+// Config is what New needs; every field but Secret and CacheTags is required.
 type Config struct {
-	Dir    string // where blobs and tags are kept; made when missing
-	Store  Store
-	Auth   catalog.Authenticator
-	Logger hclog.Logger
+	Dir   string // where blobs and tags are kept; made when missing
+	Store Store
+	Auth  catalog.Authenticator
+	// Secret proves that the address of an upload is ours. Without it such addresses end
+	// with the Registry.
+	Secret []byte
+	// CacheTags are patterns, as of path.Match, of tags that are no versions and may move.
+	CacheTags []string
+	Logger    hclog.Logger
 }
 
 // Registry is the http.Handler for everything under /v2/.
@@ -46,7 +65,11 @@ type Registry struct {
 	Grants Grants
 
 	dir       string
+	cacheTags []string
 	recording sync.Mutex // held while a pushed manifest becomes a version
+	// linking is held, shared, while a manifest is put, and exclusively while what no name leads
+	// to is looked for.
+	linking sync.RWMutex
 
 	store  Store
 	auth   catalog.Authenticator
@@ -67,12 +90,17 @@ func New(c Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry directory: %w", err)
 	}
+	for _, pattern := range c.CacheTags {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("cache tag %q: %w", pattern, err)
+		}
+	}
 	routeLogs(c.Logger)
-	app, err := newApp(dir)
+	app, err := newApp(dir, c.Secret)
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{dir: dir, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
+	r := &Registry{dir: dir, cacheTags: c.CacheTags, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
 	r.driver = filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: storageThreads})
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
 		return nil, errors.Join(fmt.Errorf("open registry storage: %w", err), r.Close())
@@ -86,7 +114,7 @@ func New(c Config) (*Registry, error) {
 // newApp turns the panics by which the app tells of a bad configuration into
 // errors. No cache is configured: a cached descriptor outlives its deleted blob,
 // which is then served as an empty success.
-func newApp(dir string) (app *handlers.App, err error) {
+func newApp(dir string, secret []byte) (app *handlers.App, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("open registry: %v", p)
@@ -96,9 +124,12 @@ func newApp(dir string) (app *handlers.App, err error) {
 		Storage: configuration.Storage{
 			"filesystem": configuration.Parameters{"rootdirectory": dir, "maxthreads": storageThreads},
 			"delete":     configuration.Parameters{"enabled": true},
+			// Collect does it, and counts.
+			"maintenance": configuration.Parameters{"uploadpurging": map[any]any{"enabled": false}},
 		},
 	}
 	config.HTTP.RelativeURLs = true // right behind any proxy
+	config.HTTP.Secret = string(secret)
 	return handlers.NewApp(context.Background(), config), nil
 }
 
@@ -112,11 +143,11 @@ const pingPath = "/ping"
 func (r *Registry) Ping(ctx context.Context) error {
 	want := []byte("ok")
 	if err := r.driver.PutContent(ctx, pingPath, want); err != nil {
-		return catalog.Wrap(catalog.Unavailable, err, "the registry's storage can't be written")
+		return catalog.Wrap(catalog.Unavailable, err, "failed to write to the registry's storage")
 	}
 	got, err := r.driver.GetContent(ctx, pingPath)
 	if err != nil || !bytes.Equal(got, want) {
-		return catalog.Wrap(catalog.Unavailable, err, "the registry's storage can't be read")
+		return catalog.Wrap(catalog.Unavailable, err, "failed to read the registry's storage")
 	}
 	return nil
 }
@@ -126,28 +157,31 @@ func (r *Registry) Ping(ctx context.Context) error {
 func (r *Registry) DeleteImage(ctx context.Context, ref catalog.ImageRef) error {
 	name, err := reference.WithName(ref.Repository())
 	if err != nil {
-		return catalog.Wrap(catalog.Invalid, err, "%s is no name of an image", ref)
+		return catalog.Wrap(catalog.Invalid, err, "%s is not a valid image name", ref)
 	}
 	remover, ok := r.content.(distribution.RepositoryRemover)
 	if !ok {
-		return catalog.Errorf(catalog.Internal, "the registry's storage can't remove a repository")
+		return catalog.Errorf(catalog.Internal, "failed to remove a repository from the registry's storage")
 	}
 	return errors.Join(ignoreMissing(remover.Remove(ctx, name)), os.RemoveAll(r.referrersOf(ref)))
 }
 
-// DeleteVersion removes a version's tag. No such tag is no error.
-func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, version string) error {
-	repository, err := r.repository(ctx, ref)
-	if err != nil {
+// DeleteNamespace removes all that was stored under a namespace's name, also what never became an
+// image. Blobs go with the next garbage collection. No such namespace is no error.
+func (r *Registry) DeleteNamespace(name string) error {
+	if err := catalog.ValidateNamespace(name); err != nil {
 		return err
 	}
-	return ignoreMissing(repository.Tags(ctx).Untag(ctx, version))
+	return errors.Join(
+		os.RemoveAll(filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), name)),
+		os.RemoveAll(filepath.Join(r.dir, referrersDir, name)),
+	)
 }
 
 func (r *Registry) repository(ctx context.Context, ref catalog.ImageRef) (distribution.Repository, error) {
 	name, err := reference.WithName(ref.Repository())
 	if err != nil {
-		return nil, catalog.Wrap(catalog.Invalid, err, "%s is no name of an image", ref)
+		return nil, catalog.Wrap(catalog.Invalid, err, "%s is not a valid image name", ref)
 	}
 	return r.content.Repository(ctx, name)
 }

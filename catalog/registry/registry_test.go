@@ -6,13 +6,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,45 +22,58 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 const password = "correct horse battery"
 
-// world is a registry over a real store, with users alice and bob, and what
+// env is a registry over a real store, with users alice and bob, and what
 // drives it from outside.
-type world struct {
-	t        *testing.T
+type env struct {
+	t        testing.TB
 	store    *sqlite.Store
 	accounts *account.Service
+	config   registry.Config
 	registry *registry.Registry
 	host     string
 	dir      string
-	log      logBuffer
+	log      testkit.Buffer
 	alice    catalog.User
 }
 
-func newWorld(t *testing.T) *world {
+func newEnv(t testing.TB) *env {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
-	var err error
-	w.store, err = sqlite.Open(t.Context(), filepath.Join(w.dir, "fandogh.db"))
+	// A directory whose name is a pattern.
+	w := &env{t: t, dir: filepath.Join(t.TempDir(), "data[1]")}
+	err := os.Mkdir(w.dir, 0o700)
 	w.must(err)
-	t.Cleanup(func() { w.must(w.store.Close()) })
+	w.store = sqlitetest.Open(t, w.dir)
 	w.accounts = account.New(account.Config{Users: w.store})
 	w.alice, err = w.accounts.CreateUser(t.Context(), "alice", password, false)
 	w.must(err)
 	_, err = w.accounts.CreateUser(t.Context(), "bob", password, false)
 	w.must(err)
-	w.registry, err = registry.New(registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: w.accounts, Logger: hclog.New(&hclog.LoggerOptions{Output: &w.log})})
+	w.config = registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: w.accounts, Secret: []byte("a secret of tests"), CacheTags: []string{"buildcache*"}, Logger: hclog.New(&hclog.LoggerOptions{Output: &w.log})}
+	w.registry, err = registry.New(w.config)
 	w.must(err)
 	t.Cleanup(func() { w.must(w.registry.Close()) })
-	server := httptest.NewServer(w.registry)
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) { w.registry.ServeHTTP(rw, req) }))
 	t.Cleanup(server.Close)
 	w.host = strings.TrimPrefix(server.URL, "http://")
 	return w
 }
 
-func (w *world) must(err error) {
+// restart closes the registry and opens it anew.
+func (w *env) restart() {
+	w.t.Helper()
+	w.must(w.registry.Close())
+	var err error
+	w.registry, err = registry.New(w.config)
+	w.must(err)
+}
+
+func (w *env) must(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
@@ -68,7 +81,7 @@ func (w *world) must(err error) {
 }
 
 // image makes an image in the catalog.
-func (w *world) image(namespace, name string) catalog.Image {
+func (w *env) image(namespace, name string) catalog.Image {
 	w.t.Helper()
 	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: w.alice.ID})
 	w.must(err)
@@ -76,25 +89,25 @@ func (w *world) image(namespace, name string) catalog.Image {
 }
 
 // start begins a build of a version and returns it with its credential.
-func (w *world) start(image catalog.Image, version string) (build catalog.Build, creds string) {
+func (w *env) start(image catalog.Image, version string) (build catalog.Build, creds string) {
 	w.t.Helper()
 	_, err := w.store.QueueBuilds(w.t.Context(), []catalog.NewBuild{{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush,
 		Commit: strings.Repeat("ab", 20), UserID: w.alice.ID}})
 	w.must(err)
-	build, err = w.store.ClaimBuild(w.t.Context(), "test", time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	build, err = w.store.ClaimBuild(w.t.Context(), "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
 	w.must(err)
 	username, secret, revoke := w.registry.Grants.Issue(catalog.BuildGrant{BuildID: build.ID, Image: image.Ref, Version: version})
 	w.t.Cleanup(revoke)
 	return build, username + ":" + secret
 }
 
-func (w *world) finish(build catalog.Build, digest string) {
+func (w *env) finish(build catalog.Build, digest string) {
 	w.t.Helper()
 	w.must(w.store.FinishBuild(w.t.Context(), build.ID, "test", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: digest, Size: 1, EndedAt: time.Now()}))
 }
 
 // built pushes a new image as a build does and returns its digest.
-func (w *world) built(image catalog.Image, version string) string {
+func (w *env) built(image catalog.Image, version string) string {
 	w.t.Helper()
 	build, creds := w.start(image, version)
 	digest := w.push(w.archive(), image.Ref.Repository()+":"+version, creds)
@@ -103,7 +116,7 @@ func (w *world) built(image catalog.Image, version string) string {
 }
 
 // archive makes a new one-layer image and returns its file.
-func (w *world) archive() string {
+func (w *env) archive() string {
 	w.t.Helper()
 	var layer bytes.Buffer
 	content := []byte(rand.Text())
@@ -118,7 +131,7 @@ func (w *world) archive() string {
 	return base + "-image.tar"
 }
 
-func (w *world) push(archive, reference, creds string) (digest string) {
+func (w *env) push(archive, reference, creds string) (digest string) {
 	w.t.Helper()
 	file := filepath.Join(w.t.TempDir(), "digest")
 	w.run("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", creds, "--digestfile", file, "docker-archive:"+archive, "docker://"+w.host+"/"+reference)
@@ -127,7 +140,7 @@ func (w *world) push(archive, reference, creds string) (digest string) {
 	return strings.TrimSpace(string(out))
 }
 
-func (w *world) run(tool string, args ...string) string {
+func (w *env) run(tool string, args ...string) string {
 	w.t.Helper()
 	out, err := w.try(tool, args...)
 	if err != nil {
@@ -136,7 +149,7 @@ func (w *world) run(tool string, args ...string) string {
 	return out
 }
 
-func (w *world) try(tool string, args ...string) (string, error) {
+func (w *env) try(tool string, args ...string) (string, error) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
@@ -150,7 +163,7 @@ func (w *world) try(tool string, args ...string) (string, error) {
 }
 
 // findTool looks in FANDOGH_TEST_TOOLS, in the repository's bin, and in PATH.
-func findTool(t *testing.T, name string) string {
+func findTool(t testing.TB, name string) string {
 	t.Helper()
 	for _, dir := range []string{os.Getenv("FANDOGH_TEST_TOOLS"), "../../bin"} {
 		if path, err := filepath.Abs(filepath.Join(dir, name)); dir != "" && err == nil {
@@ -175,7 +188,7 @@ type answer struct {
 	body   []byte
 }
 
-func (w *world) request(method, path, creds string) answer {
+func (w *env) request(method, path, creds string) answer {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.host+path, nil)
 	w.must(err)
@@ -199,7 +212,7 @@ func (w *world) request(method, path, creds string) answer {
 	return a
 }
 
-func (w *world) expect(method, path, creds string, status int, code string) answer {
+func (w *env) expect(method, path, creds string, status int, code string) answer {
 	w.t.Helper()
 	a := w.request(method, path, creds)
 	if a.status != status || a.code != code {
@@ -209,22 +222,4 @@ func (w *world) expect(method, path, creds string, status int, code string) answ
 }
 
 // app is the address of alice's image app at ":tag" or "@digest".
-func (w *world) app(at string) string { return "docker://" + w.host + "/alice/app" + at }
-
-// logBuffer collects what several goroutines log.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+func (w *env) app(at string) string { return "docker://" + w.host + "/alice/app" + at }

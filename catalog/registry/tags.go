@@ -16,59 +16,127 @@ type tagList struct {
 	Tags []string `json:"tags"`
 }
 
-// tags lists an image's built versions as the distribution specification says:
-// in lexical order, up to n of them after last.
-func (r *Registry) tags(image catalog.Image) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method != http.MethodGet && req.Method != http.MethodHead {
-			r.fail(w, req, catalog.Errorf(catalog.Invalid, "tags can only be listed here"))
-			return
-		}
-		tags, err := r.builtVersions(req.Context(), image.ID)
-		if err != nil {
-			r.fail(w, req, err)
-			return
-		}
-		query := req.URL.Query()
-		if last := query.Get("last"); last != "" {
-			i, found := slices.BinarySearch(tags, last)
-			if found {
-				i++
-			}
-			tags = tags[i:]
-		}
-		if query.Has("n") {
-			n, err := strconv.Atoi(query.Get("n"))
-			if err != nil || n < 0 {
-				r.fail(w, req, catalog.FieldErrorf("n", "n must be a number from 0 on"))
-				return
-			}
-			if n > 0 && n < len(tags) {
-				tags = tags[:n]
-				next := url.Values{"n": {strconv.Itoa(n)}, "last": {tags[n-1]}}
-				w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, req.URL.Path, next.Encode()))
-			} else if n == 0 {
-				tags = tags[:0]
-			}
-		}
-		writeJSON(w, http.StatusOK, tagList{image.Ref.Repository(), tags})
-	})
-}
-
-func (r *Registry) builtVersions(ctx context.Context, imageID int64) ([]string, error) {
-	tags := []string{}
-	filter := catalog.VersionFilter{States: []catalog.State{catalog.Built}}
-	for {
-		versions, err := r.store.ListVersions(ctx, imageID, filter)
+// listTags lists an image's built versions, and its tags that are none.
+func (c *call) listTags() error {
+	r, image := c.registry, c.image
+	return c.list(func(ctx context.Context) ([]string, error) {
+		tags := []string{}
+		err := r.eachVersion(ctx, image, func(v catalog.Version) error {
+			tags = append(tags, v.Name)
+			return nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		if len(versions) == 0 {
-			slices.Sort(tags)
-			return tags, nil
+		others, err := r.tagsOf(ctx, image)
+		for tag := range others {
+			if r.isMovable(tag) {
+				tags = append(tags, tag)
+			}
+		}
+		return tags, err
+	}, func(page []string) any { return tagList{image.Ref.Repository(), page} })
+}
+
+type repositoryList struct {
+	Repositories []string `json:"repositories"`
+}
+
+// listRepositories lists the images that somebody may read: those of the user's namespaces, for
+// administrators all.
+func (c *call) listRepositories() error {
+	r, id := c.registry, c.id
+	return c.list(func(ctx context.Context) ([]string, error) {
+		names := []string{}
+		namespaces := []string{""}
+		if err := catalog.Authorize(ctx, r.store, id, catalog.ActionOperate, catalog.Target{}); err != nil {
+			namespaces = nil
+			own, err := r.store.ListNamespaces(ctx, id.User.ID)
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range own {
+				namespaces = append(namespaces, n.Name)
+			}
+		}
+		for _, namespace := range namespaces {
+			err := r.eachImage(ctx, namespace, func(image catalog.Image) error {
+				names = append(names, image.Ref.Repository())
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		return names, nil
+	}, func(page []string) any { return repositoryList{page} })
+}
+
+// list answers with a list as the distribution specification says: in lexical order, up to n
+// after last.
+func (c *call) list(all func(context.Context) ([]string, error), shown func([]string) any) error {
+	names, err := all(c.req.Context())
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	query := c.req.URL.Query()
+	if last := query.Get("last"); last != "" {
+		i, found := slices.BinarySearch(names, last)
+		if found {
+			i++
+		}
+		names = names[i:]
+	}
+	if query.Has("n") {
+		n, err := strconv.Atoi(query.Get("n"))
+		if err != nil || n < 0 {
+			return catalog.FieldErrorf("n", "n must be a number, 0 or greater")
+		}
+		if n > 0 && n < len(names) {
+			names = names[:n]
+			next := url.Values{"n": {strconv.Itoa(n)}, "last": {names[n-1]}}
+			c.w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, c.req.URL.Path, next.Encode()))
+		} else if n == 0 {
+			names = names[:0]
+		}
+	}
+	writeJSON(c.w, http.StatusOK, shown(names))
+	return nil
+}
+
+// eachImage visits a namespace's images, those of all for "".
+func (r *Registry) eachImage(ctx context.Context, namespace string, visit func(catalog.Image) error) error {
+	var page catalog.Page
+	for {
+		images, err := r.store.ListImages(ctx, namespace, page)
+		if err != nil || len(images) == 0 {
+			return err
+		}
+		for _, image := range images {
+			if err := visit(image); err != nil {
+				return err
+			}
+		}
+		page.Before = images[len(images)-1].ID
+	}
+}
+
+// eachVersion visits an image's versions in some states, built ones for none, newest first.
+func (r *Registry) eachVersion(ctx context.Context, image catalog.Image, visit func(catalog.Version) error, states ...catalog.State) error {
+	if len(states) == 0 {
+		states = []catalog.State{catalog.Built}
+	}
+	filter := catalog.VersionFilter{States: states}
+	for {
+		versions, err := r.store.ListVersions(ctx, image.ID, filter)
+		if err != nil || len(versions) == 0 {
+			return err
 		}
 		for _, v := range versions {
-			tags = append(tags, v.Name)
+			if err := visit(v); err != nil {
+				return err
+			}
 		}
 		filter.Page.Before = versions[len(versions)-1].ID
 	}

@@ -10,15 +10,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distribution/distribution/v3/manifest/manifestlist"
+	"github.com/distribution/distribution/v3/manifest/schema2"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
 )
 
+const nonDistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+
 // put sends a body as alice.
-func (w *world) put(path, contentType string, body []byte) answer {
+func (w *env) put(path, contentType string, body []byte) answer {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, "http://"+w.host+path, bytes.NewReader(body))
+	return w.send(http.MethodPut, path, contentType, body)
+}
+
+// send sends a body as alice, by any method.
+func (w *env) send(method, path, contentType string, body []byte) answer {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.host+path, bytes.NewReader(body))
 	w.must(err)
 	req.Header.Set("Content-Type", contentType)
 	req.SetBasicAuth("alice", password)
@@ -34,7 +46,7 @@ func (w *world) put(path, contentType string, body []byte) answer {
 func digestOf(data []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(data)) }
 
 // blob uploads bytes as alice.
-func (w *world) blob(repository string, data []byte) ocispec.Descriptor {
+func (w *env) blob(repository string, data []byte) ocispec.Descriptor {
 	w.t.Helper()
 	at := w.expect("POST", "/v2/"+repository+"/blobs/uploads/", alice, http.StatusAccepted, "").header.Get("Location")
 	if i := strings.Index(at, "/v2/"); i > 0 {
@@ -50,9 +62,15 @@ func (w *world) blob(repository string, data []byte) ocispec.Descriptor {
 }
 
 // manifest pushes a one-layer manifest and returns its bytes.
-func (w *world) manifest(repository, ref, content string, subject *ocispec.Descriptor) []byte {
+func (w *env) manifest(repository, ref, content string, subject *ocispec.Descriptor) []byte {
 	w.t.Helper()
-	config := w.blob(repository, []byte(`{"architecture":"amd64","os":"linux"}`))
+	return w.manifestOf(repository, ref, []byte(`{"architecture":"amd64","os":"linux"}`), content, subject)
+}
+
+// manifestOf is manifest with a configuration.
+func (w *env) manifestOf(repository, ref string, configuration []byte, content string, subject *ocispec.Descriptor) []byte {
+	w.t.Helper()
+	config := w.blob(repository, configuration)
 	config.MediaType = ocispec.MediaTypeImageConfig
 	layer := w.blob(repository, []byte(content))
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer}, Subject: subject}
@@ -75,7 +93,7 @@ func (w *world) manifest(repository, ref, content string, subject *ocispec.Descr
 	return data
 }
 
-func (w *world) versionOf(repository, version string) catalog.Version {
+func (w *env) versionOf(repository, version string) catalog.Version {
 	w.t.Helper()
 	namespace, name, _ := strings.Cut(repository, "/")
 	image, err := w.store.Image(w.t.Context(), catalog.ImageRef{Namespace: namespace, Name: name})
@@ -86,7 +104,7 @@ func (w *world) versionOf(repository, version string) catalog.Version {
 }
 
 func TestUserPushBecomesAVersion(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	archive := w.archive()
 	digest := w.push(archive, "alice/new:1.0", alice)
 	v := w.versionOf("alice/new", "1.0")
@@ -113,10 +131,70 @@ func TestUserPushBecomesAVersion(t *testing.T) {
 	}
 }
 
-func TestUserPushNeedsTheRight(t *testing.T) {
-	w := newWorld(t)
+// What is no manifest is the client's mistake, and told as one.
+func TestNoManifest(t *testing.T) {
+	w := newEnv(t)
 	w.image("alice", "app")
-	reading, _, err := w.accounts.CreateToken(t.Context(), w.alice.ID, "ci", catalog.ScopeRead, time.Time{})
+	for _, body := range []string{"", "no JSON", "{}", "[]", `{"schemaVersion":1,"name":"alice/app","tag":"1.0"}`, `{"schemaVersion":"2"}`} {
+		a := w.put("/v2/alice/app/manifests/1.0", ocispec.MediaTypeImageManifest, []byte(body))
+		if a.status != http.StatusBadRequest || !strings.Contains(string(a.body), "MANIFEST_INVALID") {
+			t.Errorf("%q: %d %s", body, a.status, a.body)
+		}
+	}
+}
+
+// A layer that is to be had elsewhere alone is refused in words, as by the library, which has none for it. Whatever is
+// sent and carries no address is kept.
+func TestNonDistributableLayers(t *testing.T) {
+	w := newEnv(t)
+	config, layer := w.blob("alice/app", []byte("{}")), w.blob("alice/app", []byte("layer"))
+	config.MediaType = ocispec.MediaTypeImageConfig
+	docker := []string{schema2.MediaTypeManifest, schema2.MediaTypeForeignLayer}
+	for _, row := range []struct {
+		name     string
+		manifest string
+		layer    string
+		urls     []string
+		missing  bool // the layer was not sent
+		status   int
+		code     string
+	}{
+		{"not sent", ocispec.MediaTypeImageManifest, nonDistributable + "+gzip", []string{"https://example.com/layer"}, true, 400, "MANIFEST_INVALID"},
+		{"plain, not sent", ocispec.MediaTypeImageManifest, nonDistributable, []string{"https://example.com/layer"}, true, 400, "MANIFEST_INVALID"},
+		{"sent", ocispec.MediaTypeImageManifest, nonDistributable + "+gzip", []string{"https://example.com/layer"}, false, 400, "MANIFEST_INVALID"},
+		{"usual layer with address", ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageLayerGzip, []string{"https://example.com/layer"}, false, 400, "MANIFEST_INVALID"},
+		{"no address", ocispec.MediaTypeImageManifest, nonDistributable + "+gzip", nil, false, 201, ""},
+		{"no address, not sent", ocispec.MediaTypeImageManifest, nonDistributable + "+gzip", nil, true, 400, "MANIFEST_BLOB_UNKNOWN"},
+		{"zstd", ocispec.MediaTypeImageManifest, nonDistributable + "+zstd", []string{"https://example.com/layer"}, false, 201, ""},
+		{"zstd, not sent", ocispec.MediaTypeImageManifest, nonDistributable + "+zstd", []string{"https://example.com/layer"}, true, 400, "MANIFEST_BLOB_UNKNOWN"},
+		{"Docker's", docker[0], docker[1], []string{"https://example.com/layer"}, true, 400, "MANIFEST_INVALID"},
+		{"Docker's, sent", docker[0], docker[1], []string{"https://example.com/layer"}, false, 400, "MANIFEST_INVALID"},
+		{"Docker's without address", docker[0], docker[1], nil, false, 400, "MANIFEST_INVALID"},
+		{"Docker's in a manifest of OCI", ocispec.MediaTypeImageManifest, docker[1], nil, false, 201, ""},
+	} {
+		d := layer
+		d.MediaType, d.URLs = row.layer, row.urls
+		if row.missing {
+			d.Digest = digest.Digest(digestOf([]byte("lost")))
+		}
+		m := ocispec.Manifest{MediaType: row.manifest, Config: config, Layers: []ocispec.Descriptor{d}}
+		m.SchemaVersion = 2
+		data, err := json.Marshal(m)
+		w.must(err)
+		a := w.put("/v2/alice/app/manifests/"+digestOf(data), row.manifest, data)
+		if a.status != row.status || !strings.Contains(string(a.body), row.code) {
+			t.Errorf("%s: %d %s", row.name, a.status, a.body)
+		}
+		if row.code == "MANIFEST_INVALID" && !strings.Contains(string(a.body), "push the layer itself") {
+			t.Errorf("%s: it is not said what to do: %s", row.name, a.body)
+		}
+	}
+}
+
+func TestUserPushNeedsTheRight(t *testing.T) {
+	w := newEnv(t)
+	w.image("alice", "app")
+	reading, _, err := w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.alice.ID, Name: "ci", Scope: catalog.ScopeRead})
 	w.must(err)
 	for _, c := range []struct {
 		path, creds string
@@ -128,10 +206,18 @@ func TestUserPushNeedsTheRight(t *testing.T) {
 		{"/v2/nobody/new/blobs/uploads/", alice, 404, "NAME_UNKNOWN"},
 		{"/v2/alice/app/blobs/uploads/", "alice:" + reading, 403, "DENIED"},
 		{"/v2/alice/new/blobs/uploads/", "alice:" + reading, 403, "DENIED"},
-		{"/v2/alice/a.b/blobs/uploads/", alice, 400, "UNSUPPORTED"},
+		{"/v2/alice/a.b/blobs/uploads/", alice, 400, "NAME_INVALID"},
+		{"/v2/alice/charts/demo/blobs/uploads/", alice, 400, "NAME_INVALID"},
+		{"/v2/alice/charts/more/demo/blobs/uploads/", alice, 400, "NAME_INVALID"},
+		{"/v2/alice/a.b/blobs/uploads/?mount=" + digestOf(nil) + "&from=alice/app", alice, 400, "NAME_INVALID"},
+		{"/v2/alice.b/app/blobs/uploads/", alice, 400, "NAME_INVALID"},
+		{"/v2/app/blobs/uploads/", alice, 400, "NAME_INVALID"},
 		{"/v2/alice/new/blobs/uploads/", alice, 202, ""},
 	} {
-		w.expect("POST", c.path, c.creds, c.status, c.code)
+		a := w.expect("POST", c.path, c.creds, c.status, c.code)
+		if c.status == http.StatusBadRequest && !strings.Contains(a.text, "name") {
+			t.Errorf("%s is refused with %q", c.path, a.text)
+		}
 	}
 	if _, err := w.store.Image(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "new"}); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("an upload that was only begun made an image: %v", err)
@@ -146,7 +232,7 @@ func TestUserPushNeedsTheRight(t *testing.T) {
 }
 
 func TestUserPushAndBuildsOfOneVersion(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.image("alice", "app")
 	build, _ := w.start(image, "1.0")
 	data := w.manifest("alice/app", "other", "x", nil)
@@ -172,7 +258,7 @@ func TestUserPushAndBuildsOfOneVersion(t *testing.T) {
 }
 
 func TestMultiPlatformIndex(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.run("crane", "auth", "login", w.host, "-u", "alice", "-p", password)
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex}
 	index.SchemaVersion = 2
@@ -203,8 +289,31 @@ func TestMultiPlatformIndex(t *testing.T) {
 	}
 }
 
+// A manifest list of Docker's is a list whatever else it says. The app neither keeps it for a manifest nor looks whether
+// the repository holds the layers that it names.
+func TestManifestListWithLayers(t *testing.T) {
+	w := newEnv(t)
+	foreign := w.blob("alice/secret", bytes.Repeat([]byte("secret"), 1000))
+	child := w.manifest("alice/multi", "", "content", nil)
+	data := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"digest":%q,"size":%d,"mediaType":%q,"platform":{"os":"linux","architecture":"amd64"}}],"layers":[{"digest":%q,"size":1}],"config":{"digest":%q,"size":1}}`,
+		manifestlist.MediaTypeManifestList, digestOf(child), len(child), ocispec.MediaTypeImageManifest, foreign.Digest, foreign.Digest)
+	if a := w.put("/v2/alice/multi/manifests/1.0", manifestlist.MediaTypeManifestList, data); a.status != http.StatusCreated {
+		t.Fatalf("push a list: %d %s", a.status, a.body)
+	}
+	want := int64(len(data) + len(child) + len(`{"architecture":"amd64","os":"linux"}`) + len("content"))
+	if v := w.versionOf("alice/multi", "1.0"); v.Size != want {
+		t.Errorf("it has %d bytes, want %d", v.Size, want)
+	}
+	w.age()
+	if _, err := w.registry.Collect(t.Context(), registry.CollectOptions{Grace: grace, Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("GET", "/v2/alice/multi/manifests/"+digestOf(child), alice, http.StatusOK, "")
+	w.expect("GET", "/v2/alice/multi/blobs/"+digestOf([]byte("content")), alice, http.StatusOK, "")
+}
+
 func TestReferrers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.manifest("alice/app", "1.0", "x", nil)
 	var subject ocispec.Descriptor
 	w.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":%q}`, digestOf(image), len(image), ocispec.MediaTypeImageManifest), &subject))

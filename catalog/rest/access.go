@@ -24,35 +24,49 @@ var (
 	accessRead      = access{action: catalog.ActionRead}
 	accessReadAll   = access{action: catalog.ActionRead, all: true}
 	accessWrite     = access{action: catalog.ActionWrite}
-	accessOwn       = access{action: catalog.ActionOwn}
-	accessAdmin     = access{action: catalog.ActionAdmin}
+	accessManage    = access{action: catalog.ActionManage}
+	accessOperate   = access{action: catalog.ActionOperate}
 )
 
 // namespaceHeader chooses a namespace other than the user's own.
 const namespaceHeader = "ACTIVE-NAMESPACE"
 
+// unchosen is what one of the published clients sends before one is chosen.
+const unchosen = "[object Object]"
+
 // authorize finds out who asks and for which namespace, and refuses what the
 // route's access does not allow.
 func (c *call) authorize() error {
 	c.idErr = c.identify()
-	if err := c.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
+	if err := c.server.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
 		return err
 	}
 	if c.idErr != nil && (!c.need.open || catalog.CodeOf(c.idErr) != catalog.Unauthorized) {
 		return c.idErr
 	}
 	c.namespace = c.r.PathValue("namespace")
-	if c.namespace == "" {
-		c.namespace = c.r.Header.Get(namespaceHeader)
+	if header := c.r.Header.Get(namespaceHeader); c.namespace == "" && header != unchosen {
+		c.namespace = header
 	}
-	if c.namespace == "" && !c.need.all {
+	switch {
+	case c.need.action == catalog.ActionOperate: // takes none
+		c.namespace = ""
+	case c.namespace == "" && !c.need.all:
 		c.namespace = c.id.User.Name
 	}
-	return c.decide()
+	if err := c.decide(); err != nil || c.namespace == "" || c.need.open || c.need.self {
+		return err
+	}
+	// From here on the name is the stored one, in whichever case it was asked for.
+	stored, err := c.server.config.Store.Namespace(c.r.Context(), c.namespace)
+	if err == nil {
+		c.namespace = stored.Name
+	}
+	return err
 }
 
-// stillAllowed asks again, for answers that last: a token or a role may have
-// been revoked meanwhile.
+// stillAllowed asks again, for bodies and answers that last: a token or a role may
+// have been revoked meanwhile.
 func (c *call) stillAllowed() error {
 	again := *c
 	if err := again.identify(); err != nil {
@@ -70,15 +84,15 @@ func (c *call) decide() error {
 	case need.self, need.all && c.namespace == "":
 		return nil
 	case need.action == "":
-		return catalog.Errorf(catalog.Forbidden, "nobody may use this address")
+		return catalog.Errorf(catalog.Forbidden, "access to this path is not allowed")
 	}
 	target := catalog.Target{Namespace: c.namespace, Image: c.r.PathValue("name"), Version: c.r.PathValue("version")}
-	return catalog.Authorize(c.r.Context(), c.Store, c.id, c.need.action, target)
+	return catalog.Authorize(c.r.Context(), c.server.config.Store, c.id, c.need.action, target)
 }
 
 func (c *call) needsWriteScope() error {
 	if c.id.Scope != catalog.ScopeWrite {
-		return catalog.Errorf(catalog.Forbidden, "this token may only read; use one with the write scope")
+		return catalog.Errorf(catalog.Forbidden, "this token has only the read scope; use one with the write scope")
 	}
 	return nil
 }
@@ -90,14 +104,14 @@ func (c *call) identify() error {
 		return catalog.Errorf(catalog.Unauthorized, "log in first: POST your username and password to %stokens and send the token as \"Authorization: JWT <token>\"", apiPrefix)
 	}
 	var err error
-	c.id, err = c.Auth.ByToken(c.r.Context(), strings.TrimSpace(token))
+	c.id, err = c.server.config.Auth.ByToken(c.r.Context(), strings.TrimSpace(token))
 	return err
 }
 
 // endpoint serves one row of the route table.
 func (s *Server) endpoint(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Server: s, w: w, r: r, need: route.access}
+		c := &call{server: s, w: w, r: r, need: route.access}
 		err := checkText(r)
 		if err == nil {
 			err = c.authorize()

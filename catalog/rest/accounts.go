@@ -2,19 +2,40 @@ package rest
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
+// onlyOwn refuses a path that names another user than the one who asks.
+func (c *call) onlyOwn() error {
+	if name := c.r.PathValue("user"); name != "" && !strings.EqualFold(name, c.id.User.Name) {
+		return catalog.Errorf(catalog.NotFound, "account %q does not exist, or is not your own", name)
+	}
+	return nil
+}
+
+// crashReport takes what one of the published clients sends when it crashed. It is not kept.
+func (c *call) crashReport() error {
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
 func (c *call) account() (api.Account, error) {
+	if err := c.onlyOwn(); err != nil {
+		return api.Account{}, err
+	}
 	u := c.id.User
-	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}, GitURL: c.GitURL}, nil
+	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}, GitURL: c.server.config.GitURL}, nil
 }
 
 // updateAccount asks for the current password, so that a token that leaked
 // can't take the account over.
 func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
+	if err := c.onlyOwn(); err != nil {
+		return api.Message{}, err
+	}
 	switch {
 	case in.Password == "":
 		return api.Message{}, catalog.FieldErrorf("password", "the new password is missing")
@@ -26,7 +47,7 @@ func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
 		c.audit("password change refused")
 		return api.Message{}, err
 	}
-	if err := c.Accounts.SetPassword(ctx, c.id.User.ID, in.Password); err != nil {
+	if err := c.server.config.Accounts.SetPassword(ctx, c.id.User.ID, in.Password); err != nil {
 		return api.Message{}, err
 	}
 	c.audit("password changed")
@@ -36,29 +57,31 @@ func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
 // checkPassword takes the user's password, and no token in its place.
 func (c *call) checkPassword(password string) error {
 	ctx := c.r.Context()
-	if _, err := c.Auth.ByToken(ctx, password); err == nil {
+	if _, err := c.server.config.Auth.ByToken(ctx, password); err == nil {
 		return catalog.FieldErrorf("current_password", "current_password must be the password itself, not a token")
 	}
-	_, err := c.Auth.ByPassword(ctx, c.r.RemoteAddr, c.id.User.Name, password)
+	_, err := c.server.config.Auth.ByPassword(ctx, c.r.RemoteAddr, c.id.User.Name, password)
 	if catalog.CodeOf(err) == catalog.Unauthorized {
-		return catalog.FieldErrorf("current_password", "that is not the current password")
+		return catalog.FieldErrorf("current_password", "the current password is wrong")
 	}
 	return err
 }
 
 func (c *call) listKeys() ([]api.Key, error) {
-	keys, err := c.Store.ListKeys(c.r.Context(), c.id.User.ID)
+	keys, err := c.server.config.Store.ListKeys(c.r.Context(), c.id.User.ID)
 	return convertAll(keys, keyOf), err
 }
 
 func (c *call) createKey(in api.CreateKey) (api.Key, error) {
 	switch {
 	case in.Key == "":
-		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line as in an id_ed25519.pub file")
+		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line, as in an id_ed25519.pub file")
 	case len(in.Name) > maxLabel:
-		return api.Key{}, catalog.FieldErrorf("name", "a key's name has at most %d bytes", maxLabel)
+		return api.Key{}, catalog.FieldErrorf("name", "a key's name must be at most %d bytes long", maxLabel)
+	case c.id.Token.ParentID != 0: // the key would outlive it
+		return api.Key{}, catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't add SSH keys; log in with your password and add the key then")
 	}
-	key, err := c.Accounts.AddKey(c.r.Context(), c.id.User.ID, in.Name, in.Key)
+	key, err := c.server.config.Accounts.AddKey(c.r.Context(), c.id.User.ID, in.Name, in.Key)
 	if err != nil {
 		return api.Key{}, err
 	}
@@ -71,7 +94,7 @@ func (c *call) deleteKey() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Store.DeleteKey(c.r.Context(), c.id.User.ID, id); err != nil {
+	if err := c.server.config.Store.DeleteKey(c.r.Context(), c.id.User.ID, id); err != nil {
 		return err
 	}
 	c.audit("key deleted", "key", id)

@@ -36,18 +36,20 @@ type buildWithLog struct {
 }
 
 func (c *call) buildsWithLogs(versionID int64, page catalog.Page, timestamps bool) ([]buildWithLog, error) {
-	builds, err := c.Store.ListBuilds(c.r.Context(), versionID, page)
+	builds, err := c.server.config.Store.ListBuilds(c.r.Context(), versionID, page)
 	if err != nil {
 		return nil, err
 	}
 	var out []buildWithLog
+	room := mostLogs
 	for _, b := range builds {
-		lines, err := c.Logs.ReadLog(c.r.Context(), b.ID, 0, 0)
+		log, err := c.boundedLog(b, timestamps, room)
 		if err != nil {
 			return nil, err
 		}
+		room -= len(log)
 		out = append(out, buildWithLog{id: b.ID, Build: api.Build{
-			Logs:      joinLines(lines, timestamps),
+			Logs:      log,
 			StartDate: api.Time{Time: b.StartedAt},
 			EndDate:   api.Time{Time: b.EndedAt},
 			State:     string(b.State),
@@ -56,13 +58,45 @@ func (c *call) buildsWithLogs(versionID int64, page catalog.Page, timestamps boo
 	return out, nil
 }
 
+// mostLogs bounds the logs of all builds in one answer, in bytes: a log may have 64 MiB, and a
+// version many builds.
+const mostLogs = 8 << 20
+
+// boundedLog returns the beginning of a build's log, and says where the rest is.
+func (c *call) boundedLog(b catalog.Build, timestamps bool, room int) (string, error) {
+	var log strings.Builder
+	for skip := 0; log.Len() < room; {
+		lines, err := c.server.config.Logs.ReadLog(c.r.Context(), b.ID, skip, pollLines)
+		if err != nil {
+			return "", err
+		}
+		if len(lines) == 0 {
+			return log.String(), nil
+		}
+		if skip > 0 {
+			log.WriteByte('\n')
+		}
+		for i, line := range lines {
+			if i > 0 {
+				log.WriteByte('\n')
+			}
+			if log.WriteString(lineText(line, timestamps)); log.Len() >= room {
+				break
+			}
+		}
+		skip += len(lines)
+	}
+	fmt.Fprintf(&log, "\n… (the rest is left out; get the full log at …/builds/%d/log)", b.Number)
+	return log.String(), nil
+}
+
 // pollLines bounds one answer to a polling client, which gives up after 3.5 s.
 const pollLines = 10_000
 
 func (c *call) pollBuild(timestamps bool) (api.BuildLog, error) {
 	offset, err := strconv.Atoi(c.r.URL.Query().Get("image_offset"))
 	if err != nil || offset < 0 {
-		return api.BuildLog{}, catalog.FieldErrorf("image_offset", "image_offset must be a number from 0 on")
+		return api.BuildLog{}, catalog.FieldErrorf("image_offset", "image_offset must be a number, 0 or greater")
 	}
 	// The state is read before the log: whoever sees that the build ended stops
 	// asking, and must have all of its lines by then.
@@ -70,7 +104,7 @@ func (c *call) pollBuild(timestamps bool) (api.BuildLog, error) {
 	if err != nil {
 		return api.BuildLog{}, err
 	}
-	lines, err := c.Logs.ReadLog(c.r.Context(), build.ID, offset, pollLines)
+	lines, err := c.server.config.Logs.ReadLog(c.r.Context(), build.ID, offset, pollLines)
 	if err != nil {
 		return api.BuildLog{}, err
 	}
@@ -81,7 +115,7 @@ func (c *call) pollBuild(timestamps bool) (api.BuildLog, error) {
 	case state == catalog.BuildFailed:
 		state = catalog.Failed // the one failure these clients know
 	}
-	return api.BuildLog{Logs: joinLines(lines, timestamps), LinesCount: offset + len(lines), State: string(state)}, nil
+	return api.BuildLog{Logs: joinLines(lines, timestamps), LinesCount: offset + len(lines), State: string(state), StartDate: api.Time{Time: build.StartedAt}, EndDate: api.Time{Time: build.EndedAt}}, nil
 }
 
 // boolean reads a query parameter as its clients write it: True, False, 1, …
@@ -119,7 +153,7 @@ func lineText(line catalog.LogLine, timestamps bool) string {
 }
 
 func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
-	steps, err := c.Store.Steps(c.r.Context(), b.ID)
+	steps, err := c.server.config.Store.Steps(c.r.Context(), b.ID)
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
@@ -149,26 +183,11 @@ func stepOf(s catalog.Step) api.Step {
 func (c *call) numberedBuild(ctx context.Context) (catalog.Build, error) {
 	number, err := strconv.Atoi(c.r.PathValue("build"))
 	if err != nil {
-		return catalog.Build{}, catalog.FieldErrorf("build", "%q is no number of a build", c.r.PathValue("build"))
+		return catalog.Build{}, catalog.FieldErrorf("build", "%q is not a valid build number", c.r.PathValue("build"))
 	}
 	_, version, err := c.version()
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	page := catalog.Page{}
-	for {
-		builds, err := c.Store.ListBuilds(ctx, version.ID, page)
-		if err != nil {
-			return catalog.Build{}, err
-		}
-		for _, b := range builds {
-			if b.Number == number {
-				return b, nil
-			}
-			page.Before = b.ID
-		}
-		if len(builds) == 0 {
-			return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %q has no build %d", version.Name, number)
-		}
-	}
+	return catalog.BuildByNumber(ctx, c.server.config.Store, version, number)
 }

@@ -3,19 +3,22 @@ package rest_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 const builds = "/api/images/app/versions/1.0/builds"
 
 func TestBuildsAsTheContractSays(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeUserError, "first")
 	w.version("app", "1.0", "", "one", "two")
 	type build struct {
@@ -31,6 +34,26 @@ func TestBuildsAsTheContractSays(t *testing.T) {
 	w.do("alice", "GET", "/api/images/app/versions/9/builds", nil).fault(http.StatusNotFound, "detail")
 }
 
+// However much was printed, an answer stays within bounds, and says what it leaves out.
+func TestLogsOfBuildsAreBounded(t *testing.T) {
+	w := newEnv(t)
+	many := slices.Repeat([]string{strings.Repeat("x", 1000)}, 12_000)
+	w.version("app", "1.0", catalog.OutcomeUserError, "the last")
+	w.version("app", "1.0", catalog.OutcomeUserError, many...)
+	w.version("app", "1.0", catalog.OutcomeUserError, "short")
+	got := into[[]api.Build](w.do("alice", "GET", builds, nil).expect(http.StatusOK))
+	if len(got) != 3 || got[0].Logs != "short" {
+		t.Fatalf("got %d builds", len(got))
+	}
+	const note = "\n… (the rest is left out; get the full log at …/builds/%d/log)"
+	if log := got[1].Logs; len(log) > 9<<20 || len(log) < 7<<20 || !strings.HasSuffix(log, fmt.Sprintf(note, 2)) {
+		t.Errorf("the long log has %d bytes and ends in %q", len(log), log[len(log)-80:])
+	}
+	if got[2].Logs != fmt.Sprintf(note, 1) {
+		t.Errorf("there is no room for %q", got[2].Logs)
+	}
+}
+
 type poll struct {
 	Logs  string
 	Count int `json:"lines_count"`
@@ -40,7 +63,7 @@ type poll struct {
 // A client asks every second from the offset it was told, until the state is
 // neither PENDING nor BUILDING.
 func TestPolling(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	build := w.version("app", "1.0", "", "one", "two")
 	ask := func(query string) poll {
 		t.Helper()
@@ -74,7 +97,7 @@ func TestPolling(t *testing.T) {
 // Who sees that a build ended stops asking, so it must not be seen before the
 // last line was handed over.
 func TestPollingGetsAllOfALongLog(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	lines := make([]string, 25_000)
 	for n := range lines {
 		lines[n] = strconv.Itoa(n)
@@ -97,7 +120,7 @@ func TestPollingGetsAllOfALongLog(t *testing.T) {
 }
 
 func TestLogAsText(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt, "one", "bad \xff byte")
 	r := w.do("alice", "GET", builds+"/1/log", nil).expect(http.StatusOK)
 	if string(r.body) != "one\nbad \uFFFD byte\n" || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") {
@@ -108,7 +131,7 @@ func TestLogAsText(t *testing.T) {
 }
 
 func TestLogAsEvents(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	build := w.version("app", "1.0", "", "one", "two")
 	next := w.stream(builds + "/1/log")
 	for _, want := range []string{"id: 1", "data: one", "", "id: 2", "data: two", ""} {
@@ -133,11 +156,11 @@ func TestLogAsEvents(t *testing.T) {
 	if got := again(); got != "id: 3" {
 		t.Errorf("resumed with %q", got)
 	}
-	w.do("alice", "GET", builds+"/1/log", nil, header("Accept", "text/event-stream"), header("Last-Event-ID", "x")).fault(http.StatusBadRequest, "Last-Event-ID")
+	w.do("alice", "GET", builds+"/1/log", nil, header("Accept", "text/event-stream, "+api.ErrorType), header("Last-Event-ID", "x")).fault(http.StatusBadRequest, "Last-Event-ID")
 }
 
 // stream opens an event stream and returns what reads its next line, "EOF" at its end.
-func (w *world) stream(path string, options ...option) func() string {
+func (w *env) stream(path string, options ...option) func() string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	w.t.Cleanup(cancel)

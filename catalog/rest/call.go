@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // call is one authorized request.
 type call struct {
-	*Server
+	server    *Server
 	w         http.ResponseWriter
 	r         *http.Request
 	need      access // of the route
@@ -41,6 +43,9 @@ func answer[Out any](f func(*call) (Out, error)) handler {
 func accept[In, Out any](f func(*call, In) (Out, error)) handler {
 	return answer(func(c *call) (Out, error) {
 		in, err := decode[In](c.w, c.r)
+		if err == nil && c.idErr == nil { // the body may have taken long
+			err = c.stillAllowed()
+		}
 		if err != nil {
 			var none Out
 			return none, err
@@ -51,9 +56,9 @@ func accept[In, Out any](f func(*call, In) (Out, error)) handler {
 
 // image returns the image that the path names.
 func (c *call) image() (catalog.Image, error) {
-	image, err := c.Store.Image(c.r.Context(), catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("name")})
+	image, err := c.server.config.Store.Image(c.r.Context(), catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("name")})
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return image, catalog.Wrap(catalog.NotFound, err, "there is no image %q in namespace %q", c.r.PathValue("name"), c.namespace)
+		return image, catalog.Wrap(catalog.NotFound, err, "image %q does not exist in namespace %q", c.r.PathValue("name"), c.namespace)
 	}
 	return image, err
 }
@@ -64,7 +69,7 @@ func (c *call) version() (catalog.Image, catalog.Version, error) {
 	if err != nil {
 		return image, catalog.Version{}, err
 	}
-	version, err := c.Store.Version(c.r.Context(), image.ID, c.r.PathValue("version"))
+	version, err := c.server.config.Store.Version(c.r.Context(), image.ID, c.r.PathValue("version"))
 	if catalog.CodeOf(err) == catalog.NotFound {
 		err = catalog.Wrap(catalog.NotFound, err, "image %q has no version %q", image.Ref.Name, c.r.PathValue("version"))
 	}
@@ -72,9 +77,11 @@ func (c *call) version() (catalog.Image, catalog.Version, error) {
 }
 
 // audit leaves a line in the audit log about a change, by whom and from where.
-// Every face's audit lines stand under that one name.
+// Every interface's audit lines stand under that one name.
 func (c *call) audit(what string, about ...any) {
-	requestLogger(c.r.Context()).ResetNamed("audit").Info(what, append(about, "face", "rest", "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
+	log := requestLogger(c.r.Context()).ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	log.Info(what, append(about, "via", "rest", "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
 }
 
 // send answers 200. What is read carries an ETag, so that polling an unchanged

@@ -7,7 +7,7 @@ import (
 )
 
 func TestProfilesAreForAdministrators(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/heap"} {
 		w.do("", "GET", path, nil).expect(http.StatusUnauthorized)
 		w.do("alice", "GET", path, nil).expect(http.StatusForbidden)

@@ -2,8 +2,10 @@ package rest
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -33,6 +35,9 @@ func (e statusError) Unwrap() error { return e.error }
 func withStatus(status int, err error) error { return statusError{err, status} }
 
 func statusOf(err error) int {
+	if catalog.IsDiskFull(err) {
+		return http.StatusInsufficientStorage
+	}
 	var special statusError
 	if errors.As(err, &special) {
 		return special.status
@@ -49,6 +54,13 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody is there to read it
 	}
 	status := statusOf(err)
+	if status == http.StatusInsufficientStorage {
+		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full and nothing was changed; try again later, or tell the server's administrator")
+	}
+	knows := knowsErrors(r)
+	if !knows && contract400(status) {
+		status = http.StatusBadRequest
+	}
 	log := requestLogger(r.Context())
 	if status >= http.StatusInternalServerError {
 		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -65,19 +77,37 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(limited.RetryAfter().Seconds())))
 		}
 	}
-	writeJSON(w, status, errorBody(status, err))
+	if !knows && (status == http.StatusBadRequest || status == http.StatusTooManyRequests) {
+		body := errorBody(err)
+		fields := api.FieldErrors{}
+		for _, about := range body.Errors {
+			maps.Copy(fields, about)
+		}
+		writeJSON(w, status, fields)
+		return
+	}
+	writeJSON(w, status, errorBody(err))
 }
 
-func errorBody(status int, err error) api.Error {
+// knowsErrors reports whether a client asked for errors as they are.
+func knowsErrors(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), api.ErrorType)
+}
+
+// contract400 reports whether the published contract knows a status as 400 alone.
+func contract400(status int) bool {
+	switch status {
+	case http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	}
+	return false
+}
+
+func errorBody(err error) api.Error {
 	field, message := "detail", catalog.MessageOf(err)
 	var e *catalog.Error
 	if errors.As(err, &e) && e.Field != "" {
 		field = e.Field
 	}
-	body := api.Error{Message: message, Errors: []map[string][]string{{field: {message}}}}
-	// Clients print every key of a 400 and a 429, so those say it only twice.
-	if status != http.StatusBadRequest && status != http.StatusTooManyRequests {
-		body.Contents = &api.Contents{Message: message}
-	}
-	return body
+	return api.Error{Code: string(catalog.CodeOf(err)), Message: message, Errors: []map[string][]string{{field: {message}}}, Contents: &api.Contents{Message: message}}
 }

@@ -37,16 +37,16 @@ func (c *call) events() error {
 func (c *call) eventsAfter(after int64, limit int) ([]catalog.Event, error) {
 	ctx := c.r.Context()
 	if c.namespace != "" {
-		return c.Store.EventsAfter(ctx, c.namespace, after, limit)
+		return c.server.config.Store.EventsAfter(ctx, c.namespace, after, limit)
 	}
 	again := *c
 	if err := again.identify(); err != nil {
 		return nil, err
 	}
 	if again.id.User.Admin {
-		return c.Store.EventsAfter(ctx, "", after, limit)
+		return c.server.config.Store.EventsAfter(ctx, "", after, limit)
 	}
-	return c.Store.EventsForMember(ctx, again.id.User.ID, after, limit)
+	return c.server.config.Store.EventsForMember(ctx, again.id.User.ID, after, limit)
 }
 
 // streamEvents sends events until the client goes away, from what after or
@@ -59,23 +59,23 @@ func (c *call) streamEvents(after int64) (err error) {
 			return catalog.FieldErrorf("Last-Event-ID", "Last-Event-ID must be the number of an event")
 		}
 	case after == 0:
-		if after, err = c.Store.LastEvent(ctx); err != nil {
+		if after, err = c.server.config.Store.LastEvent(ctx); err != nil {
 			return err
 		}
 	}
 	stream := newEvents(c.w, c.stillAllowed)
 	defer stream.close()
 	for {
-		news := c.Store.NewEvents()
+		news := c.server.config.Store.NewEvents()
 		after, err = c.sendEvents(stream, after)
 		if err != nil {
 			// The status is sent; ending makes clients reconnect.
-			requestLogger(ctx).Debug("event stream broke off", "error", err)
+			requestLogger(ctx).Debug("event stream interrupted", "error", err)
 			return nil
 		}
 		select {
 		case <-news:
-		case <-c.ending:
+		case <-c.server.ending:
 			return nil
 		case <-ctx.Done():
 			return nil

@@ -12,7 +12,7 @@ func (c *call) githubConnect(in api.ConnectGitHub) (api.GitHub, error) {
 	if err != nil {
 		return api.GitHub{}, err
 	}
-	status, err := c.GitHub.Connect(c.r.Context(), image, c.id.User.ID, catalog.GitHubSettings{
+	status, err := c.server.config.GitHub.Connect(c.r.Context(), image, c.id.User.ID, catalog.GitHubSettings{
 		Repository: in.Repository, Secret: in.Secret, Token: in.Token, DeployKey: in.DeployKey,
 		Tags: in.Tags, Branches: in.Branches, Paths: in.Paths, Context: in.Context,
 	})
@@ -28,7 +28,7 @@ func (c *call) githubStatus() (api.GitHub, error) {
 	if err != nil {
 		return api.GitHub{}, err
 	}
-	status, err := c.GitHub.Status(c.r.Context(), image)
+	status, err := c.server.config.GitHub.Status(c.r.Context(), image)
 	return githubOf(status), err
 }
 
@@ -37,7 +37,7 @@ func (c *call) githubDisconnect() error {
 	if err != nil {
 		return err
 	}
-	if err := c.GitHub.Disconnect(c.r.Context(), image); err != nil {
+	if err := c.server.config.GitHub.Disconnect(c.r.Context(), image); err != nil {
 		return err
 	}
 	c.audit("image disconnected", "image", image.Ref)
@@ -49,7 +49,7 @@ func (c *call) githubSync() (api.Message, error) {
 	if err != nil {
 		return api.Message{}, err
 	}
-	if err := c.GitHub.Sync(c.r.Context(), image); err != nil {
+	if err := c.server.config.GitHub.Sync(c.r.Context(), image); err != nil {
 		return api.Message{}, err
 	}
 	return messageOK("The repository's tags are being compared"), nil
@@ -57,7 +57,7 @@ func (c *call) githubSync() (api.Message, error) {
 
 func githubOf(s catalog.GitHubStatus) api.GitHub {
 	return api.GitHub{
-		Repository: s.Repository, WebhookURL: s.WebhookURL, Secret: s.Secret, Access: s.Access,
+		Repository: s.Repository, ID: s.RepositoryID, Former: s.Former, WebhookURL: s.WebhookURL, Secret: s.Secret, Access: s.Access,
 		Tags: s.Tags, Branches: s.Branches, Paths: s.Paths, Context: s.Context, CreatedAt: api.Time{Time: s.CreatedAt},
 		Refs: convertAll(s.Refs, func(r catalog.SourceRef) api.GitHubRef {
 			return api.GitHubRef{Ref: r.Name, Commit: r.Commit, Version: r.Version, Note: r.Note, At: api.Time{Time: r.At}}

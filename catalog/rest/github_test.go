@@ -16,15 +16,15 @@ import (
 )
 
 // connectGitHub gives the API the real services, which don't run.
-func (w *world) connectGitHub(c *rest.Config) {
+func (w *env) connectGitHub(c *rest.Config) {
 	w.t.Helper()
-	box, err := secrets.Open(filepath.Join(w.t.TempDir(), "key"))
+	keyring, err := secrets.Open(filepath.Join(w.t.TempDir(), "key"))
 	w.must(err)
 	c.GitHub, err = github.New(github.Config{
-		Store: w.store, Secrets: box, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
+		Store: w.store, Secrets: keyring, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
 	})
 	w.must(err)
-	c.Webhooks = notify.New(notify.Config{Store: w.store, Secrets: box, Owner: "test"})
+	c.Webhooks = notify.New(notify.Config{Store: w.store, Secrets: keyring, Owner: "test"})
 }
 
 type wireGitHub struct {
@@ -33,7 +33,7 @@ type wireGitHub struct {
 }
 
 func TestGitHub(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.do("alice", "POST", "/api/images", map[string]string{"name": "app"}).expect(http.StatusOK)
 	const path = "/api/images/app/github"
 	w.do("alice", "GET", path, nil).expect(http.StatusNotFound)
@@ -70,7 +70,7 @@ type wireWebhook struct {
 }
 
 func TestWebhooks(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.do("alice", "POST", "/api/images", map[string]string{"name": "app"}).expect(http.StatusOK)
 	for _, path := range []string{"/api/images/app/webhooks", "/api/namespaces/alice/webhooks"} {
 		made := into[wireWebhook](w.do("alice", "POST", path, map[string]any{"url": "https://example.org/hook"}).expect(http.StatusOK))
@@ -100,13 +100,13 @@ type wireEvent struct {
 	Event, Namespace, Image, Version, State, Member, Role string
 }
 
-func (w *world) events(user, query string, options ...option) []wireEvent {
+func (w *env) events(user, query string, options ...option) []wireEvent {
 	w.t.Helper()
 	return into[[]wireEvent](w.do(user, "GET", "/api/events"+query, nil, options...).expect(http.StatusOK))
 }
 
 func TestEvents(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	all := w.events("alice", "")
 	if len(all) != 6 {
@@ -142,7 +142,7 @@ func TestEvents(t *testing.T) {
 
 // kinds streams a user's events and returns what reads the next one's kind, ""
 // at the end of the stream.
-func (w *world) kinds(user string, options ...option) func() string {
+func (w *env) kinds(user string, options ...option) func() string {
 	w.t.Helper()
 	next := w.stream("/api/events", append(options, header("Authorization", "JWT "+w.tokens[user]))...)
 	return func() string {
@@ -160,7 +160,7 @@ func (w *world) kinds(user string, options ...option) func() string {
 
 // Without a namespace, events are those of all that a user may read at the time.
 func TestEventsOfAllNamespaces(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	ctx := t.Context()
 	inAlice := header("ACTIVE-NAMESPACE", "alice")
 	of := func(user string, options ...option) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 //go:embed openapi.yaml
@@ -18,28 +19,62 @@ func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(openAPI)
 }
 
+// programVersion is what this program was built from.
+func (c *call) programVersion() (api.ProgramVersion, error) {
+	return api.ProgramVersion{Version: c.server.config.Version}, nil
+}
+
 // health tells that the process serves.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// checkTimeout bounds one readiness check.
-const checkTimeout = 3 * time.Second
+const (
+	// checkTimeout bounds one readiness check.
+	checkTimeout = 3 * time.Second
+	// readyFor is how long what the checks said holds: they write to the disk and ask BuildKit, and
+	// anybody may ask, as often as they like.
+	readyFor = time.Second
+)
 
 type readiness struct {
 	Status string            `json:"status"` // ready or unready
 	Checks map[string]string `json:"checks"` // "ok", or why not
 }
 
-// ready tells whether all that a push needs answers, and else what does not.
+// checked is what the checks said last.
+type checked struct {
+	mu     sync.Mutex // held while they run
+	at     time.Time
+	out    readiness
+	status int
+}
+
+// ready reports whether all that a push needs answers, and else what does not.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+	out, status := s.readiness(context.WithoutCancel(r.Context()))
+	writeJSON(w, status, out)
+}
+
+func (s *Server) readiness(ctx context.Context) (readiness, int) {
+	c := &s.checked
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at.IsZero() || time.Since(c.at) >= readyFor {
+		c.out, c.status = s.check(ctx)
+		c.at = time.Now()
+	}
+	return c.out, c.status
+}
+
+func (s *Server) check(ctx context.Context) (out readiness, status int) {
+	logger := requestLogger(ctx)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	out := readiness{"ready", map[string]string{}}
-	status := http.StatusOK
+	out, status = readiness{"ready", map[string]string{}}, http.StatusOK
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, check := range s.Checks {
+	for _, check := range s.config.Checks {
 		all.Go(func() {
 			err := check.Ping(ctx)
 			mu.Lock()
@@ -48,18 +83,18 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
 				out.Checks[check.Name] = whyUnready(err)
 				out.Status, status = "unready", http.StatusServiceUnavailable
-				requestLogger(r.Context()).Warn("not ready", "check", check.Name, "error", err)
+				logger.Warn("not ready", "check", check.Name, "error", err)
 			}
 		})
 	}
 	all.Wait()
-	writeJSON(w, status, out)
+	return out, status
 }
 
 // whyUnready shows only what is meant to be shown: anybody may ask.
 func whyUnready(err error) string {
 	if catalog.CodeOf(err) == catalog.Internal {
-		return "does not answer; the server's log says why"
+		return "is not responding; the server's log has the details"
 	}
 	return catalog.MessageOf(err)
 }

@@ -1,20 +1,21 @@
 package rest
 
 import (
+	"context"
 	"errors"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-func (c *call) listImages() ([]api.Image, error) {
-	return list(c, func(page catalog.Page) ([]catalog.Image, error) {
-		return c.Store.ListImages(c.r.Context(), c.namespace, page)
+func (c *call) listImages() error {
+	return wholeList(c, func(page catalog.Page) ([]catalog.Image, error) {
+		return c.server.config.Store.ListImages(c.r.Context(), c.namespace, page)
 	}, func(i catalog.Image) int64 { return i.ID }, imageOf)
 }
 
 func (c *call) createImage(in api.CreateImage) (api.Message, error) {
-	image, err := c.Store.CreateImage(c.r.Context(), catalog.NewImage{
+	image, err := c.server.config.Store.CreateImage(c.r.Context(), catalog.NewImage{
 		Ref:     catalog.ImageRef{Namespace: c.namespace, Name: in.Name},
 		OwnerID: c.id.User.ID,
 	})
@@ -41,54 +42,38 @@ func (c *call) deleteImage() error {
 	if err != nil {
 		return err
 	}
-	ctx := c.r.Context()
-	builds, err := c.imageBuilds(image.ID)
-	if err != nil {
-		return err
-	}
-	if err := c.Store.DeleteImage(ctx, image.ID); err != nil {
+	if err := c.server.config.Store.DeleteImage(c.r.Context(), image.ID); err != nil {
 		return err
 	}
 	c.audit("image deleted", "image", image.Ref)
-	if err := c.Remover.RemoveImage(ctx, image.Ref, builds); err != nil {
-		return catalog.Wrap(catalog.Internal, err, "the image is deleted, but something of its files was left behind; the server's log says what")
-	}
+	c.server.config.Remover.Remove(context.WithoutCancel(c.r.Context()))
 	return c.deleted("Image Deleted Successfully")
 }
 
-// imageBuilds returns the IDs of all builds of all versions of an image.
-func (c *call) imageBuilds(imageID int64) ([]int64, error) {
-	var builds []int64
-	filter := catalog.VersionFilter{}
-	for {
-		versions, err := c.Store.ListVersions(c.r.Context(), imageID, filter)
-		if err != nil || len(versions) == 0 {
-			return builds, err
-		}
-		for _, v := range versions {
-			ids, err := c.versionBuilds(v.ID)
-			if err != nil {
-				return nil, err
-			}
-			builds = append(builds, ids...)
-			filter.Page.Before = v.ID
-		}
+func (c *call) defaultBranch() (api.DefaultBranch, error) {
+	image, err := c.image()
+	if err != nil {
+		return api.DefaultBranch{}, err
 	}
+	d, err := c.server.config.Branches.DefaultBranch(c.r.Context(), image.Ref)
+	return defaultBranchOf(image, d), err
 }
 
-func (c *call) versionBuilds(versionID int64) ([]int64, error) {
-	var ids []int64
-	page := catalog.Page{}
-	for {
-		builds, err := c.Store.ListBuilds(c.r.Context(), versionID, page)
-		if err != nil || len(builds) == 0 {
-			return ids, err
-		}
-		for _, b := range builds {
-			ids = append(ids, b.ID)
-			page.Before = b.ID
-		}
+func (c *call) setDefaultBranch(in api.SetDefaultBranch) (api.DefaultBranch, error) {
+	image, err := c.image()
+	if err != nil {
+		return api.DefaultBranch{}, err
 	}
+	d, err := c.server.config.Branches.SetDefaultBranch(c.r.Context(), image.Ref, in.Branch)
+	if err != nil {
+		return api.DefaultBranch{}, err
+	}
+	c.audit("default branch chosen", "image", image.Ref, "branch", in.Branch)
+	return defaultBranchOf(image, d), nil
+}
+
+func defaultBranchOf(i catalog.Image, d catalog.DefaultBranch) api.DefaultBranch {
+	return api.DefaultBranch{Branch: d.Name, Exists: d.Exists, Awaited: d.Awaited, Message: d.Sentence(i.Ref)}
 }
 
 func imageOf(i catalog.Image) api.Image {

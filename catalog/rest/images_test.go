@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 type wireVersion struct {
@@ -24,7 +25,7 @@ type wireImage struct {
 }
 
 func TestImages(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if r := w.do("alice", "GET", "/api/images", nil).expect(http.StatusOK); strings.TrimSpace(string(r.body)) != "[]" {
 		t.Errorf("no images are %s", r.body)
 	}
@@ -51,15 +52,42 @@ func TestImages(t *testing.T) {
 	}
 }
 
+func TestDefaultBranch(t *testing.T) {
+	w := newEnv(t)
+	const path = "/api/images/app/default-branch"
+	choose := func(user, branch string) reply {
+		return w.do(user, "PUT", path, map[string]string{"branch": branch})
+	}
+	w.do("alice", "POST", "/api/images", map[string]string{"name": "app"}).expect(http.StatusOK)
+	w.do("alice", "GET", path, nil).expect(http.StatusNotFound) // nothing was pushed yet
+	choose("alice", "main").expect(http.StatusNotFound)
+	body, contentType := form(t, version("1.0"), source(zipFiles(t, "Dockerfile", "FROM scratch\n")))
+	w.do("alice", "POST", "/api/images/app/versions", body, contentType).expect(http.StatusOK)
+
+	got := into[api.DefaultBranch](choose("alice", "develop").expect(http.StatusOK))
+	if got.Branch != "develop" || got.Exists || !strings.Contains(got.Message, "does not exist yet") {
+		t.Errorf("chosen: %+v", got)
+	}
+	if again := into[api.DefaultBranch](w.do("alice", "GET", path, nil).expect(http.StatusOK)); again != got {
+		t.Errorf("chosen: %+v, then %+v", got, again)
+	}
+	choose("alice", "a..b").fault(http.StatusBadRequest, "branch")
+	choose("alice", "").fault(http.StatusBadRequest, "branch")
+
+	w.must(w.store.SetMember(t.Context(), "alice", w.users["bob"].ID, catalog.RoleWrite))
+	w.do("bob", "PUT", path, map[string]string{"branch": "main"}, header("ACTIVE-NAMESPACE", "alice")).expect(http.StatusForbidden)
+	w.do("bob", "GET", path, nil, header("ACTIVE-NAMESPACE", "alice")).expect(http.StatusOK)
+}
+
 func TestImageNames(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, name := range []string{"", "a b", "a/b", "../a", "-a", "a-", "é", "a\x00b", "a.b", strings.Repeat("a", 200), "a___b"} {
 		w.do("alice", "POST", "/api/images", map[string]string{"name": name}).fault(http.StatusBadRequest, "name")
 	}
 }
 
 func TestDeleteImage(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	w.version("app", "2.0", catalog.OutcomeUserError)
 	busy := w.version("app", "3.0", "")
@@ -70,7 +98,7 @@ func TestDeleteImage(t *testing.T) {
 	if m := into[map[string]any](r); m["message"] != "Image Deleted Successfully" || m["status_code"] != 204.0 {
 		t.Errorf("deleted: %s", r.body)
 	}
-	if !slices.Equal(w.remover.removed, []string{"alice/app 3"}) {
+	if !slices.Equal(w.remover.removed, []string{"alice/app: 3"}) {
 		t.Errorf("removed %v", w.remover.removed)
 	}
 	w.do("alice", "DELETE", "/api/images/app", nil).fault(http.StatusNotFound, "detail")
@@ -83,7 +111,7 @@ func TestDeleteImage(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	w.version("app", "2.0", catalog.OutcomeUserError)
 	w.version("app", "3.0", catalog.OutcomeTimeout)
@@ -123,7 +151,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for n := range 5 {
 		w.version("app", fmt.Sprint(n), catalog.OutcomeBuilt)
 	}
@@ -148,7 +176,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestVersionDetail(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("App", "1.0", catalog.OutcomeUserError)
 	w.version("App", "1.0", catalog.OutcomeBuilt)
 	d := into[map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0", nil).expect(http.StatusOK))
@@ -169,7 +197,7 @@ func TestVersionDetail(t *testing.T) {
 }
 
 func TestDeleteVersion(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	busy := w.version("app", "2.0", "")
 	w.do("alice", "DELETE", "/api/images/app/versions/2.0", nil).fault(http.StatusConflict, "detail")
@@ -182,7 +210,7 @@ func TestDeleteVersion(t *testing.T) {
 }
 
 func TestCancelAndRebuild(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	build := w.version("app", "1.0", "")
 	const version = "/api/images/app/versions/1.0"
 	w.do("alice", "POST", version+"/cancel", nil).expect(http.StatusOK)
@@ -201,7 +229,7 @@ func TestCancelAndRebuild(t *testing.T) {
 
 // What the registry lost must not hide what the catalog knows.
 func TestVersionDetailWithoutImage(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("lost", "1.0", catalog.OutcomeBuilt)
 	d := into[map[string]any](w.do("alice", "GET", "/api/images/lost/versions/1.0", nil).expect(http.StatusOK))
 	if d["digest"] != builtDigest || d["layers"] != nil {
@@ -211,7 +239,7 @@ func TestVersionDetailWithoutImage(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	w.version("app", "2.0", catalog.OutcomeUserError)
 	h := into[[]map[string]any](w.do("alice", "GET", "/api/images/app/versions/1.0/history", nil).expect(http.StatusOK))

@@ -8,12 +8,12 @@ import (
 )
 
 var roleNames = map[catalog.Role]string{
-	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleOwner: "admin",
+	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleAdmin: "admin",
 }
 
 func roleByName(name string) (catalog.Role, error) {
 	if name == "owner" { // what an admin of a namespace is called, too
-		return catalog.RoleOwner, nil
+		return catalog.RoleAdmin, nil
 	}
 	for role, known := range roleNames {
 		if name == known {
@@ -25,13 +25,13 @@ func roleByName(name string) (catalog.Role, error) {
 
 func (c *call) listNamespaces() ([]api.Namespace, error) {
 	ctx := c.r.Context()
-	namespaces, err := c.Store.ListNamespaces(ctx, c.id.User.ID)
+	namespaces, err := c.server.config.Store.ListNamespaces(ctx, c.id.User.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := []api.Namespace{}
 	for _, n := range namespaces {
-		role, err := c.Store.Role(ctx, c.id.User.ID, n.Name)
+		role, err := c.server.config.Store.Role(ctx, c.id.User.ID, n.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -40,17 +40,25 @@ func (c *call) listNamespaces() ([]api.Namespace, error) {
 	return out, nil
 }
 
+func (c *call) oneNamespace() (api.Namespace, error) {
+	role, err := c.server.config.Store.Role(c.r.Context(), c.id.User.ID, c.namespace)
+	return api.Namespace{Name: c.namespace, Role: roleNames[role]}, err
+}
+
 func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
-	namespace, err := c.Store.CreateNamespace(c.r.Context(), in.Name, c.id.User.ID)
+	if c.server.config.NamespacesByAdmins && !c.id.User.Admin {
+		return api.Namespace{}, catalog.Errorf(catalog.Forbidden, "only administrators can create shared namespaces on this server; ask one of them")
+	}
+	namespace, err := c.server.config.Store.CreateNamespace(c.r.Context(), in.Name, c.id.User.ID)
 	if err != nil {
 		return api.Namespace{}, about("name", err)
 	}
 	c.audit("namespace created", "namespace", namespace.Name)
-	return api.Namespace{Name: namespace.Name, Role: roleNames[catalog.RoleOwner]}, nil
+	return api.Namespace{Name: namespace.Name, Role: roleNames[catalog.RoleAdmin]}, nil
 }
 
 func (c *call) listMembers() ([]api.Member, error) {
-	members, err := c.Store.Members(c.r.Context(), c.namespace)
+	members, err := c.server.config.Store.Members(c.r.Context(), c.namespace)
 	return convertAll(members, func(m catalog.Member) api.Member {
 		return api.Member{Username: m.User.Name, Role: roleNames[m.Role]}
 	}), err
@@ -74,11 +82,11 @@ func (c *call) deleteMember() error {
 
 func (c *call) changeMember(role catalog.Role) (catalog.User, error) {
 	ctx := c.r.Context()
-	user, err := c.Store.User(ctx, c.r.PathValue("user"))
+	user, err := c.server.config.Store.User(ctx, c.r.PathValue("user"))
 	if err != nil {
 		return user, err
 	}
-	if err := c.Store.SetMember(ctx, c.namespace, user.ID, role); err != nil {
+	if err := c.server.config.Store.SetMember(ctx, c.namespace, user.ID, role); err != nil {
 		return user, err
 	}
 	c.audit("member changed", "namespace", c.namespace, "member", user.Name, "role", roleNames[role])

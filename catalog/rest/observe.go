@@ -20,7 +20,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requestID := rand.Text()
 		w.Header().Set(requestIDHeader, requestID)
-		log := s.Logger.With("request_id", requestID)
+		log := s.config.Logger.With("request_id", requestID)
 		r = r.WithContext(hclog.WithContext(r.Context(), log))
 		watched := &watchedWriter{ResponseWriter: w}
 		start := time.Now()

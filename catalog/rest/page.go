@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -25,7 +28,7 @@ func (c *call) page() (catalog.Page, error) {
 	if query.Has("after") {
 		id, err := strconv.ParseInt(query.Get("after"), 10, 64)
 		if err != nil || id < 1 {
-			return page, catalog.FieldErrorf("after", "after must be what the Link header of the page before holds")
+			return page, catalog.FieldErrorf("after", "after must be the value from the Link header of the previous page")
 		}
 		page.Before = id
 	}
@@ -33,7 +36,7 @@ func (c *call) page() (catalog.Page, error) {
 }
 
 // list reads one page with load and converts its items. load is asked for one
-// item too many, which tells whether there is a next page to link to.
+// item too many, which reports whether there is a next page to link to.
 func list[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), id func(Item) int64, convert func(Item) Out) ([]Out, error) {
 	page, err := c.page()
 	if err != nil {
@@ -50,6 +53,43 @@ func list[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), id fu
 		c.linkNext(id(items[limit-1]))
 	}
 	return convertAll(items, convert), nil
+}
+
+// wholeList answers with a page where one is asked for, and else with all there is, as the
+// published contract has it: more than a page of it is written as it is read.
+func wholeList[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), id func(Item) int64, convert func(Item) Out) error {
+	query := c.r.URL.Query()
+	first, err := list(c, load, id, convert)
+	if err != nil {
+		return err
+	}
+	if query.Has("limit") || query.Has("after") || c.w.Header().Get("Link") == "" {
+		c.send(first)
+		return nil
+	}
+	c.w.Header().Del("Link")
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.Header().Set("X-Content-Type-Options", "nosniff")
+	out := json.NewEncoder(c.w)
+	separator := "["
+	for page := (catalog.Page{Limit: maxPage}); ; {
+		items, err := load(page)
+		if err != nil {
+			requestLogger(c.r.Context()).Error("list interrupted", "path", c.r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler) // the answer has begun, and must not look whole
+		}
+		for _, item := range items {
+			_, _ = io.WriteString(c.w, separator) // a failed write is a client that went away
+			_ = out.Encode(convert(item))
+			separator = ","
+		}
+		if len(items) < maxPage {
+			break
+		}
+		page.Before = id(items[len(items)-1])
+	}
+	_, _ = io.WriteString(c.w, "]\n")
+	return nil
 }
 
 // linkNext names the next page relative to this address, so that it is right

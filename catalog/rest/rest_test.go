@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -26,8 +27,10 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
-	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 const password = "correct horse battery"
@@ -35,38 +38,36 @@ const password = "correct horse battery"
 // builtDigest is what every built version has.
 var builtDigest = "sha256:" + strings.Repeat("1", 64)
 
-// world is the API over a real store, with the users alice, bob and root.
-type world struct {
+// env is the API over a real store, with the users alice, bob and root.
+type env struct {
 	t        testing.TB
 	store    *sqlite.Store
 	accounts *account.Service
 	logs     *fakeLogs
 	control  *fakeControl
 	remover  *fakeRemover
-	repos    *gitserver.Repositories
+	repos    *repository.Repositories
 	uploads  *hooks.Uploads
 	url      string
 	spec     routers.Router
-	log      *lockedBuffer
+	log      *testkit.Buffer
 	users    map[string]catalog.User
 	tokens   map[string]string
 }
 
-func newWorld(t testing.TB, changes ...func(*rest.Config)) *world {
+func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	t.Helper()
-	w := &world{t: t, logs: &fakeLogs{lines: map[int64][]catalog.LogLine{}}, remover: &fakeRemover{}, log: &lockedBuffer{},
+	w := &env{t: t, logs: &fakeLogs{lines: map[int64][]catalog.LogLine{}}, log: &testkit.Buffer{},
 		users: map[string]catalog.User{}, tokens: map[string]string{}}
-	var err error
-	w.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fandogh.db"))
-	w.must(err)
-	t.Cleanup(func() { w.must(w.store.Close()) })
+	w.store = sqlitetest.Open(t, t.TempDir())
+	w.remover = &fakeRemover{store: w.store}
 	w.accounts = account.New(account.Config{Users: w.store})
 	w.control = &fakeControl{store: w.store}
 	w.logs.store = w.store
 	w.openUploads()
 	config := rest.Config{
-		Uploads: w.uploads, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
-		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6},
+		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
+		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Version: "v1.2-test",
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
 	}
 	w.connectGitHub(&config)
@@ -82,15 +83,15 @@ func newWorld(t testing.TB, changes ...func(*rest.Config)) *world {
 	for _, name := range []string{"alice", "bob", "root"} {
 		w.users[name], err = w.store.CreateUser(t.Context(), catalog.NewUser{Name: name, Admin: name == "root"})
 		w.must(err)
-		w.tokens[name], _, err = w.accounts.CreateToken(t.Context(), w.users[name].ID, "test", catalog.ScopeWrite, time.Time{})
+		w.tokens[name], _, err = w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.users[name].ID, Name: "test", Scope: catalog.ScopeWrite})
 		w.must(err)
 	}
-	w.tokens["alice-ro"], _, err = w.accounts.CreateToken(t.Context(), w.users["alice"].ID, "read", catalog.ScopeRead, time.Time{})
+	w.tokens["alice-ro"], _, err = w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.users["alice"].ID, Name: "read", Scope: catalog.ScopeRead})
 	w.must(err)
 	return w
 }
 
-func (w *world) must(err error) {
+func (w *env) must(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
@@ -139,7 +140,7 @@ func header(name, value string) option {
 
 // do sends a request, with a string or an object as body, by a user's token,
 // and checks the answer against openapi.yaml.
-func (w *world) do(user, method, path string, body any, options ...option) reply {
+func (w *env) do(user, method, path string, body any, options ...option) reply {
 	w.t.Helper()
 	var reader io.Reader
 	switch b := body.(type) {
@@ -159,6 +160,7 @@ func (w *world) do(user, method, path string, body any, options ...option) reply
 	if user != "" {
 		req.Header.Set("Authorization", "JWT "+w.tokens[user])
 	}
+	req.Header.Set("Accept", api.ErrorType)
 	for _, change := range options {
 		change(req)
 	}
@@ -174,7 +176,7 @@ func (w *world) do(user, method, path string, body any, options ...option) reply
 	return reply{w.t, resp.StatusCode, resp.Header, data}
 }
 
-func (w *world) validate(req *http.Request, resp *http.Response, body []byte) {
+func (w *env) validate(req *http.Request, resp *http.Response, body []byte) {
 	w.t.Helper()
 	inner := req.Clone(req.Context())
 	inner.URL.Scheme, inner.URL.Host = "", ""
@@ -231,7 +233,7 @@ func (r reply) fault(status int, field string) wireError {
 
 // version makes a version of an image of alice's, and the image if there is
 // none. Without an outcome its build runs.
-func (w *world) version(image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
+func (w *env) version(image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
 	w.t.Helper()
 	ctx := w.t.Context()
 	ref := catalog.ImageRef{Namespace: "alice", Name: image}
@@ -243,7 +245,7 @@ func (w *world) version(image, version string, outcome catalog.Outcome, lines ..
 	_, err = w.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: i.ID, Version: version, Trigger: catalog.TriggerPush,
 		Commit: strings.Repeat("ab", 20), UserID: w.users["alice"].ID}})
 	w.must(err)
-	b, err := w.store.ClaimBuild(ctx, "test", time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	b, err := w.store.ClaimBuild(ctx, "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
 	w.must(err)
 	for n, text := range lines {
 		w.logs.add(b.ID, catalog.LogLine{Offset: time.Duration(n) * 61 * time.Second, Text: text})
@@ -254,7 +256,7 @@ func (w *world) version(image, version string, outcome catalog.Outcome, lines ..
 	return b
 }
 
-func (w *world) finish(b catalog.Build, outcome catalog.Outcome) {
+func (w *env) finish(b catalog.Build, outcome catalog.Outcome) {
 	w.t.Helper()
 	r := catalog.BuildResult{Outcome: outcome, EndedAt: time.Now(), Steps: []catalog.Step{
 		{Digest: "sha256:1", Name: "[1/1] COPY . .", StartedAt: time.Now().Add(-time.Second), EndedAt: time.Now()}}}
@@ -361,33 +363,19 @@ func (fakeContents) Content(_ context.Context, ref catalog.ImageRef, digest stri
 	}, nil
 }
 
-// fakeRemover writes down what it was asked to remove.
-type fakeRemover struct{ removed []string }
-
-func (f *fakeRemover) RemoveImage(_ context.Context, ref catalog.ImageRef, builds []int64) error {
-	f.removed = append(f.removed, fmt.Sprint(ref, " ", len(builds)))
-	return nil
+// fakeRemover writes down what there was to remove.
+type fakeRemover struct {
+	store   catalog.Store
+	removed []string
 }
 
-func (f *fakeRemover) RemoveVersion(_ context.Context, ref catalog.ImageRef, v catalog.Version, builds []int64) error {
-	f.removed = append(f.removed, fmt.Sprint(ref, ":", v.Name, " ", len(builds)))
-	return nil
-}
-
-// lockedBuffer collects a log that several goroutines write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+func (f *fakeRemover) Remove(ctx context.Context) {
+	removals, err := f.store.Removals(ctx)
+	for _, r := range removals {
+		f.removed = append(f.removed, fmt.Sprint(r.Image, ":", r.Version, " ", len(r.Builds)))
+		err = errors.Join(err, f.store.EndRemoval(ctx, r.ID))
+	}
+	if err != nil {
+		f.removed = append(f.removed, err.Error())
+	}
 }

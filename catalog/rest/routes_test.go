@@ -34,14 +34,14 @@ var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
 // fill gives every placeholder of a path something that exists in TestAccess.
 func fill(path string) string {
-	values := map[string]string{"name": "app", "version": "1.0", "build": "1", "id": "1", "namespace": "alice", "user": "bob"}
+	values := map[string]string{"name": "app", "version": "1.0", "build": "1", "id": "1", "namespace": "alice", "user": "bob", "shared": "team"}
 	return placeholder.ReplaceAllStringFunc(path, func(m string) string { return values[strings.Trim(m, "{}")] })
 }
 
 // Every route refuses whoever has no business there, before it looks at
 // anything else of the request.
 func TestAccess(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "1.0", catalog.OutcomeBuilt)
 	w.tokens["invalid"] = "fandogh_nonsense"
 	for _, row := range rest.RouteTable() {
@@ -67,7 +67,7 @@ func TestAccess(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	inAlice := header("ACTIVE-NAMESPACE", "alice")
 	for _, row := range []struct {
 		role                     catalog.Role
@@ -76,7 +76,7 @@ func TestRoles(t *testing.T) {
 		{catalog.RoleNone, 404, 404, 404},
 		{catalog.RoleRead, 200, 403, 403},
 		{catalog.RoleWrite, 200, 200, 403},
-		{catalog.RoleOwner, 200, 200, 200},
+		{catalog.RoleAdmin, 200, 200, 200},
 	} {
 		w.version("app", "1.0", catalog.OutcomeBuilt)
 		w.must(w.store.SetMember(t.Context(), "alice", w.users["bob"].ID, row.role))
@@ -90,7 +90,7 @@ func TestRoles(t *testing.T) {
 }
 
 func TestWhatIsNotThere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, prefix := range []string{"/api", "/fa/api"} {
 		w.do("alice", "GET", prefix+"/nothing", nil).fault(http.StatusNotFound, "detail")
 		r := w.do("alice", "PUT", prefix+"/images", nil)
@@ -103,8 +103,19 @@ func TestWhatIsNotThere(t *testing.T) {
 	w.do("alice", "GET", "/", nil).expect(http.StatusNotFound)
 }
 
+func TestAnybodyMayAskForTheVersion(t *testing.T) {
+	w := newEnv(t)
+	w.tokens["invalid"] = "fandogh_nonsense"
+	for _, who := range []string{"", "alice", "invalid"} {
+		got := into[map[string]string](w.do(who, "GET", "/api/version", nil).expect(http.StatusOK))
+		if len(got) != 1 || got["version"] != "v1.2-test" {
+			t.Errorf("%q gets %v", who, got)
+		}
+	}
+}
+
 func TestDescriptionIsServed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r := w.do("", "GET", "/api/openapi.yaml", nil).expect(http.StatusOK)
 	if !strings.HasPrefix(string(r.body), "openapi: 3") {
 		t.Errorf("got %.40s", r.body)

@@ -1,6 +1,20 @@
-// Package rest is the HTTP API. Every endpoint is one row of the route table
+// Package rest is the HTTP API: accounts, images, versions, builds, logs and events
+// for whoever has a token. Every endpoint is one row of the route table
 // with the access it needs; the wire types are catalog/api's, and openapi.yaml
 // describes what the table serves.
+//
+// A Server is made by New, of parts that it does not own and never closes, and is an
+// http.Handler until its http.Server stops. It keeps nothing between requests but
+// what limits them and the last readiness. EndStreams ends what would last for ever,
+// so that a stop need not wait for it; their clients come again.
+//
+// What always holds: no handler runs before the route's access was decided, and a row
+// without an access can't be served; what lasts asks again, a body when it is there, a
+// stream before it sends (stillAllowed); a route that asks for a role tells a stranger
+// of what is not theirs as of what does not exist; errors go through one table from codes to statuses, with a sentence that is
+// safe to show, and causes go to the log; field names and shapes are the published
+// contract's, whose clients are in use: what is new is added beside them. Handlers read
+// bodies by a bound, and leave a line in the audit log of what they changed.
 package rest
 
 import (
@@ -8,7 +22,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/klauspost/compress/gzhttp"
@@ -20,7 +33,7 @@ import (
 // Accounts makes what proves a user.
 type Accounts interface {
 	// CreateToken returns the secret, which is shown once. A zero expiry means never.
-	CreateToken(ctx context.Context, userID int64, name string, scope catalog.Scope, expires time.Time) (secret string, token catalog.Token, err error)
+	CreateToken(ctx context.Context, n catalog.NewToken) (secret string, token catalog.Token, err error)
 	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
 	SetPassword(ctx context.Context, userID int64, password string) error
 	// AddKey stores an SSH public key in authorized_keys form; an empty name
@@ -28,11 +41,11 @@ type Accounts interface {
 	AddKey(ctx context.Context, userID int64, name, line string) (catalog.Key, error)
 }
 
-// Remover deletes the things that stand behind the catalog's rows: repository,
-// tags in the registry, logs. It is called after the rows are gone.
+// Remover deletes the files of what deletions took from the catalog.
 type Remover interface {
-	RemoveImage(ctx context.Context, ref catalog.ImageRef, buildIDs []int64) error
-	RemoveVersion(ctx context.Context, ref catalog.ImageRef, version catalog.Version, buildIDs []int64) error
+	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it
+	// logs, and does later.
+	Remove(ctx context.Context)
 }
 
 // Contents reads what images say about themselves; the registry does.
@@ -56,6 +69,7 @@ type Config struct {
 	Control  catalog.BuildControl
 	Contents Contents
 	Uploads  catalog.Uploader
+	Branches catalog.Branches
 	Remover  Remover
 	GitHub   catalog.GitHubControl
 	Webhooks catalog.WebhookControl
@@ -65,6 +79,11 @@ type Config struct {
 	// GitURL and "/namespace/image" make the address to push to, as in
 	// "ssh://git@host:2222".
 	GitURL string
+	// NamespacesByAdmins leaves the making of shared namespaces to administrators, so that
+	// nobody takes the name of a user to come.
+	NamespacesByAdmins bool
+	// Version is this program's, which anybody may ask for.
+	Version string
 	// Limits bound how much one client may ask; the zero value means DefaultLimits.
 	Limits Limits
 	Logger hclog.Logger
@@ -72,18 +91,19 @@ type Config struct {
 
 // Server is the http.Handler for /api/, /fa/api/, /debug/pprof/, /healthz and /readyz.
 type Server struct {
-	Config
+	config  Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all routes
 	limiter *limiter
 	ending  chan struct{} // closed when streams must end
+	checked checked
 }
 
 // New builds the API. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)
@@ -92,12 +112,12 @@ func New(c Config) (*Server, error) {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits), ending: make(chan struct{})}
+	s := &Server{config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits), ending: make(chan struct{})}
 	for _, route := range routes() {
 		s.mux.Handle(route.method+" "+apiPrefix+route.path, s.endpoint(route))
 	}
 	s.mux.HandleFunc("GET "+apiPrefix+"openapi.yaml", s.openAPI)
-	s.mux.Handle("GET "+debugPrefix, s.endpoint(route{access: accessAdmin, handle: (*call).profile}))
+	s.mux.Handle("GET "+debugPrefix, s.endpoint(route{access: accessOperate, handle: (*call).profile}))
 	s.mux.HandleFunc("GET /healthz", s.health)
 	s.mux.HandleFunc("GET /readyz", s.ready)
 
@@ -124,10 +144,17 @@ const (
 	apiPrefix = "/api/"
 	// altPrefix is where one of the published clients looks for the API.
 	altPrefix = "/fa" + apiPrefix
+	// doubledNamespaces is an old slip of another, which doubles the prefix of these alone.
+	doubledNamespaces = "/api" + apiPrefix + "users/namespaces"
 )
 
-// ServeHTTP serves both prefixes alike.
+// ServeHTTP serves both prefixes alike. No other way leads to an address: who keeps some of them
+// from the outside, as /api/admin/, must know them all.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, doubledNamespaces) {
+		http.StripPrefix("/api", s.observed(s.handler)).ServeHTTP(w, r)
+		return
+	}
 	if strings.HasPrefix(r.URL.Path, altPrefix) {
 		http.StripPrefix("/fa", s.observed(s.handler)).ServeHTTP(w, r)
 		return
@@ -142,11 +169,13 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r) // again, for the path's values
 		return
 	}
-	probe := &statusProbe{header: w.Header()}
+	probe := &statusProbe{header: http.Header{}}
 	handler.ServeHTTP(probe, r)
-	err := catalog.Errorf(catalog.NotFound, "there is nothing at %s %s; %sopenapi.yaml lists what there is", r.Method, r.URL.Path, apiPrefix)
+	err := catalog.Errorf(catalog.NotFound, "there is no endpoint %s %s; %sopenapi.yaml lists all endpoints", r.Method, r.URL.Path, apiPrefix)
 	if probe.status == http.StatusMethodNotAllowed {
-		s.fail(w, r, withStatus(probe.status, catalog.Errorf(catalog.Invalid, "%s can't be used here; allowed: %s", r.Method, w.Header().Get("Allow"))))
+		allow := probe.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		s.fail(w, r, withStatus(probe.status, catalog.Errorf(catalog.Invalid, "method %s is not allowed here; allowed: %s", r.Method, allow)))
 		return
 	}
 	s.fail(w, r, err)

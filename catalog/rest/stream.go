@@ -34,7 +34,7 @@ func (c *call) buildLog() error {
 	if wantsEvents(c.r) {
 		return c.streamLog(build, timestamps)
 	}
-	lines, err := c.Logs.ReadLog(c.r.Context(), build.ID, 0, pollLines)
+	lines, err := c.server.config.Logs.ReadLog(c.r.Context(), build.ID, 0, pollLines)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func (c *call) buildLog() error {
 		// The context ends when the client goes away.
 		_, _ = io.WriteString(c.w, joinLines(lines, timestamps)+"\n")
 		skip += len(lines)
-		if lines, err = c.Logs.ReadLog(c.r.Context(), build.ID, skip, pollLines); err != nil {
-			requestLogger(c.r.Context()).Error("log cut off", "build", build.ID, "error", err)
+		if lines, err = c.server.config.Logs.ReadLog(c.r.Context(), build.ID, skip, pollLines); err != nil {
+			requestLogger(c.r.Context()).Error("log incomplete", "build", build.ID, "error", err)
 			panic(http.ErrAbortHandler) // so that the client sees that it is cut off
 		}
 	}
@@ -68,7 +68,7 @@ func (c *call) streamLog(build catalog.Build, timestamps bool) error {
 	}
 	stream := newEvents(c.w, c.stillAllowed)
 	defer stream.close()
-	ended, err := c.Logs.FollowLog(c.r.Context(), build.ID, skip, func(lines []catalog.LogLine) error {
+	ended, err := c.server.config.Logs.FollowLog(c.r.Context(), build.ID, skip, func(lines []catalog.LogLine) error {
 		var b strings.Builder
 		for _, line := range lines {
 			skip++
@@ -78,7 +78,7 @@ func (c *call) streamLog(build catalog.Build, timestamps bool) error {
 	})
 	if err != nil {
 		// The status is sent; ending without an end event makes clients reconnect.
-		requestLogger(c.r.Context()).Debug("log stream broke off", "build", build.ID, "error", err)
+		requestLogger(c.r.Context()).Debug("log stream interrupted", "build", build.ID, "error", err)
 		return nil
 	}
 	data, err := json.Marshal(map[string]string{"state": string(ended.State), "outcome": string(ended.Outcome), "message": ended.Message})
@@ -88,7 +88,7 @@ func (c *call) streamLog(build catalog.Build, timestamps bool) error {
 		err = stream.send(b.String())
 	}
 	if err != nil {
-		requestLogger(c.r.Context()).Debug("log stream broke off", "build", build.ID, "error", err)
+		requestLogger(c.r.Context()).Debug("log stream interrupted", "build", build.ID, "error", err)
 	}
 	return nil
 }

@@ -29,27 +29,46 @@ func (c *call) createToken(in api.CreateToken) (api.NewToken, error) {
 	if scope == "" {
 		scope = c.id.Scope
 	}
-	if expires.IsZero() && byPassword {
+	parent := c.id.Token // also where it stood in the password's place
+	switch ends := parent.ExpiresAt; {
+	case parent.ID == 0 && expires.IsZero():
 		expires = time.Now().Add(loginTokenLife)
+	case parent.ID != 0:
+		if err := c.needsWriteScope(); err != nil {
+			return api.NewToken{}, err
+		}
+		if !ends.IsZero() && (expires.IsZero() || expires.After(ends)) {
+			expires = ends
+		}
 	}
 	switch {
 	case scope != catalog.ScopeRead && scope != catalog.ScopeWrite:
 		return api.NewToken{}, catalog.FieldErrorf("scope", "scope must be read or write")
 	case len(name) > maxLabel:
-		return api.NewToken{}, catalog.FieldErrorf("name", "a token's name has at most %d bytes", maxLabel)
+		return api.NewToken{}, catalog.FieldErrorf("name", "a token's name must be at most %d bytes long", maxLabel)
 	case !expires.IsZero() && expires.Before(time.Now()):
-		return api.NewToken{}, catalog.FieldErrorf("expires_at", "expires_at must lie in the future")
+		return api.NewToken{}, catalog.FieldErrorf("expires_at", "expires_at must be in the future")
 	case scope == catalog.ScopeWrite:
 		if err := c.needsWriteScope(); err != nil {
 			return api.NewToken{}, err
 		}
 	}
-	secret, token, err := c.Accounts.CreateToken(c.r.Context(), c.id.User.ID, name, scope, expires)
+	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), catalog.NewToken{UserID: c.id.User.ID, Name: name, Scope: scope, ExpiresAt: expires, ParentID: parent.ID})
 	if err != nil {
 		return api.NewToken{}, err
 	}
 	c.audit("token created", "token", token.ID, "scope", scope)
-	return api.NewToken{Token: tokenOf(token), Secret: secret}, nil
+	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), c.id.User.ID)
+	if err != nil {
+		return api.NewToken{}, err
+	}
+	out := api.NewToken{Token: tokenOf(token), Secret: secret, Username: c.id.User.Name, Namespaces: []string{c.id.User.Name}}
+	for _, n := range namespaces {
+		if n.Name != c.id.User.Name {
+			out.Namespaces = append(out.Namespaces, n.Name)
+		}
+	}
+	return out, nil
 }
 
 // maxLabel bounds the names that users give to keys and tokens, in bytes.
@@ -58,7 +77,7 @@ const maxLabel = 200
 func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
 	switch {
 	case !byPassword && c.idErr != nil && c.r.Header.Get("Authorization") == "":
-		return catalog.FieldErrorf("username", "send username and password, or the Authorization header of a user who is logged in")
+		return catalog.FieldErrorf("username", "send a username and password, or an Authorization header with a valid token")
 	case !byPassword:
 		return c.idErr
 	}
@@ -69,14 +88,19 @@ func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
 		return catalog.FieldErrorf("password", "password is missing")
 	}
 	var err error
-	if c.id, err = c.Auth.ByPassword(c.r.Context(), c.r.RemoteAddr, in.Username, in.Password); err != nil {
-		c.audit("login failed", "name", in.Username)
+	c.id, err = c.server.config.Auth.ByPassword(c.r.Context(), c.r.RemoteAddr, in.Username, in.Password)
+	if catalog.CodeOf(err) != catalog.Unauthorized {
+		return err
+	}
+	c.audit("login failed", "name", in.Username)
+	if !knowsErrors(c.r) { // the contract knows no 401 here
+		return catalog.FieldErrorf("password", "%s", catalog.MessageOf(err))
 	}
 	return err
 }
 
 func (c *call) listTokens() ([]api.Token, error) {
-	tokens, err := c.Store.ListTokens(c.r.Context(), c.id.User.ID)
+	tokens, err := c.server.config.Store.ListTokens(c.r.Context(), c.id.User.ID)
 	return convertAll(tokens, tokenOf), err
 }
 
@@ -85,7 +109,7 @@ func (c *call) deleteToken() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Store.DeleteToken(c.r.Context(), c.id.User.ID, id); err != nil {
+	if err := c.server.config.Store.DeleteToken(c.r.Context(), c.id.User.ID, id); err != nil {
 		return err
 	}
 	c.audit("token revoked", "token", id)
@@ -96,7 +120,7 @@ func (c *call) deleteToken() error {
 func (c *call) pathID() (int64, error) {
 	id, err := strconv.ParseInt(c.r.PathValue("id"), 10, 64)
 	if err != nil {
-		return 0, catalog.FieldErrorf("id", "%q is no number", c.r.PathValue("id"))
+		return 0, catalog.FieldErrorf("id", "%q is not a number", c.r.PathValue("id"))
 	}
 	return id, nil
 }

@@ -11,11 +11,10 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 const (
-	// uploadIdle is how long an upload may stand still.
-	uploadIdle = time.Minute
 	// formOverhead is what a form may have beside its source, in bytes.
 	formOverhead = 1 << 20
 	maxField     = 1 << 10
@@ -33,9 +32,12 @@ func (c *call) createVersion() (api.Message, error) {
 	if err != nil {
 		return none, err
 	}
-	form := &uploadForm{call: c, image: image}
+	form := &uploadForm{w: c.w, r: c.r, uploads: c.server.config.Uploads, image: image}
 	defer form.close()
 	if err := form.read(); err != nil {
+		return none, err
+	}
+	if err := c.stillAllowed(); err != nil { // it may have taken long
 		return none, err
 	}
 	build, err := form.upload.Submit(c.r.Context(), catalog.NewUpload{Version: form.version, Identity: c.id})
@@ -43,12 +45,18 @@ func (c *call) createVersion() (api.Message, error) {
 		return none, err
 	}
 	c.audit("version uploaded", "image", image.Ref, "version", build.Version, "build", build.Number, "commit", build.Commit)
-	return api.NewMessage(http.StatusOK, "Version created successfully"), nil
+	text := "Version created successfully"
+	if note := form.upload.Note(); note != "" {
+		text += ". " + note
+	}
+	return api.NewMessage(http.StatusOK, text), nil
 }
 
 // uploadForm is the form of one upload.
 type uploadForm struct {
-	*call
+	w       http.ResponseWriter
+	r       *http.Request
+	uploads catalog.Uploader
 	image   catalog.Image
 	version string
 	upload  catalog.Upload // nil until source was read
@@ -59,14 +67,14 @@ func (f *uploadForm) close() {
 		return
 	}
 	if err := f.upload.Close(); err != nil {
-		requestLogger(f.r.Context()).Error("drop an upload", "error", err)
+		requestLogger(f.r.Context()).Error("failed to drop an upload", "error", err)
 	}
 }
 
 // read takes the whole form in, to its last boundary: one that is cut off
 // makes no version.
 func (f *uploadForm) read() error {
-	body := newUploadBody(f.w, f.r, f.Uploads.MaxBytes()+formOverhead)
+	body := newUploadBody(f.w, f.r, f.uploads.MaxBytes()+formOverhead)
 	f.r.Body = body
 	parts, err := f.r.MultipartReader()
 	if err != nil {
@@ -107,7 +115,7 @@ func (f *uploadForm) part(part *multipart.Part) error {
 		if f.version != "" {
 			return catalog.FieldErrorf(name, "the form has the field version twice")
 		}
-		text, err := io.ReadAll(io.LimitReader(part, maxField))
+		text, err := bounded.Begin(part, maxField) // what is longer is no version either
 		if err != nil {
 			return err
 		}
@@ -115,54 +123,47 @@ func (f *uploadForm) part(part *multipart.Part) error {
 		if err := catalog.ValidateVersion(f.version); err != nil {
 			return err
 		}
-		return f.Uploads.CheckVersion(ctx, f.image, f.version)
+		return f.uploads.CheckVersion(ctx, f.image, f.version)
 	case "source":
 		if f.upload != nil {
 			return catalog.FieldErrorf(name, "the form has the field source twice")
 		}
 		var err error
-		f.upload, err = f.Uploads.Receive(ctx, f.image, part)
+		f.upload, err = f.uploads.Receive(ctx, f.image, part)
 		return err
 	default:
-		return catalog.FieldErrorf(strings.ToValidUTF8(name, "?"), "unknown field %q; there are: source, version", strings.ToValidUTF8(name, string(utf8.RuneError)))
+		return catalog.FieldErrorf(strings.ToValidUTF8(name, "?"), "unknown field %q; the fields are: source, version", strings.ToValidUTF8(name, string(utf8.RuneError)))
 	}
 }
 
-// uploadBody reads a request with a time limit on standing still, and keeps the
-// error that ended it: what reads it may garble that.
+// uploadBody keeps the error that ended it: what reads it may garble that.
 type uploadBody struct {
 	io.ReadCloser
-	raw     io.ReadCloser // without a limit
-	control *http.ResponseController
-	began   bool
-	lost    bool  // the connection failed
-	err     error // other than io.EOF
+	raw   io.ReadCloser // without a limit
+	began bool
+	lost  bool  // the connection failed
+	err   error // other than io.EOF
 }
 
 func newUploadBody(w http.ResponseWriter, r *http.Request, limit int64) *uploadBody {
-	return &uploadBody{ReadCloser: http.MaxBytesReader(w, r.Body, limit), raw: r.Body, control: http.NewResponseController(w)}
+	return &uploadBody{ReadCloser: http.MaxBytesReader(w, r.Body, limit), raw: r.Body}
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
 	b.began = true
-	// Not every connection has deadlines; then the server's own must do.
-	_ = b.control.SetReadDeadline(time.Now().Add(uploadIdle))
 	n, err := b.ReadCloser.Read(p)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 	case errors.As(err, &tooLarge):
-		e := catalog.Errorf(catalog.TooLarge, "the upload is larger than %d bytes, which is the limit; leave out what the build does not need, by .dockerignore", tooLarge.Limit)
+		e := catalog.Errorf(catalog.TooLarge, "the upload is larger than %d bytes, which is the limit; exclude what the build does not need with .dockerignore", tooLarge.Limit)
 		e.Field = "source"
 		err = e
 	default:
 		b.lost = true
 	}
-	if err != nil {
-		_ = b.control.SetReadDeadline(time.Time{}) // the connection lives on
-		if !errors.Is(err, io.EOF) {
-			b.err = err
-		}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
 	}
 	return n, err
 }
@@ -173,9 +174,9 @@ func (b *uploadBody) fault(err error) error {
 	case b.err != nil && !b.lost:
 		return b.err
 	case b.lost:
-		return catalog.Wrap(catalog.Invalid, b.err, "the upload was cut off; send it again")
+		return catalog.Wrap(catalog.Invalid, b.err, "the upload is incomplete; send it again")
 	}
-	return catalog.Wrap(catalog.Invalid, err, "the body is no complete multipart form; send the fields version and source, and the last boundary")
+	return catalog.Wrap(catalog.Invalid, err, "the body is not a complete multipart form; send the fields version and source, and the closing boundary")
 }
 
 // failDraining answers at once and then reads on what a client still sends of
@@ -192,9 +193,12 @@ func (s *Server) failDraining(w http.ResponseWriter, r *http.Request, err error)
 	_ = control.EnableFullDuplex()
 	s.fail(w, r, err)
 	_ = control.Flush()
-	_ = control.SetReadDeadline(time.Now().Add(drainTime))
-	_, _ = io.CopyN(io.Discard, rest, drainBytes)
-	_ = control.SetReadDeadline(time.Time{})
+	for end, left := time.Now().Add(drainTime), int64(drainBytes); left > 0 && time.Now().Before(end); {
+		n, err := io.CopyN(io.Discard, rest, min(left, 64<<10))
+		if left -= n; err != nil {
+			return
+		}
+	}
 }
 
 // unread returns the rest of an upload that its client is sending, nil when

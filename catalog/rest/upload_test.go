@@ -21,9 +21,13 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
-	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/hooks/archive"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // queue is the store as the builder, without a worker.
@@ -36,18 +40,18 @@ func (q queue) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog
 // maxUpload is the largest archive the tests' server takes.
 const maxUpload = 4 << 20
 
-func (w *world) openUploads() {
+func (w *env) openUploads() {
 	w.t.Helper()
 	dir := w.t.TempDir()
 	var err error
-	w.repos, err = gitserver.OpenRepositories(filepath.Join(dir, "repos"), nil)
+	w.repos, err = repository.Open(filepath.Join(dir, "repos"), objects.NewBudget(), nil)
 	w.must(err)
 	h := hooks.New(hooks.Config{
 		Store: w.store, Submitter: queue{w.store}, Logs: w.logs, Control: w.control, Sources: w.repos,
 		SSHAddress: func() string { return "git.test:2222" }, PublicRegistry: func() string { return "registry.test" },
 	})
 	w.uploads, err = hooks.NewUploads(h, hooks.UploadConfig{
-		Writer: w.repos, SpoolDir: filepath.Join(dir, "uploads"), Limits: hooks.UploadLimits{Bytes: maxUpload},
+		Writer: w.repos, SpoolDir: filepath.Join(dir, "uploads"), Limits: archive.Limits{Bytes: maxUpload, Unpacked: 16 * maxUpload, Entries: 1000},
 	})
 	w.must(err)
 	w.t.Cleanup(func() {
@@ -142,14 +146,14 @@ func form(t testing.TB, fields ...field) (string, option) {
 
 func chunked(r *http.Request) { r.ContentLength = -1 }
 
-func (w *world) upload(fields ...field) reply {
+func (w *env) upload(fields ...field) reply {
 	w.t.Helper()
 	body, contentType := form(w.t, fields...)
 	return w.do("alice", "POST", "/api/images/app/versions", body, contentType)
 }
 
 // newImage makes alice/app.
-func (w *world) newImage() catalog.Image {
+func (w *env) newImage() catalog.Image {
 	w.t.Helper()
 	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "app"}, OwnerID: w.users["alice"].ID})
 	w.must(err)
@@ -157,7 +161,7 @@ func (w *world) newImage() catalog.Image {
 }
 
 // dockerfile reads what a version is built from.
-func (w *world) dockerfile(image catalog.Image, name string) string {
+func (w *env) dockerfile(image catalog.Image, name string) string {
 	w.t.Helper()
 	v, err := w.store.Version(w.t.Context(), image.ID, name)
 	w.must(err)
@@ -172,9 +176,25 @@ func (w *world) dockerfile(image catalog.Image, name string) string {
 	return string(text)
 }
 
+// What can't be kept of an archive is said.
+func TestUploadLosesModes(t *testing.T) {
+	w := newEnv(t)
+	w.newImage()
+	var b bytes.Buffer
+	archive := tar.NewWriter(&b)
+	for name, mode := range map[string]int64{"Dockerfile": 0o644, "id_ed25519": 0o600} {
+		w.must(archive.WriteHeader(&tar.Header{Name: name, Mode: mode}))
+	}
+	w.must(archive.Close())
+	got := into[api.Message](w.upload(version("1"), source(b.Bytes())).expect(http.StatusOK)).Message
+	if !strings.HasPrefix(got, "Version created successfully. 1 file mode is not kept (\"id_ed25519\" had 600): ") {
+		t.Errorf("said %q", got)
+	}
+}
+
 // The forms that the published clients send.
 func TestUploadOfPublishedClients(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.newImage()
 	// The Python CLI: requests_toolbelt's encoder, a gzipped tar as text.
 	python := field{name: "source", file: "workspace", contentType: "text/plain", data: tarGzip(t, "Dockerfile", "FROM python\n", "a/b.py", "")}
@@ -210,7 +230,7 @@ func TestUploadOfPublishedClients(t *testing.T) {
 
 // The product's own client.
 func TestUploadByOurClient(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.newImage()
 	c, err := client.New(client.Config{Server: w.url, Token: w.tokens["alice"]})
 	w.must(err)
@@ -231,7 +251,7 @@ func TestUploadByOurClient(t *testing.T) {
 }
 
 func TestUploadFaults(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "built", catalog.OutcomeBuilt)
 	w.version("app", "running", "")
 	good := zipFiles(t, "Dockerfile", "FROM scratch\n")
@@ -282,7 +302,7 @@ func TestUploadFaults(t *testing.T) {
 // Who sends all before reading anything sees why it was refused, and the
 // connection goes on.
 func TestUploadRefusalIsReadable(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.version("app", "built", catalog.OutcomeBuilt)
 	large := bytes.Repeat([]byte("PK\x03\x04"), maxUpload/8)
 	for what, c := range map[string]struct {
@@ -298,6 +318,7 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 		req, err := http.NewRequest(http.MethodPost, w.url+"/api/images/"+c.path+"/versions", strings.NewReader(body))
 		w.must(err)
 		req.Header.Set("Authorization", "JWT "+w.tokens[c.token])
+		req.Header.Set("Accept", api.ErrorType)
 		contentType(req)
 		if err := req.Write(conn); err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -314,7 +335,7 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 	}
 }
 
-func (w *world) dial() net.Conn {
+func (w *env) dial() net.Conn {
 	w.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	w.must(err)
@@ -325,7 +346,7 @@ func (w *world) dial() net.Conn {
 
 // Who waits for leave to send hears a refusal before sending.
 func TestUploadExpectContinue(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	conn := w.dial()
 	_, err := fmt.Fprintf(conn, "POST /api/images/nothing/versions HTTP/1.1\r\nHost: x\r\nAuthorization: JWT %s\r\nExpect: 100-continue\r\n"+
 		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n", w.tokens["alice"])
@@ -338,7 +359,7 @@ func TestUploadExpectContinue(t *testing.T) {
 
 // A client that hangs up leaves nothing, and its version may be tried again.
 func TestUploadHangUp(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	image := w.newImage()
 	archive := zipFiles(t, "Dockerfile", "FROM scratch\n")
 	body, contentType := form(t, version("1.0"), source(archive))
@@ -354,7 +375,7 @@ func TestUploadHangUp(t *testing.T) {
 		w.must(err)
 		w.must(conn.Close())
 	}
-	w.until("the requests end", func() bool { return strings.Count(w.log.String(), "path=/api/images/app/versions status") >= 3 })
+	testkit.Eventually(t, "the requests end", func() bool { return strings.Count(w.log.String(), "path=/api/images/app/versions status") >= 3 })
 	if _, err := w.store.Version(t.Context(), image.ID, "1.0"); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("a version of half an upload: %v", err)
 	}
@@ -364,18 +385,8 @@ func TestUploadHangUp(t *testing.T) {
 	w.upload(version("1.0"), source(archive)).expect(http.StatusOK)
 }
 
-func (w *world) until(what string, ok func() bool) {
-	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // polls with a deadline
-		if time.Now().After(deadline) {
-			w.t.Fatalf("timed out: %s", what)
-		}
-	}
-}
-
 func FuzzUploadForm(f *testing.F) {
-	w := newWorld(f)
+	w := newEnv(f)
 	w.newImage()
 	body, _ := form(f, version("1.0"), source(zipFiles(f, "Dockerfile", "FROM scratch\n")))
 	boundary := body[2:strings.Index(body, "\r\n")]

@@ -1,22 +1,24 @@
 package rest
 
 import (
+	"context"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-func (c *call) listVersions() ([]api.Version, error) {
+func (c *call) listVersions() error {
 	filter, err := c.versionFilter()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	image, err := c.image()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return list(c, func(page catalog.Page) ([]catalog.Version, error) {
+	return wholeList(c, func(page catalog.Page) ([]catalog.Version, error) {
 		filter.Page = page
-		return c.Store.ListVersions(c.r.Context(), image.ID, filter)
+		return c.server.config.Store.ListVersions(c.r.Context(), image.ID, filter)
 	}, func(v catalog.Version) int64 { return v.ID }, versionOf)
 }
 
@@ -24,8 +26,8 @@ func (c *call) versionFilter() (catalog.VersionFilter, error) {
 	var filter catalog.VersionFilter
 	for _, name := range c.r.URL.Query()["state"] {
 		state := catalog.State(name)
-		if !state.Valid() {
-			return filter, catalog.FieldErrorf("state", "%q is no state; there are: %v", name, catalog.States())
+		if err := state.Check(); err != nil {
+			return filter, err
 		}
 		filter.States = append(filter.States, state)
 	}
@@ -37,14 +39,14 @@ func (c *call) versionDetail() (api.VersionDetail, error) {
 	if err != nil {
 		return api.VersionDetail{}, err
 	}
-	builds, err := c.Store.ListBuilds(c.r.Context(), version.ID, catalog.Page{})
+	builds, err := c.server.config.Store.ListBuilds(c.r.Context(), version.ID, catalog.Page{})
 	if err != nil {
 		return api.VersionDetail{}, err
 	}
 	out := api.VersionDetail{
 		Version:   versionOf(version),
 		Image:     image.Ref.String(),
-		Reference: c.RegistryHost + "/" + image.Ref.Repository() + ":" + version.Name,
+		Reference: c.server.config.RegistryHost + "/" + image.Ref.Repository() + ":" + version.Name,
 		Digest:    version.Digest,
 		Commit:    version.Commit,
 		Trigger:   string(version.Trigger),
@@ -58,9 +60,9 @@ func (c *call) versionDetail() (api.VersionDetail, error) {
 		out.Builds = append(out.Builds, detail)
 	}
 	if version.State == catalog.Built {
-		content, err := c.Contents.Content(c.r.Context(), image.Ref, version.Digest)
+		content, err := c.server.config.Contents.Content(c.r.Context(), image.Ref, version.Digest)
 		if err != nil { // the rest is true all the same
-			requestLogger(c.r.Context()).Warn("built image can't be read", "image", image.Ref, "version", version.Name, "error", err)
+			requestLogger(c.r.Context()).Warn("failed to read a built image", "image", image.Ref, "version", version.Name, "error", err)
 			return out, nil
 		}
 		out.Platform, out.Layers, out.Config = content.Platform, content.Layers, &content.Config
@@ -77,7 +79,7 @@ func (c *call) history() ([]api.HistoryEntry, error) {
 	if version.State != catalog.Built {
 		return nil, catalog.Errorf(catalog.Conflict, "version %q is %s; only a built version has a history", version.Name, version.State)
 	}
-	content, err := c.Contents.Content(c.r.Context(), image.Ref, version.Digest)
+	content, err := c.server.config.Contents.Content(c.r.Context(), image.Ref, version.Digest)
 	return content.History, err
 }
 
@@ -86,18 +88,11 @@ func (c *call) deleteVersion() error {
 	if err != nil {
 		return err
 	}
-	ctx := c.r.Context()
-	builds, err := c.versionBuilds(version.ID)
-	if err != nil {
-		return err
-	}
-	if err := c.Store.DeleteVersion(ctx, version.ID); err != nil {
+	if err := c.server.config.Store.DeleteVersion(c.r.Context(), version.ID); err != nil {
 		return err
 	}
 	c.audit("version deleted", "image", image.Ref, "version", version.Name)
-	if err := c.Remover.RemoveVersion(ctx, image.Ref, version, builds); err != nil {
-		return catalog.Wrap(catalog.Internal, err, "the version is deleted, but something of its files was left behind; the server's log says what")
-	}
+	c.server.config.Remover.Remove(context.WithoutCancel(c.r.Context()))
 	return c.deleted("Version Deleted Successfully")
 }
 
@@ -106,7 +101,7 @@ func (c *call) cancel() (api.Message, error) {
 	if err != nil {
 		return api.Message{}, err
 	}
-	if err := c.Control.Cancel(c.r.Context(), build.ID); err != nil {
+	if err := c.server.config.Control.Cancel(c.r.Context(), build.ID); err != nil {
 		return api.Message{}, err
 	}
 	c.audit("build cancelled", "image", build.Image, "version", build.Version, "build", build.ID)
@@ -118,11 +113,11 @@ func (c *call) rebuild() (api.BuildDetail, error) {
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
-	build, err := c.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
+	build, err := c.server.config.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
-	c.audit("rebuild asked for", "image", image.Ref, "version", version.Name, "build", build.ID)
+	c.audit("rebuild requested", "image", image.Ref, "version", version.Name, "build", build.ID)
 	return c.buildDetail(build)
 }
 
@@ -132,14 +127,7 @@ func (c *call) newestBuild() (catalog.Build, error) {
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	builds, err := c.Store.ListBuilds(c.r.Context(), version.ID, catalog.Page{Limit: 1})
-	if err != nil {
-		return catalog.Build{}, err
-	}
-	if len(builds) == 0 {
-		return catalog.Build{}, catalog.Errorf(catalog.NotFound, "version %q has no build", version.Name)
-	}
-	return builds[0], nil
+	return catalog.NewestBuild(c.r.Context(), c.server.config.Store, version)
 }
 
 func versionOf(v catalog.Version) api.Version {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net/url"
 	"strconv"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -22,16 +23,25 @@ func (c *call) createWebhook(in api.CreateWebhook) (api.Webhook, error) {
 	if err != nil {
 		return api.Webhook{}, err
 	}
-	webhook, secret, err := c.Webhooks.Create(c.r.Context(), catalog.Webhook{
+	webhook, secret, err := c.server.config.Webhooks.Create(c.r.Context(), catalog.Webhook{
 		Namespace: c.namespace, ImageID: imageID, URL: in.URL, Events: in.Events, UserID: c.id.User.ID,
 	}, in.Secret)
 	if err != nil {
 		return api.Webhook{}, about("url", err)
 	}
-	c.audit("webhook created", "namespace", c.namespace, "image_id", imageID, "url", webhook.URL)
+	c.audit("webhook created", "namespace", c.namespace, "image_id", imageID, "host", hostOf(webhook.URL))
 	out := webhookOf(webhook)
 	out.Secret = secret
 	return out, nil
+}
+
+// hostOf is what may be logged of an address, the rest of which may be a secret.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 func (c *call) listWebhooks() ([]api.Webhook, error) {
@@ -39,7 +49,7 @@ func (c *call) listWebhooks() ([]api.Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
-	webhooks, err := c.Webhooks.List(c.r.Context(), c.namespace, imageID)
+	webhooks, err := c.server.config.Webhooks.List(c.r.Context(), c.namespace, imageID)
 	return convertAll(webhooks, webhookOf), err
 }
 
@@ -49,7 +59,7 @@ func (c *call) webhookPath() (imageID, id int64, err error) {
 		return 0, 0, err
 	}
 	if id, err = strconv.ParseInt(c.r.PathValue("id"), 10, 64); err != nil {
-		return 0, 0, catalog.Errorf(catalog.NotFound, "there is no webhook %q", c.r.PathValue("id"))
+		return 0, 0, catalog.Errorf(catalog.NotFound, "webhook %q does not exist", c.r.PathValue("id"))
 	}
 	return imageID, id, nil
 }
@@ -59,7 +69,7 @@ func (c *call) deleteWebhook() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Webhooks.Delete(c.r.Context(), c.namespace, imageID, id); err != nil {
+	if err := c.server.config.Webhooks.Delete(c.r.Context(), c.namespace, imageID, id); err != nil {
 		return err
 	}
 	c.audit("webhook deleted", "namespace", c.namespace, "webhook", id)
@@ -72,7 +82,7 @@ func (c *call) webhookDeliveries() ([]api.WebhookDelivery, error) {
 		return nil, err
 	}
 	return list(c, func(page catalog.Page) ([]catalog.Job, error) {
-		return c.Webhooks.Deliveries(c.r.Context(), c.namespace, imageID, id, page)
+		return c.server.config.Webhooks.Deliveries(c.r.Context(), c.namespace, imageID, id, page)
 	}, func(j catalog.Job) int64 { return j.ID }, func(j catalog.Job) api.WebhookDelivery {
 		return api.WebhookDelivery{ID: j.ID, Delivery: j.Key, State: string(j.State), Attempts: j.Attempts, Answer: j.Answer, At: api.Time{Time: j.CreatedAt}}
 	})

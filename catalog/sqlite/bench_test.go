@@ -2,12 +2,14 @@ package sqlite_test
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 )
 
 // BenchmarkCatalog measures what must not grow with the catalog, with an image
@@ -28,7 +30,7 @@ func BenchmarkCatalog(b *testing.B) {
 func fill(b *testing.B, size int) (*sqlite.Store, catalog.Image) {
 	b.Helper()
 	ctx, path := b.Context(), filepath.Join(b.TempDir(), "fandogh.db")
-	s := open(b, path)
+	s := sqlitetest.OpenFile(b, path)
 	u, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"})
 	if err != nil {
 		b.Fatal(err)
@@ -106,7 +108,7 @@ func benchReads(b *testing.B, s *sqlite.Store, image catalog.Image, size int) {
 func benchQueue(b *testing.B, s *sqlite.Store, image catalog.Image) {
 	ctx, now := b.Context(), time.Now()
 	claim := func(b *testing.B) catalog.Build {
-		build, err := s.ClaimBuild(ctx, "bench", now, now.Add(time.Hour))
+		build, err := s.ClaimBuild(ctx, "bench", math.MaxInt, now, now.Add(time.Hour))
 		if err != nil {
 			b.Fatal(err)
 		}

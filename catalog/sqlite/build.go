@@ -110,13 +110,13 @@ func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (
 			return b, err
 		case catalog.Pending:
 			b.Cancelled, b.Outcome, b.EndedAt = true, catalog.OutcomeCancelled, fromMicros(toMicros(now))
-			b.Message = "cancelled before it began"
+			b.Message = "cancelled before it started"
 			if err := end(ctx, tx, &b); err != nil {
 				return b, err
 			}
 			return b, s.recordBuild(ctx, tx, catalog.EventBuildFinished, b.ID)
 		}
-		return b, catalog.Errorf(catalog.Conflict, "build %d of %s:%s has ended already, as %s", b.Number, b.Image, b.Version, b.State)
+		return b, catalog.Errorf(catalog.Conflict, "build %d of %s:%s has already ended as %s", b.Number, b.Image, b.Version, b.State)
 	})
 }
 

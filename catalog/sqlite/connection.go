@@ -8,14 +8,18 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-const selectConnection = `SELECT connections.id, namespaces.name, images.name, images.id, coalesce(connections.user_id, 0), connections.repository,
+const selectConnection = `SELECT connections.id, namespaces.id, namespaces.name, images.name, images.id, coalesce(connections.user_id, 0), connections.repository,
+		connections.repository_id, connections.former,
 		connections.tags, connections.branches, connections.paths, connections.context, connections.sealed, connections.created_at
 	FROM connections JOIN images ON images.id = connections.image_id JOIN namespaces ON namespaces.id = images.namespace_id `
 
-const selectConnectionsTo = selectConnection + `WHERE connections.repository = ? ORDER BY connections.id`
+const (
+	selectConnectionsTo   = selectConnection + `WHERE connections.repository = ? ORDER BY connections.id`
+	selectConnectionsToID = selectConnection + `WHERE connections.repository_id = ? ORDER BY connections.id`
+)
 
 func scanConnection(row scanner) (c catalog.Connection, err error) {
-	return c, row.Scan(&c.ID, &c.Image.Namespace, &c.Image.Name, &c.ImageID, &c.UserID, &c.Repository,
+	return c, row.Scan(&c.ID, &c.NamespaceID, &c.Image.Namespace, &c.Image.Name, &c.ImageID, &c.UserID, &c.Repository, &c.RepositoryID, &c.Former,
 		&c.Tags, &c.Branches, &c.Paths, &c.Context, &c.Sealed, timeColumn{&c.CreatedAt})
 }
 
@@ -28,13 +32,14 @@ func (s *Store) PutConnection(ctx context.Context, c catalog.Connection) (catalo
 		if _, err := tx.ExecContext(ctx, `DELETE FROM connections WHERE image_id = ? AND repository <> ?`, c.ImageID, c.Repository); err != nil {
 			return c, err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO connections (image_id, user_id, repository, tags, branches, paths, context, sealed, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (image_id) DO UPDATE SET user_id = excluded.user_id, repository = excluded.repository, tags = excluded.tags,
+		_, err := tx.ExecContext(ctx, `INSERT INTO connections (image_id, user_id, repository, repository_id, former, tags, branches, paths, context, sealed, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (image_id) DO UPDATE SET user_id = excluded.user_id, repository = excluded.repository,
+				repository_id = excluded.repository_id, former = excluded.former, tags = excluded.tags,
 				branches = excluded.branches, paths = excluded.paths, context = excluded.context, sealed = excluded.sealed`,
-			c.ImageID, orNull(c.UserID), c.Repository, c.Tags, c.Branches, c.Paths, c.Context, c.Sealed, toMicros(s.now()))
+			c.ImageID, orNull(c.UserID), c.Repository, c.RepositoryID, c.Former, c.Tags, c.Branches, c.Paths, c.Context, c.Sealed, toMicros(s.now()))
 		if dangling(err) {
-			err = catalog.Errorf(catalog.NotFound, "there is no such image or user")
+			err = catalog.Errorf(catalog.NotFound, "the image or user does not exist")
 		}
 		if err != nil {
 			return c, err
@@ -58,6 +63,23 @@ func (s *Store) ConnectionsTo(ctx context.Context, repository string) ([]catalog
 	return all(ctx, s.r, scanConnection, selectConnectionsTo, repository)
 }
 
+// ConnectionsToID returns the connections of a repository by its number, oldest first.
+func (s *Store) ConnectionsToID(ctx context.Context, repositoryID int64) ([]catalog.Connection, error) {
+	if repositoryID == 0 {
+		return nil, nil
+	}
+	return all(ctx, s.r, scanConnection, selectConnectionsToID, repositoryID)
+}
+
+// NameRepository records the number and the name of a connection's repository.
+func (s *Store) NameRepository(ctx context.Context, id, repositoryID int64, repository string) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE connections SET repository_id = ?, repository = ?,
+			former = CASE WHEN repository = ? THEN former ELSE repository END WHERE id = ?`, repositoryID, repository, repository, id)
+		return touched(result, err, errNoConnection)
+	})
+}
+
 // ListConnections returns a page of all connections, oldest first.
 func (s *Store) ListConnections(ctx context.Context, after int64) ([]catalog.Connection, error) {
 	return all(ctx, s.r, scanConnection, selectConnection+`WHERE connections.id > ? ORDER BY connections.id LIMIT ?`, after, maxPage)
@@ -79,7 +101,7 @@ const (
 )
 
 func scanSourceRef(row scanner) (r catalog.SourceRef, err error) {
-	return r, row.Scan(&r.ConnectionID, &r.Name, &r.Object, &r.Commit, &r.Version, &r.Settled, &r.Note, timeColumn{&r.At})
+	return r, row.Scan(&r.ConnectionID, &r.Name, &r.Object, &r.Commit, &r.Version, &r.Processed, &r.Note, timeColumn{&r.At})
 }
 
 // PutSourceRef records what was made of a ref.
@@ -88,7 +110,7 @@ func (s *Store) PutSourceRef(ctx context.Context, r catalog.SourceRef) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO source_refs (`+sourceRefColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (connection_id, name) DO UPDATE SET object = excluded.object, commit_id = excluded.commit_id, version = excluded.version,
 				settled = excluded.settled, note = excluded.note, at = excluded.at`,
-			r.ConnectionID, r.Name, r.Object, r.Commit, r.Version, r.Settled, r.Note, toMicros(s.now()))
+			r.ConnectionID, r.Name, r.Object, r.Commit, r.Version, r.Processed, r.Note, toMicros(s.now()))
 		if dangling(err) {
 			return errNoConnection
 		}
@@ -108,7 +130,7 @@ func (s *Store) ListSourceRefs(ctx context.Context, connectionID int64, limit in
 	return all(ctx, s.r, scanSourceRef, selectSourceRefs, connectionID, limit)
 }
 
-// FromSource tells whether a commit came by a connection.
+// FromSource reports whether a commit came by a connection.
 func (s *Store) FromSource(ctx context.Context, connectionID int64, commit string) (bool, error) {
 	var found bool
 	err := s.r.QueryRowContext(ctx, selectFromSource, connectionID, commit).Scan(&found)

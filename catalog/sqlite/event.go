@@ -11,14 +11,14 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// news tells this process of events, once their transaction is committed.
-type news struct {
+// notifier tells this process of events, once their transaction is committed.
+type notifier struct {
 	mu       sync.Mutex
 	changed  chan struct{}
 	recorded atomic.Bool // an event, by the transaction that is open
 }
 
-func (n *news) next() <-chan struct{} {
+func (n *notifier) next() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.changed == nil {
@@ -27,7 +27,7 @@ func (n *news) next() <-chan struct{} {
 	return n.changed
 }
 
-func (n *news) tell() {
+func (n *notifier) notify() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.changed != nil {
@@ -46,7 +46,7 @@ func scanEvent(row scanner) (e catalog.Event, err error) {
 
 // recordBuild adds an event about a build as it stands in the transaction.
 func (s *Store) recordBuild(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, buildID int64) error {
-	s.recorded.Store(true)
+	s.events.recorded.Store(true)
 	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state,
 			build_id, number, trigger_kind, outcome, message)
 		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name, versions.name, builds.commit_id, versions.digest, builds.state,
@@ -59,7 +59,7 @@ func (s *Store) recordBuild(ctx context.Context, tx *sql.Tx, kind catalog.EventK
 
 // recordVersion adds an event about a version as it stands in the transaction.
 func (s *Store) recordVersion(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, versionID int64) error {
-	s.recorded.Store(true)
+	s.events.recorded.Store(true)
 	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state, trigger_kind)
 		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name, versions.name, versions.commit_id, versions.digest, versions.state,
 			versions.trigger_kind
@@ -70,7 +70,7 @@ func (s *Store) recordVersion(ctx context.Context, tx *sql.Tx, kind catalog.Even
 
 // recordImage adds an event about an image.
 func (s *Store) recordImage(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, imageID int64) error {
-	s.recorded.Store(true)
+	s.events.recorded.Store(true)
 	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image)
 		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name
 		FROM images JOIN namespaces ON namespaces.id = images.namespace_id WHERE images.id = ?`, toMicros(s.now()), kind, imageID)
@@ -79,7 +79,7 @@ func (s *Store) recordImage(ctx context.Context, tx *sql.Tx, kind catalog.EventK
 
 // recordMember adds an event about a user's new role in a namespace.
 func (s *Store) recordMember(ctx context.Context, tx *sql.Tx, namespaceID, userID int64, to catalog.Role) error {
-	s.recorded.Store(true)
+	s.events.recorded.Store(true)
 	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, member, role)
 		SELECT ?, ?, namespaces.id, namespaces.name, 0, '', users.name, ?
 		FROM namespaces, users WHERE namespaces.id = ? AND users.id = ?`, toMicros(s.now()), catalog.EventMemberChanged, to, namespaceID, userID)
@@ -127,7 +127,7 @@ func (s *Store) LastEvent(ctx context.Context) (id int64, err error) {
 }
 
 // NewEvents returns a channel that is closed at the next event.
-func (s *Store) NewEvents() <-chan struct{} { return s.next() }
+func (s *Store) NewEvents() <-chan struct{} { return s.events.next() }
 
 // PruneEvents forgets events from before a time.
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) error {

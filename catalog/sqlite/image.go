@@ -20,6 +20,7 @@ const lastVersionColumns = `coalesce(versions.id, 0), coalesce(versions.image_id
 const (
 	selectImageByRef  = selectImage + `WHERE namespaces.name = ? AND images.name = ?`
 	selectImageByID   = selectImage + `WHERE images.id = ?`
+	selectImagesInAll = selectImage + `WHERE images.id < ? ORDER BY images.id DESC LIMIT ?`
 	selectImagesInOne = selectImage + `WHERE namespaces.name = ? AND images.id < ? ORDER BY images.id DESC LIMIT ?`
 )
 
@@ -41,6 +42,12 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 	}
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Image, error) {
 		namespace, err := namespaceByName(ctx, tx, n.Ref.Namespace)
+		if err == nil {
+			err = imageIsFree(ctx, tx, n.Ref)
+		}
+		if err == nil {
+			err = within(ctx, tx, s.Limits.Images, "images", countImages, n.OwnerID)
+		}
 		if err != nil {
 			return catalog.Image{}, err
 		}
@@ -49,7 +56,7 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 			namespace.ID, n.Ref.Name, orNull(n.OwnerID), toMicros(s.now())).Scan(&id)
 		switch {
 		case taken(err):
-			err = catalog.Errorf(catalog.Conflict, "image %s exists already; upper and lower case are the same", n.Ref)
+			err = catalog.Errorf(catalog.Conflict, "image %s already exists; image names do not differ by case alone", n.Ref)
 		case dangling(err):
 			err = errNoUser
 		}
@@ -64,7 +71,7 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 }
 
 func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) {
-	return one(ctx, q, scanImage, catalog.Errorf(catalog.NotFound, "there is no such image"), selectImageByID, id)
+	return one(ctx, q, scanImage, catalog.Errorf(catalog.NotFound, "the image does not exist"), selectImageByID, id)
 }
 
 // Image returns an image by its name.
@@ -75,28 +82,36 @@ func (s *Store) Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image,
 // ListImages returns a namespace's images, newest first.
 func (s *Store) ListImages(ctx context.Context, namespace string, page catalog.Page) ([]catalog.Image, error) {
 	before, limit := bounds(page)
+	if namespace == "" {
+		return all(ctx, s.r, scanImage, selectImagesInAll, before, limit)
+	}
 	return all(ctx, s.r, scanImage, selectImagesInOne, namespace, before, limit)
 }
 
 // DeleteImage removes an image with its versions, builds and steps.
 func (s *Store) DeleteImage(ctx context.Context, imageID int64) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		image, err := imageByID(ctx, tx, imageID)
-		if err != nil {
-			return err
-		}
-		var busy bool
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM queue JOIN versions ON versions.id = queue.version_id
-			WHERE versions.image_id = ?)`, imageID).Scan(&busy); err != nil {
-			return err
-		}
-		if busy {
-			return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
-		}
-		if err := s.recordImage(ctx, tx, catalog.EventImageDeleted, imageID); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM images WHERE id = ?`, imageID)
+	return s.write(ctx, func(tx *sql.Tx) error { return s.deleteImage(ctx, tx, imageID) })
+}
+
+func (s *Store) deleteImage(ctx context.Context, tx *sql.Tx, imageID int64) error {
+	image, err := imageByID(ctx, tx, imageID)
+	if err != nil {
 		return err
-	})
+	}
+	var busy bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM queue JOIN versions ON versions.id = queue.version_id
+		WHERE versions.image_id = ?)`, imageID).Scan(&busy); err != nil {
+		return err
+	}
+	if busy {
+		return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
+	}
+	if err := s.recordImage(ctx, tx, catalog.EventImageDeleted, imageID); err != nil {
+		return err
+	}
+	if err := removeImage(ctx, tx, imageID); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM images WHERE id = ?`, imageID)
+	return err
 }

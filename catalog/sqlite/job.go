@@ -1,12 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -19,7 +18,7 @@ func scanJob(row scanner) (j catalog.Job, err error) {
 		timeColumn{&j.NotBefore}, timeColumn{&j.CreatedAt}, timeColumn{&j.EndedAt}, &j.Answer)
 }
 
-var errNoJob = catalog.Errorf(catalog.NotFound, "no job waits")
+var errNoJob = catalog.Errorf(catalog.NotFound, "no job is waiting")
 
 // PutJobs stores jobs, all or none.
 func (s *Store) PutJobs(ctx context.Context, jobs []catalog.NewJob, now time.Time) ([]catalog.PutJob, error) {
@@ -42,12 +41,12 @@ func putJob(ctx context.Context, tx *sql.Tx, n catalog.NewJob, now time.Time) (c
 		payload = []byte{}
 	}
 	// Of jobs that are there, only a failed one is touched.
-	j, err := scanJob(tx.QueryRowContext(ctx, `INSERT INTO jobs (kind, key, subject, payload, state, not_before, created_at)
-		VALUES (?, ?, ?, ?, 'waiting', ?, ?)
-		ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, subject = excluded.subject, state = 'waiting', attempts = 0,
+	j, err := scanJob(tx.QueryRowContext(ctx, `INSERT INTO jobs (kind, key, subject, namespace_id, payload, state, not_before, created_at)
+		VALUES (?, ?, ?, ?, ?, 'waiting', ?, ?)
+		ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, subject = excluded.subject, namespace_id = excluded.namespace_id, state = 'waiting', attempts = 0,
 			not_before = excluded.not_before, ended_at = 0
 		WHERE jobs.state = 'failed'
-		RETURNING `+jobColumns, n.Kind, n.Key, n.Subject, payload, toMicros(n.NotBefore), toMicros(now)))
+		RETURNING `+jobColumns, n.Kind, n.Key, n.Subject, n.NamespaceID, payload, toMicros(n.NotBefore), toMicros(now)))
 	if !errors.Is(err, sql.ErrNoRows) {
 		return catalog.PutJob{Job: j}, err
 	}
@@ -55,36 +54,49 @@ func putJob(ctx context.Context, tx *sql.Tx, n catalog.NewJob, now time.Time) (c
 	return catalog.PutJob{Job: j, Known: true}, err
 }
 
-// nextJob asks each kind by itself, so that every look is one into jobs_to_do.
-func nextJob(kinds []catalog.JobKind, before time.Time) (query string, args []any) {
-	var parts []string
-	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
-		parts = append(parts, `SELECT * FROM (SELECT id, not_before FROM jobs WHERE state = 'waiting' AND kind = ? AND not_before <= ?
-			ORDER BY not_before, id LIMIT 1)`)
-		args = append(args, kind, toMicros(before))
-	}
-	return fmt.Sprintf(`%s ORDER BY not_before, id LIMIT 1`, strings.Join(parts, ` UNION ALL `)), args
+// selectWaitingOf lists the namespaces with waiting jobs of a kind, each by one look into
+// jobs_to_do, however many wait. There is a row of null behind the last.
+const selectWaitingOf = `WITH RECURSIVE waiting (namespace_id) AS (
+		SELECT min(namespace_id) FROM jobs WHERE state = 'waiting' AND kind = @kind
+		UNION ALL
+		SELECT (SELECT min(namespace_id) FROM jobs WHERE state = 'waiting' AND kind = @kind AND namespace_id > waiting.namespace_id)
+			FROM waiting WHERE waiting.namespace_id IS NOT NULL)
+	SELECT first.id, first.not_before, running FROM (SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND kind = @kind AND namespace_id = waiting.namespace_id AND not_before <= @before
+			ORDER BY not_before, id LIMIT 1) AS job,
+		(SELECT count(*) FROM jobs WHERE state = 'running' AND kind = @kind AND namespace_id = waiting.namespace_id) AS running
+	FROM waiting) CROSS JOIN jobs AS first ON first.id = job WHERE running <= @busiest`
+
+const selectNextJob = `SELECT not_before FROM jobs WHERE state = 'waiting' AND kind = ? ORDER BY not_before LIMIT 1`
+
+// candidate is a namespace's first job of a kind.
+type candidate struct{ id, at, running int64 }
+
+func scanCandidate(row scanner) (c candidate, err error) {
+	return c, row.Scan(&c.id, &c.at, &c.running)
 }
 
-// forever is later than any job's time.
-var forever = time.UnixMicro(1<<62 - 1)
-
-func firstJob(ctx context.Context, q querier, kinds []catalog.JobKind, before time.Time) (id int64, at time.Time, err error) {
-	if len(kinds) == 0 {
-		return 0, at, errNoJob
+// nextJob chooses among the first jobs of all namespaces.
+func nextJob(ctx context.Context, tx *sql.Tx, kinds []catalog.JobKind, busiest int, now time.Time) (int64, error) {
+	var found []candidate
+	for _, kind := range kinds {
+		some, err := all(ctx, tx, scanCandidate, selectWaitingOf, sql.Named("kind", kind), sql.Named("before", toMicros(now)), sql.Named("busiest", busiest))
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, some...)
 	}
-	query, args := nextJob(kinds, before)
-	err = q.QueryRowContext(ctx, query, args...).Scan(&id, timeColumn{&at})
-	if errors.Is(err, sql.ErrNoRows) {
-		err = errNoJob
+	if len(found) == 0 {
+		return 0, errNoJob
 	}
-	return id, at, err
+	return slices.MinFunc(found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.running, b.running), cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id))
+	}).id, nil
 }
 
-// ClaimJob leases the job that waits longest.
-func (s *Store) ClaimJob(ctx context.Context, kinds []catalog.JobKind, owner string, now, until time.Time) (catalog.Job, error) {
+// ClaimJob leases the next job.
+func (s *Store) ClaimJob(ctx context.Context, kinds []catalog.JobKind, owner string, busiest int, now, until time.Time) (catalog.Job, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Job, error) {
-		id, _, err := firstJob(ctx, tx, kinds, now)
+		id, err := nextJob(ctx, tx, kinds, busiest, now)
 		if err != nil {
 			return catalog.Job{}, err
 		}
@@ -94,7 +106,7 @@ func (s *Store) ClaimJob(ctx context.Context, kinds []catalog.JobKind, owner str
 }
 
 func errJobLost(id int64) *catalog.Error {
-	return catalog.Errorf(catalog.Conflict, "job %d is not leased to this worker any more", id)
+	return catalog.Errorf(catalog.Conflict, "job %d is no longer leased to this worker", id)
 }
 
 // EndJob records a leased job as done or failed.
@@ -129,12 +141,21 @@ func (s *Store) ReclaimJobs(ctx context.Context, kinds []catalog.JobKind, owner 
 }
 
 // NextJob returns when the next waiting job may be claimed.
-func (s *Store) NextJob(ctx context.Context, kinds []catalog.JobKind) (time.Time, bool, error) {
-	_, at, err := firstJob(ctx, s.r, kinds, forever)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return time.Time{}, false, nil
+func (s *Store) NextJob(ctx context.Context, kinds []catalog.JobKind) (at time.Time, ok bool, err error) {
+	for _, kind := range kinds {
+		var next time.Time
+		err := s.r.QueryRowContext(ctx, selectNextJob, kind).Scan(timeColumn{&next})
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, false, fail(err)
+		}
+		if !ok || next.Before(at) {
+			at, ok = next, true
+		}
 	}
-	return at, err == nil, fail(err)
+	return at, ok, nil
 }
 
 const selectJobsOf = `SELECT ` + jobColumns + ` FROM jobs WHERE kind = ? AND subject = ? AND id < ? ORDER BY id DESC LIMIT ?`

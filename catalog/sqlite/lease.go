@@ -19,12 +19,12 @@ const (
 	selectWake    = `SELECT not_before FROM queue WHERE running = 0 ORDER BY not_before LIMIT 1`
 )
 
-var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build waits")
+var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build is waiting")
 
 // ClaimBuild leases the next build.
-func (s *Store) ClaimBuild(ctx context.Context, owner string, now, until time.Time) (catalog.Build, error) {
+func (s *Store) ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (catalog.Build, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Build, error) {
-		id, err := nextBuild(ctx, tx, now)
+		id, err := nextBuild(ctx, tx, busiest, now)
 		if err != nil {
 			return catalog.Build{}, err
 		}
@@ -55,7 +55,7 @@ func scanPerNamespace(row scanner) (p perNamespace, err error) {
 // nextBuild chooses among the namespaces with fewest running the one that was
 // served longest ago, and of that the oldest build: with one build at a time,
 // too, namespaces take turns.
-func nextBuild(ctx context.Context, tx *sql.Tx, now time.Time) (int64, error) {
+func nextBuild(ctx context.Context, tx *sql.Tx, busiest int, now time.Time) (int64, error) {
 	waiting, err := all(ctx, tx, scanPerNamespace, selectWaiting, toMicros(now))
 	if err != nil {
 		return 0, err
@@ -74,12 +74,15 @@ func nextBuild(ctx context.Context, tx *sql.Tx, now time.Time) (int64, error) {
 	next := slices.MinFunc(waiting, func(a, b perNamespace) int {
 		return cmp.Or(cmp.Compare(running[a.namespace], running[b.namespace]), cmp.Compare(a.servedAt, b.servedAt), cmp.Compare(a.n, b.n))
 	})
+	if running[next.namespace] > int64(busiest) {
+		return 0, errNothingWaits
+	}
 	_, err = tx.ExecContext(ctx, `UPDATE namespaces SET served_at = ? WHERE id = ?`, toMicros(now), next.namespace)
 	return next.n, err
 }
 
 func errLost(buildID int64) *catalog.Error {
-	return catalog.Errorf(catalog.Conflict, "build %d is not leased to this worker any more", buildID)
+	return catalog.Errorf(catalog.Conflict, "build %d is no longer leased to this worker", buildID)
 }
 
 // leased returns a build that owner has leased.

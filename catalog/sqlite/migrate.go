@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -15,7 +16,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-func migrate(ctx context.Context, db *sql.DB, path string) error {
+// ErrOlder says that a database has an older schema than this program's.
+var ErrOlder = errors.New("the catalog's database has an older schema")
+
+func migrate(ctx context.Context, db *sql.DB, path string, upgrade bool) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -30,7 +34,10 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return fmt.Errorf("read the schema version of %s: %w", path, err)
 	}
 	if have > know {
-		return catalog.Errorf(catalog.Unavailable, "database %s has schema %d and this program knows up to %d: a newer fandoghd wrote it; run that one, or restore the backup from before the upgrade", path, have, know)
+		return catalog.Errorf(catalog.Unavailable, "database %s has schema %d, but this program supports up to %d: a newer fandoghd wrote it; run that version, or restore the backup from before the upgrade", path, have, know)
+	}
+	if have < know && !upgrade {
+		return ErrOlder
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring %s to schema %d: %w", path, know, err)

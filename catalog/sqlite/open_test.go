@@ -16,6 +16,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 )
 
 // TestMain runs this program as a second process that uses the same database
@@ -57,7 +58,7 @@ func writeSome(ctx context.Context, s *sqlite.Store, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.SetMember(ctx, name, u.ID, catalog.RoleOwner)
+	return s.SetMember(ctx, name, u.ID, catalog.RoleAdmin)
 }
 
 // process is a running child.
@@ -105,7 +106,7 @@ func TestProcesses(t *testing.T) {
 		}
 	}
 	var said []string
-	s := open(t, path)
+	s := sqlitetest.OpenFile(t, path)
 	for n := range 20 {
 		ask(1)
 		if err := writeSome(t.Context(), s, fmt.Sprintf("parent-%d", n)); err != nil {
@@ -159,7 +160,7 @@ func TestReopen(t *testing.T) {
 	if code := catalog.CodeOf(s.Ping(ctx)); code != catalog.Unavailable {
 		t.Errorf("ping of a closed store: got %q, want unavailable", code)
 	}
-	again := open(t, path)
+	again := sqlitetest.OpenFile(t, path)
 	if got, err := again.User(ctx, "ann"); err != nil || got != user {
 		t.Errorf("got %+v, %v, want %+v", got, err, user)
 	}
@@ -214,6 +215,34 @@ func TestNewerDatabase(t *testing.T) {
 	}
 }
 
+// Beside a program that may use it, a database is opened only as it is.
+func TestOpenAsItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fandogh.db")
+	sqlitetest.OpenFile(t, path)
+	s, err := sqlite.OpenAsItIs(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := plain(t, path)
+	if _, err := db.Exec(`DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`); err != nil {
+		t.Fatal(err)
+	}
+	var before, after int
+	count := `SELECT count(*) FROM goose_db_version`
+	if err := db.QueryRow(count).Scan(&before); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.OpenAsItIs(t.Context(), path); !errors.Is(err, sqlite.ErrOlder) {
+		t.Errorf("an older schema: %v", err)
+	}
+	if err := db.QueryRow(count).Scan(&after); err != nil || after != before {
+		t.Errorf("%d migrations became %d, %v", before, after, err)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.db")
@@ -232,7 +261,7 @@ func TestOpenErrors(t *testing.T) {
 // TestReadersDoNotWait lists while a writer holds the write lock.
 func TestReadersDoNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fandogh.db")
-	s := open(t, path)
+	s := sqlitetest.OpenFile(t, path)
 	tx, err := plain(t, path).Begin()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"math"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ func TestPlans(t *testing.T) {
 		image    = "versions_newest (image_id=? AND rowid<?)"
 		perState = "versions_by_state (image_id=? AND state=? AND rowid<?)"
 	)
+	jobsOf := []any{sql.Named("kind", "a"), sql.Named("before", 0), sql.Named("busiest", 0)}
 	for _, q := range []query{
 		list("ListVersions", image),
 		list("ListVersions in one state", perState, catalog.Built),
@@ -46,10 +48,21 @@ func TestPlans(t *testing.T) {
 		{"EventsForMember, which namespaces", selectEventsForMember, []any{1, 0, 10}, "members_by_user (user_id=?)"},
 		{"EventsForMember, each one's", selectEventsForMember, []any{1, 0, 10}, "COVERING INDEX events_by_namespace (namespace=? AND rowid>?)"},
 		{"EventsForMember", selectEventsForMember, []any{1, 0, 10}, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"},
+		{"ClaimJob", selectWaitingOf, jobsOf, "jobs_to_do (kind=? AND namespace_id=? AND not_before<?)"},
+		{"ClaimJob, who waits", selectWaitingOf, jobsOf, "COVERING INDEX jobs_to_do (kind=? AND namespace_id>?)"},
+		{"ClaimJob, what runs", selectWaitingOf, jobsOf, "COVERING INDEX jobs_of_running (kind=? AND namespace_id=?)"},
+		{"NextJob", selectNextJob, []any{"a"}, "COVERING INDEX jobs_next (kind=?)"},
 		{"ListJobs", selectJobsOf, []any{"a", 1, math.MaxInt64, 10}, "jobs_by_subject (kind=? AND subject=? AND rowid<?)"},
 		{"ConnectionsTo", selectConnectionsTo, []any{"a/b"}, "connections_by_repository (repository=?)"},
+		{"ConnectionsToID", selectConnectionsToID, []any{1}, "connections_by_repository_id (repository_id=?)"},
 		{"ListSourceRefs", selectSourceRefs, []any{1, 10}, "source_refs_newest (connection_id=?)"},
 		{"FromSource", selectFromSource, []any{1, "c"}, "source_refs_by_commit (connection_id=? AND commit_id=?)"},
+		{"tokens of a user", countTokens, []any{1}, "tokens_by_user (user_id=?)"},
+		{"keys of a user", countKeys, []any{1}, "keys_by_user (user_id=?)"},
+		{"namespaces of a user", countNamespaces, []any{1}, "namespaces_by_creator (creator_id=?)"},
+		{"images of a user", countImages, []any{1}, "images_by_owner (owner_id=?)"},
+		{"webhooks of a user", countWebhooks, []any{1}, "webhooks_by_user (user_id=?)"},
+		{"waiting builds of a user", stopWaitingBuilds, []any{1}, "(running=?)"},
 		{"WebhooksFor", selectWebhooksFor, []any{1, 1}, "webhooks_by_owner (namespace_id=? AND <expr>=?)"},
 	} {
 		plan, err := all(t.Context(), s.r, func(row scanner) (detail string, err error) {
@@ -60,7 +73,7 @@ func TestPlans(t *testing.T) {
 			t.Fatalf("%s: %v", q.name, err)
 		}
 		// The rows of a query's own table are those it returns.
-		plan = slices.DeleteFunc(plan, func(detail string) bool { return detail == "SCAN merged" })
+		plan = slices.DeleteFunc(plan, func(detail string) bool { return detail == "SCAN merged" || detail == "SCAN waiting" })
 		text := strings.Join(plan, "\n")
 		if !strings.Contains(text, q.by) || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
 			t.Errorf("%s does not search by %s alone:\n%s", q.name, q.by, text)

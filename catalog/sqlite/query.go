@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -33,7 +35,7 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	}
 	err = f(tx)
 	// Read while the transaction keeps other writers out: afterwards it may be theirs.
-	recorded := s.recorded.Swap(false)
+	recorded := s.events.recorded.Swap(false)
 	if err != nil {
 		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
 			err = errors.Join(err, rollback)
@@ -44,14 +46,14 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return fail(err)
 	}
 	if recorded {
-		s.tell()
+		s.events.notify()
 	}
 	return nil
 }
 
-// begin waits for the write lock until ctx ends or patience does.
+// begin waits for the write lock until ctx ends or busyTimeout does.
 func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(busyTimeout); ; {
 		tx, err := s.w.BeginTx(ctx, nil)
 		if err == nil || !busy(err) || ctx.Err() != nil || time.Now().After(deadline) {
 			return tx, err
@@ -120,24 +122,25 @@ func fail(err error) error {
 	case busy(err):
 		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database is busy; try again")
 	case e.Code == sqlite3.ErrFull:
-		return catalog.Wrap(catalog.Unavailable, err, "the disk of the catalog's database is full")
+		return catalog.Wrap(catalog.Unavailable, fmt.Errorf("%w: %w", err, syscall.ENOSPC),
+			"the server's disk is full and nothing was changed; try again later, or tell the server's administrator")
 	}
 	return err
 }
 
-// busy tells whether err says that another connection holds the lock.
+// busy reports whether err says that another connection holds the lock.
 func busy(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 }
 
-// taken tells whether err says that a unique value is there already.
+// taken reports whether err says that a unique value is there already.
 func taken(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey)
 }
 
-// dangling tells whether err says that a row refers to one that is not there.
+// dangling reports whether err says that a row refers to one that is not there.
 func dangling(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintForeignKey

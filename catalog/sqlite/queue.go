@@ -38,7 +38,7 @@ func (s *Store) queueBuild(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) 
 		_, err = tx.ExecContext(ctx, `UPDATE versions SET state = ?, trigger_kind = ?, commit_id = ? WHERE id = ?`,
 			catalog.Pending, n.Trigger, n.Commit, v.ID)
 	case v.State == catalog.Built:
-		err = catalog.Errorf(catalog.Conflict, "version %s is built already and never changes; use a new version name", v.Name)
+		err = catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; use a new version name", v.Name)
 	case v.Commit == n.Commit:
 		return attach(ctx, tx, v)
 	default:
@@ -51,11 +51,14 @@ func (s *Store) queueBuild(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) 
 }
 
 func (s *Store) insertVersion(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) (catalog.Version, error) {
+	if err := versionIsFree(ctx, tx, n.ImageID, n.Version); err != nil {
+		return catalog.Version{}, err
+	}
 	v, err := scanVersion(tx.QueryRowContext(ctx, `INSERT INTO versions (image_id, name, state, trigger_kind, commit_id, created_at)
 		VALUES (?, ?, ?, ?, ?, ?) RETURNING `+versionColumns,
 		n.ImageID, n.Version, catalog.Pending, n.Trigger, n.Commit, toMicros(s.now())))
 	if dangling(err) {
-		err = catalog.Errorf(catalog.NotFound, "there is no such image")
+		err = catalog.Errorf(catalog.NotFound, "the image does not exist")
 	}
 	if err != nil {
 		return v, err

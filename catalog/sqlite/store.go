@@ -29,16 +29,25 @@ const readers = 8
 // for the one connection of w and take the database's write lock when their
 // transaction begins; reads never wait for them.
 type Store struct {
-	w   *sql.DB
-	r   *sql.DB
-	now func() time.Time
-	news
+	// Limits may be set before the store is used.
+	Limits catalog.Limits
+
+	w      *sql.DB
+	r      *sql.DB
+	now    func() time.Time
+	events notifier
 }
 
 // Open opens the database at path, makes it when there is none, and brings its
 // schema up to date. It refuses a database that a newer program has written.
 // The caller must Close the store.
-func Open(ctx context.Context, path string) (_ *Store, err error) {
+func Open(ctx context.Context, path string) (*Store, error) { return open(ctx, path, true) }
+
+// OpenAsItIs is Open for a database that another program may be using: it changes no schema.
+// Errors: ErrOlder.
+func OpenAsItIs(ctx context.Context, path string) (*Store, error) { return open(ctx, path, false) }
+
+func open(ctx context.Context, path string, upgrade bool) (_ *Store, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -52,14 +61,14 @@ func Open(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{now: time.Now}
-	if err := prepare(ctx, path); err != nil {
+	if err := prepare(ctx, path, upgrade); err != nil {
 		return nil, err
 	}
 	if s.w, err = sql.Open("sqlite3", dsn(path, lockWait, "_txlock", "immediate")); err != nil {
 		return nil, err
 	}
 	s.w.SetMaxOpenConns(1)
-	if s.r, err = sql.Open("sqlite3", dsn(path, patience, "_query_only", "1")); err != nil {
+	if s.r, err = sql.Open("sqlite3", dsn(path, busyTimeout, "_query_only", "1")); err != nil {
 		return nil, errors.Join(err, s.w.Close())
 	}
 	s.r.SetMaxOpenConns(readers)
@@ -69,13 +78,13 @@ func Open(ctx context.Context, path string) (_ *Store, err error) {
 
 // prepare changes the journal mode and the schema under a lock of its own:
 // neither waits for another process by SQLite's means.
-func prepare(ctx context.Context, path string) (err error) {
+func prepare(ctx context.Context, path string, upgrade bool) (err error) {
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return fmt.Errorf("lock the catalog's database: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	db, err := sql.Open("sqlite3", dsn(path, patience, "_txlock", "immediate", "_journal_mode", "WAL"))
+	db, err := sql.Open("sqlite3", dsn(path, busyTimeout, "_txlock", "immediate", "_journal_mode", "WAL"))
 	if err != nil {
 		return err
 	}
@@ -83,12 +92,12 @@ func prepare(ctx context.Context, path string) (err error) {
 	if err := db.PingContext(ctx); err != nil {
 		return fmt.Errorf("open the catalog's database %s: %w", path, err)
 	}
-	return migrate(ctx, db, path)
+	return migrate(ctx, db, path, upgrade)
 }
 
 const (
-	// patience is how long a call waits for another process to end its write.
-	patience = 10 * time.Second
+	// busyTimeout is how long a call waits for another process to end its write.
+	busyTimeout = 10 * time.Second
 	// lockWait is how long SQLite itself waits for the write lock. It does not
 	// notice the end of a context meanwhile, so write asks again instead.
 	lockWait = 100 * time.Millisecond
@@ -112,11 +121,11 @@ func dsn(path string, busy time.Duration, extra ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
-// Ping tells whether the database answers.
+// Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	if err := s.r.QueryRowContext(ctx, `SELECT 1 FROM sqlite_schema LIMIT 1`).Scan(&one); err != nil {
-		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database does not answer")
+		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database is not responding")
 	}
 	return nil
 }

@@ -2,11 +2,10 @@ package sqlite_test
 
 import (
 	"database/sql"
-	"path/filepath"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/catalog/storetest"
 )
 
@@ -25,22 +24,16 @@ func plain(t testing.TB, path string) *sql.DB {
 	return db
 }
 
-func open(t testing.TB, path string) *sqlite.Store {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) catalog.Store {
-		return open(t, filepath.Join(t.TempDir(), "fandogh.db"))
+		return sqlitetest.Open(t, t.TempDir())
+	})
+}
+
+func TestLimits(t *testing.T) {
+	storetest.RunLimits(t, func(t *testing.T, l catalog.Limits) catalog.Store {
+		s := sqlitetest.Open(t, t.TempDir())
+		s.Limits = l
+		return s
 	})
 }

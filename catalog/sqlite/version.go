@@ -30,8 +30,8 @@ func (s *Store) Version(ctx context.Context, imageID int64, name string) (catalo
 // ListVersions returns an image's versions, newest first.
 func (s *Store) ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error) {
 	for _, state := range f.States {
-		if !state.Valid() {
-			return nil, catalog.FieldErrorf("state", "there is no state %q; the states are %v", state, catalog.States())
+		if err := state.Check(); err != nil {
+			return nil, err
 		}
 	}
 	query, args := listVersions(imageID, f)
@@ -58,7 +58,7 @@ func listVersions(imageID int64, f catalog.VersionFilter) (query string, args []
 // DeleteVersion removes a version with its builds and steps.
 func (s *Store) DeleteVersion(ctx context.Context, versionID int64) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		v, err := one(ctx, tx, scanVersion, catalog.Errorf(catalog.NotFound, "there is no such version"),
+		v, err := one(ctx, tx, scanVersion, catalog.Errorf(catalog.NotFound, "the version does not exist"),
 			`SELECT `+versionColumns+` FROM versions WHERE id = ?`, versionID)
 		if err != nil {
 			return err
@@ -67,6 +67,9 @@ func (s *Store) DeleteVersion(ctx context.Context, versionID int64) error {
 			return catalog.Errorf(catalog.Conflict, "version %s is being built; cancel the build first", v.Name)
 		}
 		if err := s.recordVersion(ctx, tx, catalog.EventVersionDeleted, versionID); err != nil {
+			return err
+		}
+		if err := removeVersion(ctx, tx, versionID); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM versions WHERE id = ?`, versionID)

@@ -17,7 +17,7 @@ func scanWebhook(row scanner) (w catalog.Webhook, err error) {
 	return w, row.Scan(&w.ID, &w.NamespaceID, &w.Namespace, &w.ImageID, &w.URL, &w.Events, &w.Sealed, &w.UserID, timeColumn{&w.CreatedAt})
 }
 
-var errNoWebhook = catalog.Errorf(catalog.NotFound, "there is no such webhook")
+var errNoWebhook = catalog.Errorf(catalog.NotFound, "the webhook does not exist")
 
 // CreateWebhook stores a webhook.
 func (s *Store) CreateWebhook(ctx context.Context, w catalog.Webhook) (catalog.Webhook, error) {
@@ -26,15 +26,18 @@ func (s *Store) CreateWebhook(ctx context.Context, w catalog.Webhook) (catalog.W
 		if err != nil {
 			return w, err
 		}
+		if err := within(ctx, tx, s.Limits.Webhooks, "webhooks", countWebhooks, w.UserID); err != nil {
+			return w, err
+		}
 		var id int64
 		err = tx.QueryRowContext(ctx, `INSERT INTO webhooks (namespace_id, image_id, url, events, sealed, user_id, created_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			namespace.ID, orNull(w.ImageID), w.URL, w.Events, w.Sealed, orNull(w.UserID), toMicros(s.now())).Scan(&id)
 		switch {
 		case taken(err):
-			err = catalog.Errorf(catalog.Conflict, "%s is told already; delete that webhook to change it", w.URL)
+			err = catalog.Errorf(catalog.Conflict, "a webhook for this URL already exists; delete it first to change it")
 		case dangling(err):
-			err = catalog.Errorf(catalog.NotFound, "there is no such image or user")
+			err = catalog.Errorf(catalog.NotFound, "the image or user does not exist")
 		}
 		if err != nil {
 			return w, err

@@ -3,7 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +68,39 @@ func TestEnter(t *testing.T) {
 				t.Errorf("%s to %s: got %q (%v), want %q", from, to, got, err, want)
 			}
 		}
+	}
+}
+
+// A full disk is told as what it is, whichever interface the user sees, and what is
+// stored stays.
+func TestDiskFull(t *testing.T) {
+	ctx := t.Context()
+	s := openNew(t)
+	var pages int
+	if err := s.w.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(pages int) {
+		t.Helper()
+		if _, err := s.w.ExecContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(pages)
+	var err error
+	made := 0
+	for ; err == nil && made < 10000; made++ {
+		_, err = s.CreateUser(ctx, catalog.NewUser{Name: fmt.Sprintf("user%d", made)})
+	}
+	if !errors.Is(err, syscall.ENOSPC) || catalog.CodeOf(err) != catalog.Unavailable || !strings.Contains(catalog.MessageOf(err), "disk is full and nothing was changed") {
+		t.Errorf("after %d users: %v (%s)", made, err, catalog.MessageOf(err))
+	}
+	limit(pages * 2)
+	if _, err := s.CreateUser(ctx, catalog.NewUser{Name: "later"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.User(ctx, fmt.Sprintf("user%d", made-2)); err != nil {
+		t.Error(err)
 	}
 }
 

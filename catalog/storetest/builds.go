@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -75,7 +76,7 @@ func testQueueAllOrNone(t *testing.T, s catalog.Store) {
 	_, err := s.QueueBuilds(t.Context(), []catalog.NewBuild{asked(i, "v1", commitA), asked(i, "built", commitB), asked(i, "v2", commitA)})
 	wantCode(t, err, catalog.Conflict)
 	wantEqual(t, "versions", len(must(s.ListVersions(t.Context(), i.ID, catalog.VersionFilter{}))(t)), 1)
-	_, err = s.ClaimBuild(t.Context(), worker, base, base)
+	_, err = s.ClaimBuild(t.Context(), worker, math.MaxInt, base, base)
 	wantCode(t, err, catalog.NotFound)
 }
 
@@ -182,7 +183,7 @@ func testCancelBuild(t *testing.T, s catalog.Store) {
 		t.Errorf("stored: got %+v, want %+v", got, b)
 	}
 	wantEqual(t, "version", must(s.Version(ctx, i.ID, "waits"))(t).State, catalog.Failed)
-	_, err := s.ClaimBuild(ctx, worker, base, base)
+	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base)
 	wantCode(t, err, catalog.NotFound)
 	_, err = s.CancelBuild(ctx, b.ID, base)
 	wantCode(t, err, catalog.Conflict)

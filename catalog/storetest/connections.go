@@ -35,6 +35,22 @@ func testConnections(t *testing.T, s catalog.Store) {
 	_, err := s.PutConnection(ctx, catalog.Connection{ImageID: 1 << 40, Repository: "a/b", Sealed: []byte{}})
 	wantCode(t, err, catalog.NotFound)
 
+	// A repository that is renamed is the same one, with what is known of its refs.
+	wantEqual(t, "by no number", len(must(s.ConnectionsToID(ctx, 0))(t)), 0)
+	noError(t, s.PutSourceRef(ctx, catalog.SourceRef{ConnectionID: c.ID, Name: "refs/tags/v1", Object: commitA, Commit: commitA}))
+	noError(t, s.NameRepository(ctx, c.ID, 4711, "acme/app"))
+	wantEqual(t, "of the same name", must(s.ConnectionOf(ctx, api.ID))(t).Former, "")
+	noError(t, s.NameRepository(ctx, c.ID, 4711, "acme/store"))
+	byID := must(s.ConnectionsToID(ctx, 4711))(t)
+	wantEqual(t, "by number", names(byID, func(c catalog.Connection) string { return c.Repository + " " + c.Former }), "[acme/store acme/app]")
+	wantEqual(t, "number", byID[0].RepositoryID, int64(4711))
+	wantEqual(t, "to the former name", names(must(s.ConnectionsTo(ctx, "acme/app"))(t), func(c catalog.Connection) string { return c.Image.Name }), "[web]")
+	wantEqual(t, "refs of a renamed repository", len(must(s.ListSourceRefs(ctx, c.ID, 0))(t)), 1)
+	wantCode(t, s.NameRepository(ctx, 1<<40, 1, "a/b"), catalog.NotFound)
+	c = byID[0]
+	c.RepositoryID, c.Former = 0, ""
+	wantEqual(t, "put again", must(s.PutConnection(ctx, c))(t).RepositoryID, int64(0))
+
 	noError(t, s.DeleteConnection(ctx, c.ID))
 	wantCode(t, s.DeleteConnection(ctx, c.ID), catalog.NotFound)
 	_, err = s.ConnectionOf(ctx, api.ID)
@@ -49,7 +65,7 @@ func testSourceRefs(t *testing.T, s catalog.Store) {
 	c := connect(t, s, image, "acme/app")
 	put := func(name, commit string, settled bool) {
 		t.Helper()
-		noError(t, s.PutSourceRef(ctx, catalog.SourceRef{ConnectionID: c.ID, Name: name, Object: commit, Commit: commit, Version: "v", Settled: settled, Note: "n"}))
+		noError(t, s.PutSourceRef(ctx, catalog.SourceRef{ConnectionID: c.ID, Name: name, Object: commit, Commit: commit, Version: "v", Processed: settled, Note: "n"}))
 	}
 	put("refs/tags/v1", commitA, true)
 	put("refs/heads/main", commitA, false)
@@ -57,7 +73,7 @@ func testSourceRefs(t *testing.T, s catalog.Store) {
 	got := must(s.SourceRef(ctx, c.ID, "refs/heads/main"))(t)
 	wantRecent(t, "ref", got.At)
 	wantEqual(t, "commit", got.Commit, commitB)
-	wantEqual(t, "settled", got.Settled, true)
+	wantEqual(t, "settled", got.Processed, true)
 	wantEqual(t, "newest first", names(must(s.ListSourceRefs(ctx, c.ID, 0))(t), func(r catalog.SourceRef) string { return r.Name }), "[refs/heads/main refs/tags/v1]")
 	wantEqual(t, "limit", len(must(s.ListSourceRefs(ctx, c.ID, 1))(t)), 1)
 	wantEqual(t, "from there", must(s.FromSource(ctx, c.ID, commitA))(t), true)

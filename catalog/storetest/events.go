@@ -36,7 +36,7 @@ func testEvents(t *testing.T, s catalog.Store) {
 	wantEqual(t, "number", finished.Number, 1)
 	wantEqual(t, "trigger", finished.Trigger, catalog.TriggerPush)
 	wantEqual(t, "outcome", finished.Outcome, catalog.OutcomeBuilt)
-	wantEqual(t, "message", events[8].Message, "cancelled before it began")
+	wantEqual(t, "message", events[8].Message, "cancelled before it started")
 
 	all := must(s.EventsAfter(ctx, "", 0, 0))(t)
 	wantEqual(t, "all events", len(all), len(events)+4)
@@ -80,13 +80,13 @@ func testEventsForMember(t *testing.T, s catalog.Store) {
 func testMemberEvents(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
-	for _, role := range []catalog.Role{catalog.RoleNone, catalog.RoleRead, catalog.RoleRead, catalog.RoleOwner, catalog.RoleNone, catalog.RoleNone} {
+	for _, role := range []catalog.Role{catalog.RoleNone, catalog.RoleRead, catalog.RoleRead, catalog.RoleAdmin, catalog.RoleNone, catalog.RoleNone} {
 		noError(t, s.SetMember(ctx, "ann", bob.ID, role))
 	}
 	wantCode(t, s.SetMember(ctx, "ann", ann.ID, catalog.RoleRead), catalog.Conflict)
 	changes := names(must(s.EventsAfter(ctx, "ann", 0, 0))(t), func(e catalog.Event) string { return fmt.Sprint(e.Kind, " ", e.Member, " ", e.Role) })
 	wantEqual(t, "events", changes, fmt.Sprintf("[member.changed ann %d member.changed bob %d member.changed bob %d member.changed bob %d]",
-		catalog.RoleOwner, catalog.RoleRead, catalog.RoleOwner, catalog.RoleNone))
+		catalog.RoleAdmin, catalog.RoleRead, catalog.RoleAdmin, catalog.RoleNone))
 }
 
 func testNoEventWithoutChange(t *testing.T, s catalog.Store) {

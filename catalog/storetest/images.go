@@ -105,6 +105,7 @@ func testDeleteImage(t *testing.T, s catalog.Store) {
 	wantEqual(t, "steps of the deleted", len(must(s.Steps(ctx, gone.ID))(t)), 0)
 	wantEqual(t, "build of another image", must(s.Build(ctx, stays.ID))(t).State, catalog.Built)
 
+	endRemovals(t, s)
 	again := newImage(t, s, "ann", "App")
 	if again.ID <= kept.ID {
 		t.Errorf("image got ID %d: an ID was used again", again.ID)
@@ -112,6 +113,19 @@ func testDeleteImage(t *testing.T, s catalog.Store) {
 	if next := queue(t, s, again, "v1"); next.ID <= b.ID || next.Number != 1 {
 		t.Errorf("build got ID %d and number %d, want an ID above %d and number 1", next.ID, next.Number, b.ID)
 	}
+}
+
+func testListAllImages(t *testing.T, s catalog.Store) {
+	first, second := newImage(t, s, "ann", "app"), newImage(t, s, "bob", "app")
+	third := newImage(t, s, "ann", "other")
+	list := func(namespace string, page catalog.Page) string {
+		t.Helper()
+		return names(must(s.ListImages(t.Context(), namespace, page))(t), func(i catalog.Image) string { return i.Ref.String() })
+	}
+	wantEqual(t, "of all", list("", catalog.Page{}), names([]catalog.Image{third, second, first}, func(i catalog.Image) string { return i.Ref.String() }))
+	wantEqual(t, "before the second", list("", catalog.Page{Before: second.ID}), "[ann/app]")
+	wantEqual(t, "two", list("", catalog.Page{Limit: 2}), "[ann/other bob/app]")
+	wantEqual(t, "of one namespace", list("bob", catalog.Page{}), "[bob/app]")
 }
 
 func testListVersions(t *testing.T, s catalog.Store) {
@@ -189,6 +203,7 @@ func testDeleteVersion(t *testing.T, s catalog.Store) {
 	if last == nil || last.ID != first.VersionID {
 		t.Errorf("last version after the newest went: got %+v, want v1", last)
 	}
+	endRemovals(t, s)
 	again := queue(t, s, i, "v2")
 	if again.VersionID <= second.VersionID || again.ID <= second.ID {
 		t.Errorf("version %d and build %d: an ID was used again", again.VersionID, again.ID)

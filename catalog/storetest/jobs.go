@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ func putJob(t *testing.T, s catalog.Store, kind catalog.JobKind, key, payload st
 }
 
 func claimJob(s catalog.Store, t *testing.T, now time.Time, kinds ...catalog.JobKind) (catalog.Job, error) {
-	return s.ClaimJob(t.Context(), kinds, worker, now, now.Add(time.Minute))
+	return s.ClaimJob(t.Context(), kinds, worker, math.MaxInt, now, now.Add(time.Minute))
 }
 
 func testJobs(t *testing.T, s catalog.Store) {
@@ -82,6 +83,35 @@ func testJobOrder(t *testing.T, s catalog.Store) {
 		got = append(got, must(claimJob(s, t, base.Add(time.Hour), kindA, kindB))(t).Key)
 	}
 	wantEqual(t, "order", names(got, func(k string) string { return k }), "[early middle middle too late]")
+}
+
+// testJobsAreFair has one namespace ask for much more than another.
+func testJobsAreFair(t *testing.T, s catalog.Store) {
+	put := func(namespace int64, key string) {
+		t.Helper()
+		must(s.PutJobs(t.Context(), []catalog.NewJob{{Kind: kindA, Key: key, NamespaceID: namespace, NotBefore: base}}, base))(t)
+	}
+	for _, key := range []string{"1", "2", "3", "4"} {
+		put(1, "ann "+key)
+	}
+	put(2, "bob 1")
+	take := func(busiest int, want string) {
+		t.Helper()
+		job, err := s.ClaimJob(t.Context(), []catalog.JobKind{kindA}, worker, busiest, base, base.Add(time.Minute))
+		if want == "" {
+			wantCode(t, err, catalog.NotFound)
+			return
+		}
+		noError(t, err)
+		wantEqual(t, "claimed", job.Key, want)
+	}
+	take(1, "ann 1")
+	take(1, "bob 1") // though ann's wait longer
+	take(1, "ann 2")
+	take(1, "") // two of ann's run
+	put(2, "bob 2")
+	take(1, "bob 2")
+	take(2, "ann 3")
 }
 
 func testReclaimJobs(t *testing.T, s catalog.Store) {

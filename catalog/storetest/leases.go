@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 func testClaimBuild(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
-	_, err := s.ClaimBuild(ctx, worker, base, base.Add(time.Minute))
+	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))
 	wantCode(t, err, catalog.NotFound)
 	i := newImage(t, s, "ann", "app")
 	first, second := queue(t, s, i, "v1"), queue(t, s, i, "v2")
@@ -23,7 +24,7 @@ func testClaimBuild(t *testing.T, s catalog.Store) {
 	}
 	wantEqual(t, "version", must(s.Version(ctx, i.ID, "v1"))(t).State, catalog.Building)
 	wantEqual(t, "then the next", claim(t, s).ID, second.ID)
-	_, err = s.ClaimBuild(ctx, worker, base, base.Add(time.Minute))
+	_, err = s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))
 	wantCode(t, err, catalog.NotFound)
 }
 
@@ -66,10 +67,37 @@ func testClaimTakesTurns(t *testing.T, s catalog.Store) {
 	}
 	for n, want := range []string{"ann v0", "bob v4", "carol v6", "ann v1", "bob v5", "ann v2", "ann v3"} {
 		now := base.Add(time.Duration(n) * time.Minute)
-		b := must(s.ClaimBuild(t.Context(), worker, now, now.Add(time.Minute)))(t)
+		b := must(s.ClaimBuild(t.Context(), worker, math.MaxInt, now, now.Add(time.Minute)))(t)
 		wantEqual(t, fmt.Sprintf("claim %d", n+1), b.Image.Namespace+" "+b.Version, want)
 		finish(t, s, b.ID, catalog.OutcomeBuilt)
 	}
+}
+
+// testClaimOfTheIdle passes over namespaces that have builds running.
+func testClaimOfTheIdle(t *testing.T, s catalog.Store) {
+	for _, namespace := range []string{"ann", "bob"} {
+		i := newImage(t, s, namespace, "app")
+		for n := range 3 {
+			queue(t, s, i, fmt.Sprintf("v%d", n))
+		}
+	}
+	take := func(busiest int, want string) {
+		t.Helper()
+		b, err := s.ClaimBuild(t.Context(), worker, busiest, base, base.Add(time.Minute))
+		if want == "" {
+			wantCode(t, err, catalog.NotFound)
+			return
+		}
+		noError(t, err)
+		wantEqual(t, fmt.Sprintf("with %d running at most", busiest), b.Image.Namespace+" "+b.Version, want)
+	}
+	take(0, "ann v0")
+	take(0, "bob v0")
+	take(0, "")
+	take(1, "ann v1")
+	take(1, "bob v1")
+	take(1, "")
+	take(2, "ann v2")
 }
 
 // testClaimRace has many workers empty the queue at the same time.
@@ -86,7 +114,7 @@ func testClaimRace(t *testing.T, s catalog.Store) {
 		owner := fmt.Sprintf("worker%d", n)
 		wg.Go(func() {
 			for {
-				b, err := s.ClaimBuild(t.Context(), owner, base, base.Add(time.Minute))
+				b, err := s.ClaimBuild(t.Context(), owner, math.MaxInt, base, base.Add(time.Minute))
 				if catalog.CodeOf(err) == catalog.NotFound {
 					return
 				}
@@ -169,9 +197,9 @@ func testNotBefore(t *testing.T, s catalog.Store) {
 	if !ok || !at.Equal(base.Add(time.Minute)) {
 		t.Errorf("next wake: got %v, %v, want %v", at, ok, base.Add(time.Minute))
 	}
-	_, err = s.ClaimBuild(ctx, worker, at.Add(-time.Microsecond), at)
+	_, err = s.ClaimBuild(ctx, worker, math.MaxInt, at.Add(-time.Microsecond), at)
 	wantCode(t, err, catalog.NotFound)
-	b := must(s.ClaimBuild(ctx, worker, at, at.Add(time.Hour)))(t)
+	b := must(s.ClaimBuild(ctx, worker, math.MaxInt, at, at.Add(time.Hour)))(t)
 	wantEqual(t, "the one whose time has come", b.ID, second.ID)
 }
 
@@ -208,7 +236,7 @@ func testReclaim(t *testing.T, s catalog.Store) {
 	builds := make([]catalog.Build, 0, len(leases))
 	for n, l := range leases {
 		queue(t, s, i, fmt.Sprintf("v%d", n))
-		builds = append(builds, must(s.ClaimBuild(ctx, l.owner, base, base.Add(l.until)))(t))
+		builds = append(builds, must(s.ClaimBuild(ctx, l.owner, math.MaxInt, base, base.Add(l.until)))(t))
 	}
 	wantEqual(t, "reclaimed", must(s.ReclaimBuilds(ctx, worker, base))(t), 3)
 	wantEqual(t, "reclaimed again", must(s.ReclaimBuilds(ctx, worker, base))(t), 0)
@@ -233,7 +261,7 @@ func testLostLease(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	i := newImage(t, s, "ann", "app")
 	queue(t, s, i, "v1")
-	b := must(s.ClaimBuild(ctx, "old", base, base.Add(time.Minute)))(t)
+	b := must(s.ClaimBuild(ctx, "old", math.MaxInt, base, base.Add(time.Minute)))(t)
 	noError(t, s.ExtendLease(ctx, b.ID, "old", base.Add(time.Hour)))
 	wantEqual(t, "extended lease lost", must(s.ReclaimBuilds(ctx, "old", base.Add(2*time.Minute)))(t), 0)
 	wantEqual(t, "ended lease lost", must(s.ReclaimBuilds(ctx, "old", base.Add(2*time.Hour)))(t), 1)

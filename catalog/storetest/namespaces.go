@@ -15,7 +15,7 @@ func testCreateNamespace(t *testing.T, s catalog.Store) {
 	for _, name := range []string{"team", "a-team"} {
 		n := must(s.CreateNamespace(ctx, name, ann.ID))(t)
 		wantEqual(t, "name", n.Name, name)
-		wantEqual(t, "role", must(s.Role(ctx, ann.ID, name))(t), catalog.RoleOwner)
+		wantEqual(t, "role", must(s.Role(ctx, ann.ID, name))(t), catalog.RoleAdmin)
 	}
 	for name, code := range map[string]catalog.Code{"": catalog.Invalid, "Team": catalog.Invalid, "a/b": catalog.Invalid, "team": catalog.Conflict, "ann": catalog.Conflict} {
 		_, err := s.CreateNamespace(ctx, name, ann.ID)
@@ -33,12 +33,12 @@ func testMembers(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
 	wantEqual(t, "stranger", must(s.Role(ctx, bob.ID, "ann"))(t), catalog.RoleNone)
-	for _, role := range []catalog.Role{catalog.RoleRead, catalog.RoleWrite, catalog.RoleOwner, catalog.RoleRead} {
+	for _, role := range []catalog.Role{catalog.RoleRead, catalog.RoleWrite, catalog.RoleAdmin, catalog.RoleRead} {
 		noError(t, s.SetMember(ctx, "ann", bob.ID, role))
 		wantEqual(t, "role", must(s.Role(ctx, bob.ID, "ann"))(t), role)
 	}
 	members := must(s.Members(ctx, "ann"))(t)
-	if len(members) != 2 || members[0] != (catalog.Member{User: ann, Role: catalog.RoleOwner}) || members[1] != (catalog.Member{User: bob, Role: catalog.RoleRead}) {
+	if len(members) != 2 || members[0] != (catalog.Member{User: ann, Role: catalog.RoleAdmin}) || members[1] != (catalog.Member{User: bob, Role: catalog.RoleRead}) {
 		t.Errorf("members: got %+v", members)
 	}
 	wantEqual(t, "namespaces of a member", names(must(s.ListNamespaces(ctx, bob.ID))(t), namespaceName), "[ann bob]")
@@ -50,7 +50,7 @@ func testMembers(t *testing.T, s catalog.Store) {
 
 	wantCode(t, s.SetMember(ctx, "nowhere", bob.ID, catalog.RoleRead), catalog.NotFound)
 	wantCode(t, s.SetMember(ctx, "ann", 999, catalog.RoleRead), catalog.NotFound)
-	wantCode(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleOwner+1), catalog.Invalid)
+	wantCode(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleAdmin+1), catalog.Invalid)
 	_, err := s.Members(ctx, "nowhere")
 	wantCode(t, err, catalog.NotFound)
 }
@@ -62,8 +62,8 @@ func testLastOwner(t *testing.T, s catalog.Store) {
 	for _, role := range []catalog.Role{catalog.RoleNone, catalog.RoleRead, catalog.RoleWrite} {
 		wantCode(t, s.SetMember(ctx, "ann", ann.ID, role), catalog.Conflict)
 	}
-	noError(t, s.SetMember(ctx, "ann", ann.ID, catalog.RoleOwner))
-	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleOwner))
+	noError(t, s.SetMember(ctx, "ann", ann.ID, catalog.RoleAdmin))
+	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleAdmin))
 	noError(t, s.SetMember(ctx, "ann", ann.ID, catalog.RoleNone))
 	wantCode(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleNone), catalog.Conflict)
 }
@@ -72,7 +72,7 @@ func testLastOwner(t *testing.T, s catalog.Store) {
 func testLastOwnerRace(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
-	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleOwner))
+	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleAdmin))
 	errs := make([]error, 2)
 	var wg sync.WaitGroup
 	for i, u := range []catalog.User{ann, bob} {

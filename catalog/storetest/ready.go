@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func testRecordVersion(t *testing.T, s catalog.Store) {
 		!builds[0].EndedAt.Equal(base) || builds[0].UserID != i.OwnerID {
 		t.Errorf("its builds are %+v", builds)
 	}
-	_, err := s.ClaimBuild(ctx, worker, base, base.Add(time.Minute))
+	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))
 	wantCode(t, err, catalog.NotFound)
 
 	wantEqual(t, "the same again", must(s.RecordVersion(ctx, ready))(t), v)

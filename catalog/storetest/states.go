@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -127,10 +128,11 @@ func wantState(t *testing.T, s catalog.Store, name string, i catalog.Image, want
 func discard(t *testing.T, s catalog.Store, i catalog.Image) {
 	t.Helper()
 	if _, err := s.Image(t.Context(), i.Ref); catalog.CodeOf(err) == catalog.NotFound {
+		endRemovals(t, s)
 		return
 	}
 	for {
-		b, err := s.ClaimBuild(t.Context(), worker, base, base)
+		b, err := s.ClaimBuild(t.Context(), worker, math.MaxInt, base, base)
 		if err != nil {
 			wantCode(t, err, catalog.NotFound)
 			break
@@ -143,4 +145,5 @@ func discard(t *testing.T, s catalog.Store, i catalog.Image) {
 		}
 	}
 	noError(t, s.DeleteImage(t.Context(), i.ID))
+	endRemovals(t, s)
 }

@@ -3,6 +3,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -20,6 +21,16 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"Keys":                  testKeys,
 		"Tokens":                testTokens,
 		"TokenExpiry":           testTokenExpiry,
+		"Disable":               testDisable,
+		"DisableStopsBuilds":    testDisableStopsBuilds,
+		"LastAdmin":             testLastAdmin,
+		"LastAdminRace":         testLastAdminRace,
+		"DeleteUser":            testDeleteUser,
+		"DeleteUserWithImages":  testDeleteUserWithImages,
+		"DeleteUserOfATeam":     testDeleteUserOfATeam,
+		"DeleteNamespace":       testDeleteNamespace,
+		"ListAllNamespaces":     testListAllNamespaces,
+		"AuditLines":            testAuditLines,
 		"CreateNamespace":       testCreateNamespace,
 		"Members":               testMembers,
 		"LastOwner":             testLastOwner,
@@ -28,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"ImageNamesWithoutCase": testImageNamesWithoutCase,
 		"ListImages":            testListImages,
 		"DeleteImage":           testDeleteImage,
+		"Removals":              testRemovals,
+		"ListAllImages":         testListAllImages,
 		"ListVersions":          testListVersions,
 		"VersionNamesKeepCase":  testVersionNamesKeepCase,
 		"DeleteVersion":         testDeleteVersion,
@@ -40,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"ClaimBuild":            testClaimBuild,
 		"ClaimIsFair":           testClaimIsFair,
 		"ClaimTakesTurns":       testClaimTakesTurns,
+		"ClaimOfTheIdle":        testClaimOfTheIdle,
 		"RecordVersion":         testRecordVersion,
 		"ClaimRace":             testClaimRace,
 		"QueueRace":             testQueueRace,
@@ -57,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"PruneEvents":           testPruneEvents,
 		"Cursor":                testCursor,
 		"Jobs":                  testJobs,
+		"JobsAreFair":           testJobsAreFair,
 		"JobOrder":              testJobOrder,
 		"ReclaimJobs":           testReclaimJobs,
 		"PruneJobs":             testPruneJobs,
@@ -146,7 +161,7 @@ func queue(t *testing.T, s catalog.Store, i catalog.Image, version string) catal
 
 func claim(t *testing.T, s catalog.Store) catalog.Build {
 	t.Helper()
-	return must(s.ClaimBuild(t.Context(), worker, base, base.Add(time.Minute)))(t)
+	return must(s.ClaimBuild(t.Context(), worker, math.MaxInt, base, base.Add(time.Minute)))(t)
 }
 
 func finish(t *testing.T, s catalog.Store, buildID int64, outcome catalog.Outcome) {

@@ -17,7 +17,7 @@ func testCreateUser(t *testing.T, s catalog.Store) {
 		t.Errorf("got %+v", u)
 	}
 	wantRecent(t, "created", u.CreatedAt)
-	wantEqual(t, "role in the own namespace", must(s.Role(ctx, u.ID, "ann"))(t), catalog.RoleOwner)
+	wantEqual(t, "role in the own namespace", must(s.Role(ctx, u.ID, "ann"))(t), catalog.RoleAdmin)
 
 	for name, code := range map[string]catalog.Code{"": catalog.Invalid, "../x": catalog.Invalid, "Bob": catalog.Invalid, "ann": catalog.Conflict} {
 		_, err := s.CreateUser(ctx, catalog.NewUser{Name: name})
@@ -125,6 +125,12 @@ func testTokens(t *testing.T, s catalog.Store) {
 	wantCode(t, s.DeleteToken(ctx, ann.ID, first.ID), catalog.NotFound)
 	_, _, err = s.TokenByHash(ctx, tokenHash(1), base)
 	wantCode(t, err, catalog.NotFound)
+
+	bobs := must(s.CreateToken(ctx, catalog.NewToken{UserID: bob.ID, Hash: tokenHash(4), Scope: catalog.ScopeRead}))(t)
+	noError(t, s.DeleteTokens(ctx, ann.ID))
+	noError(t, s.DeleteTokens(ctx, ann.ID))
+	wantEqual(t, "tokens", len(must(s.ListTokens(ctx, ann.ID))(t)), 0)
+	wantEqual(t, "another's token", must(s.ListTokens(ctx, bob.ID))(t)[0], bobs)
 }
 
 func testTokenExpiry(t *testing.T, s catalog.Store) {

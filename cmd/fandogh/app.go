@@ -60,7 +60,7 @@ func (a *app) client() (*client.Client, error) {
 		return nil, err
 	}
 	if t.login.Token == "" {
-		return nil, fmt.Errorf("you are not logged in at %s; %w", t.shown(), errLogin)
+		return nil, fmt.Errorf("not logged in to %s; %w", t.shown(), errLogin)
 	}
 	return newClient(t)
 }
@@ -74,7 +74,7 @@ func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", 
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// interactive tells whether somebody is there to answer questions.
+// interactive reports whether somebody is there to answer questions.
 func (a *app) interactive() bool { return isTerminal(a.in) && isTerminal(a.err) }
 
 // Colours, as a terminal's SGR parameters.

@@ -17,8 +17,8 @@ var completionScripts = map[string]func(*cobra.Command) error{
 func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print the script that completes commands in your shell",
-		Long: `Print the script that completes commands, flags, image names and versions in
+		Short: "Generate the shell completion script",
+		Long: `Generate the script that completes commands, flags, image names and versions in
 your shell: bash, zsh, fish or powershell.`,
 		Example: `  source <(fandogh completion bash)
   fandogh completion zsh > "${fpath[1]}/_fandogh"
@@ -28,7 +28,7 @@ your shell: bash, zsh, fish or powershell.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, known := completionScripts[args[0]]
 			if !known {
-				return usagef("there is no completion for %q; there is for: bash, zsh, fish, powershell", args[0])
+				return usagef("unsupported shell %q; supported: bash, zsh, fish, powershell", args[0])
 			}
 			return write(cmd)
 		},

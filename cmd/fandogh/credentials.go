@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 // credentials is the file with everything that logins leave behind. It holds
@@ -27,7 +29,7 @@ type login struct {
 func credentialsPath() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no place for your login: %w", err)
+		return "", fmt.Errorf("failed to find your configuration directory: %w", err)
 	}
 	return filepath.Join(dir, "fandogh", "credentials.json"), nil
 }
@@ -44,7 +46,7 @@ func readCredentials() (credentials, error) {
 		return none, nil
 	}
 	if err != nil {
-		return none, fmt.Errorf("read your logins: %w", err)
+		return none, fmt.Errorf("failed to read your logins: %w", err)
 	}
 	saved := none
 	if err := json.Unmarshal(data, &saved); err != nil {
@@ -72,36 +74,10 @@ func changeCredentials(change func(*credentials)) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("save your login: %w", err)
+		return fmt.Errorf("failed to save your login: %w", err)
 	}
-	if err := replaceFile(path, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("save your login: %w", err)
+	if err := atomicfile.Replace(path, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("failed to save your login: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file so that everybody sees the old one or the new one,
-// whole.
-func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name()) // the first error counts
-		}
-	}()
-	_, err = temp.Write(data)
-	if err == nil {
-		err = temp.Chmod(mode)
-	}
-	if err == nil {
-		err = temp.Sync()
-	}
-	joinClose(&err, temp)
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

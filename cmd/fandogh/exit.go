@@ -35,7 +35,7 @@ type exit struct {
 // fits an error gives its code.
 var exits = []exit{
 	{0, "done", func(_ context.Context, err error) bool { return err == nil }},
-	{130, "interrupted; a build that runs goes on", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
+	{130, "interrupted; a running build continues", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
 	{201, "the build failed", func(_ context.Context, err error) bool { return errors.Is(err, errBuildFailed) }},
 	{101, "a parameter is wrong or missing", func(_ context.Context, err error) bool {
 		return errors.As(err, new(usageError)) || errors.Is(err, client.ErrName)
@@ -43,12 +43,12 @@ var exits = []exit{
 	{103, "login needed", func(_ context.Context, err error) bool {
 		return errors.Is(err, errLogin) || client.StatusOf(err) == http.StatusUnauthorized
 	}},
-	{102, "the server refused", func(_ context.Context, err error) bool { return client.StatusOf(err) != 0 }},
+	{102, "the server returned an error", func(_ context.Context, err error) bool { return client.StatusOf(err) != 0 }},
 	{104, "the server could not be reached", func(_ context.Context, err error) bool {
 		var lost *client.NetworkError
 		return errors.As(err, &lost)
 	}},
-	{1, "anything else", func(context.Context, error) bool { return true }},
+	{1, "any other error", func(context.Context, error) bool { return true }},
 }
 
 func exitCode(ctx context.Context, err error) int {

@@ -41,11 +41,11 @@ func (a *app) follow(ctx context.Context, c *client.Client, image, version strin
 	end, err := c.Follow(ctx, image, version, timestamps, a.showLine)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("you stopped looking, the build goes on\n%s", howToLook(image, version))
+		return fmt.Errorf("stopped following; the build continues\n%s", howToLook(image, version))
 	case err != nil:
 		var lost *client.NetworkError
 		if errors.As(err, &lost) {
-			return fmt.Errorf("%w\nthe build goes on\n%s", err, howToLook(image, version))
+			return fmt.Errorf("%w\nthe build continues\n%s", err, howToLook(image, version))
 		}
 		return err
 	}
@@ -63,5 +63,5 @@ func buildError(image, version string, end api.BuildEnd) error {
 }
 
 func howToLook(image, version string) string {
-	return fmt.Sprintf("  look at it:  fandogh image logs -i %s -v %s -f\n  cancel it:   fandogh image cancel -i %s -v %s", image, version, image, version)
+	return fmt.Sprintf("  follow it:  fandogh image logs -i %s -v %s -f\n  cancel it:  fandogh image cancel -i %s -v %s", image, version, image, version)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 type githubConnectOptions struct {
@@ -23,12 +24,12 @@ func newGitHubConnectCommand(a *app) *cobra.Command {
 	var o githubConnectOptions
 	cmd := &cobra.Command{
 		Use:   "connect OWNER/NAME",
-		Short: "Connect an image to a repository, or change the connection",
-		Long: `Connect an image to a repository, or change the connection; what is not given
-stays as it is. What to type on GitHub's side is printed, with a secret that is
-shown this once.
+		Short: "Connect an image to a repository, or update the connection",
+		Long: `Connect an image to a repository, or update its connection; settings that are not
+given stay unchanged. The settings of the webhook on GitHub are printed, with a
+secret that is shown only once.
 
-Patterns are separated by blanks or commas. A branch builds <branch>-<commit>. With
+Separate patterns with spaces or commas. A branch builds <branch>-<commit>. With
 --paths a push builds only if one of these files differs from the newest version,
 so that several images can come from one repository, each from its --context.
 
@@ -43,10 +44,10 @@ A private repository needs a token or a deploy key, and commit statuses a token.
 	o.addImage(cmd, a)
 	o.addFlag(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.tags, "tags", "", "`patterns` of the tags to build (at first v*)")
-	f.StringVar(&o.branches, "branches", "", "`patterns` of the branches to build (at first none)")
-	f.StringVar(&o.paths, "paths", "", "`patterns` of files of which one must have changed")
-	f.StringVar(&o.context, "context", "", "`directory` of the repository to build in")
+	f.StringVar(&o.tags, "tags", "", "`patterns` of tags to build (default v*)")
+	f.StringVar(&o.branches, "branches", "", "`patterns` of branches to build (default none)")
+	f.StringVar(&o.paths, "paths", "", "build only if a file that matches these `patterns` changed")
+	f.StringVar(&o.context, "context", "", "`directory` of the repository to build")
 	f.BoolVar(&o.tokenStdin, "token-stdin", false, "read an access token from standard input; an empty one removes it")
 	f.StringVar(&o.deployKey, "deploy-key", "", "`file` of an SSH private key that may read the repository")
 	return cmd
@@ -72,11 +73,11 @@ func runGitHubConnect(cmd *cobra.Command, a *app, repository string, o githubCon
 		return err
 	}
 	return o.show(a.out, made, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is connected to %s.\n", o.image, plain(made.Repository))
+		fmt.Fprintf(w, "Connected %s to %s.\n", o.image, plain(made.Repository))
 		if made.Secret == "" {
 			return
 		}
-		fmt.Fprintf(w, "On GitHub, under Settings > Webhooks > Add webhook, type:\n\n")
+		fmt.Fprintf(w, "On GitHub, under Settings > Webhooks > Add webhook, enter:\n\n")
 		row(w, "  Payload URL", made.WebhookURL)
 		row(w, "  Content type", "application/json")
 		row(w, "  Secret", made.Secret)
@@ -96,9 +97,9 @@ func (o githubConnectOptions) settings(cmd *cobra.Command, a *app, repository st
 		}
 	}
 	if o.tokenStdin {
-		text, err := io.ReadAll(io.LimitReader(a.in, maxKeyFile))
+		text, err := bounded.ReadAll(a.in, maxKeyFile)
 		if err != nil {
-			return in, err
+			return in, usagef("failed to read the token from standard input: %w", err)
 		}
 		token := strings.TrimSpace(string(text))
 		in.Token = &token
@@ -106,7 +107,7 @@ func (o githubConnectOptions) settings(cmd *cobra.Command, a *app, repository st
 	if o.deployKey != "" {
 		text, err := os.ReadFile(o.deployKey)
 		if err != nil {
-			return in, usagef("the deploy key can't be read: %w", err)
+			return in, usagef("failed to read the deploy key: %w", err)
 		}
 		key := string(text)
 		in.DeployKey = &key

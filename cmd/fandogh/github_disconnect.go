@@ -10,8 +10,8 @@ func newGitHubDisconnectCommand(a *app) *cobra.Command {
 	var o versionFlags
 	cmd := &cobra.Command{
 		Use:     "disconnect",
-		Short:   "End an image's connection",
-		Long:    `End an image's connection. Versions that were built stay. Delete the webhook on GitHub's side, too.`,
+		Short:   "Disconnect an image from its repository",
+		Long:    `Disconnect an image from its repository. Built versions stay. Delete the webhook on GitHub, too.`,
 		Example: `  fandogh github disconnect --image shop`,
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubDisconnect(cmd.Context(), a, o) },

@@ -18,8 +18,8 @@ func newGitHubStatusCommand(a *app) *cobra.Command {
 	var o githubStatusOptions
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Show an image's connection and what came of its pushes",
-		Long:    `Show an image's connection, what was made of the repository's refs, and GitHub's latest deliveries.`,
+		Short:   "Show an image's connection and its recent deliveries",
+		Long:    `Show an image's connection, the result of each of the repository's refs, and GitHub's latest deliveries.`,
 		Example: `  fandogh github status --image shop`,
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubStatus(cmd, a, o) },
@@ -49,7 +49,7 @@ func runGitHubStatus(cmd *cobra.Command, a *app, o githubStatusOptions) error {
 
 func githubTable(w io.Writer, s api.GitHub) {
 	for _, field := range [][2]string{
-		{"repository", s.Repository}, {"webhook", s.WebhookURL}, {"access", s.Access}, {"tags", s.Tags},
+		{"repository", s.Repository}, {"renamed from", s.Former}, {"webhook", s.WebhookURL}, {"access", s.Access}, {"tags", s.Tags},
 		{"branches", s.Branches}, {"paths", s.Paths}, {"context", s.Context},
 	} {
 		if field[1] != "" {
@@ -58,14 +58,14 @@ func githubTable(w io.Writer, s api.GitHub) {
 	}
 	if len(s.Refs) > 0 {
 		fmt.Fprintln(w)
-		row(w, "REF", "COMMIT", "WHEN", "WHAT CAME OF IT")
+		row(w, "REF", "COMMIT", "WHEN", "RESULT")
 	}
 	for _, r := range s.Refs {
 		row(w, r.Ref, fmt.Sprintf("%.7s", r.Commit), shortTime(r.At), oneLine(r.Note, 100))
 	}
 	if len(s.Deliveries) > 0 {
 		fmt.Fprintln(w)
-		row(w, "DELIVERY", "STATE", "WHEN", "ANSWER")
+		row(w, "DELIVERY", "STATE", "WHEN", "RESPONSE")
 	}
 	for _, d := range s.Deliveries {
 		row(w, d.ID, d.State, shortTime(d.At), oneLine(d.Answer, 100))

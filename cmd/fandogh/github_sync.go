@@ -10,9 +10,9 @@ func newGitHubSyncCommand(a *app) *cobra.Command {
 	var o versionFlags
 	cmd := &cobra.Command{
 		Use:   "sync",
-		Short: "Build the repository's tags that are no versions yet",
-		Long: `Build the repository's tags that are no versions yet. The server does so by itself
-now and then, because GitHub tells nobody when more than three tags are pushed at
+		Short: "Build the repository's tags that are not versions yet",
+		Long: `Build the repository's tags that are not versions yet. The server also does so from
+time to time, because GitHub sends no event when more than three tags are pushed at
 once.`,
 		Example: `  fandogh github sync --image shop`,
 		Args:    exactArgs(),

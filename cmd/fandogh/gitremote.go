@@ -8,7 +8,7 @@ import (
 
 const remoteName = "fandogh"
 
-// inWorkTree tells whether dir belongs to a git work tree. Without git
+// inWorkTree reports whether dir belongs to a git work tree. Without git
 // installed nothing does.
 func inWorkTree(ctx context.Context, dir string) bool {
 	out, err := git(ctx, dir, "rev-parse", "--is-inside-work-tree")
@@ -23,13 +23,13 @@ func (a *app) addRemote(ctx context.Context, dir, address string) error {
 	case err == nil && existing == address:
 		return nil
 	case err == nil:
-		a.say("The git remote %s already goes to %s. To push here: git remote set-url %s %s", remoteName, existing, remoteName, address)
+		a.say("The git remote %s already points to %s. To push here: git remote set-url %s %s", remoteName, existing, remoteName, address)
 		return nil
 	}
 	if _, err := git(ctx, dir, "remote", "add", remoteName, address); err != nil {
 		return err
 	}
-	a.say("Added the git remote %s: `git push %s v1.0` publishes the tag v1.0, too.", remoteName, remoteName)
+	a.say("Added the git remote %s; `git push %s v1.0` publishes the tag v1.0.", remoteName, remoteName)
 	return nil
 }
 

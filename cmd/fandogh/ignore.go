@@ -70,7 +70,7 @@ func (i *ignores) read(dir, name, base string) (found bool, err error) {
 	return true, nil
 }
 
-// skip tells whether a path is left out, and for a directory whether all below
+// skip reports whether a path is left out, and for a directory whether all below
 // it is, so that it need not be looked at. Directories must be asked about
 // before what is in them.
 func (i *ignores) skip(name string, isDir bool) (ignored, prune bool, err error) {

@@ -7,18 +7,18 @@ import (
 )
 
 func newImageCommand(a *app) *cobra.Command {
-	return group("image", "Make, publish and look after images",
-		`Make, publish and look after images.
+	return group("image", "Create, publish and manage images",
+		`Create, publish and manage images.
 
 An image is a named project; each of its versions is built once and never
 changes. Commands take the image from --image, else from `+projectFile+`
-of the current directory, where `+"`fandogh image init`"+` wrote it.`,
+of the current directory, where `+"`fandogh image init`"+` saved it.`,
 		`  fandogh image init --name shop
   fandogh image publish --version 1.0
   fandogh image versions --image shop`,
 		newImageInitCommand(a), newImagePublishCommand(a), newImageLogsCommand(a), newImageListCommand(a),
 		newImageSearchCommand(a), newImageVersionsCommand(a), newImageInspectCommand(a), newImageHistoryCommand(a),
-		newImageDeleteCommand(a), newImageRebuildCommand(a), newImageCancelCommand(a))
+		newImageDeleteCommand(a), newImageRebuildCommand(a), newImageCancelCommand(a), newImageDefaultBranchCommand(a))
 }
 
 // versionFlags name one version of an image, as most verbs need it.

@@ -10,8 +10,8 @@ func newImageCancelCommand(a *app) *cobra.Command {
 	var o versionFlags
 	cmd := &cobra.Command{
 		Use:   "cancel",
-		Short: "Stop a version's build",
-		Long: `Stop the build of a version, whether it runs or waits. The version becomes
+		Short: "Cancel a version's build",
+		Long: `Cancel the build of a version, whether it is running or queued. The version becomes
 FAILED and can be built again.`,
 		Example: `  fandogh image cancel --image shop --version 1.0`,
 		Args:    exactArgs(),

@@ -18,20 +18,20 @@ func newImageDeleteCommand(a *app) *cobra.Command {
 		Use:   "delete",
 		Short: "Delete an image, or one of its versions",
 		Long: `Delete an image with all its versions, builds, logs and its git repository, or
-with --version only that version. This can't be undone. On a terminal you are
-asked first, unless --yes is given.`,
+with --version only that version. This can't be undone. You are asked to confirm;
+without a terminal, --yes is required.`,
 		Example: `  fandogh image delete --image shop
   fandogh image delete -i shop -v 1.0 --yes`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("version") && o.version == "" {
-				return usagef("--version is empty; leave it out to delete the whole image")
+				return usagef("--version is empty; omit it to delete the whole image")
 			}
 			return runImageDelete(cmd.Context(), a, o)
 		},
 	}
 	o.add(cmd, a)
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
 	cmd.Flags().StringVar(&o.image, "name", "", "the same as --image")
 	cmd.Flag("name").Hidden = true // scripts for older clients use it
 	return cmd

@@ -10,9 +10,9 @@ func newImageHistoryCommand(a *app) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "Show the instructions that made a version",
-		Long: `Show the instructions that made a version's image, the last one first, with what
-each added to its size, as docker image history does.`,
+		Short: "Show the history of a version",
+		Long: `Show the instructions that created a version's image, newest first, with the size
+that each added, as docker image history does.`,
 		Example: `  fandogh image history --image shop --version 1.0
   fandogh image history -i shop -v 1.0 --output json`,
 		Args: exactArgs(),

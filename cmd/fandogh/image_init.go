@@ -20,20 +20,20 @@ func newImageInitCommand(a *app) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Make an image for the current directory",
-		Long: `Make an image on the server and remember its name in ` + projectFile + `,
-where the other image commands find it. It has no versions yet; publish makes them.
-Once for each project is enough. An image that exists already is used as it is.
+		Short: "Create an image for the current directory",
+		Long: `Create an image on the server and save its name in ` + projectFile + `,
+where the other image commands find it. It has no versions yet; publish creates them.
+Run it once for each project. An image that already exists is used as it is.
 
 In a git work tree this also adds the remote "` + remoteName + `": a tag that is pushed to
-it becomes a version, too.`,
+it becomes a version.`,
 		Example: `  fandogh image init --name shop
   fandogh image init -n shop --git-url ssh://git@fandogh.example.com:2222`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageInit(cmd.Context(), a, o) },
 	}
 	cmd.Flags().StringVarP(&o.name, "name", "n", "", "`name` of the image: letters, digits, - and _")
-	cmd.Flags().StringVar(&o.gitURL, "git-url", "", "`address` of the git server (default what the server says)")
+	cmd.Flags().StringVar(&o.gitURL, "git-url", "", "`URL` of the git server (default as the server reports it)")
 	return cmd
 }
 
@@ -53,7 +53,7 @@ func (a *app) initImage(ctx context.Context, c *client.Client, o initOptions) er
 	message, err := c.CreateImage(ctx, o.name)
 	switch {
 	case client.StatusOf(err) == http.StatusConflict:
-		a.say("There is an image named %s already; its next version comes from this directory. Choose another name if that is not meant.", o.name)
+		a.say("An image named %s already exists; this directory will publish new versions of it. Choose another name if that is not intended.", o.name)
 	case err != nil:
 		return err
 	default:
@@ -79,7 +79,7 @@ func (a *app) addImageRemote(ctx context.Context, c *client.Client, o initOption
 	}
 	base := cmp.Or(o.gitURL, account.GitURL)
 	if base == "" {
-		a.say("The server does not say where its git server is; no remote was added. To push with git, run this again with --git-url.")
+		a.say("The server did not report the URL of its git server, so no remote was added. To push with git, run this again with --git-url.")
 		return nil
 	}
 	namespace := cmp.Or(t.namespace, account.Namespace)

@@ -34,9 +34,9 @@ func newImageInspectCommand(a *app) *cobra.Command {
 	var o inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect",
-		Short: "Show all that is known of a version",
-		Long: `Show all that is known of a version: what it was built from and by which builds,
-how to pull it, how its containers start, and its layers.`,
+		Short: "Show details of a version",
+		Long: `Show details of a version: what it was built from, its builds, how to pull it, how
+its containers start, and its layers.`,
 		Example: `  fandogh image inspect --image shop --version 1.0
   fandogh image inspect -i shop -v 1.0 --output json`,
 		Args: exactArgs(),

@@ -37,7 +37,7 @@ func runImageList(cmd *cobra.Command, a *app, out output) error {
 		return err
 	}
 	if len(images) == 0 {
-		a.say("There are no images yet. `fandogh image init` makes one.")
+		a.say("No images yet. Create one with `fandogh image init`.")
 	}
 	return out.show(a.out, images, func(w io.Writer) { imageTable(w, images) })
 }

@@ -20,11 +20,11 @@ func newImageLogsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs",
 		Short: "Show the log of a version's build",
-		Long: `Show the log of a version's newest build as far as it is, or with --follow
+		Long: `Show the log of a version's newest build so far, or with --follow
 until the build ends. The exit status is 201 if the build failed.
 
-With --with_timestamp each line begins with how long into the build it was
-printed, which shows what takes long.`,
+With --with_timestamp each line begins with the time since the build started,
+which shows the slow steps.`,
 		Example: `  fandogh image logs --image shop --version 1.0
   fandogh image logs -i shop -v 1.0 --with_timestamp
   fandogh image logs -i shop -v 1.1 --follow`,
@@ -33,7 +33,7 @@ printed, which shows what takes long.`,
 	}
 	o.add(cmd, a)
 	addTimestamps(cmd, &o.timestamps)
-	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on until the build ends")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "follow the log until the build ends")
 	return cmd
 }
 
@@ -53,7 +53,7 @@ func runImageLogs(ctx context.Context, a *app, o logsOptions) error {
 		return err
 	}
 	if !client.Ended(state) {
-		a.say("The build is %s; --follow shows what comes.", state)
+		a.say("The build is %s; use --follow to follow its log.", state)
 		return nil
 	}
 	return buildError(o.image, o.version, api.BuildEnd{State: state})

@@ -21,18 +21,18 @@ func newImagePublishCommand(a *app) *cobra.Command {
 	var o publishOptions
 	cmd := &cobra.Command{
 		Use:   "publish",
-		Short: "Send the current directory and build a version of it",
-		Long: `Send the current directory to the server, which builds it with its Dockerfile
-into a new version of the image, and show the build's log until it ends.
+		Short: "Build a version from the current directory",
+		Long: `Send the current directory to the server, which builds a new version of the image
+with its Dockerfile, and show the build's log until it ends.
 
-What ` + dockerIgnore + ` and ` + fandoghIgnore + ` name is not sent, and .git never is; the Dockerfile
-always is. The two files are written alike; an exception (!) in one does not
-bring back what the other leaves out.
+What ` + dockerIgnore + ` and ` + fandoghIgnore + ` exclude is not sent. .git is never sent; the Dockerfile
+always is. Both files have the same syntax; an exception (!) in one does not
+bring back what the other excludes.
 
-Ctrl-C while the log is shown only stops looking; the build goes on.
+Ctrl-C while the log is shown only stops following; the build continues.
 
-The Dockerfile and the build context may stand elsewhere in the directory, as
-build.dockerfile and build.context of ` + projectFile + ` say.`,
+The Dockerfile and the build context can be elsewhere in the directory, as set by
+build.dockerfile and build.context of ` + projectFile + `.`,
 		Example: `  fandogh image publish --version 1.0
   fandogh image publish -v 1.1 --detach
   fandogh image publish -v 1.2 --with_timestamp`,
@@ -46,11 +46,11 @@ build.dockerfile and build.context of ` + projectFile + ` say.`,
 }
 
 func addTimestamps(cmd *cobra.Command, to *bool) {
-	cmd.Flags().BoolVar(to, "with_timestamp", false, "begin each line with how long into the build it was printed")
+	cmd.Flags().BoolVar(to, "with_timestamp", false, "prefix each line with the time since the build started")
 }
 
 func addDetach(cmd *cobra.Command, to *bool) {
-	cmd.Flags().BoolVarP(to, "detach", "d", false, "return as soon as the build is queued")
+	cmd.Flags().BoolVarP(to, "detach", "d", false, "exit as soon as the build is queued")
 }
 
 func runImagePublish(ctx context.Context, a *app, o publishOptions) error {
@@ -78,7 +78,7 @@ func runImagePublish(ctx context.Context, a *app, o publishOptions) error {
 	}
 	row(a.out, message)
 	if o.detach {
-		a.say("The build goes on.\n%s", howToLook(o.image, o.version))
+		a.say("The build continues.\n%s", howToLook(o.image, o.version))
 		return nil
 	}
 	return a.follow(ctx, c, o.image, o.version, o.timestamps)
@@ -94,9 +94,9 @@ func (a *app) chooseImage(ctx context.Context, c *client.Client, p project, o *p
 		return nil
 	}
 	if !a.interactive() {
-		return usagef("this directory belongs to no image yet; run `fandogh image init --name NAME` first, or give --image")
+		return usagef("this directory does not belong to an image yet; run `fandogh image init --name NAME` first, or give --image")
 	}
-	a.say("This directory belongs to no image yet. If it is the right one, give the image a name.")
+	a.say("This directory does not belong to an image yet. Enter a name to create one.")
 	name, err := a.given(ctx, "", "Image name", "--image")
 	if err != nil {
 		return err

@@ -10,9 +10,9 @@ func newImageRebuildCommand(a *app) *cobra.Command {
 	var o publishOptions
 	cmd := &cobra.Command{
 		Use:   "rebuild",
-		Short: "Build a failed version again from the same sources",
-		Long: `Build a version whose last build failed again, from the same sources, and show
-the log until it ends. A version that was built never changes.`,
+		Short: "Rebuild a failed version from the same sources",
+		Long: `Rebuild a version whose last build failed from the same sources, and show the
+log until the build ends. A built version never changes.`,
 		Example: `  fandogh image rebuild --image shop --version 1.0
   fandogh image rebuild -i shop -v 1.0 --detach`,
 		Args: exactArgs(),
@@ -36,7 +36,7 @@ func runImageRebuild(ctx context.Context, a *app, o publishOptions) error {
 	if err != nil {
 		return err
 	}
-	a.say("Build %d of %s:%s is queued.", build.Number, o.image, o.version)
+	a.say("Queued build %d of %s:%s.", build.Number, o.image, o.version)
 	if o.detach {
 		a.say("%s", howToLook(o.image, o.version))
 		return nil

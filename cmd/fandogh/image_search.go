@@ -13,9 +13,9 @@ func newImageSearchCommand(a *app) *cobra.Command {
 	var out output
 	cmd := &cobra.Command{
 		Use:   "search TEXT",
-		Short: "Find images by name in all your namespaces",
-		Long: `List the images whose name contains TEXT, in any case, in all the namespaces
-you belong to, or with --namespace in that one.`,
+		Short: "Search for images by name in all your namespaces",
+		Long: `List the images whose name contains TEXT, ignoring case, in all the namespaces
+you belong to, or with --namespace only in that one.`,
 		Example: `  fandogh image search shop
   fandogh image search shop --output json`,
 		Args: exactArgs("TEXT"),
@@ -56,7 +56,7 @@ func runImageSearch(cmd *cobra.Command, a *app, text string, out output) error {
 		}
 	}
 	if len(found) == 0 {
-		a.say("No image's name contains %q.", text)
+		a.say("No images match %q.", text)
 	}
 	return out.show(a.out, found, func(w io.Writer) { imageTable(w, found) })
 }

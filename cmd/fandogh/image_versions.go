@@ -27,7 +27,7 @@ func newImageVersionsCommand(a *app) *cobra.Command {
 		Long: `List the versions of an image, newest first.
 
 A version is PENDING until its build begins, then BUILDING, and ends BUILT,
-BUILD_FAILED (something is wrong with the Dockerfile or the sources) or FAILED
+BUILD_FAILED (an error in the Dockerfile or the sources) or FAILED
 (the server could not build it, or the build was cancelled).`,
 		Example: `  fandogh image versions --image shop
   fandogh image versions -i shop --state BUILT --limit 10
@@ -37,8 +37,8 @@ BUILD_FAILED (something is wrong with the Dockerfile or the sources) or FAILED
 	}
 	o.addImage(cmd, a)
 	o.addFlag(cmd)
-	cmd.Flags().StringSliceVar(&o.states, "state", nil, "only these `states`: "+strings.Join(versionStates, ", "))
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "at most this `number` of versions (default all)")
+	cmd.Flags().StringSliceVar(&o.states, "state", nil, "show only these `states`: "+strings.Join(versionStates, ", "))
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most this `number` of versions (default all)")
 	complete(cmd, "state", fixedValues(versionStates...))
 	return cmd
 }
@@ -50,7 +50,7 @@ func runImageVersions(cmd *cobra.Command, a *app, o versionsOptions) error {
 	for i, state := range o.states {
 		o.states[i] = strings.ToUpper(state)
 		if !slices.Contains(versionStates, o.states[i]) {
-			return usagef("%q is no state; there are: %s", state, strings.Join(versionStates, ", "))
+			return usagef("%q is not a valid state; the states are: %s", state, strings.Join(versionStates, ", "))
 		}
 	}
 	if o.limit < 0 {
@@ -68,7 +68,7 @@ func runImageVersions(cmd *cobra.Command, a *app, o versionsOptions) error {
 		return err
 	}
 	if len(versions) == 0 {
-		a.say("%s has no such versions yet. `fandogh image publish` makes one.", o.image)
+		a.say("No such versions of %s yet. Create one with `fandogh image publish`.", o.image)
 	}
 	return o.show(a.out, versions, func(w io.Writer) {
 		if len(versions) == 0 {

@@ -81,7 +81,7 @@ func TestInterruptLeavesTheBuildRunning(t *testing.T) {
 	server := newTestServer(t)
 	p := newProgram(t, server, map[string]string{"Dockerfile": "FROM scratch\nRUN wait\n"})
 	code, text := p.interrupt("#2 RUN wait", "image", "publish", "-v", "1.0")
-	if code != 130 || !strings.Contains(text, "you stopped looking, the build goes on") ||
+	if code != 130 || !strings.Contains(text, "stopped following; the build continues") ||
 		!strings.Contains(text, "fandogh image logs -i app -v 1.0 -f") || !strings.Contains(text, "fandogh image cancel -i app -v 1.0") {
 		t.Errorf("exit status %d\n%s", code, text)
 	}
@@ -94,7 +94,7 @@ func TestInterruptLeavesTheBuildRunning(t *testing.T) {
 		t.Errorf("the version is %s, %v", version.State, err)
 	}
 	code, text = p.interrupt("#2 RUN wait", "image", "logs", "-v", "1.0", "-f")
-	if code != 130 || !strings.Contains(text, "the build goes on") {
+	if code != 130 || !strings.Contains(text, "the build continues") {
 		t.Errorf("exit status %d\n%s", code, text)
 	}
 }

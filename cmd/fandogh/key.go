@@ -7,8 +7,8 @@ import (
 )
 
 func newKeyCommand(a *app) *cobra.Command {
-	return group("key", "Manage the SSH keys that you push with",
-		`Manage the SSH keys that you push with. git proves who you are by one of them.`,
+	return group("key", "Manage your SSH keys",
+		`Manage the SSH keys that you push with. The server identifies you by them.`,
 		`  fandogh key add ~/.ssh/id_ed25519.pub
   fandogh key list`,
 		newKeyAddCommand(a), newKeyListCommand(a), newKeyDeleteCommand(a))
@@ -18,7 +18,7 @@ func newKeyCommand(a *app) *cobra.Command {
 func parseID(text, what string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
-		return 0, usagef("%q is no ID of a %s; `fandogh %s list` shows them", text, what, what)
+		return 0, usagef("%q is not a valid %s ID; `fandogh %s list` shows the IDs", text, what, what)
 	}
 	return id, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // maxKeyFile bounds what is read as a public key, in bytes.
@@ -20,7 +21,7 @@ func newKeyAddCommand(a *app) *cobra.Command {
 		Use:   "add [FILE]",
 		Short: "Add an SSH public key",
 		Long: `Add an SSH public key from FILE, which ends in .pub, or from standard input if
-FILE is -. Without FILE it is ~/.ssh/id_ed25519.pub.`,
+FILE is -. The default FILE is ~/.ssh/id_ed25519.pub.`,
 		Example: `  fandogh key add
   fandogh key add ~/.ssh/work.pub --name "work laptop"
   ssh-add -L | head -1 | fandogh key add -`,
@@ -32,7 +33,7 @@ FILE is -. Without FILE it is ~/.ssh/id_ed25519.pub.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runKeyAdd(cmd, a, args, name) },
 	}
-	cmd.Flags().StringVarP(&name, "name", "n", "", "`name` to know the key by (default its comment)")
+	cmd.Flags().StringVarP(&name, "name", "n", "", "`name` of the key (default its comment)")
 	return cmd
 }
 
@@ -57,22 +58,28 @@ func (a *app) readKey(args []string) (_ string, err error) {
 	var path string
 	switch {
 	case len(args) > 0 && args[0] == "-":
-		data, err := io.ReadAll(io.LimitReader(a.in, maxKeyFile))
-		return string(data), err
+		return publicKey(a.in)
 	case len(args) > 0:
 		path = args[0]
 	default:
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", usagef("name the file of the public key: %w", err)
+			return "", usagef("give the file of the public key: %w", err)
 		}
 		path = filepath.Join(home, ".ssh", "id_ed25519.pub")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", usagef("the public key can't be read: %w; `ssh-keygen -t ed25519` makes one", err)
+		return "", usagef("failed to read the public key: %w; `ssh-keygen -t ed25519` creates one", err)
 	}
 	defer joinClose(&err, file)
-	data, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
-	return string(data), err
+	return publicKey(file)
+}
+
+func publicKey(from io.Reader) (string, error) {
+	data, err := bounded.ReadAll(from, maxKeyFile)
+	if err != nil {
+		return "", usagef("failed to read the public key: %w", err)
+	}
+	return string(data), nil
 }

@@ -8,7 +8,7 @@ func newKeyDeleteCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete ID",
 		Short:   "Delete an SSH key",
-		Long:    `Delete an SSH key by the ID that key list shows. From then on nobody can push with it.`,
+		Long:    `Delete an SSH key by the ID that key list shows. It can't be used to push any more.`,
 		Example: `  fandogh key delete 3`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 type loginOptions struct {
@@ -25,11 +26,11 @@ func newLoginCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login",
 		Short: "Log in to a server",
-		Long: `Log in to a server by user name and password.
+		Long: `Log in to a server with user name and password.
 
-The password is exchanged for a token, which is kept for this server in your
-configuration directory, readable by you alone. The server is remembered, so
-that later commands need no --server.`,
+The password is exchanged for a token, which is stored for this server in your
+configuration directory, readable only by you. The token of an earlier login to the
+server is revoked. The server is saved, so later commands need no --server.`,
 		Example: `  fandogh login
   fandogh login --server https://fandogh.example.com --username ali
   fandogh login --username ali --password-stdin < password.txt`,
@@ -38,7 +39,7 @@ that later commands need no --server.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.username, "username", "u", "", "user `name`")
-	f.StringVarP(&o.password, "password", "p", "", "the `password`; other programs of this machine can see it, --password-stdin keeps it from them")
+	f.StringVarP(&o.password, "password", "p", "", "the `password`; other programs on this machine can see it, so prefer --password-stdin")
 	f.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
 	return cmd
 }
@@ -49,13 +50,19 @@ func runLogin(cmd *cobra.Command, a *app, o loginOptions) error {
 	if err != nil {
 		return err
 	}
+	saved, err := readCredentials()
+	if err != nil {
+		return err
+	}
+	before := t
+	before.login = saved.Logins[t.server]
 	t.login = login{}
 	c, err := newClient(t)
 	if err != nil {
 		return err
 	}
 	if readableOnTheWay(t.server) {
-		a.say("Warning: %s does not encrypt; everybody on the way can read your password. Use https if the server has it.", t.shown())
+		a.say("Warning: the connection to %s is not encrypted, so others on the network can read your password. Use https if the server supports it.", t.shown())
 	}
 	if o.username, err = a.given(ctx, o.username, "User name", "--username"); err != nil {
 		return err
@@ -65,7 +72,7 @@ func runLogin(cmd *cobra.Command, a *app, o loginOptions) error {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		host = "a machine without name"
+		host = "unknown host"
 	}
 	token, err := c.CreateToken(ctx, api.CreateToken{Username: o.username, Password: o.password, Name: "fandogh on " + host, Scope: "write"})
 	if err != nil {
@@ -78,8 +85,20 @@ func runLogin(cmd *cobra.Command, a *app, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	a.say("You are logged in at %s as %s.", t.shown(), o.username)
+	forget(ctx, before)
+	a.say("Logged in to %s as %s.", t.shown(), o.username)
 	return nil
+}
+
+// forget revokes the token of an earlier login, whose copies would be worth something for long. It
+// may have ended by itself.
+func forget(ctx context.Context, before target) {
+	if before.login.TokenID == 0 {
+		return
+	}
+	if c, err := newClient(before); err == nil {
+		_ = c.DeleteToken(ctx, before.login.TokenID)
+	}
 }
 
 const maxPassword = 4 << 10 // bytes
@@ -89,10 +108,13 @@ func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
 	case o.passwordStdin && o.password != "":
 		return "", usagef("give --password or --password-stdin, not both")
 	case o.passwordStdin:
-		data, err := io.ReadAll(io.LimitReader(a.in, maxPassword))
+		data, err := bounded.ReadAll(a.in, maxPassword)
+		if err != nil {
+			return "", usagef("failed to read the password from standard input: %w", err)
+		}
 		password, _, _ := strings.Cut(string(data), "\n")
-		if password = strings.TrimSuffix(password, "\r"); err == nil && password == "" {
-			err = usagef("standard input holds no password")
+		if password = strings.TrimSuffix(password, "\r"); password == "" {
+			err = usagef("standard input is empty; it must contain the password")
 		}
 		return password, err
 	case o.password == "" && a.interactive():
@@ -104,12 +126,12 @@ func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
 
 func missing(password string) error {
 	if password == "" {
-		return usageError{errors.New("password is missing; give it with --password-stdin")}
+		return usageError{errors.New("password is missing; use --password-stdin")}
 	}
 	return nil
 }
 
-// readableOnTheWay tells whether what is sent to a server can be read on the way.
+// readableOnTheWay reports whether what is sent to a server can be read on the way.
 func readableOnTheWay(server string) bool {
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme == "https" || u.Hostname() == "localhost" {

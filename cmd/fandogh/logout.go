@@ -8,9 +8,9 @@ func newLogoutCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout",
 		Short: "Log out of a server",
-		Long: `Log out of a server: its token is revoked, so that no copy of it is worth
-anything, and forgotten here. If the server can't be reached the token is
-forgotten all the same.`,
+		Long: `Log out of a server: the token is revoked on the server, so that copies of it stop
+working, and deleted here. If the server can't be reached, the token is still
+deleted here.`,
 		Example: `  fandogh logout
   fandogh logout --server https://fandogh.example.com`,
 		Args: exactArgs(),
@@ -29,7 +29,7 @@ func runLogout(cmd *cobra.Command, a *app) error {
 	}
 	var known bool
 	if t.login, known = saved.Logins[t.server]; !known {
-		a.say("You were not logged in at %s.", t.shown())
+		a.say("Not logged in to %s.", t.shown())
 		return nil
 	}
 	c, err := newClient(t)
@@ -37,11 +37,11 @@ func runLogout(cmd *cobra.Command, a *app) error {
 		return err
 	}
 	if err := c.DeleteToken(cmd.Context(), t.login.TokenID); err != nil {
-		a.say("The token could not be revoked (%v); it is only forgotten here.", err)
+		a.say("Failed to revoke the token (%v); it was only deleted here.", err)
 	}
 	if err := changeCredentials(func(saved *credentials) { delete(saved.Logins, t.server) }); err != nil {
 		return err
 	}
-	a.say("You are logged out of %s.", t.shown())
+	a.say("Logged out of %s.", t.shown())
 	return nil
 }

@@ -4,12 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
+	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
 func main() {
@@ -30,11 +35,11 @@ func run(ctx context.Context, args []string) int {
 }
 
 func newRootCommand(a *app) *cobra.Command {
-	root := group("fandogh", "Publish container images from your directory and look after them",
-		`Publish container images from your directory and look after them.
+	root := group("fandogh", "Publish and manage container images",
+		`Publish and manage container images.
 
 A directory with a Dockerfile becomes an image by `+"`fandogh image init`"+`; each
-`+"`fandogh image publish`"+` sends it to the server, which builds one version of the
+`+"`fandogh image publish`"+` sends it to the server, which builds a version of the
 image. A version never changes once it is built.
 
 The server's address is taken from --server, else $FANDOGH_SERVER, else the
@@ -48,14 +53,14 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
   fandogh image logs --image shop --version 1.0`,
 		newLoginCommand(a), newLogoutCommand(a), newWhoamiCommand(a), newImageCommand(a),
 		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newCompletionCommand())
-	root.Version = version()
+	root.Version = version.String()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().StringVar(&a.server, "server", "", "`address` of the server")
-	root.PersistentFlags().StringVar(&a.namespace, "namespace", "", "`name` of the namespace to work in (default your own)")
+	root.PersistentFlags().StringVar(&a.namespace, "namespace", "", "`name` of the namespace to use (default your own)")
 	return root
 }
 
@@ -68,12 +73,7 @@ func group(use, short, long, example string, children ...*cobra.Command) *cobra.
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			cmd.SuggestionsMinimumDistance = 2
-			text := fmt.Sprintf("there is no command %q under `%s`", args[0], cmd.CommandPath())
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				text += fmt.Sprintf("; did you mean %q?", near[0])
-			}
-			return usagef("%s; see `%s --help`", text, cmd.CommandPath())
+			return usageError{errors.New(usage.UnknownCommand(cmd, args[0]))}
 		},
 	}
 	cmd.AddCommand(children...)
@@ -87,8 +87,8 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 			return nil
 		}
 		if len(names) == 0 {
-			return usagef("`%s` takes no argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
+			return usagef("`%s` does not accept the argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
 		}
-		return usagef("`%s` takes %d arguments, got %d; it is used as: %s", cmd.CommandPath(), len(names), len(args), cmd.UseLine())
+		return usagef("`%s` accepts only %s; usage: %s", cmd.CommandPath(), strings.Join(names, " and "), cmd.UseLine())
 	}
 }

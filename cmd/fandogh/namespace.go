@@ -8,9 +8,9 @@ var roles = []string{"read", "write", "admin"}
 
 func newNamespaceCommand(a *app) *cobra.Command {
 	return group("namespace", "Share images with others in namespaces",
-		`Share images with others in namespaces. You have one of your own name; others you
-make, or are made a member of. A member with the role read may look and pull,
-with write also publish, and an admin may delete and say who is a member.`,
+		`Share images with others in namespaces. You have a namespace of your own name; you can
+create others or become a member of them. A member with the role read can view and
+pull, with write also publish, and an admin can also delete and manage members.`,
 		`  fandogh namespace create team
   fandogh namespace grant team ali write
   fandogh namespace use team`,

@@ -9,8 +9,8 @@ import (
 func newNamespaceCreateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "create NAME",
-		Short:   "Make a namespace that you own",
-		Long:    `Make a namespace that you own. It is empty, and you are its only member.`,
+		Short:   "Create a namespace",
+		Long:    `Create a namespace. It is empty, and you are its only member and its admin.`,
 		Example: `  fandogh namespace create team`,
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -12,13 +12,13 @@ func newNamespaceGrantCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "grant NAME USER ROLE",
 		Short: "Give a user a role in a namespace",
-		Long: `Give a user a role in a namespace: read, write or admin. It takes the place of the
-role that the user had.`,
+		Long: `Give a user a role in a namespace: read, write or admin. It replaces the user's
+previous role.`,
 		Example: `  fandogh namespace grant team ali write`,
 		Args:    exactArgs("NAME", "USER", "ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(roles, args[2]) {
-				return usagef("%q is no role; there are: %s", args[2], strings.Join(roles, ", "))
+				return usagef("%q is not a valid role; the roles are: %s", args[2], strings.Join(roles, ", "))
 			}
 			c, err := a.client()
 			if err != nil {

@@ -21,7 +21,7 @@ func newNamespaceRevokeCommand(a *app) *cobra.Command {
 			if err := c.DeleteMember(cmd.Context(), args[0], args[1]); err != nil {
 				return err
 			}
-			row(a.out, fmt.Sprintf("%s is no member of %s any more", args[1], args[0]))
+			row(a.out, fmt.Sprintf("%s is no longer a member of %s", args[1], args[0]))
 			return nil
 		},
 	}

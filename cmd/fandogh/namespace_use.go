@@ -11,9 +11,9 @@ import (
 func newNamespaceUseCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "use NAME",
-		Short: "Choose the namespace that later commands work in",
-		Long: `Choose the namespace that later commands work in at this server, where --namespace
-and $FANDOGH_NAMESPACE say nothing else. Logging in again chooses your own.`,
+		Short: "Set the namespace for later commands",
+		Long: `Set the namespace for later commands at this server. --namespace and
+$FANDOGH_NAMESPACE override it. Logging in again resets it to your own.`,
 		Example: `  fandogh namespace use team`,
 		Args:    exactArgs("NAME"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runNamespaceUse(cmd, a, args[0]) },
@@ -30,14 +30,14 @@ func runNamespaceUse(cmd *cobra.Command, a *app, name string) error {
 		return err
 	}
 	if !slices.ContainsFunc(mine, func(n api.Namespace) bool { return n.Name == name }) {
-		return usagef("you do not belong to a namespace %q; `fandogh namespace list` shows yours", name)
+		return usagef("you are not a member of a namespace %q; `fandogh namespace list` shows your namespaces", name)
 	}
 	t, err := a.target()
 	if err != nil {
 		return err
 	}
 	if a.getenv("FANDOGH_TOKEN") != "" {
-		return usagef("the login comes from $FANDOGH_TOKEN; set $FANDOGH_NAMESPACE beside it")
+		return usagef("you are logged in with $FANDOGH_TOKEN; set $FANDOGH_NAMESPACE instead")
 	}
 	err = changeCredentials(func(saved *credentials) {
 		chosen := saved.Logins[t.server]
@@ -47,6 +47,6 @@ func runNamespaceUse(cmd *cobra.Command, a *app, name string) error {
 	if err != nil {
 		return err
 	}
-	a.say("Commands at %s work in namespace %s now.", t.shown(), name)
+	a.say("Commands at %s now use namespace %s.", t.shown(), name)
 	return nil
 }

@@ -44,7 +44,7 @@ func (o *output) show(w io.Writer, v any, table func(w io.Writer)) error {
 // check refuses a wrong format before anything is asked of the server.
 func (o *output) check() error {
 	if !slices.Contains(outputFormats, o.format) {
-		return usagef("output format %q is unknown; there are: %s", o.format, strings.Join(outputFormats, ", "))
+		return usagef("unknown output format %q; the formats are: %s", o.format, strings.Join(outputFormats, ", "))
 	}
 	return nil
 }

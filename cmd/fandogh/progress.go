@@ -43,7 +43,7 @@ func (c barCounter) Write(b []byte) (int, error) {
 
 // plainCounter says in lines how far the upload is.
 type plainCounter struct {
-	*app
+	app          *app
 	sent, total  int64
 	start, shown time.Time
 }

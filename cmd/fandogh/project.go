@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 // The project's file is shared with the other clients, whose keys are single
@@ -43,7 +45,7 @@ func readProject(dir string) (project, error) {
 		return p, err
 	}
 	if err := yaml.Unmarshal(data, &p); err != nil {
-		return p, usagef("%s is not readable:\n%w", name, err)
+		return p, usagef("failed to read %s:\n%w", name, err)
 	}
 	return p, nil
 }
@@ -69,13 +71,13 @@ func saveImage(dir, name string) error {
 	path := filepath.Join(dir, file)
 	text, err := setImage(old, name)
 	if err != nil {
-		return usagef("%s is not readable:\n%w", file, err)
+		return usagef("failed to read %s:\n%w", file, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := replaceFile(path, text, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
+	if err := atomicfile.Replace(path, text, 0o644); err != nil {
+		return fmt.Errorf("failed to write %s: %w", file, err)
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func setImage(document []byte, name string) ([]byte, error) {
 	}
 	before[imageKey] = name
 	if err != nil || !reflect.DeepEqual(before, after) {
-		return nil, fmt.Errorf("it is written in a way that can't be kept; put the line %q there yourself", imageKey+": "+name)
+		return nil, fmt.Errorf("this file can't be edited automatically; add the line %q yourself", imageKey+": "+name)
 	}
 	return text, nil
 }
@@ -121,7 +123,7 @@ func editImage(document []byte, name string) ([]byte, error) {
 	case body == nil || body.Type() == ast.CommentType:
 		return append(withLineEnd(document), entry...), nil
 	case !ok:
-		return nil, errors.New("it must hold keys and values")
+		return nil, errors.New("it must contain keys and values")
 	}
 	added, err := parser.ParseBytes(entry, 0)
 	if err != nil {

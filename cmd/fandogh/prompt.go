@@ -18,20 +18,20 @@ func (a *app) given(ctx context.Context, value, what, flag string) (string, erro
 		return value, nil
 	}
 	if !a.interactive() {
-		return "", usagef("%s is missing; give it with %s", strings.ToLower(what), flag)
+		return "", usagef("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	answer, err := a.ask(ctx, what+": ")
 	if err == nil && answer == "" {
-		err = usagef("%s is missing; give it with %s", strings.ToLower(what), flag)
+		err = usagef("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	return answer, err
 }
 
-// confirm asks before something that can't be undone. Without anybody to ask
-// the answer is yes: scripts mean what they say.
+// confirm asks before something that can't be undone. Without anybody to ask it
+// takes the flag --yes.
 func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.interactive() {
-		return true, nil
+		return false, usagef("%s There is no terminal to ask for confirmation; use --yes to confirm", question)
 	}
 	answer, err := a.ask(ctx, question+" [y/N] ")
 	answer = strings.ToLower(answer)
@@ -43,7 +43,7 @@ func (a *app) ask(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(a.err, prompt)
 	return a.await(ctx, func() (string, error) {
 		// One byte at a time, or the next question's answer would be swallowed.
-		line, err := bufio.NewReaderSize(oneByte{a.in}, 16).ReadString('\n')
+		line, err := bufio.NewReaderSize(oneByte{a.in}, 16).ReadString('\n') //nolint:forbidigo // its own user's terminal
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}

@@ -2,17 +2,17 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // The scripts run the real program, which is this test binary under its own
@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    cmdExits,
+			"exits":    testkit.Exits,
 			"newuser":  func(ts *testscript.TestScript, neg bool, args []string) { cmdNewUser(t, server, ts, neg, args) },
 			"uploaded": func(ts *testscript.TestScript, neg bool, args []string) { cmdUploaded(server, ts, neg, args) },
 			"json":     cmdJSON,
@@ -55,26 +55,6 @@ func userEnv(home, server string) map[string]string {
 	return map[string]string{
 		"HOME": home, "XDG_CONFIG_HOME": filepath.Join(home, ".config"), "GIT_CONFIG_NOSYSTEM": "1",
 		"SERVER": server, "FANDOGH_SERVER": server, "TZ": "UTC", "TERM": "xterm",
-	}
-}
-
-// exits CODE COMMAND…: the command must end with this exit status.
-func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND…")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit status %d, want %d", got, want)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/hooks/notify"
@@ -63,27 +64,26 @@ func newTestServer(t *testing.T) *testServer {
 		}
 	}
 	var err error
-	s.store, err = sqlite.Open(t.Context(), filepath.Join(dir, "fandogh.db"))
-	must(err)
-	t.Cleanup(func() { must(s.store.Close()) })
+	s.store = sqlitetest.Open(t, dir)
 	s.accounts = account.New(account.Config{Users: s.store})
 	s.builder, err = builder.New(builder.Config{
 		Store: s.store, Sources: s, Solver: s, Credentials: s, RegistryHost: func() string { return "registry.test" },
-		LogDir: filepath.Join(dir, "logs"), Owner: "test", RetryDelay: time.Millisecond,
+		LogDir: filepath.Join(dir, "logs"), WorkerID: "test", Parallel: 2, Timeout: time.Minute, RetryDelay: time.Millisecond,
 	})
 	must(err)
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- s.builder.Run(ctx) }()
 	t.Cleanup(func() { stop(); must(<-ran) })
-	box, err := secrets.Open(filepath.Join(dir, "key"))
+	keyring, err := secrets.Open(filepath.Join(dir, "key"))
 	must(err)
-	connections, err := github.New(github.Config{Store: s.store, Secrets: box, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
+	connections, err := github.New(github.Config{Store: s.store, Secrets: keyring, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
 	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
-		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: box, Owner: "test"}),
+		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, Owner: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
+		Branches:     &fakeBranches{chosen: "main"},
 		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
 	})
 	must(err)
@@ -265,7 +265,26 @@ func (s *testServer) SetTag(context.Context, catalog.ImageRef, string, string) e
 	return nil
 }
 
-func (s *testServer) RemoveImage(context.Context, catalog.ImageRef, []int64) error { return nil }
-func (s *testServer) RemoveVersion(context.Context, catalog.ImageRef, catalog.Version, []int64) error {
-	return nil
+// Remove implements rest.Remover: there are no files.
+func (s *testServer) Remove(ctx context.Context) {
+	removals, _ := s.store.Removals(ctx)
+	for _, r := range removals {
+		_ = s.store.EndRemoval(ctx, r.ID)
+	}
+}
+
+// fakeBranches is a repository with the branch main alone.
+type fakeBranches struct{ chosen string }
+
+func (b *fakeBranches) DefaultBranch(context.Context, catalog.ImageRef) (catalog.DefaultBranch, error) {
+	d := catalog.DefaultBranch{Name: "main", Exists: true}
+	if b.chosen != d.Name {
+		d.Awaited = b.chosen
+	}
+	return d, nil
+}
+
+func (b *fakeBranches) SetDefaultBranch(ctx context.Context, ref catalog.ImageRef, branch string) (catalog.DefaultBranch, error) {
+	b.chosen = branch
+	return b.DefaultBranch(ctx, ref)
 }

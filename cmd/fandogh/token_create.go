@@ -23,19 +23,19 @@ func newTokenCreateCommand(a *app) *cobra.Command {
 	var o tokenOptions
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Make a token",
-		Long: `Make a token and print its secret, and nothing else, on standard output. The
-secret is shown this once. A read token may look and pull; a write token may
-do all that you may.`,
+		Short: "Create a token",
+		Long: `Create a token and print only its secret on standard output. The secret is shown
+only once. A read token can view and pull; a write token can do everything that
+you can.`,
 		Example: `  fandogh token create --name ci --scope write --expires 90d
   fandogh token create --name pull --scope read | docker login --username ali --password-stdin localhost:8080`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenCreate(cmd, a, o) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.name, "name", "n", "", "`name` to know the token by")
-	f.StringVar(&o.scope, "scope", "read", "what it may do: `read or write`")
-	f.StringVar(&o.expires, "expires", "", "how long it lasts, such as 12h or 90d, or the `date` it ends, such as 2030-01-31 (default for ever)")
+	f.StringVarP(&o.name, "name", "n", "", "`name` of the token")
+	f.StringVar(&o.scope, "scope", "read", "what the token can do: `read or write`")
+	f.StringVar(&o.expires, "expires", "", "lifetime, such as 12h or 90d, or expiry `date`, such as 2030-01-31 (default never expires)")
 	complete(cmd, "scope", fixedValues("read", "write"))
 	o.addFlag(cmd)
 	return cmd
@@ -46,7 +46,7 @@ func runTokenCreate(cmd *cobra.Command, a *app, o tokenOptions) error {
 		return err
 	}
 	if o.scope != "read" && o.scope != "write" {
-		return usagef("--scope is read or write, not %q", o.scope)
+		return usagef("--scope must be read or write, not %q", o.scope)
 	}
 	expires, err := parseExpiry(o.expires, time.Now())
 	if err != nil {
@@ -63,7 +63,7 @@ func runTokenCreate(cmd *cobra.Command, a *app, o tokenOptions) error {
 	if err != nil {
 		return err
 	}
-	a.say("Token %d; keep the secret, it is not shown again.", token.ID)
+	a.say("Created token %d. Save the secret; it is not shown again.", token.ID)
 	return o.show(a.out, token, func(w io.Writer) { fmt.Fprintln(w, token.Secret) })
 }
 
@@ -81,10 +81,10 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	} else if date, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
 		at = date.AddDate(0, 0, 1).Add(-time.Second)
 	} else {
-		return at, usagef("--expires %q is neither a time such as 12h or 90d nor a date such as 2030-01-31", text)
+		return at, usagef("--expires %q is not a duration such as 12h or 90d, nor a date such as 2030-01-31", text)
 	}
 	if !at.After(now) {
-		return at, usagef("--expires %q lies in the past", text)
+		return at, usagef("--expires %q is in the past", text)
 	}
 	return at, nil
 }

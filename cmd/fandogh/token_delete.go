@@ -8,7 +8,7 @@ func newTokenDeleteCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete ID",
 		Short:   "Revoke a token",
-		Long:    `Revoke a token by the ID that token list shows. It is refused everywhere at once.`,
+		Long:    `Revoke a token by the ID that token list shows. It stops working at once.`,
 		Example: `  fandogh token delete 3`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

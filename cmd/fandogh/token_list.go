@@ -13,7 +13,7 @@ func newTokenListCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List your tokens",
-		Long:  `List your tokens, those that logins made included. Their secrets can't be shown again.`,
+		Long:  `List your tokens, including those created by logins. Their secrets can't be shown again.`,
 		Example: `  fandogh token list
   fandogh token list --output json`,
 		Args: exactArgs(),

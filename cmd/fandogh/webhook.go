@@ -10,10 +10,10 @@ import (
 )
 
 func newWebhookCommand(a *app) *cobra.Command {
-	return group("webhook", "Have other programs told of builds and versions",
-		`Have other programs told of builds and versions. The server sends a signed POST to
-each address and tries it again for some hours. Without --image the webhook is the
-whole namespace's.`,
+	return group("webhook", "Manage webhooks for builds and versions",
+		`Manage webhooks, which notify other programs of builds and versions. The server sends
+a signed POST request to each URL and retries for some hours. Without --image a
+webhook applies to the whole namespace.`,
 		`  fandogh webhook add https://ci.example.com/fandogh --image shop
   fandogh webhook list --image shop`,
 		newWebhookAddCommand(a), newWebhookListCommand(a), newWebhookDeleteCommand(a), newWebhookDeliveriesCommand(a))
@@ -26,7 +26,7 @@ type webhookOwner struct {
 }
 
 func (o *webhookOwner) addFlag(cmd *cobra.Command, a *app) {
-	cmd.Flags().StringVarP(&o.image, "image", "i", "", "`name` of the image (default all of the namespace)")
+	cmd.Flags().StringVarP(&o.image, "image", "i", "", "`name` of the image (default all images of the namespace)")
 	complete(cmd, "image", a.completeImages)
 }
 

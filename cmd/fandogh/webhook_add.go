@@ -20,8 +20,8 @@ func newWebhookAddCommand(a *app) *cobra.Command {
 	var o webhookAddOptions
 	cmd := &cobra.Command{
 		Use:   "add URL",
-		Short: "Name an address to be told",
-		Long: `Name an address to be told. Its secret is shown this once: each delivery has the
+		Short: "Add a webhook",
+		Long: `Add a webhook. Its secret is shown only once: each delivery has the
 HMAC-SHA-256 of its body in the header X-Fandogh-Signature-256.
 
 The events are build.started, build.finished, version.created and version.deleted.`,
@@ -32,7 +32,7 @@ The events are build.started, build.finished, version.created and version.delete
 	}
 	o.webhookOwner.addFlag(cmd, a)
 	o.output.addFlag(cmd)
-	cmd.Flags().StringVar(&o.events, "events", "", "`events` to tell of, with commas between them (default all)")
+	cmd.Flags().StringVar(&o.events, "events", "", "`events` to send, separated by commas (default all)")
 	return cmd
 }
 
@@ -49,7 +49,7 @@ func runWebhookAdd(ctx context.Context, a *app, url string, o webhookAddOptions)
 		return err
 	}
 	return o.show(a.out, made, func(w io.Writer) {
-		row(w, fmt.Sprintf("Added webhook %d; its secret, which is not shown again:", made.ID))
+		row(w, fmt.Sprintf("Added webhook %d. Save its secret, which is not shown again:", made.ID))
 		row(w, made.Secret)
 	})
 }

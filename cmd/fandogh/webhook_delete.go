@@ -10,8 +10,8 @@ func newWebhookDeleteCommand(a *app) *cobra.Command {
 	var o webhookOwner
 	cmd := &cobra.Command{
 		Use:     "delete ID",
-		Short:   "Tell an address no more",
-		Long:    `Tell an address no more, by the ID that webhook list shows.`,
+		Short:   "Delete a webhook",
+		Long:    `Delete a webhook by the ID that webhook list shows.`,
 		Example: `  fandogh webhook delete 3 --image shop`,
 		Args:    exactArgs("ID"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runWebhookDelete(cmd.Context(), a, args[0], o) },

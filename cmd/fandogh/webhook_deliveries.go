@@ -14,8 +14,8 @@ func newWebhookDeliveriesCommand(a *app) *cobra.Command {
 	var o webhookListOptions
 	cmd := &cobra.Command{
 		Use:     "deliveries ID",
-		Short:   "Show what was sent to an address and what it answered",
-		Long:    `Show what was sent to an address within the last week, newest first, and its last answers.`,
+		Short:   "Show recent deliveries of a webhook",
+		Long:    `Show the deliveries of a webhook within the last week, newest first, with the last response to each.`,
 		Example: `  fandogh webhook deliveries 3 --image shop`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ func runWebhookDeliveries(ctx context.Context, a *app, text string, o webhookLis
 		return err
 	}
 	return o.show(a.out, deliveries, func(w io.Writer) {
-		row(w, "DELIVERY", "STATE", "ATTEMPTS", "WHEN", "LAST ANSWER")
+		row(w, "DELIVERY", "STATE", "ATTEMPTS", "WHEN", "LAST RESPONSE")
 		for _, d := range deliveries {
 			row(w, d.Delivery, d.State, strconv.Itoa(d.Attempts), shortTime(d.At), oneLine(d.Answer, 80))
 		}

@@ -17,8 +17,8 @@ func newWebhookListCommand(a *app) *cobra.Command {
 	var o webhookListOptions
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List the addresses that are told",
-		Long:    `List the addresses that are told of an image or, without --image, of the whole namespace.`,
+		Short:   "List webhooks",
+		Long:    `List the webhooks of an image or, without --image, of the whole namespace.`,
 		Example: `  fandogh webhook list --image shop`,
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runWebhookList(cmd.Context(), a, o) },

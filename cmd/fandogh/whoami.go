@@ -11,10 +11,9 @@ func newWhoamiCommand(a *app) *cobra.Command {
 	var out output
 	cmd := &cobra.Command{
 		Use:   "whoami",
-		Short: "Show who you are logged in as, and where",
-		Long: `Show who you are logged in as, at which server, and in which namespace your
-commands work. The server is asked, so this also tells whether the login is
-still good.`,
+		Short: "Show the current user, server and namespace",
+		Long: `Show the user you are logged in as, the server, and the namespace that commands
+use. This asks the server, so it also shows whether the login is still valid.`,
 		Example: `  fandogh whoami
   fandogh whoami --output json`,
 		Args: exactArgs(),

@@ -77,7 +77,7 @@ func (w *workspace) visit(name string, entry fs.DirEntry, ignored *ignores) erro
 	case fs.ModeSymlink:
 		w.files = append(w.files, workspaceFile{name: name, mode: info.Mode()})
 	default:
-		return usagef("%s is neither a file nor a link and can't be sent; name it in %s", name, fandoghIgnore)
+		return usagef("%s is not a regular file or a symbolic link and can't be sent; exclude it in %s", name, fandoghIgnore)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 	}
 	for _, name := range append(candidates, build.context) {
 		if !fs.ValidPath(name) {
-			return build, usagef("%s names %q, which is no path inside this directory", projectFile, name)
+			return build, usagef("%s names %q, which is not a path inside this directory", projectFile, name)
 		}
 	}
 	for _, name := range candidates {
@@ -105,7 +105,7 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 		}
 	}
 	return build, usagef("there is no %s in this directory; the server builds the image from it. "+
-		"Go to the directory of your project, or name another file under build.dockerfile in %s", candidates[0], projectFile)
+		"Change to the directory of your project, or set build.dockerfile in %s", candidates[0], projectFile)
 }
 
 // ownSecret tells the file with the user's logins, which must not go into an

@@ -110,8 +110,8 @@ func TestWorkspaceFaults(t *testing.T) {
 		{"no Dockerfile", map[string]string{"a": ""}, project{}, "there is no Dockerfile in this directory"},
 		{"none where it is said to be", map[string]string{"Dockerfile": ""}, paths("deploy/Dockerfile", ""), "there is no deploy/Dockerfile"},
 		{"a directory of that name", map[string]string{"Dockerfile/a": ""}, project{}, "there is no Dockerfile"},
-		{"a path that leaves the directory", map[string]string{"Dockerfile": ""}, paths("../Dockerfile", ""), `"../Dockerfile", which is no path inside`},
-		{"a context that leaves it", map[string]string{"Dockerfile": ""}, paths("Dockerfile", "/etc"), `"/etc", which is no path inside`},
+		{"a path that leaves the directory", map[string]string{"Dockerfile": ""}, paths("../Dockerfile", ""), `"../Dockerfile", which is not a path inside`},
+		{"a context that leaves it", map[string]string{"Dockerfile": ""}, paths("Dockerfile", "/etc"), `"/etc", which is not a path inside`},
 		{"a broken pattern", map[string]string{"Dockerfile": "", ".dockerignore": "["}, project{}, ".dockerignore: "},
 	}
 	for _, test := range tests {

@@ -27,7 +27,6 @@ const (
 	write     kind = "write"
 	own       kind = "own"
 	theAdmin  kind = "admin"
-	nobody    kind = "nobody"
 )
 
 // who says what each kind of access tells each actor. The read token and the
@@ -40,13 +39,13 @@ var who = map[kind]map[string]verdict{
 	write:     {"anonymous": login, "stranger": hidden, "reader": forbidden, "writer": allowed, "owner": allowed, "admin": allowed, "read token": forbidden, "revoked": login},
 	own:       {"anonymous": login, "stranger": hidden, "reader": forbidden, "writer": forbidden, "owner": allowed, "admin": allowed, "read token": forbidden, "revoked": login},
 	theAdmin:  {"anonymous": login, "stranger": forbidden, "reader": forbidden, "writer": forbidden, "owner": forbidden, "admin": allowed, "read token": forbidden, "revoked": login},
-	nobody:    {"anonymous": login, "stranger": hidden, "reader": forbidden, "writer": forbidden, "owner": forbidden, "admin": forbidden, "read token": forbidden, "revoked": login},
 }
 
 // restAccess has a row for every route of the API.
 var restAccess = map[string]kind{
 	"GET /tokens": selfRead, "POST /tokens": open, "DELETE /tokens/{id}": selfWrite,
-	"GET /accounts": selfRead, "PATCH /accounts": selfWrite,
+	"GET /accounts": selfRead, "PATCH /accounts": selfWrite, "GET /accounts/{user}": selfRead, "PATCH /accounts/{user}": selfWrite,
+	"GET /users/namespaces": selfRead, "GET /users/namespaces/{namespace}": read, "POST /errors": open, "GET /version": open,
 	"GET /keys": selfRead, "POST /keys": selfWrite, "DELETE /keys/{id}": selfWrite,
 	"GET /namespaces": selfRead, "POST /namespaces": selfWrite,
 	"GET /namespaces/{namespace}/members": read, "PUT /namespaces/{namespace}/members/{user}": own, "DELETE /namespaces/{namespace}/members/{user}": own,
@@ -56,22 +55,28 @@ var restAccess = map[string]kind{
 	"GET /images/{name}/versions/{version}/history": read,
 	"POST /images/{name}/versions/{version}/cancel": write, "POST /images/{name}/versions/{version}/rebuild": write,
 	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read,
-	"GET /events":               read, // of a namespace; without one selfRead
+	"GET /events":                       read, // of a namespace; without one selfRead
+	"GET /images/{name}/default-branch": read, "PUT /images/{name}/default-branch": own,
 	"GET /images/{name}/github": read, "PUT /images/{name}/github": own, "DELETE /images/{name}/github": own, "POST /images/{name}/github/sync": write,
 	"GET /images/{name}/webhooks": own, "POST /images/{name}/webhooks": own,
 	"DELETE /images/{name}/webhooks/{id}": own, "GET /images/{name}/webhooks/{id}/deliveries": own,
 	"GET /namespaces/{namespace}/webhooks": own, "POST /namespaces/{namespace}/webhooks": own,
 	"DELETE /namespaces/{namespace}/webhooks/{id}": own, "GET /namespaces/{namespace}/webhooks/{id}/deliveries": own,
+	"GET /admin/users": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
+	"GET /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens/{id}": theAdmin,
+	"GET /admin/users/{user}/keys": theAdmin, "DELETE /admin/users/{user}/keys/{id}": theAdmin,
+	"GET /admin/namespaces": theAdmin, "DELETE /admin/namespaces/{shared}": theAdmin,
 }
 
-// registryAccess has a row for every method of every address of the registry.
+// registryAccess has a row for every method of every address of the registry. What it would delete is
+// not there, which whoever may read may know.
 var registryAccess = map[string]kind{
 	"GET /v2/":                  selfRead,
-	"GET /v2/_catalog":          theAdmin,
+	"GET /v2/_catalog":          selfRead,
 	"GET /v2/{name}/tags/list":  read,
 	"GET /v2/{name}/referrers/": read,
-	"GET /v2/{name}/manifests/": read, "HEAD /v2/{name}/manifests/": read, "PUT /v2/{name}/manifests/": write, "DELETE /v2/{name}/manifests/": nobody,
-	"GET /v2/{name}/blobs/": read, "HEAD /v2/{name}/blobs/": read, "DELETE /v2/{name}/blobs/": nobody,
+	"GET /v2/{name}/manifests/": read, "HEAD /v2/{name}/manifests/": read, "PUT /v2/{name}/manifests/": write, "DELETE /v2/{name}/manifests/": read,
+	"GET /v2/{name}/blobs/": read, "HEAD /v2/{name}/blobs/": read, "DELETE /v2/{name}/blobs/": read,
 	"POST /v2/{name}/blobs/uploads/": write,
 	"GET /v2/{name}/blobs/uploads/x": write, "PATCH /v2/{name}/blobs/uploads/x": write, "PUT /v2/{name}/blobs/uploads/x": write,
 	"DELETE /v2/{name}/blobs/uploads/x": write,
@@ -82,18 +87,18 @@ var sshAccess = map[string]kind{
 	"": selfRead, "help": selfRead, "images": selfRead,
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
-	"github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"default-branch": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
 }
 
 // A request that is allowed must do nothing: it names what does not exist, and
 // has no body.
 func TestWhoMayDoWhat(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	owner := s.actors["owner"]
 	readToken, _ := owner.newToken("read")
 	revoked, id := owner.newToken("write")
 	owner.must("DELETE", "tokens/"+itoa(id), nil)
-	withToken := func(token string) *actor { return &actor{stage: s, name: "owner", token: token, key: newKey(t)} }
+	withToken := func(token string) *actor { return &actor{env: s, name: "owner", token: token, key: newKey(t)} }
 	actors := map[string]*actor{
 		"anonymous": withToken(""), "stranger": s.actors["stranger"], "reader": s.actors["reader"], "writer": s.actors["writer"],
 		"owner": owner, "admin": s.actors["boss"], "read token": withToken(readToken), "revoked": withToken(revoked),
@@ -104,7 +109,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			path = "/api" + placeholder.ReplaceAllStringFunc(path, func(p string) string {
-				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one"}[p]
+				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere"}[p]
 			})
 			for name, want := range who[restAccess[route]] {
 				if got := actors[name].http(method, path); got != want {
@@ -225,11 +230,11 @@ func sshCommands(t *testing.T, a *actor) map[string]string {
 	return commands
 }
 
-// What is revoked is refused at once, on every face and on connections that are open.
+// What is revoked is refused at once, on every interface and on connections that are open.
 func TestRevokedAtOnce(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	owner, writer := s.actors["owner"], s.actors["writer"]
-	withPassword := &actor{stage: s, name: "writer", token: "password-of-writer"}
+	withPassword := &actor{env: s, name: "writer", token: "password-of-writer"}
 	expect := func(what string, rest, registry, bySSH verdict) {
 		t.Helper()
 		if got := writer.http("GET", "/api/images"); got != rest {
@@ -288,20 +293,54 @@ func TestRevokedAtOnce(t *testing.T) {
 	}
 }
 
+// Whoever is disabled is so at once, on every interface, by whatever proves them, and on what is open.
+func TestDisabledAtOnce(t *testing.T) {
+	s := newEnv(t)
+	writer := s.actors["writer"]
+	withPassword := &actor{env: s, name: "writer", token: "password-of-writer"}
+	expect := func(what string, want verdict) {
+		t.Helper()
+		for path, a := range map[string]*actor{"/api/images": writer, "/v2/team/app/tags/list": writer, "/v2/": withPassword} {
+			if got := a.http("GET", path); got != want {
+				t.Errorf("%s: %s: %s, want %s", what, path, got, want)
+			}
+		}
+		if got, out := writer.ssh("versions team/app"); got != want {
+			t.Errorf("%s: SSH: %s, want %s: %s", what, got, want, out)
+		}
+	}
+	expect("before", allowed)
+	events := writer.follow("/api/events", "team")
+	everything := writer.follow("/api/events", "")
+	if _, err := s.daemon.admin("", "user", "disable", "writer"); err != nil {
+		t.Fatal(err)
+	}
+	expect("disabled, with an open connection", login)
+	writer.conn = nil
+	expect("disabled", login)
+	s.mustEndSilently(s.actors["owner"], events)
+	s.mustEndSilently(s.actors["owner"], everything)
+	if _, err := s.daemon.admin("", "user", "enable", "writer"); err != nil {
+		t.Fatal(err)
+	}
+	writer.conn = nil
+	expect("enabled", allowed)
+}
+
 // follow opens an event stream, of a namespace unless empty, and returns its
 // lines, closed with the stream.
 func (a *actor) follow(path, namespace string) <-chan string {
-	a.stage.t.Helper()
-	r, err := http.NewRequestWithContext(a.stage.t.Context(), http.MethodGet, "http://"+a.stage.daemon.addresses.HTTP+path, nil)
+	a.env.t.Helper()
+	r, err := http.NewRequestWithContext(a.env.t.Context(), http.MethodGet, "http://"+a.env.daemon.addresses.HTTP+path, nil)
 	if err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "JWT "+a.token)
 	r.Header.Set("ACTIVE-NAMESPACE", namespace)
 	r.Header.Set("Accept", "text/event-stream")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		a.stage.t.Fatalf("%s: %v, %v", path, resp, err)
+		a.env.t.Fatalf("%s: %v, %v", path, resp, err)
 	}
 	lines := make(chan string)
 	go func() {
@@ -315,7 +354,7 @@ func (a *actor) follow(path, namespace string) <-chan string {
 }
 
 // mustEndSilently makes an event and wants a stream to end without it.
-func (s *stage) mustEndSilently(owner *actor, lines <-chan string) {
+func (s *env) mustEndSilently(owner *actor, lines <-chan string) {
 	s.t.Helper()
 	owner.must("POST", "images", map[string]any{"name": "short-lived"})
 	owner.must("DELETE", "images/short-lived", nil)

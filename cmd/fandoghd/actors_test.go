@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// verdict is what a face tells somebody who asks for something.
+// verdict is what an interface tells somebody who asks for something.
 type verdict string
 
 const (
@@ -26,8 +26,8 @@ const (
 	forbidden verdict = "forbidden" // it exists, and this user may not
 )
 
-// stage is a daemon with users of every kind and the namespace team.
-type stage struct {
+// env is a daemon with users of every kind and the namespace team.
+type env struct {
 	t      *testing.T
 	daemon *child
 	actors map[string]*actor
@@ -35,17 +35,17 @@ type stage struct {
 
 // actor is somebody with a name, a token and an SSH key, each of which may be missing.
 type actor struct {
-	stage *stage
+	env   *env
 	name  string
 	token string
 	key   ssh.Signer
 	conn  *ssh.Client // open, once connected
 }
 
-func newStage(t *testing.T) *stage {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	toolsOnPath(t)
-	s := &stage{t: t, daemon: newChild(t.TempDir()), actors: map[string]*actor{}}
+	s := &env{t: t, daemon: newChild(t.TempDir()), actors: map[string]*actor{}}
 	if err := s.daemon.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,9 @@ func newStage(t *testing.T) *stage {
 }
 
 // add makes a user with token and key.
-func (s *stage) add(name string, flags ...string) *actor {
+func (s *env) add(name string, flags ...string) *actor {
 	s.t.Helper()
-	a := &actor{stage: s, name: name, key: newKey(s.t)}
+	a := &actor{env: s, name: name, key: newKey(s.t)}
 	file := filepath.Join(s.t.TempDir(), "key.pub")
 	if err := os.WriteFile(file, ssh.MarshalAuthorizedKey(a.key.PublicKey()), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -104,31 +104,31 @@ func newKey(t *testing.T) ssh.Signer {
 
 // newToken returns a further token of the actor, with its ID.
 func (a *actor) newToken(scope string) (secret string, id int64) {
-	a.stage.t.Helper()
+	a.env.t.Helper()
 	var made struct {
 		ID    int64
 		Token string
 	}
 	if err := json.Unmarshal(a.must("POST", "tokens", map[string]any{"name": "test", "scope": scope}), &made); err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	return made.Token, made.ID
 }
 
 // send asks over HTTP, with a Basic login at the registry and a token elsewhere.
 func (a *actor) send(method, path string, body any, headers ...string) (*http.Response, []byte) {
-	a.stage.t.Helper()
+	a.env.t.Helper()
 	var text io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
-			a.stage.t.Fatal(err)
+			a.env.t.Fatal(err)
 		}
 		text = bytes.NewReader(data)
 	}
-	r, err := http.NewRequestWithContext(a.stage.t.Context(), method, "http://"+a.stage.daemon.addresses.HTTP+path, text)
+	r, err := http.NewRequestWithContext(a.env.t.Context(), method, "http://"+a.env.daemon.addresses.HTTP+path, text)
 	if err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -146,28 +146,28 @@ func (a *actor) send(method, path string, body any, headers ...string) (*http.Re
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	return resp, answer
 }
 
 func (a *actor) must(method, path string, body any) []byte {
-	a.stage.t.Helper()
+	a.env.t.Helper()
 	resp, answer := a.send(method, "/api/"+path, body)
 	if resp.StatusCode != http.StatusOK {
-		a.stage.t.Fatalf("%s %s: %s: %s", method, path, resp.Status, answer)
+		a.env.t.Fatalf("%s %s: %s: %s", method, path, resp.Status, answer)
 	}
 	return answer
 }
 
 // http returns what an address tells the actor.
 func (a *actor) http(method, path string, headers ...string) verdict {
-	a.stage.t.Helper()
+	a.env.t.Helper()
 	resp, answer := a.send(method, path, nil, headers...)
 	hides := strings.Contains(string(answer), "or you have no access to it")
 	if method == http.MethodHead { // has no sentence: GET says it
@@ -189,32 +189,32 @@ func (a *actor) http(method, path string, headers ...string) verdict {
 
 // ssh returns what a command tells the actor, and its output.
 func (a *actor) ssh(command string) (verdict, string) {
-	a.stage.t.Helper()
+	a.env.t.Helper()
 	if a.conn == nil {
-		conn, err := ssh.Dial("tcp", a.stage.daemon.addresses.SSH, &ssh.ClientConfig{
+		conn, err := ssh.Dial("tcp", a.env.daemon.addresses.SSH, &ssh.ClientConfig{
 			User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(a.key)}, Timeout: patience,
 			HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // our own daemon on loopback
 		})
 		if err != nil {
 			return login, err.Error()
 		}
-		a.stage.t.Cleanup(func() { _ = conn.Close() })
+		a.env.t.Cleanup(func() { _ = conn.Close() })
 		a.conn = conn
 	}
 	session, err := a.conn.NewSession()
 	if err != nil {
-		a.stage.t.Fatal(err)
+		a.env.t.Fatal(err)
 	}
 	defer session.Close()                     //nolint:errcheck // it ended
 	session.Stdin = strings.NewReader("0000") // git's way to want nothing
 	out, _ := session.CombinedOutput(command) // the words tell more than the status
 	text := string(out)
 	switch {
-	case strings.Contains(text, "nobody's any more"):
+	case strings.Contains(text, "key of this connection has been removed"):
 		return login, text
 	case strings.Contains(text, "or you have no access to it"):
 		return hidden, text
-	case strings.Contains(text, "has no right to"):
+	case strings.Contains(text, "has no permission to"), strings.Contains(text, "is not an admin of"):
 		return forbidden, text
 	}
 	return allowed, text

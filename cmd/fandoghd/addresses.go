@@ -2,21 +2,42 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
-// addresses is where the daemon listens, as kept in addresses.json while it runs.
+// addresses is where the daemon listens, as kept in addresses.json while it runs, with what
+// the admin verbs have to know of its settings.
 type addresses struct {
 	HTTP      string `json:"http"`       // host:port that connects from this machine
 	SSH       string `json:"ssh"`        // host:port that connects from this machine
 	PublicURL string `json:"public_url"` // what users are shown
 	PublicSSH string `json:"public_ssh"` // host:port users are shown
+
+	Grace time.Duration `json:"registry_grace"` // nanoseconds
 }
 
 const addressesFile = "addresses.json"
+
+// readAddresses returns those of the daemon that runs on a directory, nil when none does.
+func readAddresses(dir string) (*addresses, error) {
+	text, err := os.ReadFile(filepath.Join(dir, addressesFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &addresses{}
+	return a, json.Unmarshal(text, a)
+}
 
 // write replaces the file, so that a reader sees all of it or none.
 func (a addresses) write(dir string) error {
@@ -24,11 +45,7 @@ func (a addresses) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(dir, addressesFile+".tmp")
-	if err := os.WriteFile(temp, append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temp, filepath.Join(dir, addressesFile))
+	return atomicfile.Replace(filepath.Join(dir, addressesFile), append(text, '\n'), 0o600)
 }
 
 // publicHost is the registry's host in image references users are shown.

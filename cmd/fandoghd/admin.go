@@ -5,19 +5,19 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 // admin is what every verb works on: the data directory's catalog.
@@ -29,22 +29,33 @@ type admin struct {
 
 func newAdminCommand() *cobra.Command {
 	a := &admin{}
-	cmd := &cobra.Command{
-		Use:   "admin",
-		Short: "Manage accounts and images of a data directory, whether the daemon runs or not",
-		Example: "  printf 'a-long-password' | fandoghd admin --data data user add ali --password-stdin\n" +
-			"  fandoghd admin --data data key add ali ~/.ssh/id_ed25519.pub\n" +
-			"  TOKEN=$(fandoghd admin --data data token create ali)",
-	}
-	cmd.PersistentFlags().StringVar(&a.data, "data", config.Default().Data, "`directory` the daemon keeps everything in")
-	user := &cobra.Command{Use: "user", Short: "Add and list users, set passwords"}
-	user.AddCommand(a.newUserAdd(), a.newUserList(), a.newUserPasswd())
-	key := &cobra.Command{Use: "key", Short: "Add SSH public keys"}
-	key.AddCommand(a.newKeyAdd())
-	token := &cobra.Command{Use: "token", Short: "Create API tokens"}
-	token.AddCommand(a.newTokenCreate())
-	cmd.AddCommand(user, key, token, a.newGC())
+	cmd := group("admin", "Manage accounts and images of a data directory, whether the daemon runs or not")
+	cmd.Long = "Manage accounts and images of a data directory, whether the daemon runs or not. Changes take effect at once, and the daemon writes them\n" +
+		"to its audit log.\n\n" +
+		"When a user leaves, `user disable` blocks all logins, closes open sessions and cancels the user's queued builds; a running build\n" +
+		"finishes. Everything the user created stays until `user delete`, which also deletes the namespace of the same name and fails while it has images,\n" +
+		"unless --images is given. Images in other namespaces stay there."
+	cmd.Example = "  printf 'a-long-password' | fandoghd admin --data data user add ali --password-stdin\n" +
+		"  fandoghd admin --data data key add ali ~/.ssh/id_ed25519.pub\n" +
+		"  TOKEN=$(fandoghd admin --data data token create ali)\n" +
+		"  fandoghd admin --data data user disable ali"
+	cmd.PersistentFlags().StringVar(&a.data, "data", config.Default().Data, "data `directory` of the daemon")
+	cmd.AddCommand(
+		group("user", "Manage users",
+			a.newUserAdd(), a.newUserList(), a.newUserPasswd(), a.newUserDisable(), a.newUserEnable(), a.newUserPromote(), a.newUserDemote(), a.newUserDelete()),
+		group("key", "Manage users' SSH keys", a.newKeyAdd(), a.newKeyList(), a.newKeyDelete()),
+		group("token", "Manage users' API tokens", a.newTokenCreate(), a.newTokenList(), a.newTokenRevoke()),
+		group("namespace", "Manage namespaces", a.newNamespaceList(), a.newNamespaceDelete()),
+		a.newGC())
 	return cmd
+}
+
+// noData tells why a directory can't be administered, and what to do.
+func noData(dir string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return dataFault(err)
+	}
+	return fmt.Errorf("%s is not a data directory of fandoghd: %w; set it with --data, or start `fandoghd serve` once", dir, err)
 }
 
 // verb wraps a verb's work in opening and closing the catalog.
@@ -52,9 +63,9 @@ func (a *admin) verb(work func(cmd *cobra.Command, args []string) error) func(*c
 	return func(cmd *cobra.Command, args []string) (err error) {
 		path := databasePath(a.data)
 		if _, err := os.Stat(path); err != nil {
-			return usageError{fmt.Errorf("%s is no data directory of fandoghd: %w; name it with --data, or start `fandoghd serve` once", a.data, err)}
+			return usageError{noData(a.data, err)}
 		}
-		if a.store, err = sqlite.Open(cmd.Context(), path); err != nil {
+		if a.store, err = a.open(cmd.Context(), path); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, a.store.Close()) }()
@@ -66,6 +77,23 @@ func (a *admin) verb(work func(cmd *cobra.Command, args []string) error) func(*c
 	}
 }
 
+// open brings the schema up to date only where no daemon runs: it would be an older one.
+func (a *admin) open(ctx context.Context, path string) (*sqlite.Store, error) {
+	store, err := sqlite.OpenAsItIs(ctx, path)
+	if !errors.Is(err, sqlite.ErrOlder) {
+		return store, err
+	}
+	lock, err := lockDirectory(a.data)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("an older fandoghd is running on %s, and its database must be migrated; restart the daemon first", a.data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close() //nolint:errcheck // it was not written
+	return sqlite.Open(ctx, path)
+}
+
 // safe shows an administrator at the shell the cause, too.
 func safe(err error) error {
 	if catalog.CodeOf(err) == catalog.Internal {
@@ -74,117 +102,24 @@ func safe(err error) error {
 	return errors.New(catalog.MessageOf(err))
 }
 
-func (a *admin) newUserAdd() *cobra.Command {
-	var isAdmin, fromStdin bool
-	cmd := &cobra.Command{Use: "add NAME", Short: "Add a user and the namespace of the same name", Args: exactArgs("NAME")}
-	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
-		password, err := readPassword(cmd, fromStdin)
-		if err != nil {
-			return err
-		}
-		user, err := a.accounts.CreateUser(cmd.Context(), args[0], password, isAdmin)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "added user %s; add a key with `fandoghd admin key add %s FILE.pub`\n", user.Name, user.Name)
-		return nil
-	})
-	cmd.Flags().BoolVar(&isAdmin, "admin", false, "an administrator of the installation")
-	passwordFlag(cmd, &fromStdin)
-	return cmd
-}
-
-func (a *admin) newUserList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List users", Args: exactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
-		users, err := a.store.ListUsers(cmd.Context())
-		if err != nil {
-			return err
-		}
-		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		for _, u := range users {
-			role := "user"
-			if u.Admin {
-				role = "admin"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", u.Name, role, u.CreatedAt.Format(time.RFC3339))
-		}
-		return w.Flush()
-	})}
-}
-
-func (a *admin) newUserPasswd() *cobra.Command {
-	var fromStdin bool
-	cmd := &cobra.Command{Use: "passwd NAME", Short: "Set a user's password", Args: exactArgs("NAME")}
-	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
+// onUser wraps the work of a verb whose first argument is a user's name.
+func (a *admin) onUser(work func(cmd *cobra.Command, user catalog.User, args []string) error) func(*cobra.Command, []string) error {
+	return a.verb(func(cmd *cobra.Command, args []string) error {
 		user, err := a.store.User(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
-		password, err := readPassword(cmd, fromStdin)
-		if err != nil {
-			return err
-		}
-		return a.accounts.SetPassword(cmd.Context(), user.ID, password)
+		return work(cmd, user, args[1:])
 	})
-	passwordFlag(cmd, &fromStdin)
-	return cmd
 }
 
-func (a *admin) newKeyAdd() *cobra.Command {
-	return &cobra.Command{Use: "add NAME FILE", Short: "Let the holder of a public key push as a user", Args: exactArgs("NAME", "FILE"),
-		RunE: a.verb(func(cmd *cobra.Command, args []string) error {
-			user, err := a.store.User(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			line, err := os.ReadFile(args[1])
-			if err != nil {
-				return err
-			}
-			key, err := a.accounts.AddKey(cmd.Context(), user.ID, "", string(line))
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "added key %s for %s\n", key.Fingerprint, user.Name)
-			return nil
-		})}
-}
-
-func (a *admin) newTokenCreate() *cobra.Command {
-	return &cobra.Command{Use: "create NAME", Short: "Create a token and print it, once", Args: exactArgs("NAME"),
-		RunE: a.verb(func(cmd *cobra.Command, args []string) error {
-			user, err := a.store.User(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			secret, _, err := a.accounts.CreateToken(cmd.Context(), user.ID, "made by fandoghd admin", catalog.ScopeWrite, time.Time{})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), secret)
-			return nil
-		})}
-}
-
-func passwordFlag(cmd *cobra.Command, fromStdin *bool) {
-	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from standard input")
-}
-
-// readPassword takes the password from standard input, without its line end, or
-// asks on the terminal.
-func readPassword(cmd *cobra.Command, fromStdin bool) (string, error) {
-	if fromStdin {
-		text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 4096))
-		return strings.TrimRight(string(text), "\r\n"), err
+// table prints rows in columns.
+func table(cmd *cobra.Command, rows ...[]string) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	stdin := int(os.Stdin.Fd())
-	if !term.IsTerminal(stdin) {
-		return "", usageError{errors.New("standard input is no terminal; give the password with --password-stdin")}
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Password: ")
-	text, err := term.ReadPassword(stdin)
-	fmt.Fprintln(cmd.ErrOrStderr())
-	return string(text), err
+	return w.Flush()
 }
 
 // firstAdmin makes the administrator of an installation without users and
@@ -196,7 +131,7 @@ func firstAdmin(ctx context.Context, users catalog.Users, accounts *account.Serv
 	}
 	password := rand.Text()
 	// The file first: an administrator nobody has the password of helps nobody.
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+	if err := atomicfile.Replace(file, []byte(password+"\n"), 0o600); err != nil {
 		return false, err
 	}
 	_, err = accounts.CreateUser(ctx, "admin", password, true)

@@ -6,12 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 	"go.opentelemetry.io/otel/trace"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
+	"github.com/fandoghpaas/fandogh/builder/buildkitd"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
@@ -26,9 +26,12 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/hooks/notify"
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/connlimit"
 )
 
 // daemon is every part of a running fandoghd. open makes it, run works, close
@@ -43,14 +46,15 @@ type daemon struct {
 	registryPlain bool   // by plain HTTP
 
 	httpListener, sshListener net.Listener
-	registryListener          net.Listener // plain, for our own BuildKit; nil unless HTTP speaks TLS
+	registryListener          net.Listener // for our own BuildKit, which reaches no more of this machine; nil without it
 
 	store    *sqlite.Store
+	secrets  *secrets.Keyring
 	accounts *account.Service
-	repos    *gitserver.Repositories
+	repos    *repository.Repositories
 	registry *registry.Registry
 	solver   *buildkit.Solver
-	managed  *buildkit.Manager // nil when BuildKits were given
+	managed  *buildkitd.Manager // nil when BuildKits were given
 	builder  *builder.Builder
 	hooks    *hooks.Hooks
 	uploads  *hooks.Uploads
@@ -58,24 +62,9 @@ type daemon struct {
 	rest     *rest.Server
 	github   *github.Service
 	webhooks *notify.Service
+	remover  *remover
 
 	closers []func() error
-}
-
-// serve runs the daemon until ctx ends.
-func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Writer) (err error) {
-	d := &daemon{config: c, log: log}
-	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.open(ctx); err != nil {
-		return err
-	}
-	if err := d.addresses.write(c.Data); err != nil {
-		return err
-	}
-	d.onClose(func() error { return os.Remove(c.DataPath(addressesFile)) })
-	fmt.Fprintf(stdout, "fandoghd http=%s ssh=%s\n", d.addresses.HTTP, d.addresses.SSH)
-	log.Info("ready for pushes", "try", d.sshHint())
-	return d.run(ctx)
 }
 
 func databasePath(data string) string { return filepath.Join(data, "fandogh.db") }
@@ -92,7 +81,14 @@ func (d *daemon) close() error {
 
 func (d *daemon) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.lockData, d.openTracer, d.openStore, d.listen, d.openStorage, d.openBuilder, d.openGitHub, d.openFaces,
+		d.lockData,       // first: what another daemon is in the middle of looks like what a crash left
+		d.openTracer,     // each part is given it; it is closed after them, so that their last spans are sent
+		d.openStore,      // all that follows looks things up
+		d.listen,         // parts tell users these addresses; a port in use ends the start before storage is mended
+		d.openStorage,    // repositories and registry remove what a crash left; nothing uses them yet
+		d.openBuilder,    // builds from the repositories into the registry
+		d.openHooks,      // submit to the builder
+		d.openInterfaces, // what users talk to leans on all of them
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -101,25 +97,77 @@ func (d *daemon) open(ctx context.Context) error {
 	return nil
 }
 
+// run starts all services. A group starts before those that lean on it, and stops after them: first no
+// new work, and running builds handed back; then BuildKit; then the registry that builds push to.
+func (d *daemon) run(ctx context.Context) error {
+	// First, as builds pull from it and push to it, and whoever watches may ask whether we are ready.
+	groups := [][]service{{{"http", d.serveHTTP}}}
+	if d.registryListener != nil {
+		groups[0] = append(groups[0], service{"registry", d.serveRegistry})
+	}
+	// Before what gives it work. Builds wait while it starts, and git needs it not at all.
+	if d.managed != nil {
+		groups = append(groups, []service{{"buildkitd", d.managed.Run}})
+	}
+	// What makes and takes work, together: whatever comes first waits in the store. Pushes may come while
+	// mend still looks for what a crash left; the hooks tell the two apart.
+	groups = append(groups, append([]service{
+		{"builder", d.builder.Run},
+		{"git", func(ctx context.Context) error { return d.git.Serve(ctx, d.sshListener) }},
+		{"mend", d.mend},
+		{"admin", d.watchAdmin},
+		{"gc", func(ctx context.Context) error {
+			return d.registry.CollectEvery(ctx, d.config.Registry.GCInterval.Std(), d.config.Registry.Grace.Std())
+		}},
+	}, d.hookServices()...))
+	return runGroups(ctx, groups...)
+}
+
 // lockData makes the data directory and this process its only daemon.
 func (d *daemon) lockData(context.Context) error {
 	if err := os.MkdirAll(d.config.Data, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return dataFault(err)
+	}
+	// A directory that was there, such as a volume, may be anybody's to read, and what is
+	// in it is private.
+	if err := os.Chmod(d.config.Data, 0o700); err != nil { //nolint:gosec // a directory
+		return dataFault(err)
 	}
 	absolute, err := filepath.Abs(d.config.Data) // children run elsewhere
 	if err != nil {
 		return err
 	}
 	d.config.Data = absolute
-	lock, err := os.OpenFile(d.config.DataPath("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := lockDirectory(d.config.Data)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("another fandoghd is running on %s; stop it, or use another --data", d.config.Data)
+	}
 	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return dataFault(err)
 	}
 	d.onClose(lock.Close)
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("another fandoghd runs on %s; stop it, or use another --data", d.config.Data)
-	}
 	return nil
+}
+
+// dataFault is an error of the data directory itself.
+func dataFault(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("data directory: %w; run fandoghd as the owner of the directory, or change its owner", err)
+	}
+	return fmt.Errorf("data directory: %w", err)
+}
+
+// lockDirectory makes this process the only one that changes a data directory as a daemon does,
+// until the file is closed. Errors: unix.EWOULDBLOCK.
+func lockDirectory(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
 }
 
 func (d *daemon) openStore(ctx context.Context) error {
@@ -128,12 +176,14 @@ func (d *daemon) openStore(ctx context.Context) error {
 		return err
 	}
 	d.store = store
+	u := d.config.Users
+	store.Limits = catalog.Limits{Tokens: u.MaxTokens, Keys: u.MaxKeys, Namespaces: u.MaxNamespaces, Images: u.MaxImages, Webhooks: u.MaxWebhooks}
 	d.onClose(store.Close)
 	d.accounts = account.New(account.Config{Users: store})
 	file := d.config.DataPath("initial-admin-password")
 	created, err := firstAdmin(ctx, store, d.accounts, file)
 	if created {
-		d.log.Warn("made the first administrator, admin; change the password with `fandoghd admin user passwd admin`", "password_file", file)
+		d.log.Warn("created the first administrator, admin; change the password with `fandoghd admin --data "+d.config.Data+" user passwd admin`", "password_file", file)
 	}
 	return err
 }
@@ -146,11 +196,15 @@ func (d *daemon) listen(ctx context.Context) error {
 		return fmt.Errorf("http.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.httpListener))
+	d.httpListener = &limitedListener{
+		Listener: d.httpListener, idle: c.HTTP.IdleTimeout.Std(), log: d.log.Named("http"),
+		limits: &connlimit.Limits{Max: c.HTTP.MaxConnections, PerNetwork: c.HTTP.MaxConnectionsPerAddress, Many: slices.Concat(loopback, c.HTTP.Proxies())},
+	}
 	if d.sshListener, err = listen.Listen(ctx, "tcp", c.SSH.Addr); err != nil {
 		return fmt.Errorf("ssh.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.sshListener))
-	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr}
+	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std()}
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.HTTP
 		if c.HTTP.TLS.Enabled() {
@@ -161,25 +215,25 @@ func (d *daemon) listen(ctx context.Context) error {
 		a.PublicSSH = a.SSH
 	}
 	d.addresses = a
+	if len(c.Builder.Addresses) == 0 {
+		if d.registryListener, err = listen.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		d.onClose(closeListener(d.registryListener))
+	}
 	if c.HTTP.TLS.Enabled() {
-		return d.speakTLS(ctx)
+		return d.speakTLS()
 	}
 	return nil
 }
 
-// speakTLS wraps the HTTP listener, and opens a plain one on loopback for our own
-// BuildKit, which would not trust just any certificate.
-func (d *daemon) speakTLS(ctx context.Context) error {
+// speakTLS wraps the HTTP listener.
+func (d *daemon) speakTLS() error {
 	c, err := tlsConfig(d.config.HTTP.TLS, d.config.DataPath("acme"))
 	if err != nil {
 		return fmt.Errorf("http.tls: %w", err)
 	}
 	d.httpListener = tls.NewListener(d.httpListener, c)
-	var listen net.ListenConfig
-	if d.registryListener, err = listen.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
-		return err
-	}
-	d.onClose(closeListener(d.registryListener))
 	return nil
 }
 
@@ -193,59 +247,5 @@ func closeListener(l net.Listener) func() error {
 	}
 }
 
-// sshHint is the command by which a user reaches the git server.
-func (d *daemon) sshHint() string {
-	host, port, err := net.SplitHostPort(d.addresses.PublicSSH)
-	if err != nil || port == "22" {
-		return "ssh git@" + host
-	}
-	return "ssh -p " + port + " git@" + host
-}
-
 // owner names this process in leases.
 func owner() string { return fmt.Sprintf("%d-%s", os.Getpid(), rand.Text()[:8]) }
-
-// grants lets the builder ask the registry for credentials.
-type grants struct{ registry *registry.Grants }
-
-func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
-	user, password, revoke := g.registry.Issue(grant)
-	return builder.Credential{Username: user, Password: password}, revoke
-}
-
-// serveHTTP serves REST and registry until ctx ends.
-func (d *daemon) serveHTTP(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, d.rest.EndStreams)
-	defer stop()
-	mux := http.NewServeMux()
-	mux.Handle("/v2/", d.registry)
-	mux.Handle(webhookPath, d.github)
-	mux.Handle("/", d.rest)
-	return d.serveOn(ctx, d.httpListener, behindProxies(d.config.HTTP.Proxies(), mux))
-}
-
-// serveRegistry serves our own BuildKit while HTTP speaks TLS.
-func (d *daemon) serveRegistry(ctx context.Context) error {
-	return d.serveOn(ctx, d.registryListener, d.registry)
-}
-
-// serveOn serves until ctx ends, then lets requests finish within the grace.
-func (d *daemon) serveOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: d.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Shutdown.Std())
-	defer cancel()
-	err := server.Shutdown(grace)
-	if errors.Is(err, context.DeadlineExceeded) {
-		d.log.Warn("broke off requests that outlasted shutdown_grace")
-		return server.Close()
-	}
-	return err
-}

@@ -21,8 +21,8 @@ import (
 
 // forge stands in for GitHub: git's own HTTP server over $WORK/forge, asked
 // with a password when the file password is there, and an API that appends the commit
-// statuses it is sent to the file statuses. While the file down is there it
-// answers nobody.
+// statuses it is sent to the file statuses, and shows the repositories that the file repositories has, a line
+// each of number and name. While the file down is there it answers nobody.
 type forge struct {
 	dir     string
 	mu      sync.Mutex // held while the statuses are written
@@ -52,6 +52,10 @@ func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "down", http.StatusServiceUnavailable)
 		return
 	}
+	if path, ok := strings.CutPrefix(r.URL.Path, "/api/v3/"); ok && r.Method == http.MethodGet {
+		f.show(w, path)
+		return
+	}
 	if repository, ok := strings.CutPrefix(r.URL.Path, "/api/v3/repos/"); ok {
 		f.status(w, r, repository)
 		return
@@ -62,6 +66,19 @@ func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.backend.ServeHTTP(w, r)
+}
+
+// show answers what a repository is, by its name or its number.
+func (f *forge) show(w http.ResponseWriter, path string) {
+	list, _ := os.ReadFile(filepath.Join(f.dir, "repositories"))
+	for line := range strings.Lines(string(list)) {
+		id, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if path == "repos/"+name || path == "repositories/"+id {
+			_, _ = fmt.Fprintf(w, `{"id": %s, "full_name": %q}`, id, name)
+			return
+		}
+	}
+	http.Error(w, `{"message": "Not Found"}`, http.StatusNotFound)
 }
 
 func (f *forge) status(w http.ResponseWriter, r *http.Request, repository string) {

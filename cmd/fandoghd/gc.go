@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -14,20 +16,27 @@ import (
 )
 
 func (a *admin) newGC() *cobra.Command {
-	var dryRun bool
+	var dryRun, force bool
 	var grace time.Duration
+	var file string
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "Remove image data that no version needs, and show what versions take",
-		Long: "Remove blobs of the registry that no built version needs and nobody has used for the grace time. The daemon does the same by\n" +
-			"itself; both may run at once, beside pushes, pulls and builds. Bytes that versions share are counted for each of them; OWN is what\n" +
-			"deleting that version alone would free.",
+		Short: "Remove image data that no version needs, and show the disk usage of versions",
+		Long: "Remove blobs of the registry that no built version needs and that were not used during the grace time. The daemon does the same by\n" +
+			"itself; both can run at the same time as pushes, pulls and builds. Bytes that versions share count for each of them; OWN is what\n" +
+			"deleting only that version would free. Removed blobs stay in registry/trash for another grace time and are restored if they are needed.\n" +
+			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.",
 		Example: "  fandoghd admin --data data gc --dry-run",
 		Args:    exactArgs(),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, _ []string) error {
-		if grace <= 0 {
-			return usageError{fmt.Errorf("--grace must be longer than any push takes, not %s", grace)}
+		if !cmd.Flags().Changed("grace") {
+			var err error
+			if grace, err = a.usualGrace(file); err != nil {
+				return err
+			}
+		} else if err := a.checkGrace(cmd, grace); err != nil {
+			return err
 		}
 		images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
 		if err != nil {
@@ -36,7 +45,7 @@ func (a *admin) newGC() *cobra.Command {
 		defer images.Close() //nolint:errcheck // nothing is left to write
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "VERSION\tBYTES\tOWN")
-		done, err := images.Collect(cmd.Context(), registry.CollectOptions{Grace: grace, DryRun: dryRun, Report: func(u registry.VersionUse) {
+		done, err := images.Collect(cmd.Context(), registry.CollectOptions{Grace: grace, DryRun: dryRun, Force: force, Report: func(u registry.VersionUse) {
 			fmt.Fprintf(w, "%s:%s\t%d\t%d\n", u.Image, u.Version, u.Bytes, u.Own)
 		}})
 		if err != nil {
@@ -49,10 +58,51 @@ func (a *admin) newGC() *cobra.Command {
 		if dryRun {
 			verb = "would remove"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d blobs of %d bytes, kept %d of %d bytes\n", verb, done.Freed.Blobs, done.Freed.Bytes, done.Kept.Blobs, done.Kept.Bytes)
+		if !dryRun {
+			err = a.did(cmd, "image data collected", "grace", grace.String(), "blobs", strconv.Itoa(done.Freed.Blobs), "bytes", strconv.FormatInt(done.Freed.Bytes, 10))
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d blobs of %d bytes, kept %d of %d bytes that are needed or were used within %s; removed blobs stay in registry/trash for the same time again\n"+
+			"%s %d abandoned uploads of %d bytes permanently\n", verb, done.Freed.Blobs, done.Freed.Bytes, done.Kept.Blobs, done.Kept.Bytes, grace,
+			verb, done.Uploads.Blobs, done.Uploads.Bytes)
 		return err
 	})
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
-	cmd.Flags().DurationVar(&grace, "grace", config.Default().Registry.Grace.Std(), "leave what was used within this `time`")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be removed")
+	cmd.Flags().BoolVar(&force, "force", false, "remove even more than half of all image data")
+	cmd.Flags().DurationVar(&grace, "grace", 0, "keep what was used within this `duration` (default registry.grace of the running daemon, or of the configuration)")
+	cmd.Flags().StringVar(&file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML configuration `file`, if no daemon is running")
 	return cmd
+}
+
+// usualGrace is the grace time of the daemon that runs, or of one that would.
+func (a *admin) usualGrace(file string) (time.Duration, error) {
+	running, err := readAddresses(a.data)
+	if err != nil {
+		return 0, err
+	}
+	if running != nil && running.Grace > 0 {
+		return running.Grace, nil
+	}
+	c, err := config.Load(file, os.Environ())
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
+		return 0, usageError{fmt.Errorf("configuration:\n%w", err)}
+	}
+	return c.Registry.Grace.Std(), nil
+}
+
+// checkGrace warns of a grace time that is shorter than the daemon's, which is longer than builds take.
+func (a *admin) checkGrace(cmd *cobra.Command, grace time.Duration) error {
+	if grace <= 0 {
+		return usageError{fmt.Errorf("--grace must be longer than the longest push, not %s", grace)}
+	}
+	running, err := readAddresses(a.data)
+	if err == nil && running != nil && grace < running.Grace {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the running daemon has a grace time of %s; with a shorter one, builds and pushes may lose data that they have stored\n", running.Grace)
+	}
+	return err
 }

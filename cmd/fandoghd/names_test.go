@@ -95,7 +95,7 @@ func addFiles(ts *testscript.TestScript, archive io.Reader, dir string, files ma
 		ts.Check(err)
 		content, err := io.ReadAll(r)
 		ts.Check(err)
-		if rest, ok := strings.CutPrefix(header.Name, dir); ok && header.Typeflag != tar.TypeDir {
+		if rest, ok := strings.CutPrefix(header.Name, dir); ok && rest != "" {
 			files[rest] = header.Linkname + string(content)
 		}
 	}
@@ -104,12 +104,16 @@ func addFiles(ts *testscript.TestScript, archive io.Reader, dir string, files ma
 func filesOf(ts *testscript.TestScript, dir string) map[string]string {
 	files := map[string]string{}
 	ts.Check(filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || path == dir {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
+		}
+		if entry.IsDir() {
+			files[rel+"/"] = ""
+			return nil
 		}
 		if entry.Type()&fs.ModeSymlink != 0 {
 			files[rel], err = os.Readlink(path)

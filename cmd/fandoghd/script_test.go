@@ -16,6 +16,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // The scripts drive the real program: fandoghd is this test binary run as the
@@ -78,7 +79,7 @@ func TestScripts(t *testing.T) {
 				"user":       cmdUser,
 				"app":        cmdApp,
 				"eventually": cmdEventually,
-				"exits":      cmdExits,
+				"exits":      testkit.Exits,
 				"zip":        cmdZip,
 				"steps":      cmdSteps,
 				"busybox":    cmdBusybox,
@@ -272,7 +273,7 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 // settings returns what the script set of the daemon's environment.
 func settings(ts *testscript.TestScript) []string {
 	var set []string
-	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD"} {
+	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "REGISTRY_GRACE"} {
 		if value := ts.Getenv(config.EnvPrefix + name); value != "" {
 			set = append(set, config.EnvPrefix+name+"="+value)
 		}
@@ -406,7 +407,7 @@ func (d *child) faults() error {
 	if err != nil {
 		return err
 	}
-	for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "a session broke"} {
+	for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "a session crashed"} {
 		if _, rest, found := strings.Cut(string(text), sign); found {
 			return fmt.Errorf("the log of the daemon on %s holds %s%.4000s", d.data, sign, rest)
 		}

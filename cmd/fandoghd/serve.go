@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/config"
 )
 
@@ -24,10 +28,10 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon",
-		Long: "Run the daemon in the foreground until SIGTERM or SIGINT. Without any setting it keeps everything in ./data and\n" +
+		Long: "Run the daemon in the foreground until SIGTERM or SIGINT. By default it keeps everything in ./data and\n" +
 			"listens on 127.0.0.1. The addresses in use are printed on one line and kept in addresses.json of the data directory.\n\n" +
 			"Every setting of the configuration file is also an environment variable: http.public_url is FANDOGH_HTTP_PUBLIC_URL.\n" +
-			"Flags win over the environment, the environment over the file.",
+			"Flags override the environment, and the environment overrides the file.",
 		Example: "  fandoghd serve\n  fandoghd serve --config /etc/fandogh/config.yaml\n  fandoghd serve --data /tmp/fandogh --http 127.0.0.1:0 --ssh 127.0.0.1:0",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,15 +39,33 @@ func newServeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, newLogger(c.Log, cmd.ErrOrStderr()), cmd.OutOrStdout())
+			logger := newLogger(c.Log, cmd.ErrOrStderr())
+			routeStandardLog(logger)
+			return serve(cmd.Context(), c, logger, cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML `file` to read")
-	f.StringVar(&flags.data, "data", "", "`directory` for everything that is kept (default data)")
+	f.StringVar(&flags.file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML configuration `file`")
+	f.StringVar(&flags.data, "data", "", "data `directory` (default data)")
 	f.StringVar(&flags.http, "http", "", "`host:port` for REST and registry (default 127.0.0.1:8080)")
 	f.StringVar(&flags.ssh, "ssh", "", "`host:port` for git (default 127.0.0.1:2222)")
 	return cmd
+}
+
+// serve runs the daemon until ctx ends.
+func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Writer) (err error) {
+	d := &daemon{config: c, log: log}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	if err := d.addresses.write(c.Data); err != nil {
+		return err
+	}
+	d.onClose(func() error { return os.Remove(c.DataPath(addressesFile)) })
+	fmt.Fprintf(stdout, "fandoghd http=%s ssh=%s\n", d.addresses.HTTP, d.addresses.SSH)
+	log.Info("ready for pushes", "try", catalog.SSHCommand(d.addresses.PublicSSH, ""))
+	return d.run(ctx)
 }
 
 func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
@@ -67,6 +89,15 @@ func newLogger(c config.Log, w io.Writer) hclog.Logger {
 		Name:       "fandoghd",
 		Level:      hclog.LevelFromString(c.Level),
 		JSONFormat: c.Format == "json",
-		Output:     w,
+		// The audit log is written at every level.
+		IndependentLevels: true,
+		Output:            w,
 	})
+}
+
+// routeStandardLog sends what libraries say by the process-wide logger, such as HTTP/2's of ended
+// connections, to ours.
+func routeStandardLog(logger hclog.Logger) {
+	log.SetFlags(0)
+	log.SetOutput(logger.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
 }

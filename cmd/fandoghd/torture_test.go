@@ -7,18 +7,20 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"os/signal"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// TestTorture kills the daemon or its buildkitd at random moments while clients
-// push, and after every round holds what is left to what pushers were told.
-// TORTURE_TIME bounds the rounds ("10m"), FANDOGH_TORTURE_SEED repeats a
-// run's choices, not its timing.
+// TestTorture has clients of every kind at work at once, while the daemon and its buildkitd are killed at
+// random moments and the disk is full now and then, and after every round holds what is left to what clients were told.
+// In the last part of its time the daemon lives on, and its memory and goroutines are looked at.
+// TORTURE_TIME bounds the rounds ("10m"), TORTURE_SEED repeats a run's choices, not its timing. An interrupt ends it and
+// cleans up.
 func TestTorture(t *testing.T) {
 	toolsOnPath(t)
 	limit, err := time.ParseDuration(orElse(os.Getenv("TORTURE_TIME"), "2m"))
@@ -32,26 +34,22 @@ func TestTorture(t *testing.T) {
 		}
 	}
 	t.Logf("seed %d", seed)
-	dir := t.TempDir()
-	w := &torture{T: t, dir: dir, daemon: newChild(dir), env: environment{"HOME": dir}, told: map[string]bool{}, sent: map[string]string{}}
-	w.links = linkNames(t)
-	w.start()
-	t.Cleanup(w.end)
-	for i := range 3 {
-		w.apps = append(w.apps, w.newApp(i, rand.New(rand.NewPCG(seed, uint64(i)))))
-	}
-	dice := rand.New(rand.NewPCG(seed, 99))
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(stop)
+	w := newTorture(ctx, t, seed)
+	w.settle = min(time.Minute, limit/6)
 	began := time.Now()
 	for round := 1; time.Since(began) < limit; round++ {
-		w.round(round, dice)
-		w.check()
-		if t.Failed() {
-			t.Fatalf("round %d\n%s", round, w.daemon.logTail())
-		}
-		t.Logf("round %d: %d tags acknowledged, %d sent", round, len(w.told), len(w.sent))
+		w.round(round, time.Since(began) < limit*6/10)
+		w.check(false)
+		w.stopIfNeeded(seed)
+		t.Logf("round %d: %s", round, w.ledger.summary())
 	}
-	if len(w.told) == 0 {
-		t.Error("no push was ever acknowledged; nothing was tested")
+	w.check(true)
+	w.checkDeliveries()
+	w.stopIfNeeded(seed)
+	if len(w.ledger.all(kept)) == 0 {
+		t.Error("nothing was ever acknowledged; nothing was tested")
 	}
 }
 
@@ -65,301 +63,169 @@ func orElse(text, fallback string) string {
 // torture is one daemon, its clients and what these were told.
 type torture struct {
 	*testing.T
-	env    environment
-	dir    string
-	daemon *child
-	apps   []*tortureApp
-	links  string // the machine's network interfaces before
+	ctx        context.Context // ends by an interrupt
+	env        environment
+	dir        string
+	daemon     *child
+	adminToken string
+	links      string // the machine's network interfaces before
+	dice       *rand.Rand
+	actors     []*role
+	apps       []*app
+	receiver   *receiver
+	ledger     ledger
+	life       life
+	settle     time.Duration // when a life's memory is first taken
+	lastEvent  int64
+	told       []wanted // events that are to be delivered
 
-	mu   sync.Mutex
-	sent map[string]string // "app0:v7" to the content pushed
-	told map[string]bool   // those of sent that git said ok to
+	mu     sync.Mutex
+	counts map[string]int
 }
 
-// environment is what `become` sets, for the clients.
-type environment map[string]string
-
-func (e environment) Setenv(name, value string) { e[name] = value }
-func (e environment) Getenv(name string) string { return e[name] }
-
-func (e environment) list() []string {
-	all := append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL="+e["HOME"]+"/.gitconfig")
-	for name, value := range e {
-		all = append(all, name+"="+value)
-	}
-	return all
+// role is one kind of client. Its act is one thing that such a client does, and ends soon after over does.
+type role struct {
+	name  string
+	dice  *rand.Rand
+	pause int // milliseconds between two acts, at most
+	act   func(over context.Context, dice *rand.Rand)
 }
 
-func (w *torture) start() {
-	w.Helper()
-	if err := w.daemon.start(); err != nil {
-		w.Fatalf("start: %v", err)
+func newTorture(ctx context.Context, t *testing.T, seed uint64) *torture {
+	dir := t.TempDir()
+	w := &torture{T: t, ctx: ctx, dir: dir, daemon: newChild(dir), env: environment{"HOME": dir}, dice: rand.New(rand.NewPCG(seed, 99)), counts: map[string]int{}}
+	w.links = linkNames(t)
+	t.Cleanup(func() { t.Logf("what happened:\n%s", w.summary()) })
+	w.mountData()
+	w.receiver = newReceiver(t, w)
+	w.set()
+	t.Cleanup(w.end)
+	w.start()
+	w.become()
+	add := func(name string, pause int, act func(context.Context, *rand.Rand)) {
+		w.actors = append(w.actors, &role{name, rand.New(rand.NewPCG(seed, uint64(len(w.actors)))), pause, act})
 	}
-	use(w.env, w.daemon)
-	if err := os.WriteFile(filepath.Join(w.dir, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
-		w.Fatal(err)
+	for i := range 2 {
+		w.apps = append(w.apps, w.newApp(i))
+		add("pusher", 500, w.apps[i].act)
 	}
-	if err := become(w.env, w.daemon, "tor"); err != nil {
-		w.Fatal(err)
+	add("registry client", 700, w.registryClient)
+	add("puller", 1500, w.puller)
+	add("uploader", 2500, w.newUploader().act)
+	add("deleter", 3000, w.deleter)
+	add("image deleter", 3000, w.newImageDeleter().act)
+	add("collector", 5000, w.collector)
+	add("half-open client", 1000, w.newHalfOpen().act)
+	return w
+}
+
+// set configures the daemon and `fandoghd admin` alike.
+func (w *torture) set() {
+	for name, value := range map[string]string{
+		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "10s",
+		"BUILDER_LIMITS_FREE_DISK": "64MiB", "BUILDER_MANAGED_KEEP_CACHE": "256MiB", "WEBHOOKS_ALLOW_PRIVATE": "true",
+		"SSH_HANDSHAKE_TIMEOUT": "5s", "HTTP_IDLE_TIMEOUT": "10s",
+	} {
+		w.Setenv("FANDOGH_"+name, value)
 	}
 }
 
-// tortureApp is one client's repository; one goroutine uses it at a time.
-type tortureApp struct {
-	name, dir string
-	dice      *rand.Rand
-	next      int
+func (w *torture) count(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[what]++
 }
 
-func (w *torture) newApp(i int, dice *rand.Rand) *tortureApp {
-	a := &tortureApp{name: fmt.Sprintf("app%d", i), dice: dice}
-	a.dir = filepath.Join(w.dir, a.name)
-	if err := os.MkdirAll(a.dir, 0o755); err != nil {
-		w.Fatal(err)
+func (w *torture) summary() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var lines []string
+	for what, n := range w.counts {
+		lines = append(lines, fmt.Sprintf("%6d %s", n, what))
 	}
-	binary, err := exec.LookPath("busybox")
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.must("cp", binary, a.dir+"/busybox")
-	dockerfile := "FROM scratch\nCOPY busybox /busybox\nCOPY content /content\nRUN [\"/busybox\", \"sh\", \"-c\", \"/busybox sleep 0.$((RANDOM % 10)); /busybox cp /content /copy\"]\n"
-	if err := os.WriteFile(a.dir+"/Dockerfile", []byte(dockerfile), 0o644); err != nil {
-		w.Fatal(err)
-	}
-	w.must("git", "-C", a.dir, "init", "-q")
-	return a
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[7:], b[7:]) })
+	return strings.Join(lines, "\n")
 }
 
-func (w *torture) run(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = w.env.list()
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%s %v: %w: %s", name, args, err, out)
+// round lets every client act until the fault has happened, and sees that the daemon is back.
+func (w *torture) round(round int, kills bool) {
+	over, end := context.WithCancel(w.ctx)
+	defer end()
+	actors := w.actors
+	if full := w.dice.IntN(3) == 0; full {
+		actors = append(slices.Clone(actors), &role{"disk", rand.New(rand.NewPCG(w.dice.Uint64(), 0)), 4000, w.fillDisk})
 	}
-	return string(out), err
-}
-
-func (w *torture) must(name string, args ...string) string {
-	w.Helper()
-	out, err := w.run(name, args...)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return out
-}
-
-// round lets every client push until the fault has happened and the daemon is
-// back.
-func (w *torture) round(round int, dice *rand.Rand) {
-	over := make(chan struct{})
 	var clients sync.WaitGroup
-	for _, a := range w.apps {
+	for _, a := range actors {
 		clients.Go(func() {
-			for {
-				select {
-				case <-over:
-					return
-				default:
-					w.push(a)
-				}
+			for over.Err() == nil {
+				a.act(over, a.dice)
+				wait(over, time.Duration(a.dice.IntN(a.pause))*time.Millisecond)
 			}
 		})
 	}
-	<-time.After(time.Duration(dice.IntN(4000)) * time.Millisecond) // the moment of the fault
-	fault := dice.IntN(10)
-	w.Logf("round %d: fault %d", round, fault)
-	switch {
-	case fault < 3:
-		_ = w.daemon.killBuildkitd() // between two of them there is none
-		<-time.After(time.Duration(dice.IntN(1500)) * time.Millisecond)
-	case fault < 4:
-		if err := w.daemon.terminate(); err != nil {
-			w.Errorf("SIGTERM: %v", err)
-		}
-	default:
-		_ = w.daemon.killBuildkitd()
-		if err := w.daemon.kill(); err != nil {
-			w.Error(err)
-		}
-	}
-	close(over)
+	wait(over, time.Duration(2000+w.dice.IntN(10_000))*time.Millisecond) // the moment of the fault
+	restart := w.fault(over, round, kills)
+	end()
 	clients.Wait()
-	if fault >= 3 {
+	if restart && w.ctx.Err() == nil {
 		w.start()
 	}
 }
 
-// push commits new content and pushes one to three tags of it, in one of the
-// ways clients do, and notes what git was told.
-func (w *torture) push(a *tortureApp) {
-	var tags []string
-	for range 1 + a.dice.IntN(3)/2 {
-		a.next++
-		content := fmt.Sprintf("%s %d %x\n", a.name, a.next, a.dice.Uint64())
-		size := a.dice.IntN(200_000)
-		noise := make([]byte, size)
-		for i := range noise {
-			noise[i] = byte(a.dice.Uint32())
+// fault does what this round is about, and reports whether the daemon ended.
+func (w *torture) fault(over context.Context, round int, kills bool) (restart bool) {
+	fault := w.dice.IntN(10)
+	if !kills {
+		fault %= 5
+	}
+	w.Logf("round %d: fault %d", round, fault)
+	switch {
+	case w.ctx.Err() != nil || fault < 2:
+	case fault < 5:
+		w.count("buildkitd killed")
+		_ = w.daemon.killBuildkitd() // between two of them there is none
+		wait(over, time.Duration(w.dice.IntN(5000))*time.Millisecond)
+	case fault < 6:
+		w.count("daemon stopped")
+		if err := w.daemon.terminate(); err != nil {
+			w.Errorf("SIGTERM: %v", err)
 		}
-		tag := fmt.Sprintf("v%d", a.next)
-		if os.WriteFile(a.dir+"/content", []byte(content), 0o644) != nil || os.WriteFile(a.dir+"/noise", noise, 0o644) != nil {
-			w.Error("write the tree")
-			return
+		return true
+	default:
+		w.count("daemon killed")
+		if fault < 8 {
+			_ = w.daemon.killBuildkitd()
 		}
-		for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", tag}, {"tag", tag}} {
-			if out, err := w.run("git", append([]string{"-C", a.dir}, args...)...); err != nil {
-				w.Errorf("%s", out)
-				return
-			}
+		if err := w.daemon.kill(); err != nil {
+			w.Error(err)
 		}
-		tags = append(tags, tag)
-		w.mu.Lock()
-		w.sent[a.name+":"+tag] = content
-		w.mu.Unlock()
+		return true
 	}
-	args := []string{"-C", a.dir, "push", "--porcelain"}
-	switch a.dice.IntN(4) {
-	case 0:
-		args = append(args, "--atomic")
-	case 1:
-		args = append(args, "-o", "detach")
-	}
-	args = append(args, w.env.Getenv("GIT")+"/tor/"+a.name)
-	if a.dice.IntN(3) == 0 {
-		args = append(args, "HEAD:refs/heads/main")
-	}
-	if a.dice.IntN(6) == 0 {
-		tags = []string{"--tags"} // what was cut short is sent again
-	}
-	out, err := w.run("git", append(args, tags...)...)
-	if err != nil {
-		<-time.After(100 * time.Millisecond) // the daemon may be down
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for line := range strings.Lines(out) {
-		if rest, ok := strings.CutPrefix(line, "*\trefs/tags/"); ok {
-			tag, _, _ := strings.Cut(rest, ":")
-			w.told[a.name+":"+tag] = true
-		}
-	}
+	return false
 }
 
-func (w *torture) sql(query string) string {
-	return strings.TrimSpace(w.must("sqlite3", "-readonly", filepath.Join(w.daemon.data, "fandogh.db"), query))
-}
-
-// check waits for quiescence and holds every promise to what there is.
-func (w *torture) check() {
+// stopIfNeeded ends the test when something was wrong or it was interrupted; the daemon's whole log is kept then.
+func (w *torture) stopIfNeeded(seed uint64) {
 	w.Helper()
-	deadline := time.Now().Add(patience)
-	for w.sql("SELECT count(*) FROM versions WHERE state IN ('PENDING', 'BUILDING')") != "0" || w.sql("SELECT count(*) FROM queue") != "0" {
-		if time.Now().After(deadline) {
-			w.Errorf("stuck: %s", w.sql("SELECT * FROM versions WHERE state IN ('PENDING', 'BUILDING')"))
-			return
-		}
-		<-time.After(100 * time.Millisecond)
+	if w.ctx.Err() != nil {
+		w.Fatal("interrupted")
 	}
-	versions := map[string][4]string{} // state, commit, digest, build
-	rows := w.sql("SELECT i.name, v.name, v.state, v.commit_id, v.digest, max(b.id) FROM versions v JOIN images i ON i.id = v.image_id JOIN builds b ON b.version_id = v.id GROUP BY v.id")
-	for row := range strings.Lines(rows) {
-		f := strings.Split(strings.TrimSpace(row), "|")
-		versions[f[0]+":"+f[1]] = [4]string{f[2], f[3], f[4], f[5]}
-	}
-	for name := range w.told {
-		if versions[name][0] != "BUILT" {
-			w.Errorf("%s was acknowledged and is %v", name, versions[name])
-		}
-	}
-	for name, v := range versions {
-		w.checkVersion(name, v)
-	}
-	w.checkRepositories(versions)
-	if left, err := filepath.Glob(filepath.Join(w.daemon.data, "repos", ".incoming", "*")); err != nil || len(left) > 0 {
-		w.Errorf("left in quarantine: %v %v", left, err)
-	}
-	if err := w.daemon.faults(); err != nil {
-		w.Error(err)
-	}
-}
-
-// checkVersion looks at a version's log, and at its image the first time.
-func (w *torture) checkVersion(name string, v [4]string) {
-	state, digest, build := v[0], v[2], v[3]
-	if state != "BUILT" {
-		w.Errorf("%s is %s", name, state)
+	if !w.Failed() {
 		return
 	}
-	text, err := os.ReadFile(filepath.Join(w.daemon.data, "logs", build+".log"))
-	if err != nil || strings.Count(string(text), "Built tor/"+name+" in ") != 1 || !strings.HasSuffix(string(text), "\n") {
-		w.Errorf("%s: log %s: %v\n%s", name, build, err, text)
+	to := fmt.Sprintf("%s/torture-%d.log", os.TempDir(), seed)
+	text, err := os.ReadFile(w.daemon.data + ".log")
+	if err == nil {
+		err = os.WriteFile(to, text, 0o600)
 	}
-	content, unseen := w.sent[name]
-	if !unseen || content == "" {
-		return
-	}
-	image := w.env.Getenv("HTTP") + "/tor/" + name
-	w.must("crane", "auth", "login", "-u", "tor", "-p", w.env.Getenv("TOKEN"), w.env.Getenv("HTTP"))
-	if got := strings.TrimSpace(w.must("crane", "digest", image)); got != digest {
-		w.Errorf("%s is %s in the registry, %s in the catalog", name, got, digest)
-	}
-	if got, err := w.run("sh", "-c", "crane export "+image+" - | tar -xO content copy"); err != nil || got != content+content {
-		w.Errorf("%s holds %q instead of twice %q: %v", name, got, content, err)
-	}
-	w.sent[name] = "" // built for good, and seen
+	w.Fatalf("the daemon's whole log is in %s (%v); it ends so:\n%s", to, err, w.daemon.logTail())
 }
 
-// checkRepositories compares tags with versions and has git look at every object.
-func (w *torture) checkRepositories(versions map[string][4]string) {
-	seen := map[string]bool{}
-	for _, a := range w.apps {
-		dir := filepath.Join(w.daemon.data, "repos", "tor", a.name+".git")
-		if _, err := os.Stat(dir); err != nil {
-			continue // no push came through yet
-		}
-		w.must("git", "--git-dir="+dir, "fsck", "--full", "--no-dangling")
-		for line := range strings.Lines(w.must("git", "--git-dir="+dir, "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/tags")) {
-			tag, commit, _ := strings.Cut(strings.TrimSpace(line), " ")
-			name := a.name + ":" + tag
-			seen[name] = true
-			if versions[name][1] != commit {
-				w.Errorf("tag %s is %s, its version %v", name, commit, versions[name])
-			}
-		}
-	}
-	for name := range versions {
-		if !seen[name] {
-			w.Errorf("version %s has no tag", name)
-		}
-	}
-}
-
-func linkNames(t testing.TB) string {
-	links, err := filepath.Glob("/sys/class/net/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(links, " ")
-}
-
-// end stops the daemon and looks for what it may have left on the machine.
-func (w *torture) end() {
-	if err := w.daemon.terminate(); err != nil {
-		w.Errorf("stop: %v", err)
-		_ = w.daemon.kill()
-	}
-	if out, err := exec.Command("pgrep", "-af", w.daemon.data).CombinedOutput(); err == nil {
-		w.Errorf("processes left:\n%s", out)
-	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || strings.Contains(string(mounts), w.daemon.data) {
-		w.Errorf("mounts left: %v\n%s", err, mounts)
-	}
-	if now := linkNames(w); now != w.links {
-		w.Logf("network interfaces were %s, are %s; others may run here too", w.links, now)
+// wait returns after a time, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }

@@ -40,7 +40,7 @@ func (d *daemon) openTracer(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
 		defer cancel()
 		if err := provider.Shutdown(ctx); err != nil {
-			d.log.Warn("the last traces were not sent", "error", err)
+			d.log.Warn("failed to send the last traces", "error", err)
 		}
 		return nil
 	})

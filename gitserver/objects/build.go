@@ -3,8 +3,6 @@ package objects
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha1"
-	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -70,7 +68,7 @@ func NewPackBuilder(dir string, store *Store) (*PackBuilder, error) {
 // Close closes the pack's file.
 func (b *PackBuilder) Close() error { return b.in.Close() }
 
-// ErrSize tells that a content is not as long as was said.
+// ErrSize reports that a content is not as long as was said.
 var ErrSize = errors.New("content is not of the size it was said to have")
 
 // Add takes one object of exactly size bytes in. Errors: ErrSize, those of content.
@@ -173,15 +171,6 @@ func (b *PackBuilder) Finish() (*Incoming, error) {
 	if err := b.out.Flush(); err != nil {
 		return nil, err
 	}
-	count := binary.BigEndian.AppendUint32(nil, uint32(b.in.entries.n))
-	if _, err := b.in.file.WriteAt(count, 8); err != nil {
-		return nil, err
-	}
-	sum := sha1.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(b.in.file, 0, b.sum.n)); err != nil {
-		return nil, err
-	}
-	copy(b.in.checksum[:], sum.Sum(nil))
-	_, err := b.in.file.WriteAt(b.in.checksum[:], b.sum.n)
-	return b.in, err
+	b.in.end = b.sum.n
+	return b.in, b.in.seal()
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// MissingError tells that a pack lacks an object that it or its push names.
+// MissingError reports that a pack lacks an object that it or its push names.
 type MissingError struct {
 	Hash plumbing.Hash
 	Type plumbing.ObjectType
@@ -16,7 +16,7 @@ type MissingError struct {
 
 // Error names the missing object.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("the push lacks %s %s", e.Type, e.Hash)
+	return fmt.Sprintf("missing %s %s", e.Type, e.Hash)
 }
 
 // examine checks an object's form and what it names.
@@ -27,14 +27,14 @@ func (w *worker) examine(h plumbing.Hash, typ plumbing.ObjectType, data []byte) 
 	case plumbing.TreeObject:
 		links, err = w.trees.check(data)
 	case plumbing.CommitObject:
-		links, err = w.in.commitLinks(h, data)
+		links, err = w.resolver.in.commitLinks(h, data)
 	case plumbing.TagObject:
 		var target Link
 		if target, err = ParseTag(data); err == nil {
 			links = append(links, target)
-			w.in.mu.Lock()
-			w.in.tags[h] = target
-			w.in.mu.Unlock()
+			w.resolver.in.mu.Lock()
+			w.resolver.in.tags[h] = target
+			w.resolver.in.mu.Unlock()
 		}
 	}
 	for i := 0; i < len(links) && err == nil; i++ {
@@ -72,19 +72,19 @@ func (w *worker) note(l Link) error {
 		return nil
 	}
 	*seen = l
-	if e := w.in.table.find(l.Hash); e != nil {
+	if e := w.resolver.in.table.find(l.Hash); e != nil {
 		return l.mustBe(e.typ)
 	}
-	w.in.mu.Lock()
-	defer w.in.mu.Unlock()
-	if known, ok := w.in.pending[l.Hash]; ok {
+	w.resolver.in.mu.Lock()
+	defer w.resolver.in.mu.Unlock()
+	if known, ok := w.resolver.in.pending[l.Hash]; ok {
 		return l.mustBe(known)
 	}
-	w.in.pending[l.Hash] = l.Type
-	if len(w.in.pending) < w.in.purgeAt {
+	w.resolver.in.pending[l.Hash] = l.Type
+	if len(w.resolver.in.pending) < w.resolver.in.purgeAt {
 		return nil
 	}
-	return w.in.purge()
+	return w.resolver.in.purge()
 }
 
 // minPurge is how many links are kept before those are dropped that can be checked
@@ -140,33 +140,28 @@ func (in *Incoming) TypeOf(store *Store, h plumbing.Hash) (plumbing.ObjectType, 
 	return typ, err
 }
 
-// Peel follows tags in the resolved pack and in store. Errors: ErrNotFound.
+// ErrTagChain reports that a tag is of a tag, of a tag and so on, beyond all use.
+var ErrTagChain = fmt.Errorf("%w: more than %d tags in a row", ErrCorrupt, maxTagChain)
+
+const maxTagChain = 100
+
+// Peel follows tags in the resolved pack and in store. Errors: ErrNotFound, ErrTagChain.
 func (in *Incoming) Peel(store *Store, h plumbing.Hash) (Link, error) {
-	if in != nil {
-		for range maxTagChain {
-			target, ok := in.tags[h]
-			if !ok {
-				break
+	for range maxTagChain + 1 {
+		if in != nil {
+			if target, ok := in.tags[h]; ok {
+				h = target.Hash
+				continue
 			}
-			h = target.Hash
+			if e := in.table.find(h); e != nil {
+				return Link{h, e.typ}, nil
+			}
 		}
-		if e := in.table.find(h); e != nil {
-			return Link{h, e.typ}, nil
-		}
-	}
-	return store.Peel(h)
-}
-
-const maxTagChain = 10
-
-// Peel follows tags to what they mean in the end. Errors: ErrNotFound.
-func (s *Store) Peel(h plumbing.Hash) (Link, error) {
-	for range maxTagChain {
-		typ, _, err := s.Header(h)
+		typ, _, err := store.Header(h)
 		if err != nil || typ != plumbing.TagObject {
 			return Link{h, typ}, err
 		}
-		data, err := s.GetTyped(h, plumbing.TagObject)
+		data, err := store.GetTyped(h, plumbing.TagObject)
 		if err != nil {
 			return Link{}, err
 		}
@@ -176,8 +171,11 @@ func (s *Store) Peel(h plumbing.Hash) (Link, error) {
 		}
 		h = target.Hash
 	}
-	return Link{}, corrupt("more than %d tags in a row", maxTagChain)
+	return Link{}, ErrTagChain
 }
+
+// Peel follows tags to what they mean in the end. Errors: ErrNotFound, ErrTagChain.
+func (s *Store) Peel(h plumbing.Hash) (Link, error) { return (*Incoming)(nil).Peel(s, h) }
 
 // NewShallow returns the commits whose parents neither the pack nor store
 // have, which the sender said are its history's ends.

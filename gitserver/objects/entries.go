@@ -101,10 +101,10 @@ type entryTable struct {
 	slots []atomic.Int32 // entries, from one on; zero is free
 }
 
-// newEntryTable makes a table with room for all entries of a list.
-func newEntryTable(list *entryList) *entryTable {
+// newEntryTable makes a table with room for all entries of a list, and some more.
+func newEntryTable(list *entryList, more int) *entryTable {
 	size := 16
-	for size < list.n*3/2 {
+	for size < (list.n+more)*3/2 {
 		size *= 2
 	}
 	return &entryTable{list, make([]atomic.Int32, size)}
@@ -114,12 +114,19 @@ func (t *entryTable) slot(h *plumbing.Hash) int {
 	return int(binary.LittleEndian.Uint32(h[4:])) & (len(t.slots) - 1)
 }
 
-// add publishes an entry, whose hash and type no longer change.
-func (t *entryTable) add(i int32) {
-	k := t.slot(&t.list.at(i).hash)
+// add publishes an entry, whose hash and type no longer change. A pack has no object twice:
+// which of the two is read would be anybody's guess, and many of one make every look-up
+// slow. Errors: ErrCorrupt.
+func (t *entryTable) add(i int32) error {
+	h := t.list.at(i).hash
+	k := t.slot(&h)
 	for !t.slots[k].CompareAndSwap(0, i+1) {
+		if t.list.at(t.slots[k].Load()-1).hash == h {
+			return corrupt("object %s is in the pack twice", h)
+		}
 		k = (k + 1) & (len(t.slots) - 1)
 	}
+	return nil
 }
 
 // find returns nil for what was not added.

@@ -57,11 +57,7 @@ func TestEntriesByOffset(t *testing.T) {
 // TestIndexAsGitWritesIt compares with git index-pack, byte for byte.
 func TestIndexAsGitWritesIt(t *testing.T) {
 	dir := gitRepository(t)
-	var twice packBuilder // git allows an object to be there twice
-	twice.add(plumbing.BlobObject, "hello")
-	twice.add(plumbing.BlobObject, "other")
-	twice.add(plumbing.BlobObject, "hello")
-	packs := map[string][]byte{"twice": twice.pack()}
+	packs := map[string][]byte{}
 	for name, arguments := range map[string][]string{"by hash": {}, "by offset": {"--delta-base-offset"}} {
 		cmd := exec.Command("git", append([]string{"-C", dir, "pack-objects", "--all", "--stdout", "-q"}, arguments...)...)
 		pack, err := cmd.Output()
@@ -117,7 +113,11 @@ func TestIndexOfALongPack(t *testing.T) {
 	if err := in.writeIndex(path); err != nil {
 		t.Fatal(err)
 	}
-	index, err := readPackIndex(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := parsePackIndex("long", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,8 +128,7 @@ func TestIndexOfALongPack(t *testing.T) {
 	}
 }
 
-// TestBothKindsOfDeltasOfOneBase has a base that is there twice, with deltas that
-// name it by offset and by hash.
+// TestBothKindsOfDeltasOfOneBase has deltas that name their base by offset and by hash.
 func TestBothKindsOfDeltasOfOneBase(t *testing.T) {
 	var b packBuilder
 	var want []plumbing.Hash
@@ -140,7 +139,6 @@ func TestBothKindsOfDeltasOfOneBase(t *testing.T) {
 	}
 	delta('a', plumbing.OFSDeltaObject, []byte{byte(b.body.Len())})
 	delta('b', plumbing.REFDeltaObject, base[:])
-	b.add(plumbing.BlobObject, "hello")
 	delta('c', plumbing.REFDeltaObject, base[:])
 	in, err := receive(t, b.pack(), Limits{})
 	if err != nil {
@@ -160,14 +158,14 @@ func TestBadDeltas(t *testing.T) {
 		"all of the base":   {"\x05\x05\x90\x05", ""},
 		"no sizes":          {"\x85", "no sizes"},
 		"another base":      {"\x04\x06\x90\x05\x01!", "base of 4 bytes"},
-		"behind the base":   {"\x05\x05\x91\x01\x05", "behind its base"},
-		"64 KiB by default": {"\x05\x05\x80", "behind its base"},
-		"cut off copy":      {"\x05\x05\x91\x01", "cut off"},
-		"cut off text":      {"\x05\x05\x05hell", "bad instruction"},
-		"reserved":          {"\x05\x05\x90\x05\x00", "bad instruction"},
-		"too short":         {"\x05\x06\x90\x05", "does not make the 6 bytes"},
-		"too long":          {"\x05\x05\x90\x05\x01!", "does not make the 5 bytes"},
-		"too long at last":  {"\x05\x04\x90\x05", "does not make the 4 bytes"},
+		"behind the base":   {"\x05\x05\x91\x01\x05", "beyond its base"},
+		"64 KiB by default": {"\x05\x05\x80", "beyond its base"},
+		"cut off copy":      {"\x05\x05\x91\x01", "truncated"},
+		"cut off text":      {"\x05\x05\x05hell", "invalid instruction"},
+		"reserved":          {"\x05\x05\x90\x05\x00", "invalid instruction"},
+		"too short":         {"\x05\x06\x90\x05", "does not produce its declared 6 bytes"},
+		"too long":          {"\x05\x05\x90\x05\x01!", "does not produce its declared 5 bytes"},
+		"too long at last":  {"\x05\x04\x90\x05", "does not produce its declared 4 bytes"},
 	} {
 		got, err := applyDelta(nil, base, []byte(test.delta))
 		switch {
@@ -202,7 +200,7 @@ func TestManyLinksBeforeTheirObjects(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ last, want string }{
 		"good":       {treeEntry("40000", "e", known), ""},
-		"missing":    {treeEntry("40000", "d", missing), "lacks tree " + missing.String()},
+		"missing":    {treeEntry("40000", "d", missing), "missing tree " + missing.String()},
 		"wrong type": {treeEntry("100644", "d", known), "not a "},
 	} {
 		var p packBuilder
@@ -222,7 +220,8 @@ func TestManyLinksBeforeTheirObjects(t *testing.T) {
 func TestFrugalityEnds(t *testing.T) {
 	before := debug.SetGCPercent(150)
 	defer debug.SetGCPercent(before)
-	first, second := beFrugal(), beFrugal()
+	budget := NewBudget()
+	first, second := budget.beFrugal(), budget.beFrugal()
 	first()
 	first()
 	if now := debug.SetGCPercent(frugalPercent); now != frugalPercent {
@@ -234,7 +233,7 @@ func TestFrugalityEnds(t *testing.T) {
 	}
 }
 
-// TestBigObjectsAreMadeOneByOne has somebody else's turn stop what is big alone.
+// TestBigObjectsAreMadeOneByOne has another's turn stop what is big alone.
 func TestBigObjectsAreMadeOneByOne(t *testing.T) {
 	small := bomb(plumbing.BlobObject, "hello", 10)
 	big := bomb(plumbing.BlobObject, strings.Repeat("x", bigObject), 0)
@@ -249,6 +248,7 @@ func TestBigObjectsAreMadeOneByOne(t *testing.T) {
 		b.raw(plumbing.REFDeltaObject, len(delta), base[:], delta)
 		return b.pack()
 	}()
+	budget := NewBudget()
 	resolve := func(pack []byte) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -257,20 +257,20 @@ func TestBigObjectsAreMadeOneByOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer in.Close() //nolint:errcheck // read only
-		return in.Resolve(ctx, &Store{})
+		return in.Resolve(ctx, noObjects(budget))
 	}
-	bigTurn <- struct{}{}
+	budget.big <- struct{}{}
 	if err := resolve(grown); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a big object was made beside another: %v", err)
 	}
 	for name, pack := range map[string][]byte{"small": small, "big and whole": big} {
-		if in, err := receive(t, pack, Limits{}); err != nil || in.table == nil {
+		if in, err := receiveWithin(t, budget, pack, Limits{}); err != nil || in.table == nil {
 			t.Errorf("%s: it waited for what it does not need: %v", name, err)
 		}
 	}
-	<-bigTurn
+	<-budget.big
 	for range 2 { // the turn is given back
-		if _, err := receive(t, grown, Limits{}); err != nil {
+		if _, err := receiveWithin(t, budget, grown, Limits{}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,7 +3,6 @@ package objects
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"sort"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -20,19 +19,15 @@ type packIndex struct {
 
 const indexHeader = 8
 
-func readPackIndex(path string) (*packIndex, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+func parsePackIndex(name string, data []byte) (*packIndex, error) {
 	if len(data) < indexHeader+1024+40 || !bytes.Equal(data[:8], []byte{0xff, 't', 'O', 'c', 0, 0, 0, 2}) {
-		return nil, corrupt("%s is no version 2 pack index", path)
+		return nil, corrupt("%s has no version 2 pack index", name)
 	}
 	x := &packIndex{fanout: data[indexHeader : indexHeader+1024]}
 	x.n = int(binary.BigEndian.Uint32(x.fanout[1020:]))
 	rest := data[indexHeader+1024 : len(data)-40]
 	if len(rest) < x.n*28 {
-		return nil, corrupt("%s is cut off", path)
+		return nil, corrupt("the index of %s is truncated", name)
 	}
 	x.names, rest = rest[:x.n*20], rest[x.n*24:]
 	x.offsets, x.long = rest[:x.n*4], rest[x.n*4:]
@@ -48,14 +43,31 @@ func (x *packIndex) find(h plumbing.Hash) (offset int64, ok bool) {
 	if low > high || high > x.n {
 		return 0, false
 	}
-	i := low + sort.Search(high-low, func(i int) bool {
-		at := (low + i) * 20
-		return bytes.Compare(x.names[at:at+20], h[:]) >= 0
-	})
+	i := x.search(low, high, h)
 	if i >= high || !bytes.Equal(x.names[i*20:i*20+20], h[:]) {
 		return 0, false
 	}
 	return x.offset(i)
+}
+
+// search returns the first of the names from low to high that is not below h. Names
+// are spread evenly, so it begins near where h should be.
+func (x *packIndex) search(low, high int, h plumbing.Hash) int {
+	const near = 16
+	want := binary.BigEndian.Uint64(h[:])
+	below := func(i int) bool {
+		at := x.names[i*20 : i*20+20]
+		have := binary.BigEndian.Uint64(at)
+		return have < want || have == want && bytes.Compare(at, h[:]) < 0
+	}
+	guess := low + int(uint64(high-low)*(want<<8>>32)>>32) //nolint:gosec // a part of what is there
+	if i := guess - near; i > low && below(i) {
+		low = i + 1
+	}
+	if i := guess + near; i < high && !below(i) {
+		high = i
+	}
+	return low + sort.Search(high-low, func(i int) bool { return !below(low + i) })
 }
 
 // offset returns where the i-th object of the sorted names begins.

@@ -6,15 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// Install moves a resolved pack into a repository's objects directory. The
+// Install moves a resolved pack to a repository's storage. The
 // objects are on disk for good when it returns, and visible to readers only
 // when all of them are.
-func (in *Incoming) Install(objectsDir string) error {
+func (in *Incoming) Install(storage PackStorage) error {
 	if in.entries.n == 0 {
 		return nil
 	}
@@ -25,26 +24,7 @@ func (in *Incoming) Install(objectsDir string) error {
 	if err := in.writeIndex(index); err != nil {
 		return err
 	}
-	dir := filepath.Join(objectsDir, "pack")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	name := filepath.Join(dir, "pack-"+in.checksum.String())
-	if _, err := os.Stat(name + ".idx"); err == nil {
-		return nil // the very same pack arrived before
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	// Readers look for indexes, so the index goes last.
-	for _, move := range [][2]string{{in.file.Name(), name + ".pack"}, {index, name + ".idx"}} {
-		if err := os.Chmod(move[0], 0o444); err != nil {
-			return err
-		}
-		if err := os.Rename(move[0], move[1]); err != nil {
-			return err
-		}
-	}
-	return SyncDir(dir)
+	return storage.Put("pack-"+in.checksum.String(), in.file.Name(), index)
 }
 
 // writeIndex writes a version 2 pack index.
@@ -98,11 +78,5 @@ func (in *Incoming) encodeIndex(w *bufio.Writer) {
 	_, _ = w.Write(in.checksum[:])
 }
 
-// SyncDir makes renames in a directory survive a crash.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+// Discard closes what was only read, where a failure loses nothing.
+func Discard(c io.Closer) { _ = c.Close() }

@@ -3,6 +3,7 @@ package objects
 import (
 	"bytes"
 	"encoding/hex"
+	"sort"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -56,7 +57,7 @@ func nextEntry(data []byte) (mode uint32, name []byte, hash plumbing.Hash, rest 
 	}
 	end := bytes.IndexByte(data, 0)
 	if i == 0 || end < i+1 || len(data) < end+21 {
-		return 0, nil, hash, nil, corrupt("a tree entry is cut off")
+		return 0, nil, hash, nil, corrupt("a tree entry is truncated")
 	}
 	copy(hash[:], data[end+1:])
 	return canonicalMode(mode), data[i+1 : end], hash, data[end+21:], nil
@@ -79,17 +80,20 @@ func canonicalMode(mode uint32) uint32 {
 
 // treeChecker keeps what it needs from one tree to the next.
 type treeChecker struct {
-	names [][]byte
-	links []Link
+	entries []checkedName
+	links   []Link
+}
+
+type checkedName struct {
+	name   []byte
+	isTree bool
 }
 
 // check refuses trees that git itself would not make: names that could write
 // into .git or out of the tree, wrong order, names given twice. The links are
 // good until the next call.
 func (t *treeChecker) check(data []byte) ([]Link, error) {
-	names, links := t.names[:0], t.links[:0]
-	var previous []byte
-	previousTree := false
+	seen, links := t.entries[:0], t.links[:0]
 	for len(data) > 0 {
 		mode, name, hash, rest, err := nextEntry(data)
 		if err != nil {
@@ -100,17 +104,17 @@ func (t *treeChecker) check(data []byte) ([]Link, error) {
 			return nil, err
 		}
 		isTree := mode == ModeTree
-		if previous != nil && compareEntries(previous, previousTree, name, isTree) >= 0 {
-			return nil, corrupt("tree entries %q and %q are out of order or the same", previous, name)
+		if n := len(seen); n > 0 && compareEntries(seen[n-1].name, seen[n-1].isTree, name, isTree) >= 0 {
+			return nil, corrupt("tree entries %q and %q are out of order or duplicates", seen[n-1].name, name)
 		}
-		// A file and a directory of one name need not be neighbours.
-		for i := len(names) - 1; i >= 0 && bytes.HasPrefix(names[i], name); i-- {
-			if len(names[i]) == len(name) {
+		// A file and a directory of one name need not be neighbours. The file comes first.
+		if isTree {
+			_, found := sort.Find(len(seen), func(i int) int { return compareEntries(name, false, seen[i].name, seen[i].isTree) })
+			if found {
 				return nil, corrupt("tree has two entries %q", name)
 			}
 		}
-		names = append(names, name)
-		previous, previousTree = name, isTree
+		seen = append(seen, checkedName{name, isTree})
 		if hash.IsZero() {
 			return nil, corrupt("tree entry %q names no object", name)
 		}
@@ -124,7 +128,7 @@ func (t *treeChecker) check(data []byte) ([]Link, error) {
 			return nil, corrupt("tree entry %q has mode %o, which git does not know", name, mode)
 		}
 	}
-	t.names, t.links = names, links
+	t.entries, t.links = seen, links
 	return links, nil
 }
 
@@ -158,9 +162,9 @@ func checkEntryName(name []byte) error {
 	}
 	switch {
 	case bytes.IndexByte(name, '/') >= 0:
-		return corrupt("tree entry %q holds a slash", name)
+		return corrupt("tree entry %q contains a slash", name)
 	case catalog.IsDotGit(string(name)):
-		return corrupt("tree entry %q would be taken for .git", name)
+		return corrupt("tree entry %q is equivalent to .git", name)
 	}
 	return nil
 }

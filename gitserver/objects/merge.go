@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,37 +18,33 @@ const (
 	maxPacks = 50
 	// maxMergedPack is the size in bytes from which a pack is left as it is.
 	maxMergedPack = 256 << 20
+	// maxTwice is which part of the packs' bytes may be of objects that are stored twice;
+	// alwaysTwice bytes may.
+	maxTwice    = 5
+	alwaysTwice = 64 << 10
 )
 
 // Merged is one pack made of several. It is in quarantine until Replace.
 type Merged struct {
-	*Incoming
+	pack *Incoming
 	from []*packFile
 }
 
 // Merge makes one pack in dir, which exists and is the caller's to remove, of the
-// smaller packs when there are too many; else it returns nil. shallow are the
+// smaller packs when there are too many, or too much is in two of them; else it returns nil. shallow are the
 // commits whose parents the store does not have. The pack is read back and
 // checked like one that was pushed.
 func (s *Store) Merge(ctx context.Context, dir string, shallow []plumbing.Hash) (*Merged, error) {
-	from := s.mergeable()
-	if len(from) == 0 {
-		return nil, nil
+	from, err := s.mergeable()
+	if len(from) == 0 || err != nil {
+		return nil, err
 	}
-	var hashes []plumbing.Hash
-	seen := map[plumbing.Hash]bool{}
-	for _, p := range from {
-		for i := range p.index.n {
-			var h plumbing.Hash
-			copy(h[:], p.index.names[i*20:])
-			if !seen[h] {
-				seen[h] = true
-				hashes = append(hashes, h)
-			}
-		}
+	m, err := s.newMergeWriter(ctx, from)
+	if err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, "merged.pack")
-	if err := s.writePackFile(path, hashes); err != nil {
+	if err := m.write(ctx, path); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)
@@ -63,26 +58,40 @@ func (s *Store) Merge(ctx context.Context, dir string, shallow []plumbing.Hash) 
 	if err := in.Resolve(ctx, s); err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
-	for _, h := range hashes {
+	for _, h := range m.out.names.All() {
 		if in.table.find(h) == nil {
-			return nil, errors.Join(corrupt("%s got lost in merging packs", h), in.Close())
+			return nil, errors.Join(corrupt("%s was lost while merging packs", h), in.Close())
 		}
 	}
 	return &Merged{in, from}, nil
 }
 
-// mergeable picks the smallest packs such that each of those left is at least
+// mergeable picks what to merge: all but the largest packs when much is stored twice. When there are just
+// many, it picks the smallest packs such that each of those left is at least
 // as large as all smaller ones together: every object is then copied a few times
 // in its life, however many packs arrive.
-func (s *Store) mergeable() []*packFile {
+func (s *Store) mergeable() ([]*packFile, error) {
 	s.mu.RLock()
 	packs := slices.Clone(s.packs)
 	s.mu.RUnlock()
 	packs = slices.DeleteFunc(packs, func(p *packFile) bool { return p.size > maxMergedPack })
-	if len(packs) <= maxPacks {
-		return nil
+	if len(packs) < 2 {
+		return nil, nil
 	}
 	slices.SortFunc(packs, func(a, b *packFile) int { return cmp.Compare(a.size, b.size) })
+	total := int64(0)
+	for _, p := range packs {
+		total += p.size
+	}
+	twice, err := storedTwice(packs)
+	switch {
+	case err != nil:
+		return nil, err
+	case twice > max(alwaysTwice, total/maxTwice):
+		return packs, nil
+	case len(packs) <= maxPacks:
+		return nil, nil
+	}
 	sum, end := packs[0].size, 1
 	for i, p := range packs[1:] {
 		if p.size < sum {
@@ -91,37 +100,50 @@ func (s *Store) mergeable() []*packFile {
 		sum += p.size
 	}
 	if end == 1 {
-		return nil
+		return nil, nil
 	}
-	return packs[:end]
+	return packs[:end], nil
 }
 
-func (s *Store) writePackFile(path string, hashes []plumbing.Hash) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.WritePack(f, hashes), f.Close())
-}
-
-// Replace puts the merged pack into the store's directory and removes those it
-// was made of. Stores that are open go on with what they have open; one that
-// is being opened finds the new pack when it misses something. Nobody may install
-// packs meanwhile.
-func (m *Merged) Replace(objectsDir string) error {
-	if err := m.Install(objectsDir); err != nil {
-		return err
-	}
-	for _, p := range m.from {
-		if p.name == "pack-"+m.checksum.String() {
-			continue
-		}
-		// Readers look for indexes, so the index goes first.
-		for _, suffix := range []string{".idx", ".pack"} {
-			if err := os.Remove(filepath.Join(objectsDir, "pack", p.name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+// storedTwice returns how many bytes of packs, the largest of which stands last, are of
+// objects that another of them has, too: each push of a delta brings its base along.
+func storedTwice(packs []*packFile) (sum int64, err error) {
+	last := len(packs) - 1
+	var seen Hashes
+	for _, p := range packs[:last] {
+		for i := range p.index.n {
+			h := plumbing.Hash(p.index.names[i*20:])
+			_, found := packs[last].index.find(h)
+			if _, added := seen.Add(h); added && !found {
+				continue
 			}
+			offset, _ := p.index.offset(i)
+			end, err := p.entryEnd(offset)
+			if err != nil {
+				return 0, err
+			}
+			sum += end - offset
 		}
 	}
-	return SyncDir(filepath.Join(objectsDir, "pack"))
+	return sum, nil
+}
+
+// Close closes the pack's file.
+func (m *Merged) Close() error { return m.pack.Close() }
+
+// Replace puts the merged pack in the store's storage and removes those it
+// was made of. Stores that are open go on with what they have open; one that
+// is being opened finds the new pack when it misses something. No packs may be
+// installed meanwhile.
+func (m *Merged) Replace(storage PackStorage) error {
+	if err := m.pack.Install(storage); err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range m.from {
+		if p.name != "pack-"+m.pack.checksum.String() {
+			names = append(names, p.name)
+		}
+	}
+	return storage.Remove(names...)
 }

@@ -70,17 +70,25 @@ func commitOf(tree plumbing.Hash, parents ...plumbing.Hash) string {
 // receive takes a pack in over an empty store.
 func receive(t testing.TB, pack []byte, limits Limits, shallow ...plumbing.Hash) (*Incoming, error) {
 	t.Helper()
+	return receiveWithin(t, NewBudget(), pack, limits, shallow...)
+}
+
+func receiveWithin(t testing.TB, budget *Budget, pack []byte, limits Limits, shallow ...plumbing.Hash) (*Incoming, error) {
+	t.Helper()
 	in, err := Receive(bytes.NewReader(pack), t.TempDir(), limits, shallow)
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { _ = in.Close() })
-	store, err := OpenStore(t.TempDir())
+	store, err := NewPacks(budget).OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return in, in.Resolve(context.Background(), store)
 }
+
+// noObjects is an empty store.
+func noObjects(budget *Budget) *Store { return &Store{storage: Files(""), shared: NewPacks(budget)} }
 
 func TestHostilePacks(t *testing.T) {
 	missing := plumbing.NewHash(strings.Repeat("1", 40))
@@ -93,29 +101,29 @@ func TestHostilePacks(t *testing.T) {
 			tree := b.add(plumbing.TreeObject, treeEntry("100644", "a", blob))
 			b.add(plumbing.CommitObject, commitOf(b.add(plumbing.TreeObject, treeEntry("40000", "d", tree))))
 		}, ""},
-		"missing blob": {func(b *packBuilder) { b.add(plumbing.TreeObject, treeEntry("100644", "a", missing)) }, "lacks blob"},
-		"missing tree": {func(b *packBuilder) { b.add(plumbing.CommitObject, commitOf(missing)) }, "lacks tree"},
+		"missing blob": {func(b *packBuilder) { b.add(plumbing.TreeObject, treeEntry("100644", "a", missing)) }, "missing blob"},
+		"missing tree": {func(b *packBuilder) { b.add(plumbing.CommitObject, commitOf(missing)) }, "missing tree"},
 		"missing parent": {func(b *packBuilder) {
 			b.add(plumbing.CommitObject, commitOf(b.add(plumbing.TreeObject, ""), missing))
-		}, "lacks commit"},
+		}, "missing commit"},
 		"wrong type": {func(b *packBuilder) {
 			b.add(plumbing.CommitObject, commitOf(b.add(plumbing.BlobObject, "no tree")))
 		}, "is a blob, not a tree"},
-		".git":   {hostileName(".git"), "taken for .git"},
-		".GiT":   {hostileName(".GiT"), "taken for .git"},
-		".git. ": {hostileName(".git. "), "taken for .git"},
-		"git~1":  {hostileName("GIT~1"), "taken for .git"},
+		".git":   {hostileName(".git"), "equivalent to .git"},
+		".GiT":   {hostileName(".GiT"), "equivalent to .git"},
+		".git. ": {hostileName(".git. "), "equivalent to .git"},
+		"git~1":  {hostileName("GIT~1"), "equivalent to .git"},
 		"..":     {hostileName(".."), `named ".."`},
 		"dot":    {hostileName("."), `named "."`},
 		"empty":  {hostileName(""), `named ""`},
-		"slash":  {hostileName("a/b"), "holds a slash"},
+		"slash":  {hostileName("a/b"), "contains a slash"},
 		"bad mode": {func(b *packBuilder) {
 			b.add(plumbing.TreeObject, treeEntry("60644", "a", b.add(plumbing.BlobObject, "")))
 		}, "mode"},
 		"twice": {func(b *packBuilder) {
 			h := b.add(plumbing.BlobObject, "")
 			b.add(plumbing.TreeObject, treeEntry("100644", "a", h)+treeEntry("100644", "a", h))
-		}, "the same"},
+		}, "duplicates"},
 		"file and directory": {func(b *packBuilder) {
 			h, d := b.add(plumbing.BlobObject, ""), b.add(plumbing.TreeObject, "")
 			b.add(plumbing.TreeObject, treeEntry("100644", "a", h)+treeEntry("100644", "a.b", h)+treeEntry("40000", "a", d))
@@ -132,8 +140,22 @@ func TestHostilePacks(t *testing.T) {
 			h := b.add(plumbing.BlobObject, "x")
 			b.raw(plumbing.REFDeltaObject, 4, h[:], []byte("\x09\x01\x01x"))
 		}, "base of 9 bytes"},
-		"short":       {func(b *packBuilder) { b.raw(plumbing.BlobObject, 10, nil, []byte("short")) }, "size is not what it says"},
-		"long":        {func(b *packBuilder) { b.raw(plumbing.BlobObject, 2, nil, []byte("longer")) }, "size is not what it says"},
+		"short delta": {func(b *packBuilder) {
+			h := b.add(plumbing.BlobObject, "")
+			b.raw(plumbing.REFDeltaObject, 2, h[:], []byte("\x00\x00"))
+		}, "a delta of 2 bytes"},
+		"an object twice": {func(b *packBuilder) {
+			b.add(plumbing.BlobObject, "x")
+			b.add(plumbing.BlobObject, "x")
+		}, "is in the pack twice"},
+		"an object and a delta that makes it": {func(b *packBuilder) {
+			x, y := plumbing.ComputeHash(plumbing.BlobObject, []byte("hello")), plumbing.ComputeHash(plumbing.BlobObject, []byte("hello!"))
+			b.raw(plumbing.REFDeltaObject, 4, y[:], []byte("\x06\x05\x90\x05"))
+			b.raw(plumbing.REFDeltaObject, 6, x[:], []byte("\x05\x06\x90\x05\x01!"))
+			b.add(plumbing.BlobObject, "hello")
+		}, "is in the pack twice"},
+		"short":       {func(b *packBuilder) { b.raw(plumbing.BlobObject, 10, nil, []byte("short")) }, "size does not match its declared size"},
+		"long":        {func(b *packBuilder) { b.raw(plumbing.BlobObject, 2, nil, []byte("longer")) }, "size does not match its declared size"},
 		"type 5":      {func(b *packBuilder) { b.raw(5, 1, nil, []byte("x")) }, "unknown type"},
 		"outside ofs": {func(b *packBuilder) { b.raw(plumbing.OFSDeltaObject, 4, []byte{0x7f}, []byte("\x01\x01\x01x")) }, "no base"},
 	} {
@@ -215,7 +237,7 @@ func TestShallowCommitsNeedNoParents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := OpenStore(t.TempDir())
+	store, err := NewPacks(NewBudget()).OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,13 +297,13 @@ func TestRoundTripAgainstGit(t *testing.T) {
 		if out, err := exec.Command("git", "init", "-q", "--bare", target).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
-		if err := in.Install(filepath.Join(target, "objects")); err != nil {
+		if err := in.Install(Files(filepath.Join(target, "objects"))); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := exec.Command("git", "-C", target, "fsck", "--full", "--strict").CombinedOutput(); err != nil {
 			t.Errorf("fsck: %v\n%s", err, out)
 		}
-		store, err := OpenStore(filepath.Join(target, "objects"))
+		store, err := NewPacks(NewBudget()).OpenStore(filepath.Join(target, "objects"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -306,7 +328,7 @@ func TestRoundTripAgainstGit(t *testing.T) {
 			}
 			r, w := io.Pipe()
 			index.Stdin = r
-			go func() { w.CloseWithError(store.WritePack(w, some)) }()
+			go func() { w.CloseWithError(store.WritePack(t.Context(), w, some, PackOptions{})) }()
 			if out, err := index.CombinedOutput(); err != nil {
 				t.Errorf("index-pack: %v\n%s", err, out)
 			}
@@ -382,7 +404,7 @@ func TestResolveStops(t *testing.T) {
 	defer in.Close() //nolint:errcheck // read only
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := in.Resolve(ctx, &Store{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := in.Resolve(ctx, noObjects(NewBudget())); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("gave %v", err)
 	}
 	if done := in.inflated.Load() >> 20; done > 1000 {
@@ -404,9 +426,19 @@ func FuzzReceive(f *testing.F) {
 		if err != nil {
 			return
 		}
+		dir := t.TempDir()
+		if err := in.Install(Files(dir)); err != nil {
+			t.Fatal(err)
+		}
+		store, err := NewPacks(NewBudget()).OpenStore(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close() //nolint:errcheck // read only
 		for i := range int32(in.entries.n) {
-			if in.entries.at(i).hash.IsZero() {
-				t.Error("an object without name was taken")
+			h := in.entries.at(i).hash
+			if typ, data, err := store.Get(h); err != nil || plumbing.ComputeHash(typ, data) != h {
+				t.Errorf("%s was taken and can't be read: %v", h, err)
 			}
 		}
 	})

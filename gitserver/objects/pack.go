@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -57,7 +56,7 @@ func parseEntryHeader(b []byte, offset int64) (entryHeader, error) {
 	}
 	switch {
 	case !ok:
-		return h, corrupt("object header at %d is cut off", offset)
+		return h, corrupt("object header at %d is truncated", offset)
 	case h.typ == plumbing.OFSDeltaObject:
 		c, ok = next()
 		distance := int64(c & 0x7f)
@@ -105,22 +104,46 @@ var inflaters = sync.Pool{New: func() any { return &inflater{buf: bufio.NewReade
 
 // openInflater starts to inflate at offset. Give it back by close.
 func openInflater(r io.ReaderAt, offset int64) (*inflater, error) {
-	in := inflaters.Get().(*inflater)
-	in.source = offsetReader{r, offset}
-	in.buf.Reset(&in.source)
-	if in.z == nil {
-		z, err := zlib.NewReader(in.buf)
-		if err != nil {
-			return nil, corrupt("no zlib stream at %d: %v", offset, err)
-		}
-		in.z = z
-		return in, nil
-	}
-	if err := in.z.(zlib.Resetter).Reset(in.buf, nil); err != nil {
+	in := newInflater(r, offset)
+	return in, in.begin(offset)
+}
+
+// openEntry reads what stands before an object and starts to inflate it.
+func openEntry(r io.ReaderAt, offset int64) (*inflater, entryHeader, error) {
+	in := newInflater(r, offset)
+	head, err := in.buf.Peek(maxEntryHeader)
+	if err != nil && !errors.Is(err, io.EOF) {
 		in.close()
-		return nil, corrupt("no zlib stream at %d: %v", offset, err)
+		return nil, entryHeader{}, err
 	}
-	return in, nil
+	h, err := parseEntryHeader(head, offset)
+	if err != nil {
+		in.close()
+		return nil, h, err
+	}
+	_, _ = in.buf.Discard(int(h.length)) // it was there
+	return in, h, in.begin(offset + h.length)
+}
+
+func newInflater(r io.ReaderAt, offset int64) *inflater {
+	in := inflaters.Get().(*inflater)
+	in.source = offsetReader{r: r, offset: offset}
+	in.buf.Reset(&in.source)
+	return in
+}
+
+// begin reads the compressed bytes' head, at offset. After an error the inflater is closed.
+func (in *inflater) begin(offset int64) (err error) {
+	if in.z == nil {
+		in.z, err = zlib.NewReader(in.buf)
+	} else {
+		err = in.z.(zlib.Resetter).Reset(in.buf, nil)
+	}
+	if err != nil {
+		in.close()
+		return corrupt("no zlib stream at %d: %v", offset, err)
+	}
+	return nil
 }
 
 func (in *inflater) close() {
@@ -128,12 +151,8 @@ func (in *inflater) close() {
 	inflaters.Put(in)
 }
 
-// inflate returns the size bytes that are compressed at offset.
-func inflate(r io.ReaderAt, offset, size int64) ([]byte, error) {
-	in, err := openInflater(r, offset)
-	if err != nil {
-		return nil, err
-	}
+// all returns the size bytes that are compressed, and closes the inflater.
+func (in *inflater) all(offset, size int64) ([]byte, error) {
 	defer in.close()
 	data := make([]byte, size)
 	if _, err := io.ReadFull(in.z, data); err != nil {
@@ -141,18 +160,25 @@ func inflate(r io.ReaderAt, offset, size int64) ([]byte, error) {
 	}
 	var end [1]byte
 	if n, err := in.z.Read(end[:]); n != 0 || !errors.Is(err, io.EOF) {
-		return nil, corrupt("object at %d is longer than it says", offset)
+		return nil, corrupt("object at %d is longer than its declared size", offset)
 	}
 	return data, nil
 }
 
-// offsetReader reads on from an offset.
+// offsetReader reads on from an offset: at first little, as most objects are small.
 type offsetReader struct {
 	r      io.ReaderAt
 	offset int64
+	begun  bool
 }
 
+const firstRead = 1 << 10
+
 func (o *offsetReader) Read(p []byte) (int, error) {
+	if !o.begun {
+		p = p[:min(len(p), firstRead)]
+		o.begun = true
+	}
 	n, err := o.r.ReadAt(p, o.offset)
 	o.offset += int64(n)
 	if n > 0 {
@@ -200,11 +226,11 @@ func applyDelta(dst, base, delta []byte) ([]byte, error) {
 				return nil, err
 			}
 			if offset+n > len(base) {
-				return nil, corrupt("a delta copies from behind its base")
+				return nil, corrupt("a delta copies from beyond its base")
 			}
 			part = base[offset : offset+n]
 		case op == 0 || int(op) > len(delta):
-			return nil, corrupt("a delta has a bad instruction")
+			return nil, corrupt("a delta has an invalid instruction")
 		default:
 			part, delta = delta[:op], delta[op:]
 		}
@@ -213,7 +239,7 @@ func applyDelta(dst, base, delta []byte) ([]byte, error) {
 		}
 	}
 	if int64(len(dst)) != size {
-		return nil, corrupt("a delta does not make the %d bytes that it says", size)
+		return nil, corrupt("a delta does not produce its declared %d bytes", size)
 	}
 	return dst, nil
 }
@@ -225,7 +251,7 @@ func copyArguments(op byte, delta []byte) (offset, n int, rest []byte, err error
 			continue
 		}
 		if len(delta) == 0 {
-			return 0, 0, nil, corrupt("a delta is cut off")
+			return 0, 0, nil, corrupt("a delta is truncated")
 		}
 		if bit < 4 {
 			offset |= int(delta[0]) << (8 * bit)
@@ -240,23 +266,23 @@ func copyArguments(op byte, delta []byte) (offset, n int, rest []byte, err error
 	return offset, n, delta, nil
 }
 
-// packFile is one pack with its index, open for reading.
+// packFile is a pack that a store has open.
 type packFile struct {
-	name  string // "pack-<hash>"
-	f     *os.File
-	index *packIndex
-	size  int64
-	bases baseCache
-
-	orderOnce sync.Once
-	positions []position // by offset, once order was called
+	*openPack
+	bases *baseCache
 }
 
-// baseCache keeps inflated delta bases; a pack's objects often share them.
+// baseCache keeps inflated delta bases of a store; objects often share them. What
+// was not asked for while half of it filled goes.
 type baseCache struct {
-	mu    sync.Mutex
-	held  int64
-	byOff map[int64]cachedBase
+	mu         sync.Mutex
+	young, old map[basePlace]cachedBase
+	held       int64 // bytes in young
+}
+
+type basePlace struct {
+	pack   *packFile
+	offset int64
 }
 
 type cachedBase struct {
@@ -266,25 +292,36 @@ type cachedBase struct {
 
 const (
 	maxCachedBase  = 1 << 20
-	maxCachedBases = 16 << 20
+	maxCachedBases = 32 << 20
 )
 
-func (c *baseCache) get(offset int64) (cachedBase, bool) {
+func (c *baseCache) get(p *packFile, offset int64) (cachedBase, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b, ok := c.byOff[offset]
+	at := basePlace{p, offset}
+	b, ok := c.young[at]
+	if !ok {
+		if b, ok = c.old[at]; ok {
+			c.keep(at, b)
+		}
+	}
 	return b, ok
 }
 
-func (c *baseCache) put(offset int64, b cachedBase) {
+func (c *baseCache) put(p *packFile, offset int64, b cachedBase) {
 	if len(b.data) > maxCachedBase {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held+int64(len(b.data)) > maxCachedBases || c.byOff == nil {
-		c.byOff, c.held = map[int64]cachedBase{}, 0
+	c.keep(basePlace{p, offset}, b)
+}
+
+// keep is called with mu held.
+func (c *baseCache) keep(at basePlace, b cachedBase) {
+	if c.held+int64(len(b.data)) > maxCachedBases/2 || c.young == nil {
+		c.old, c.young, c.held = c.young, map[basePlace]cachedBase{}, 0
 	}
-	c.byOff[offset] = b
+	c.young[at] = b
 	c.held += int64(len(b.data))
 }

@@ -21,20 +21,25 @@ import (
 
 // Limits bound what one pack may bring. Zero: no limit.
 type Limits struct {
-	PackBytes   int64 // of the pack as it is sent; all objects together may inflate to maxInflation times as much
+	// PackBytes bounds the pack as it is sent. With it, all objects together may inflate
+	// to maxInflation times what was sent, or to alwaysInflated.
+	PackBytes   int64
 	ObjectBytes int64 // of one object, inflated
 	Objects     int64
 }
 
 // maxInflation bounds the work that a small pack can ask for. Long histories of
 // large files that change little come to about 100.
-const maxInflation = 200
+const (
+	maxInflation   = 200
+	alwaysInflated = 1 << 30
+)
 
 // maxStructured bounds one tree, commit or tag in bytes, as these are held in
 // memory while they are checked. A tree of a million files stays below.
 const maxStructured = 64 << 20
 
-// LimitError tells that a pack is over one of its limits.
+// LimitError reports that a pack is over one of its limits.
 type LimitError struct {
 	What  string // "pack", "object", "objects", "structured" or "inflated"
 	Limit int64
@@ -46,13 +51,13 @@ func (e *LimitError) Error() string {
 	case "objects":
 		return fmt.Sprintf("the push has more than %d objects, which is the limit", e.Limit)
 	case "object":
-		return fmt.Sprintf("the push has a file above the limit of %s", byteSize(e.Limit))
+		return fmt.Sprintf("the push has a file larger than the limit of %s", byteSize(e.Limit))
 	case "structured":
-		return fmt.Sprintf("the push has a directory, commit or tag object above the limit of %s", byteSize(e.Limit))
+		return fmt.Sprintf("the push has a directory, commit or tag object larger than the limit of %s", byteSize(e.Limit))
 	case "inflated":
 		return fmt.Sprintf("the push unpacks to more than %s, which is the limit", byteSize(e.Limit))
 	}
-	return fmt.Sprintf("the push is above the limit of %s", byteSize(e.Limit))
+	return fmt.Sprintf("the push is larger than the limit of %s", byteSize(e.Limit))
 }
 
 func byteSize(n int64) string {
@@ -80,7 +85,7 @@ type Incoming struct {
 	refKids  map[plumbing.Hash]int32 // first delta of each base that is named by its hash
 	table    *entryTable             // entries by hash, once Resolve begins
 	inflated atomic.Int64
-	relax    func() // ends being frugal; nil for packs of few objects
+	got      int64 // bytes of the pack so far
 
 	mu      sync.Mutex
 	pending map[plumbing.Hash]plumbing.ObjectType // named and not in table when they were
@@ -119,12 +124,7 @@ func Receive(r io.Reader, dir string, limits Limits, shallow []plumbing.Hash) (*
 func (in *Incoming) Count() int { return in.entries.n }
 
 // Close closes the pack's file.
-func (in *Incoming) Close() error {
-	if in.relax != nil {
-		in.relax()
-	}
-	return in.file.Close()
-}
+func (in *Incoming) Close() error { return in.file.Close() }
 
 // source feeds a buffered reader and keeps what that holds, so that the bytes
 // really consumed can be summed: the buffer asks again only when it is empty.
@@ -187,7 +187,7 @@ func (in *Incoming) read(r io.Reader) error {
 		return badPack(err)
 	}
 	if string(header[:4]) != "PACK" || binary.BigEndian.Uint32(header[4:]) != 2 {
-		return corrupt("this is no version 2 pack")
+		return corrupt("this is not a version 2 pack")
 	}
 	count := int64(binary.BigEndian.Uint32(header[8:]))
 	if in.limits.Objects > 0 && count > in.limits.Objects {
@@ -204,7 +204,7 @@ func (in *Incoming) read(r io.Reader) error {
 		return badPack(err)
 	}
 	if !bytes.Equal(p.source.sum.Sum(nil), in.checksum[:]) {
-		return corrupt("the pack's checksum is wrong; it was damaged on the way")
+		return corrupt("the pack's checksum does not match; it was damaged in transit")
 	}
 	return in.file.Truncate(in.end + sha1.Size)
 }
@@ -219,6 +219,7 @@ func (in *Incoming) readObject(p *packReader) error {
 	if err != nil {
 		return err
 	}
+	in.got = offset
 	if offset >= maxOffset {
 		return corrupt("the pack is too long")
 	}
@@ -245,9 +246,7 @@ func (in *Incoming) readObject(p *packReader) error {
 	}
 	p.mark()
 	e.crc = p.source.crc
-	if in.entries.add(e); in.entries.n == frugalFrom {
-		in.relax = beFrugal()
-	}
+	in.entries.add(e)
 	return err
 }
 
@@ -276,7 +275,9 @@ func (in *Incoming) countInflated(size int64, structured bool) error {
 	if structured && size > maxStructured {
 		return &LimitError{"structured", maxStructured}
 	}
-	if limit := in.limits.PackBytes * maxInflation; in.inflated.Add(size) > limit && limit > 0 {
+	// By what was sent, and not by what may be sent: who asks for much work pays for it.
+	limit := maxInflation * max(in.got, min(in.limits.PackBytes, alwaysInflated/maxInflation))
+	if in.inflated.Add(size) > limit && in.limits.PackBytes > 0 {
 		return &LimitError{"inflated", limit}
 	}
 	return nil
@@ -331,7 +332,7 @@ func (p *packReader) inflate(w io.Writer, size int64) error {
 		return err
 	}
 	if n != size {
-		return corrupt("an object's size is not what it says")
+		return corrupt("an object's size does not match its declared size")
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ import (
 // only packs which passed is thus always complete, so nothing older has to be
 // walked. Errors: ErrCorrupt, *LimitError, *MissingError.
 func (in *Incoming) Resolve(ctx context.Context, store *Store) error {
+	if in.entries.n >= frugalFrom {
+		defer store.shared.budget.beFrugal()()
+	}
 	var writing errgroup.Group
 	// Install wants it on disk, and the disk is idle now.
 	writing.Go(in.file.Sync)
@@ -26,11 +29,14 @@ func (in *Incoming) Resolve(ctx context.Context, store *Store) error {
 }
 
 func (in *Incoming) resolve(ctx context.Context, store *Store) error {
-	r := &resolver{in: in, pending: int64(in.deltas), byHash: len(in.refKids) > 0}
-	in.table = newEntryTable(&in.entries)
+	r := &resolver{in: in, budget: store.shared.budget, pending: int64(in.deltas), byHash: len(in.refKids) > 0, sent: int32(in.entries.n)}
+	in.table = newEntryTable(&in.entries, len(in.refKids))
 	for i := range int32(in.entries.n) {
-		if !in.entries.at(i).delta {
-			in.table.add(i)
+		if in.entries.at(i).delta {
+			continue
+		}
+		if err := in.table.add(i); err != nil {
+			return err
 		}
 	}
 	// What is named comes before what names it, so that most links are checked as
@@ -40,9 +46,12 @@ func (in *Incoming) resolve(ctx context.Context, store *Store) error {
 			return err
 		}
 	}
+	if err := r.complete(ctx, store); err != nil {
+		return err
+	}
 	in.refKids = nil
 	if left := atomic.LoadInt64(&r.pending); left > 0 {
-		return corrupt("%d deltas have no base in the pack; push with git's --no-thin", left)
+		return corrupt("%d deltas have no base, neither in the pack nor in the repository", left)
 	}
 	return in.connected(store)
 }
@@ -50,9 +59,11 @@ func (in *Incoming) resolve(ctx context.Context, store *Store) error {
 // resolver rebuilds deltas from their bases downwards, one tree of deltas a goroutine.
 type resolver struct {
 	in      *Incoming
+	budget  *Budget
 	byHash  bool       // there are bases that are named by their hashes
 	mu      sync.Mutex // guards in.refKids
 	pending int64      // deltas not rebuilt yet
+	sent    int32      // entries that were sent; those behind them are the store's, and good
 }
 
 // run resolves the objects of one type.
@@ -117,8 +128,8 @@ type frame struct {
 // tree checks a whole object and rebuilds all that is made from it. A few bytes of
 // deltas may ask for hours of work, so it looks at ctx before each one.
 func (w *worker) tree(ctx context.Context, root int32) error {
-	e := w.in.entries.at(root)
-	typ, kids := e.typ, w.kids(e)
+	e := w.resolver.in.entries.at(root)
+	typ, kids := e.typ, w.resolver.kids(e)
 	if kids == noEntry && typ == plumbing.BlobObject {
 		return nil
 	}
@@ -127,8 +138,10 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 	if err != nil {
 		return err
 	}
-	if err := w.examine(e.hash, typ, data); err != nil {
-		return err
+	if root < w.resolver.sent {
+		if err := w.examine(e.hash, typ, data); err != nil {
+			return err
+		}
 	}
 	stack := append(w.stack[:0], frame{root, kids, data})
 	held := int64(len(data))
@@ -151,7 +164,7 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 			held += int64(len(top.data))
 		}
 		kid := top.kid
-		top.kid = w.in.entries.at(kid).next
+		top.kid = w.resolver.in.entries.at(kid).next
 		data, err := w.patch(ctx, top.data, kid, typ)
 		if err != nil {
 			return err
@@ -161,10 +174,10 @@ func (w *worker) tree(ctx context.Context, root int32) error {
 			w.giveBack(top.data)
 			top.data = nil
 		}
-		if err := w.settle(kid, typ, data); err != nil {
+		if err := w.resolved(kid, typ, data); err != nil {
 			return err
 		}
-		kids := w.kids(w.in.entries.at(kid))
+		kids := w.resolver.kids(w.resolver.in.entries.at(kid))
 		if kids == noEntry {
 			w.giveBack(data)
 			continue
@@ -197,7 +210,7 @@ func (w *worker) rebuild(ctx context.Context, stack []frame) error {
 		}
 	}
 	for i, f := range stack[from+1:] {
-		made, err := w.patch(ctx, data, f.entry, w.in.entries.at(f.entry).typ)
+		made, err := w.patch(ctx, data, f.entry, w.resolver.in.entries.at(f.entry).typ)
 		if err != nil {
 			return err
 		}
@@ -210,6 +223,9 @@ func (w *worker) rebuild(ctx context.Context, stack []frame) error {
 	return nil
 }
 
+// shortestDelta is git's own bound, in bytes.
+const shortestDelta = 4
+
 // patch makes an object from its base and a delta. The caller owns it.
 func (w *worker) patch(ctx context.Context, base []byte, i int32, typ plumbing.ObjectType) ([]byte, error) {
 	delta, err := w.stored(ctx, i, w.delta)
@@ -219,14 +235,17 @@ func (w *worker) patch(ctx context.Context, base []byte, i int32, typ plumbing.O
 	if cap(delta) <= maxSpare {
 		w.delta = delta
 	}
+	if len(delta) < shortestDelta {
+		return nil, corrupt("a delta of %d bytes", len(delta)) // which git does not read
+	}
 	_, size, _, err := deltaSizes(delta)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.in.countInflated(size, typ != plumbing.BlobObject); err != nil {
+	if err := w.resolver.in.countInflated(size, typ != plumbing.BlobObject); err != nil {
 		return nil, err
 	}
-	if limit := w.in.limits.ObjectBytes; limit > 0 && size > limit {
+	if limit := w.resolver.in.limits.ObjectBytes; limit > 0 && size > limit {
 		return nil, &LimitError{"object", limit}
 	}
 	if err := w.awaitTurn(ctx, size); err != nil {
@@ -235,13 +254,15 @@ func (w *worker) patch(ctx context.Context, base []byte, i int32, typ plumbing.O
 	return applyDelta(w.take(size), base, delta)
 }
 
-// settle records what a delta turned out to be.
-func (w *worker) settle(i int32, typ plumbing.ObjectType, data []byte) error {
-	e := w.in.entries.at(i)
+// resolved records what a delta turned out to be.
+func (w *worker) resolved(i int32, typ plumbing.ObjectType, data []byte) error {
+	e := w.resolver.in.entries.at(i)
 	w.hasher.begin(typ, int64(len(data)))
 	_, _ = w.hasher.Write(data) // it never fails
 	e.hash, e.typ = w.hasher.name(), typ
-	w.in.table.add(i)
-	atomic.AddInt64(&w.pending, -1)
+	if err := w.resolver.in.table.add(i); err != nil {
+		return err
+	}
+	atomic.AddInt64(&w.resolver.pending, -1)
 	return w.examine(e.hash, typ, data)
 }

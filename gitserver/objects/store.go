@@ -8,14 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/objfile"
 )
 
-// ErrNotFound tells that a store has no such object. It is go-git's own error.
+// ErrNotFound reports that a store has no such object. It is go-git's own error.
 var ErrNotFound = plumbing.ErrObjectNotFound
 
 // maxDeltaChain is git's own ceiling.
@@ -24,21 +23,27 @@ const maxDeltaChain = 4095
 // Store reads the objects of one repository. It is safe for concurrent use and
 // sees packs that arrive after it was opened.
 type Store struct {
-	dir string // the repository's objects directory
+	dir     string // the repository's objects directory
+	storage PackStorage
+	shared  *Packs
 
 	mu    sync.RWMutex
 	packs []*packFile
 	known map[string]bool
+	bases baseCache
 }
 
 // OpenStore opens a repository's objects directory. No directory is an empty store.
-func OpenStore(dir string) (*Store, error) {
-	s := &Store{dir: dir, known: map[string]bool{}}
+func (ps *Packs) OpenStore(dir string) (*Store, error) {
+	s := &Store{dir: dir, storage: ps.storage(dir), shared: ps, known: map[string]bool{}}
 	if err := s.rescan(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
+
+// Storage is where the store's packs are.
+func (s *Store) Storage() PackStorage { return s.storage }
 
 // Close gives back the store's files.
 func (s *Store) Close() error {
@@ -46,14 +51,14 @@ func (s *Store) Close() error {
 	defer s.mu.Unlock()
 	errs := make([]error, 0, len(s.packs))
 	for _, p := range s.packs {
-		errs = append(errs, p.f.Close())
+		errs = append(errs, s.shared.give(p.openPack))
 	}
 	s.packs = nil
 	return errors.Join(errs...)
 }
 
-// arrived looks for packs that are new on disk and tells by its error whether an
-// object is in one of them, whoever opened it. Errors: ErrNotFound.
+// arrived looks for packs that are new on disk and reports by its error whether an
+// object is in one of them. Errors: ErrNotFound.
 func (s *Store) arrived(h plumbing.Hash) error {
 	if err := s.rescan(); err != nil {
 		return errors.Join(err, ErrNotFound)
@@ -68,16 +73,15 @@ func (s *Store) arrived(h plumbing.Hash) error {
 func (s *Store) rescan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names, err := filepath.Glob(filepath.Join(s.dir, "pack", "pack-*.idx"))
+	names, err := s.storage.Names()
 	if err != nil {
 		return err
 	}
-	for _, path := range names {
-		name := strings.TrimSuffix(filepath.Base(path), ".idx")
+	for _, name := range names {
 		if s.known[name] {
 			continue
 		}
-		p, err := openPack(s.dir, name)
+		p, err := s.shared.take(s.storage, s.dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // merged into another meanwhile
 		}
@@ -85,32 +89,16 @@ func (s *Store) rescan() error {
 			return err
 		}
 		s.known[name] = true
-		s.packs = append(s.packs, p)
+		s.packs = append(s.packs, &packFile{p, &s.bases})
 	}
 	return nil
-}
-
-func openPack(dir, name string) (*packFile, error) {
-	index, err := readPackIndex(filepath.Join(dir, "pack", name+".idx"))
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(filepath.Join(dir, "pack", name+".pack"))
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &packFile{name: name, f: f, index: index, size: info.Size()}, nil
 }
 
 // locate finds an object in a pack; a nil pack means there is none.
 func (s *Store) locate(h plumbing.Hash) (*packFile, int64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	// The newest packs stand last and are asked for most.
+	// Packs that arrived after the store was opened stand last and are asked for most.
 	for i := len(s.packs) - 1; i >= 0; i-- {
 		if offset, ok := s.packs[i].index.find(h); ok {
 			return s.packs[i], offset
@@ -124,7 +112,7 @@ func (s *Store) loosePath(h plumbing.Hash) string {
 	return filepath.Join(s.dir, hex[:2], hex[2:])
 }
 
-// Has tells whether the store has an object.
+// Has reports whether the store has an object.
 func (s *Store) Has(h plumbing.Hash) (bool, error) {
 	_, _, err := s.Header(h)
 	if errors.Is(err, ErrNotFound) {
@@ -244,17 +232,14 @@ func (s *Store) Open(h plumbing.Hash) (io.ReadCloser, error) {
 		}
 		return s.Open(h)
 	}
-	header, err := readEntryHeader(p.f, offset)
+	in, header, err := openEntry(p.f, offset)
 	if err != nil {
 		return nil, err
 	}
 	if header.typ.IsDelta() {
+		in.close()
 		_, data, err := p.read(offset)
 		return io.NopCloser(bytes.NewReader(data)), err
-	}
-	in, err := openInflater(p.f, offset+header.length)
-	if err != nil {
-		return nil, err
 	}
 	return &objectStream{in: in, left: header.size}, nil
 }
@@ -302,22 +287,22 @@ func (p *packFile) read(offset int64) (plumbing.ObjectType, []byte, error) {
 	var chain []link
 	var base cachedBase
 	for {
-		if cached, ok := p.bases.get(offset); ok {
+		if cached, ok := p.bases.get(p, offset); ok {
 			base = cached
 			break
 		}
-		h, err := readEntryHeader(p.f, offset)
+		in, h, err := openEntry(p.f, offset)
 		if err != nil {
 			return 0, nil, err
 		}
-		data, err := inflate(p.f, offset+h.length, h.size)
+		data, err := in.all(offset, h.size)
 		if err != nil {
 			return 0, nil, err
 		}
 		if !h.typ.IsDelta() {
 			base = cachedBase{h.typ, data}
 			if len(chain) > 0 {
-				p.bases.put(offset, base)
+				p.bases.put(p, offset, base)
 			}
 			break
 		}
@@ -342,7 +327,7 @@ func (p *packFile) read(offset int64) (plumbing.ObjectType, []byte, error) {
 			return 0, nil, err
 		}
 		base.data = data
-		p.bases.put(chain[i].offset, base)
+		p.bases.put(p, chain[i].offset, base)
 	}
 	return base.typ, base.data, nil
 }

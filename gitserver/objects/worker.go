@@ -12,17 +12,17 @@ import (
 
 // worker is one goroutine of a resolver. What every object needs is made once.
 type worker struct {
-	*resolver
-	hasher objectHasher
-	z      io.ReadCloser
-	source bytes.Reader // of raw
-	raw    []byte
-	delta  []byte
-	spare  [][]byte // given back
-	stack  []frame
-	turn   func() // gives bigTurn back, nil: not taken
-	trees  treeChecker
-	noted  []Link // links that were checked lately, by some bits of the hash
+	resolver *resolver
+	hasher   objectHasher
+	z        io.ReadCloser
+	source   bytes.Reader // of raw
+	raw      []byte
+	delta    []byte
+	spare    [][]byte // given back
+	stack    []frame
+	turn     func() // gives the turn for big objects back, nil: not taken
+	trees    treeChecker
+	noted    []Link // links that were checked lately, by some bits of the hash
 }
 
 // notedLinks are some 340 kB: successive versions of a directory, which come one
@@ -39,25 +39,26 @@ const maxRaw = 256 << 10
 // stored inflates what the pack holds for an entry, a delta for a delta, into buf
 // where that is large enough.
 func (w *worker) stored(ctx context.Context, i int32, buf []byte) ([]byte, error) {
-	start, end := w.in.entries.at(i).offset(), w.in.end
-	if int(i)+1 < w.in.entries.n {
-		end = w.in.entries.at(i + 1).offset()
+	start, end := w.resolver.in.entries.at(i).offset(), w.resolver.in.end
+	if int(i)+1 < w.resolver.in.entries.n {
+		end = w.resolver.in.entries.at(i + 1).offset()
 	}
 	if end-start > maxRaw {
-		h, err := readEntryHeader(w.in.file, start)
+		in, h, err := openEntry(w.resolver.in.file, start)
 		if err != nil {
 			return nil, err
 		}
 		if err := w.awaitTurn(ctx, h.size); err != nil {
+			in.close()
 			return nil, err
 		}
-		return inflate(w.in.file, start+h.length, h.size)
+		return in.all(start, h.size)
 	}
 	if w.raw == nil {
 		w.raw = make([]byte, maxRaw)
 	}
 	raw := w.raw[:end-start]
-	if _, err := w.in.file.ReadAt(raw, start); err != nil {
+	if _, err := w.resolver.in.file.ReadAt(raw, start); err != nil {
 		return nil, err
 	}
 	h, err := parseEntryHeader(raw[:min(len(raw), maxEntryHeader)], start)
@@ -96,7 +97,7 @@ func readExactly(z io.Reader, data []byte) error {
 	}
 	var end [1]byte
 	if n, err := z.Read(end[:]); n != 0 || !errors.Is(err, io.EOF) {
-		return errors.New("it is longer than it says")
+		return errors.New("it is longer than its declared size")
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func (w *worker) take(size int64) []byte {
 	return make([]byte, 0, size)
 }
 
-// giveBack takes a buffer that nobody uses any more.
+// giveBack takes a buffer that is not in use any more.
 func (w *worker) giveBack(b []byte) {
 	switch {
 	case cap(b) == 0 || cap(b) > maxSpare:

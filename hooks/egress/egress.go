@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/reserved"
 )
 
 // Policy says where a client may connect.
@@ -24,29 +25,10 @@ type Policy struct {
 	// of them is followed, any other is an error. Nil: any origin, and no
 	// redirect is followed.
 	Origins []string
-	// Private allows addresses that are not on the public Internet.
+	// Private allows addresses that are not on the public Internet, and this machine's own.
 	Private bool
 	// Timeout bounds a whole exchange; 0: none.
 	Timeout time.Duration
-}
-
-// notPublic are the networks that netip has no word for. Each is one that
-// reaches inside, or through which IPv6 names an IPv4 address.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
-}
-
-// Public tells whether an address is one of the public Internet.
-func Public(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Origin returns a URL's scheme and host in lower case, without the port that
@@ -83,10 +65,30 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("connect to %q: %w", address, err)
 	}
-	if !Public(to.Addr()) {
-		return catalog.Errorf(catalog.Forbidden, "%s is not an address of the public Internet; the operator of this installation has to allow it", to.Addr())
+	if reserved.Contain(to.Addr()) {
+		return catalog.Errorf(catalog.Forbidden, "%s is not an address on the public Internet; ask the server's administrator to allow it", to.Addr())
+	}
+	own, err := isOwn(to.Addr())
+	if err != nil {
+		return err
+	}
+	if own {
+		return catalog.Errorf(catalog.Forbidden, "%s is this server itself; ask the server's administrator to allow it", to.Addr())
 	}
 	return nil
+}
+
+// isOwn reports whether an address is one of this machine, which it has now. What goes there
+// meets no firewall.
+func isOwn(a netip.Addr) (bool, error) {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return false, fmt.Errorf("list this machine's addresses: %w", err)
+	}
+	return slices.ContainsFunc(addresses, func(own net.Addr) bool {
+		prefix, err := netip.ParsePrefix(own.String())
+		return err == nil && prefix.Addr().Unmap() == a.Unmap().WithZone("")
+	}), nil
 }
 
 // guard refuses requests, redirected ones too, to other origins.
@@ -100,7 +102,7 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close() // a RoundTripper always closes it
 		}
-		return nil, catalog.Errorf(catalog.Forbidden, "%s was not asked: only %s may be", Origin(r.URL), strings.Join(g.origins, ", "))
+		return nil, catalog.Errorf(catalog.Forbidden, "request to %s refused: only %s is allowed", Origin(r.URL), strings.Join(g.origins, ", "))
 	}
 	return g.next.RoundTrip(r)
 }

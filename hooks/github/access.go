@@ -16,9 +16,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// from returns the remote of the visit's connection.
-func (v *visit) from(ctx context.Context) (catalog.Remote, error) {
-	return v.remoteOf(ctx, v.connection)
+// from returns the remote of the delivery's connection.
+func (d *delivery) from(ctx context.Context) (catalog.Remote, error) {
+	return d.service.remoteOf(ctx, d.connection)
 }
 
 // remoteOf says how a connection's source is reached: always by the connected
@@ -29,18 +29,18 @@ func (s *Service) remoteOf(ctx context.Context, c catalog.Connection) (catalog.R
 		return catalog.Remote{}, err
 	}
 	if keys.DeployKey != "" {
-		return catalog.Remote{URL: s.SSHURL + "/" + c.Repository + ".git", PrivateKey: []byte(keys.DeployKey), KnownHosts: s.KnownHosts}, nil
+		return catalog.Remote{URL: s.config.SSHURL + "/" + c.Repository + ".git", PrivateKey: []byte(keys.DeployKey), KnownHosts: s.config.KnownHosts}, nil
 	}
 	token, err := s.token(ctx, c, keys)
 	if err != nil {
 		return catalog.Remote{}, err
 	}
-	return catalog.Remote{URL: s.BaseURL + "/" + c.Repository + ".git", Username: "x-access-token", Password: token, HTTP: s.http}, nil
+	return catalog.Remote{URL: s.config.BaseURL + "/" + c.Repository + ".git", Username: "x-access-token", Password: token, HTTP: s.http}, nil
 }
 
 // token returns what the API and git over HTTP are asked with, empty for none.
 func (s *Service) token(ctx context.Context, c catalog.Connection, keys sealed) (string, error) {
-	if keys.Token != "" || !keys.App || s.App.ID == 0 {
+	if keys.Token != "" || !keys.App || s.config.App.ID == 0 {
 		return keys.Token, nil
 	}
 	return s.installationToken(ctx, c.Repository)
@@ -53,7 +53,7 @@ func (s *Service) api(token string) (*github.Client, error) {
 		client = client.WithAuthToken(token)
 	}
 	var err error
-	client.BaseURL, err = url.Parse(s.APIURL + "/")
+	client.BaseURL, err = url.Parse(s.config.APIURL + "/")
 	return client, err
 }
 
@@ -76,14 +76,14 @@ func (s *Service) installationToken(ctx context.Context, repository string) (str
 	if t, ok := s.tokens.held[repository]; ok && time.Until(t.expires) > 10*time.Minute {
 		return t.token, nil
 	}
-	key, err := jwt.ParseRSAPrivateKeyFromPEM(s.App.Key)
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(s.config.App.Key)
 	if err != nil {
 		return "", err
 	}
 	now := time.Now()
 	// Issued a little earlier: clocks differ.
 	proof, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.RegisteredClaims{
-		Issuer: strconv.FormatInt(s.App.ID, 10), IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(8 * time.Minute)),
+		Issuer: strconv.FormatInt(s.config.App.ID, 10), IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(8 * time.Minute)),
 	}).SignedString(key)
 	if err != nil {
 		return "", err
@@ -121,10 +121,10 @@ func apiError(err error, what string) error {
 	if errors.As(err, &answer) && answer.Response != nil {
 		switch answer.Response.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return catalog.Wrap(catalog.Forbidden, err, "%s: GitHub refuses the token; it needs the right to read contents and to write commit statuses", what)
+			return catalog.Wrap(catalog.Forbidden, err, "%s: GitHub refused the token; it needs permission to read contents and to write commit statuses", what)
 		case http.StatusNotFound, http.StatusUnprocessableEntity:
-			return catalog.Wrap(catalog.Invalid, err, "%s: GitHub knows no such repository or commit, or the token may not see it", what)
+			return catalog.Wrap(catalog.Invalid, err, "%s: GitHub found no such repository or commit, or the token has no access to it", what)
 		}
 	}
-	return catalog.Wrap(catalog.Unavailable, err, "%s: GitHub does not answer as it should", what)
+	return catalog.Wrap(catalog.Unavailable, err, "%s: GitHub did not respond as expected", what)
 }

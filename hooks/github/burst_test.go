@@ -20,7 +20,7 @@ import (
 // the service works, and returns how long each answer took.
 func burst(t testing.TB, repositories, tags int) []time.Duration {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.hold = make(chan struct{}) // builds wait: only the deliveries are looked at
 	w := f.repository("acme/first")
 	commit := w.commit("Dockerfile", "FROM scratch\n")

@@ -26,7 +26,7 @@ func about(imageID int64) string { return fmt.Sprintf("the GitHub connection of 
 
 func (s *Service) open(c catalog.Connection) (sealed, error) {
 	var keys sealed
-	text, err := s.Secrets.Open(c.Sealed, about(c.ImageID))
+	text, err := s.config.Secrets.Open(c.Sealed, about(c.ImageID))
 	if err == nil {
 		err = json.Unmarshal(text, &keys)
 	}
@@ -35,7 +35,7 @@ func (s *Service) open(c catalog.Connection) (sealed, error) {
 
 func (s *Service) seal(imageID int64, keys sealed) ([]byte, error) {
 	text, err := json.Marshal(keys)
-	return s.Secrets.Seal(text, about(imageID)), err
+	return s.config.Secrets.Seal(text, about(imageID)), err
 }
 
 // access says how the source is read.
@@ -53,7 +53,7 @@ func (k sealed) access() string {
 
 // Connect implements catalog.GitHubControl.
 func (s *Service) Connect(ctx context.Context, image catalog.Image, userID int64, in catalog.GitHubSettings) (catalog.GitHubStatus, error) {
-	c, err := s.Store.ConnectionOf(ctx, image.ID)
+	c, err := s.config.Store.ConnectionOf(ctx, image.ID)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
 		return catalog.GitHubStatus{}, err
 	}
@@ -68,7 +68,8 @@ func (s *Service) Connect(ctx context.Context, image catalog.Image, userID int64
 	} else if keys, err = s.open(c); err != nil {
 		return catalog.GitHubStatus{}, err
 	}
-	c.Repository, c.UserID = repository, userID
+	// Who says the name means the repository that has it now.
+	c.Repository, c.RepositoryID, c.Former, c.UserID = repository, 0, "", userID
 	if err := setPatterns(&c, in); err != nil {
 		return catalog.GitHubStatus{}, err
 	}
@@ -79,7 +80,7 @@ func (s *Service) Connect(ctx context.Context, image catalog.Image, userID int64
 	if c.Sealed, err = s.seal(image.ID, keys); err != nil {
 		return catalog.GitHubStatus{}, err
 	}
-	if c, err = s.Store.PutConnection(ctx, c); err != nil {
+	if c, err = s.config.Store.PutConnection(ctx, c); err != nil {
 		return catalog.GitHubStatus{}, err
 	}
 	status := s.statusOf(c, keys)
@@ -112,7 +113,7 @@ func setPatterns(c *catalog.Connection, in catalog.GitHubSettings) (err error) {
 		c.Context = *in.Context
 	}
 	if c.Tags == "" && c.Branches == "" {
-		return catalog.FieldErrorf("tags", "without tags and branches nothing would ever be built; give one of them")
+		return catalog.FieldErrorf("tags", "without tags and branches nothing is ever built; set one of them")
 	}
 	return catalog.BuildOptions{Context: c.Context}.Validate()
 }
@@ -122,7 +123,7 @@ const minSecret = 16
 func (s *Service) setKeys(ctx context.Context, keys *sealed, userID int64, in catalog.GitHubSettings) error {
 	switch {
 	case in.Secret != nil && len(*in.Secret) < minSecret:
-		return catalog.FieldErrorf("secret", "the secret must have at least %d characters, or anybody could have things built; leave it out and one is made", minSecret)
+		return catalog.FieldErrorf("secret", "the secret must have at least %d characters; with a shorter secret, others could start builds. Omit it to have one created", minSecret)
 	case in.Secret != nil:
 		keys.Secret = *in.Secret
 	case keys.Secret == "":
@@ -130,7 +131,7 @@ func (s *Service) setKeys(ctx context.Context, keys *sealed, userID int64, in ca
 	}
 	if in.Token != nil {
 		if strings.ContainsAny(*in.Token, " \t\r\n") {
-			return catalog.FieldErrorf("token", "a token has no blanks in it")
+			return catalog.FieldErrorf("token", "a token must not contain spaces")
 		}
 		keys.Token = *in.Token
 	}
@@ -143,8 +144,8 @@ func (s *Service) setKeys(ctx context.Context, keys *sealed, userID int64, in ca
 		keys.DeployKey = *in.DeployKey
 	}
 	keys.App = false
-	if s.App.ID != 0 && keys.Token == "" && keys.DeployKey == "" {
-		user, err := s.Store.UserByID(ctx, userID)
+	if s.config.App.ID != 0 && keys.Token == "" && keys.DeployKey == "" {
+		user, err := s.config.Store.UserByID(ctx, userID)
 		if err != nil {
 			return err
 		}
@@ -155,11 +156,11 @@ func (s *Service) setKeys(ctx context.Context, keys *sealed, userID int64, in ca
 
 // Disconnect implements catalog.GitHubControl.
 func (s *Service) Disconnect(ctx context.Context, image catalog.Image) error {
-	c, err := s.Store.ConnectionOf(ctx, image.ID)
+	c, err := s.config.Store.ConnectionOf(ctx, image.ID)
 	if err != nil {
 		return err
 	}
-	return s.Store.DeleteConnection(ctx, c.ID)
+	return s.config.Store.DeleteConnection(ctx, c.ID)
 }
 
 // shown is how many refs and deliveries a status lists.
@@ -167,7 +168,7 @@ const shown = 20
 
 // Status implements catalog.GitHubControl.
 func (s *Service) Status(ctx context.Context, image catalog.Image) (catalog.GitHubStatus, error) {
-	c, err := s.Store.ConnectionOf(ctx, image.ID)
+	c, err := s.config.Store.ConnectionOf(ctx, image.ID)
 	if err != nil {
 		return catalog.GitHubStatus{}, err
 	}
@@ -176,14 +177,14 @@ func (s *Service) Status(ctx context.Context, image catalog.Image) (catalog.GitH
 		return catalog.GitHubStatus{}, err
 	}
 	status := s.statusOf(c, keys)
-	if status.Refs, err = s.Store.ListSourceRefs(ctx, c.ID, shown); err != nil {
+	if status.Refs, err = s.config.Store.ListSourceRefs(ctx, c.ID, shown); err != nil {
 		return catalog.GitHubStatus{}, err
 	}
-	status.Deliveries, err = s.Store.ListJobs(ctx, KindDelivery, c.ID, catalog.Page{Limit: shown})
+	status.Deliveries, err = s.config.Store.ListJobs(ctx, KindDelivery, c.ID, catalog.Page{Limit: shown})
 	return status, err
 }
 
 func (s *Service) statusOf(c catalog.Connection, keys sealed) catalog.GitHubStatus {
 	c.Sealed = nil
-	return catalog.GitHubStatus{Connection: c, WebhookURL: s.WebhookURL(), Access: keys.access()}
+	return catalog.GitHubStatus{Connection: c, WebhookURL: s.config.WebhookURL(), Access: keys.access()}
 }

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,13 +34,13 @@ var signaturePattern = regexp.MustCompile(`^sha256=[0-9a-f]{64}$`)
 // unverified answers every delivery that is not proven to come from a connected
 // repository, so that nobody learns what is connected.
 var unverified = reply{status: http.StatusUnauthorized,
-	Message: "no connected repository has sent this: connect the repository first, and check that the webhook's secret is the one that was shown then"}
+	Message: "the delivery does not match a connected repository: connect the repository first, and check that the webhook's secret is the one that was shown then"}
 
 // ServeHTTP takes GitHub's deliveries. The delivery is stored before it is
 // answered, and worked off later.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := s.receive(w, r)
-	s.Logger.Debug("delivery", "id", github.DeliveryID(r), "event", github.WebHookType(r), "status", out.status, "answer", out.Message)
+	s.config.Logger.Debug("delivery", "id", github.DeliveryID(r), "event", github.WebHookType(r), "status", out.status, "answer", out.Message)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if out.status == http.StatusServiceUnavailable {
@@ -52,7 +54,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) receive(w http.ResponseWriter, r *http.Request) reply {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return reply{status: http.StatusMethodNotAllowed, Message: "deliveries are sent by POST"}
+		return reply{status: http.StatusMethodNotAllowed, Message: "deliveries must be sent with POST"}
 	}
 	signature := r.Header.Get(github.SHA256SignatureHeader)
 	if !signaturePattern.MatchString(signature) {
@@ -67,14 +69,19 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request) reply {
 	if err != nil {
 		return s.refusal(err)
 	}
-	from, err := s.verify(r.Context(), repositoryOf(payload), signature, body)
+	by := originOf(payload)
+	from, err := s.verify(r.Context(), by, signature, body)
 	if err != nil {
 		return s.refusal(err)
 	}
 	if from == nil {
 		return unverified
 	}
-	return s.accept(r, payload, from)
+	own := slices.DeleteFunc(slices.Clone(from), func(c catalog.Connection) bool { return by.takes(c) })
+	if len(own) == 0 && len(from) > 0 {
+		return reply{status: http.StatusForbidden, Message: takenOver(from[0], by.ID)}
+	}
+	return s.accept(r, payload, by, own)
 }
 
 func (s *Service) refusal(err error) reply {
@@ -83,7 +90,7 @@ func (s *Service) refusal(err error) reply {
 	}[catalog.CodeOf(err)]
 	if !ok {
 		status = http.StatusInternalServerError
-		s.Logger.Error("take a delivery", "error", err)
+		s.config.Logger.Error("failed to accept a delivery", "error", err)
 	}
 	return reply{status: status, Message: catalog.MessageOf(err)}
 }
@@ -94,30 +101,30 @@ const (
 	bodyTime = 30 * time.Second
 	// bodyStep is how much memory a delivery gets at first, in bytes.
 	bodyStep = 64 << 10
+	// largeBody is from which size on a delivery is verified alone: each connection has a secret.
+	largeBody = 1 << 20
 )
 
 // readBody reads a delivery within the limits on its size, its time and the
 // memory of all of them. Memory is given to what has arrived, not to what a
 // header announces. release gives it back.
 func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
-	if r.ContentLength > s.MaxPayload {
+	if r.ContentLength > s.config.MaxPayload {
 		return nil, nil, s.tooLarge()
 	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	endBy := deadline(w, r)
+	if err := endBy(time.Now().Add(bodyTime)); err != nil {
 		return nil, nil, err
 	}
-	var held int64
-	release = func() { s.bodies.Release(held) }
-	from := http.MaxBytesReader(w, r.Body, s.MaxPayload)
+	b := s.bodies.begin(catalog.NetworkOf(r.RemoteAddr), func() { _ = endBy(time.Now()) })
+	release = func() { s.bodies.release(b) }
+	from := http.MaxBytesReader(w, r.Body, s.config.MaxPayload)
 	for err == nil {
 		if len(body) == cap(body) {
-			more := max(bodyStep, held)
-			if err = s.getMemory(r.Context(), more); err != nil {
+			if err = s.bodies.more(r.Context(), b, max(bodyStep, b.held)); err != nil {
 				break
 			}
-			held += more
-			body = append(make([]byte, 0, held), body...)
+			body = append(make([]byte, 0, b.held), body...)
 		}
 		var n int
 		n, err = from.Read(body[len(body):cap(body)])
@@ -126,8 +133,9 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, io.EOF):
+		s.bodies.arrived(b)
 		// What it is without a deadline of ours, the server sets before the next request.
-		if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := endBy(time.Time{}); err != nil {
 			release()
 			return nil, nil, err
 		}
@@ -135,23 +143,28 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 	case errors.As(err, &tooLarge):
 		err = s.tooLarge()
 	case catalog.CodeOf(err) == catalog.Internal:
-		err = catalog.Wrap(catalog.Invalid, err, "the body was cut off")
+		err = catalog.Wrap(catalog.Invalid, err, "the body is incomplete")
 	}
 	release()
 	return nil, nil, err
 }
 
-func (s *Service) getMemory(ctx context.Context, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := s.bodies.Acquire(ctx, n); err != nil {
-		return catalog.Wrap(catalog.Unavailable, err, "too many deliveries at once; send it again in a moment")
+// deadline returns what sets the time by which the body must have come.
+func deadline(w http.ResponseWriter, r *http.Request) func(time.Time) error {
+	set := http.NewResponseController(w).SetReadDeadline
+	if paced, ok := r.Body.(interface{ EndBy(t time.Time) error }); ok {
+		set = paced.EndBy
 	}
-	return nil
+	return func(t time.Time) error {
+		if err := set(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		return nil
+	}
 }
 
 func (s *Service) tooLarge() error {
-	return catalog.Errorf(catalog.TooLarge, "the delivery is larger than %d bytes", s.MaxPayload)
+	return catalog.Errorf(catalog.TooLarge, "the delivery is larger than %d bytes", s.config.MaxPayload)
 }
 
 // payloadOf returns the JSON of a body, which GitHub sends as it is or in a form.
@@ -163,7 +176,7 @@ func payloadOf(contentType string, body []byte) ([]byte, error) {
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return nil, catalog.Wrap(catalog.Invalid, err, "the form can't be read")
+			return nil, catalog.Wrap(catalog.Invalid, err, "the form is not valid")
 		}
 		return []byte(form.Get("payload")), nil
 	}
@@ -176,32 +189,42 @@ var decoy = rand.Text()
 // verify returns the connections whose secret signed the body: nil when none
 // did, and none of length zero when the App did for a repository that nobody
 // connected.
-func (s *Service) verify(ctx context.Context, repository, signature string, body []byte) ([]catalog.Connection, error) {
+func (s *Service) verify(ctx context.Context, by origin, signature string, body []byte) ([]catalog.Connection, error) {
 	signed := func(secret string) bool {
 		// An empty secret would be proven by anybody.
 		ok := secret != "" && github.ValidateSignature(signature, body, []byte(secret)) == nil
 		return ok
 	}
-	byApp := signed(s.App.WebhookSecret)
+	byApp := signed(s.config.App.WebhookSecret)
 	var from []catalog.Connection
 	if byApp {
 		from = []catalog.Connection{}
 	}
-	if repository == "" {
+	if by.Name == "" {
 		signed(decoy)
 		return from, nil
 	}
-	connections, err := s.Store.ConnectionsTo(ctx, repository)
+	connections, err := s.connectionsTo(ctx, by)
 	if err != nil {
 		return nil, err
 	}
 	if len(connections) == 0 {
 		signed(decoy)
 	}
-	for _, c := range connections {
-		keys, err := s.open(c)
-		if err != nil {
+	if len(body) > largeBody {
+		if err := s.large.Acquire(ctx, 1); err != nil {
 			return nil, err
+		}
+		defer s.large.Release(1)
+	}
+	for _, c := range connections {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		keys, err := s.open(c)
+		if err != nil { // the others can do without it
+			s.config.Logger.Error("failed to open the secrets of a connection", "image", c.Image, "error", err)
+			continue
 		}
 		if signed(keys.Secret) || byApp && keys.App {
 			from = append(from, c)
@@ -211,7 +234,7 @@ func (s *Service) verify(ctx context.Context, repository, signature string, body
 }
 
 // accept deals with a delivery that is proven to be of some connections.
-func (s *Service) accept(r *http.Request, payload []byte, from []catalog.Connection) reply {
+func (s *Service) accept(r *http.Request, payload []byte, by origin, from []catalog.Connection) reply {
 	id, event := github.DeliveryID(r), github.WebHookType(r)
 	if id == "" || len(id) > 200 || event == "" || len(event) > 100 {
 		return reply{status: http.StatusBadRequest, Message: "a delivery needs the headers X-GitHub-Event and X-GitHub-Delivery"}
@@ -232,6 +255,7 @@ func (s *Service) accept(r *http.Request, payload []byte, from []catalog.Connect
 	case len(from) == 0:
 		return reply{status: http.StatusAccepted, Message: "no image is connected to this repository through the App"}
 	}
+	a.From = by
 	put, err := s.put(r.Context(), id, a, from)
 	if err != nil {
 		return s.refusal(err)
@@ -243,13 +267,13 @@ func (s *Service) accept(r *http.Request, payload []byte, from []catalog.Connect
 		}
 	}
 	if known == len(put) {
-		return reply{status: http.StatusOK, Message: "this delivery was taken before, and nothing is done again: " + progressOf(put), Images: images}
+		return reply{status: http.StatusOK, Message: "this delivery was already received, so nothing is done: " + progressOf(put), Images: images}
 	}
-	return reply{status: http.StatusOK, Message: fmt.Sprintf("%s is looked at for %s", a.Ref, listOf(images)), Images: images}
+	return reply{status: http.StatusOK, Message: fmt.Sprintf("checking %s for %s", cmp.Or(a.Ref, "the repository's name"), listOf(images)), Images: images}
 }
 
 // put stores a delivery for each of its connections.
-func (s *Service) put(ctx context.Context, id string, a arrival, to []catalog.Connection) ([]catalog.PutJob, error) {
+func (s *Service) put(ctx context.Context, id string, a refEvent, to []catalog.Connection) ([]catalog.PutJob, error) {
 	payload, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
@@ -258,7 +282,7 @@ func (s *Service) put(ctx context.Context, id string, a arrival, to []catalog.Co
 	for _, c := range to {
 		// By connection: the same event goes to each webhook of a repository
 		// by the same ID, and they need not share a secret.
-		news = append(news, catalog.NewJob{Kind: KindDelivery, Key: fmt.Sprintf("%s/%d", id, c.ID), Subject: c.ID, Payload: payload})
+		news = append(news, catalog.NewJob{Kind: KindDelivery, Key: fmt.Sprintf("%s/%d", id, c.ID), Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
 	}
 	return s.worker.Put(ctx, news...)
 }

@@ -9,40 +9,45 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// arrival is what a delivery tells of one ref. It is all that is kept of it.
-type arrival struct {
+// refEvent is what a delivery tells of one ref. It is all that is kept of it.
+type refEvent struct {
 	Event   string `json:"event"`
-	Ref     string `json:"ref"`              // "refs/tags/v1.0"
+	From    origin `json:"from,omitzero"`
+	Ref     string `json:"ref,omitempty"`    // "refs/tags/v1.0"; empty of an event about the repository itself
 	Object  string `json:"object,omitempty"` // hex, what the ref was set to; empty: whatever it is now
 	Deleted bool   `json:"deleted,omitempty"`
-	Again   bool   `json:"again,omitempty"` // deal with it although it was dealt with before
+	Force   bool   `json:"again,omitempty"` // deal with it although it was dealt with before
 }
 
-// repositoryOf returns the "owner/name" that a payload names, empty when it
+// origin is the repository that a payload or the API names.
+type origin struct {
+	ID   int64  `json:"id,omitempty"` // 0: it says none
+	Name string `json:"full_name"`    // "owner/name"
+}
+
+// originOf returns the repository that a payload names, none when it
 // names none. Nothing is verified yet.
-func repositoryOf(payload []byte) string {
+func originOf(payload []byte) origin {
 	var p struct {
-		Repository struct {
-			FullName string `json:"full_name"`
-		} `json:"repository"`
+		Repository origin `json:"repository"`
 	}
-	if json.Unmarshal(payload, &p) != nil || !repositoryPattern.MatchString(p.Repository.FullName) {
-		return ""
+	if json.Unmarshal(payload, &p) != nil || !repositoryPattern.MatchString(p.Repository.Name) {
+		return origin{}
 	}
-	return p.Repository.FullName
+	return p.Repository
 }
 
 // readEvent returns what an event tells of a ref, or why it tells of none.
 // Errors: Invalid.
-func readEvent(event string, payload []byte) (a arrival, reason string, err error) {
+func readEvent(event string, payload []byte) (a refEvent, reason string, err error) {
 	switch event {
-	case "push", "create", "delete", "release":
+	case "push", "create", "delete", "release", "repository":
 	default:
-		return a, "Fandogh builds on push, create and release events; " + event + " events change nothing here", nil
+		return a, "Fandogh builds on push, create and release events; " + event + " events are ignored", nil
 	}
 	parsed, err := github.ParseWebHook(event, payload)
 	if err != nil {
-		return a, "", catalog.Wrap(catalog.Invalid, err, "the payload is not one of a %s event", event)
+		return a, "", catalog.Wrap(catalog.Invalid, err, "the payload is not a valid %s event", event)
 	}
 	a.Event = event
 	switch e := parsed.(type) {
@@ -55,9 +60,14 @@ func readEvent(event string, payload []byte) (a arrival, reason string, err erro
 		a.Ref = refOf(e.GetRefType(), e.GetRef())
 	case *github.DeleteEvent:
 		a.Ref, a.Deleted = refOf(e.GetRefType(), e.GetRef()), true
+	case *github.RepositoryEvent:
+		if e.GetAction() != "renamed" && e.GetAction() != "transferred" {
+			return a, "of repository events only renamed and transferred are used", nil
+		}
+		return a, "", nil
 	case *github.ReleaseEvent:
 		if e.GetAction() != "published" {
-			return a, "only the publishing of a release builds it", nil
+			return a, "a release is built only when it is published", nil
 		}
 		a.Ref = refOf("tag", e.GetRelease().GetTagName())
 	}
@@ -74,21 +84,21 @@ func refOf(refType, name string) string {
 	return ""
 }
 
-func (a arrival) check() error {
+func (a refEvent) check() error {
 	_, isTag := a.tag()
 	_, isBranch := a.branch()
 	switch {
 	case !isTag && !isBranch:
 		return catalog.Errorf(catalog.Invalid, "%q is neither a branch nor a tag", a.Ref)
 	case len(a.Ref) > 1024 || strings.ContainsAny(a.Ref, "\x00\r\n"):
-		return catalog.Errorf(catalog.Invalid, "the ref's name can't be one of git's")
+		return catalog.Errorf(catalog.Invalid, "the ref's name is not valid in git")
 	case a.Object != "" && !objectPattern.MatchString(a.Object):
-		return catalog.Errorf(catalog.Invalid, "%q is no object of a git repository with SHA-1 names", a.Object)
+		return catalog.Errorf(catalog.Invalid, "%q is not a SHA-1 object name", a.Object)
 	case a.Object == "" && a.Event == "push" && !a.Deleted:
 		return catalog.Errorf(catalog.Invalid, "the push does not say what it pushed")
 	}
 	return nil
 }
 
-func (a arrival) tag() (string, bool)    { return catalog.RefUpdate{Name: a.Ref}.Tag() }
-func (a arrival) branch() (string, bool) { return catalog.RefUpdate{Name: a.Ref}.Branch() }
+func (a refEvent) tag() (string, bool)    { return catalog.RefUpdate{Name: a.Ref}.Tag() }
+func (a refEvent) branch() (string, bool) { return catalog.RefUpdate{Name: a.Ref}.Branch() }

@@ -6,8 +6,8 @@ func ReadEvent(event string, payload []byte) (ref, reason string, err error) {
 	return a.Ref, reason, err
 }
 
-// RepositoryOf is for tests.
-var RepositoryOf = repositoryOf
+// RepositoryOf returns the repository that a payload names.
+func RepositoryOf(payload []byte) string { return originOf(payload).Name }
 
 // The rules of names, for tests.
 var (

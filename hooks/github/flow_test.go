@@ -1,12 +1,16 @@
 package github_test
 
 import (
+	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func wantText(t *testing.T, what, got, want string) {
@@ -19,7 +23,7 @@ func wantText(t *testing.T, what, got, want string) {
 func TestTagBecomesAVersion(t *testing.T) {
 	f := newForge(t)
 	f.password = "sesame-token"
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("Acme/App")
 	commit := w.commit("Dockerfile", "FROM scratch\n")
@@ -39,7 +43,7 @@ func TestTagBecomesAVersion(t *testing.T) {
 	if err != nil || len(builds) != 1 {
 		t.Errorf("%d builds of one push, %v", len(builds), err)
 	}
-	eventually(t, "the last status", func() bool {
+	testkit.Eventually(t, "the last status", func() bool {
 		sent := f.sent()
 		return len(sent) > 0 && strings.Contains(sent[len(sent)-1], "success")
 	})
@@ -53,7 +57,7 @@ func TestTagBecomesAVersion(t *testing.T) {
 
 	// A redelivery of a delivered one does nothing.
 	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1.0","after":"` + w.git("rev-parse", "v1.0") + `"}`)
-	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "taken before") || !strings.Contains(a.Message, "version v1.0") {
+	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "already received") || !strings.Contains(a.Message, "version v1.0") {
 		t.Errorf("redelivery: %+v", a)
 	}
 	// A client that pushes by git finds the tag.
@@ -63,9 +67,50 @@ func TestTagBecomesAVersion(t *testing.T) {
 	}
 }
 
+// A tag may be of a tag, and that of another. What is beyond all use, or of no commit, is said in the connection's record
+// and in the delivery's, and nothing is tried again.
+func TestTagsOfTags(t *testing.T) {
+	f := newForge(t)
+	h := newEnv(t, f)
+	h.run()
+	w := f.repository("acme/app")
+	commit := w.commit("Dockerfile", "FROM scratch\n")
+	image := h.connect("app", "acme/app")
+	w.git("tag", "-a", "-m", "t", "v1")
+	for i := 2; i <= 120; i++ {
+		w.git("tag", "-a", "-m", "t", fmt.Sprintf("v%d", i), fmt.Sprintf("v%d", i-1))
+	}
+	w.git("tag", "-a", "-m", "t", "v-file", "HEAD:Dockerfile")
+	w.push("v13", "v120", "v-file")
+	deliver := func(tag string) string {
+		h.deliver("push", pushed("acme/app", "refs/tags/"+tag, w.git("rev-parse", tag)))
+		return h.settled(image)
+	}
+	wantText(t, "thirteen tags in a row", deliver("v13"), "done: version v13, build 1")
+	if v := h.await(image, "v13", catalog.Built); v.Commit != commit {
+		t.Errorf("built %s, want %s", v.Commit, commit)
+	}
+	for tag, why := range map[string]string{
+		"v120":   "the tag is a chain of too many nested tags; tag the commit itself",
+		"v-file": "the tag does not point to a commit; tag a commit to build it",
+	} {
+		wantText(t, tag, deliver(tag), "failed: "+why)
+		if v := h.version(image, tag); v.State != "" {
+			t.Errorf("%s is %s", tag, v.State)
+		}
+		status := h.status(image)
+		if i := slices.IndexFunc(status.Refs, func(r catalog.SourceRef) bool { return r.Name == "refs/tags/"+tag }); i < 0 || !strings.Contains(status.Refs[i].Note, why) {
+			t.Errorf("%s is recorded as %+v", tag, status.Refs)
+		}
+		if n := status.Deliveries[0].Attempts; n != 1 {
+			t.Errorf("%s was tried %d times", tag, n)
+		}
+	}
+}
+
 func TestBuiltVersionsNeverChange(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("acme/app")
 	first := w.commit("Dockerfile", "FROM scratch\n")
@@ -79,7 +124,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 	w.git("tag", "-f", "v1")
 	w.push("v1")
 	h.deliver("push", pushed("acme/app", "refs/tags/v1", second))
-	wantText(t, "a moved tag", h.settled(image), "done: refused: version v1 is built and never changes")
+	wantText(t, "a moved tag", h.settled(image), "done: refused: version v1 is already built and never changes")
 	h.deliver("delete", of("acme/app", "ref", "v1", "ref_type", "tag"))
 	wantText(t, "a deleted tag", h.settled(image), "done: deleted on GitHub")
 	if v := h.version(image, "v1"); v.State != catalog.Built || v.Commit != first {
@@ -101,7 +146,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 
 func TestFailedBuildAndItsNextTry(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("acme/app")
 	bad := w.commit("Dockerfile", "bad\n")
@@ -112,7 +157,7 @@ func TestFailedBuildAndItsNextTry(t *testing.T) {
 	h.deliver("push", pushed("acme/app", "refs/tags/v1", bad))
 	h.await(image, "v1", catalog.BuildFailed)
 	h.deliver("create", of("acme/app", "ref", "v1", "ref_type", "tag"))
-	wantText(t, "the same push again", h.settled(image), "dealt with before: version v1, build 1")
+	wantText(t, "the same push again", h.settled(image), "already handled: version v1, build 1")
 
 	good := w.commit("Dockerfile", "FROM scratch\n")
 	w.git("tag", "-f", "v1")
@@ -121,7 +166,7 @@ func TestFailedBuildAndItsNextTry(t *testing.T) {
 	if v := h.await(image, "v1", catalog.Built); v.Commit != good {
 		t.Errorf("built %s", v.Commit)
 	}
-	eventually(t, "both ends are told", func() bool {
+	testkit.Eventually(t, "both ends are told", func() bool {
 		all := strings.Join(f.sent(), "\n")
 		return strings.Contains(all, bad+" failure fandogh/ann/app v1 the Dockerfile is bad") && strings.Contains(all, good+" success")
 	})
@@ -129,7 +174,7 @@ func TestFailedBuildAndItsNextTry(t *testing.T) {
 
 func TestBranches(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.hold = make(chan struct{})
 	h.run()
 	w := f.repository("acme/app")
@@ -170,7 +215,7 @@ func TestBranches(t *testing.T) {
 
 func TestMonorepo(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("acme/mono")
 	w.commit("api/Dockerfile", "FROM scratch\n")
@@ -205,7 +250,7 @@ func TestMonorepo(t *testing.T) {
 	if got := h.versions(web); got != "v3 v2 v1" {
 		t.Errorf("web: %s", got)
 	}
-	wantText(t, "an unchanged one", h.settled(api), `no file that fits "api shared/**" differs from version v3`)
+	wantText(t, "an unchanged one", h.settled(api), `no file that matches "api shared/**" differs from version v3`)
 	if options, ok := h.built.Load("ann/api:v3"); !ok || options.(catalog.BuildOptions).Context != "api" {
 		t.Errorf("built with %+v", options)
 	}
@@ -213,7 +258,7 @@ func TestMonorepo(t *testing.T) {
 
 func TestSync(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("acme/app")
 	w.commit("Dockerfile", "FROM scratch\n")
@@ -248,7 +293,7 @@ func TestSync(t *testing.T) {
 // The service that took the delivery dies before anything was done.
 func TestNothingIsLost(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	w := f.repository("acme/app")
 	commit := w.commit("Dockerfile", "FROM scratch\n")
 	w.git("tag", "v1")
@@ -256,7 +301,7 @@ func TestNothingIsLost(t *testing.T) {
 	image := h.connect("app", "acme/app")
 	h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
 	// The delivery was even begun by a process that is gone.
-	if _, err := h.store.ClaimJob(t.Context(), []catalog.JobKind{"github.delivery"}, "dead", time.Now(), time.Now().Add(time.Hour)); err != nil {
+	if _, err := h.store.ClaimJob(t.Context(), []catalog.JobKind{"github.delivery"}, "dead", math.MaxInt, time.Now(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	h.restart()
@@ -266,7 +311,7 @@ func TestNothingIsLost(t *testing.T) {
 
 func TestRemoteTrouble(t *testing.T) {
 	f := newForge(t)
-	h := newHouse(t, f)
+	h := newEnv(t, f)
 	h.run()
 	w := f.repository("acme/app")
 	commit := w.commit("Dockerfile", "FROM scratch\n")
@@ -277,10 +322,10 @@ func TestRemoteTrouble(t *testing.T) {
 	// Private without a token: given up, and a redelivery tries again.
 	f.set(func(f *forge) { f.password = "secret" })
 	id := h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
-	wantText(t, "without a token", h.settled(image), "failed: the repository can't be read")
+	wantText(t, "without a token", h.settled(image), "failed: access to the repository was denied")
 	f.set(func(f *forge) { f.password = "" })
 	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1","after":"` + commit + `"}`)
-	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "is looked at") {
+	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "checking ") {
 		t.Errorf("redelivery of a failed one: %+v", a)
 	}
 	h.await(image, "v1", catalog.Built)
@@ -288,10 +333,10 @@ func TestRemoteTrouble(t *testing.T) {
 	// A ref that the remote shows only later; one that never comes; one that moved on.
 	w.git("tag", "v2")
 	h.deliver("push", pushed("acme/app", "refs/tags/v3", commit))
-	wantText(t, "a ref that never comes", h.settled(image), "done: the ref has gone since")
+	wantText(t, "a ref that never comes", h.settled(image), "done: the ref has since been deleted")
 	w.push("v2")
 	h.deliver("push", pushed("acme/app", "refs/tags/v2", strings.Repeat("1", 40)))
-	wantText(t, "a ref that moved on", h.settled(image), "done: the ref has moved on")
+	wantText(t, "a ref that moved on", h.settled(image), "done: the ref has since moved")
 
 	// A redirect to elsewhere is refused, whoever the forge is.
 	inside := newForge(t)
@@ -302,5 +347,33 @@ func TestRemoteTrouble(t *testing.T) {
 		}
 	})
 	h.deliver("push", pushed("acme/app", "refs/tags/v2", commit))
-	wantText(t, "a redirect", h.settled(image), "failed: "+inside.URL+" was not asked")
+	wantText(t, "a redirect", h.settled(image), "failed: request to "+inside.URL+" refused")
+}
+
+// What a connection builds is built as who made it, who must not be disabled.
+func TestConnectionsOfTheDisabledRest(t *testing.T) {
+	f := newForge(t)
+	h := newEnv(t, f)
+	h.run()
+	w := f.repository("Acme/App")
+	w.commit("Dockerfile", "FROM scratch\n")
+	image := h.connect("shop", "Acme/App")
+	set := func(disabled bool) {
+		t.Helper()
+		if _, err := h.store.UpdateUser(t.Context(), image.OwnerID, catalog.UserUpdate{Disabled: &disabled}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(true)
+	w.git("tag", "v1.0")
+	w.push("main", "v1.0")
+	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
+	h.settled(image)
+	status := h.status(image)
+	if len(status.Deliveries) != 1 || !strings.Contains(status.Deliveries[0].Answer, "is disabled") || h.versions(image) != "" {
+		t.Errorf("a disabled user's connection: %+v, versions %s", status.Deliveries, h.versions(image))
+	}
+	set(false)
+	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
+	h.await(image, "v1.0", catalog.Built)
 }

@@ -35,18 +35,18 @@ const (
 // Store is what the connections need of catalog.Store.
 type Store interface {
 	catalog.Connections
+	catalog.BuildLister
 	catalog.Events
 	catalog.Jobs
 	Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error)
 	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
 	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
 	Build(ctx context.Context, buildID int64) (catalog.Build, error)
-	ListBuilds(ctx context.Context, versionID int64, page catalog.Page) ([]catalog.Build, error)
 	UserByID(ctx context.Context, id int64) (catalog.User, error)
 }
 
-// Judge says which tags may be set; hooks.Hooks does.
-type Judge interface {
+// Policy says which tags may be set; hooks.Hooks does.
+type Policy interface {
 	PreReceive(ctx context.Context, push catalog.Push) map[string]error
 }
 
@@ -64,15 +64,15 @@ type App struct {
 	WebhookSecret string // of the App's own webhook
 }
 
-// Config is what a Service is made of. Zero numbers take the defaults named
-// beside them.
+// Config is what a Service is made of. The limits are those of package config; zero numbers of
+// what no operator sets take the defaults named beside them.
 type Config struct {
 	Store   Store
-	Judge   Judge
+	Policy  Policy
 	Queue   Queue
 	Sources catalog.Sources
 	Fetcher catalog.Fetcher
-	Secrets *secrets.Box
+	Secrets *secrets.Keyring
 	// BaseURL is where people see the repositories; empty: https://github.com.
 	// Only for that default are private addresses refused: another one was
 	// chosen by the operator.
@@ -87,12 +87,12 @@ type Config struct {
 	// BuildURL returns where a person looks at a build.
 	BuildURL func(b catalog.Build) string
 
-	MaxPayload     int64 // bytes of a delivery; 25 MiB
-	MaxPackBytes   int64 // of what is fetched; as pushes
+	MaxPayload     int64 // bytes of a delivery
+	MaxPackBytes   int64 // of what is fetched; 0: no limit, as of the two that follow
 	MaxObjectBytes int64
 	MaxObjects     int64
-	SyncInterval   time.Duration   // 1 hour; negative: never by itself
-	SyncLimit      int             // builds of one sync; 20
+	SyncInterval   time.Duration   // 0: never by itself
+	SyncLimit      int             // builds of one sync
 	Parallel       int             // deliveries worked off at once; 4
 	Pauses         []time.Duration // between attempts; 5 s, 30 s, 2 min, 10 min, 30 min
 	Owner          string          // names this process in leases; unique to each start
@@ -101,18 +101,16 @@ type Config struct {
 
 const publicGitHub = "https://github.com"
 
-// maxBodies bounds the memory that deliveries nobody verified yet may hold.
-const maxBodies = 128 << 20
-
 // Service is the connections to GitHub.
 type Service struct {
-	Config
+	config Config
 	base   *url.URL
 	http   *http.Client
 	worker *jobs.Worker
-	bodies *semaphore.Weighted
-	images keyedLock // by image ID: one ref of an image is dealt with at a time
-	sent   keyedLock // by connection ID: statuses go one by one
+	bodies *bodyMemory
+	large  *semaphore.Weighted // held while the signature of a large delivery is checked
+	images keyedLock           // by image ID: one ref of an image is dealt with at a time
+	sent   keyedLock           // by connection ID: statuses go one by one
 	tokens installationTokens
 }
 
@@ -124,17 +122,8 @@ func New(c Config) (*Service, error) {
 	if err := c.setAddresses(); err != nil {
 		return nil, err
 	}
-	if c.MaxPayload <= 0 {
-		c.MaxPayload = 25 << 20
-	}
 	if c.MaxPayload > maxBodies {
 		return nil, fmt.Errorf("github: a delivery may have at most %d bytes", maxBodies)
-	}
-	if c.SyncInterval == 0 {
-		c.SyncInterval = time.Hour
-	}
-	if c.SyncLimit <= 0 {
-		c.SyncLimit = 20
 	}
 	if c.Pauses == nil {
 		c.Pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
@@ -145,7 +134,7 @@ func New(c Config) (*Service, error) {
 	if c.App.ID != 0 && len(c.App.Key) == 0 {
 		return nil, errors.New("github: the App has no private key")
 	}
-	s := &Service{Config: c, bodies: semaphore.NewWeighted(maxBodies)}
+	s := &Service{config: c, bodies: newBodyMemory(), large: semaphore.NewWeighted(1)}
 	var err error
 	if s.base, err = url.Parse(c.BaseURL); err != nil {
 		return nil, err
@@ -196,7 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.schedule(ctx) })
-	follower := jobs.Follower{Store: s.Store, Name: "github.status", Handle: s.onEvent, Logger: s.Logger}
+	follower := jobs.Follower{Store: s.config.Store, Name: "github.status", Handle: s.onEvent, Logger: s.config.Logger}
 	group.Go(func() error { return follower.Run(ctx) })
 	return group.Wait()
 }

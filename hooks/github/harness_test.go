@@ -24,10 +24,13 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
-	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 const secret = "a secret of sixteen or more"
@@ -41,8 +44,9 @@ type forge struct {
 	mu       sync.Mutex
 	password string // when set, git must send it
 	statuses []string
-	tokens   []string // of the API's callers
-	answer   int      // of the API; 0: as it should
+	tokens   []string         // of the API's callers
+	answer   int              // of the API; 0: as it should
+	ids      map[string]int64 // of the repositories that the API shows, by name
 	handle   func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -84,6 +88,10 @@ func (f *forge) api(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(f.answer)
 		return
 	}
+	if r.Method == http.MethodGet {
+		f.show(w, strings.TrimPrefix(r.URL.Path, "/api/v3/"))
+		return
+	}
 	var status struct{ State, Description, Context, TargetURL string }
 	if err := json.NewDecoder(r.Body).Decode(&status); err != nil {
 		f.t.Errorf("%s: %v", r.URL.Path, err)
@@ -92,6 +100,29 @@ func (f *forge) api(w http.ResponseWriter, r *http.Request) {
 	f.statuses = append(f.statuses, fmt.Sprintf("%s %s %s %s", strings.TrimPrefix(r.URL.Path, "/api/v3/repos/"), status.State, status.Context, status.Description))
 	w.WriteHeader(http.StatusCreated)
 	_, _ = io.WriteString(w, "{}")
+}
+
+// show answers what a repository is, by its name or its number.
+func (f *forge) show(w http.ResponseWriter, path string) {
+	for name, id := range f.ids {
+		if path == "repos/"+name || path == fmt.Sprintf("repositories/%d", id) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"id": id, "full_name": name})
+			return
+		}
+	}
+	http.Error(w, `{"message":"Not Found"}`, http.StatusNotFound)
+}
+
+// rename gives a repository another name.
+func (f *forge) rename(from, to string) {
+	f.t.Helper()
+	if err := os.Rename(filepath.Join(f.dir, from+".git"), filepath.Join(f.dir, to+".git")); err != nil {
+		f.t.Fatal(err)
+	}
+	f.set(func(f *forge) {
+		f.ids[to] = f.ids[from]
+		delete(f.ids, from)
+	})
 }
 
 func (f *forge) set(change func(*forge)) {
@@ -157,13 +188,13 @@ func (w *work) push(refs ...string) string {
 	return w.git("rev-parse", "HEAD")
 }
 
-// house is the connections over the real store, repositories and builder, with
+// env is the connections over the real store, repositories and builder, with
 // a stand-in for BuildKit.
-type house struct {
+type env struct {
 	t       testing.TB
 	dir     string
 	store   *sqlite.Store
-	repos   *gitserver.Repositories
+	repos   *repository.Repositories
 	builder *builder.Builder
 	service *github.Service
 	server  *httptest.Server
@@ -176,7 +207,7 @@ type house struct {
 
 // Solve stands in for BuildKit: it reads the Dockerfile and finds it good
 // unless it says otherwise.
-func (h *house) Solve(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
+func (h *env) Solve(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
 	if h.hold != nil {
 		select {
 		case <-h.hold:
@@ -207,9 +238,9 @@ func (credentials) Issue(catalog.BuildGrant) (builder.Credential, func()) {
 	return builder.Credential{}, func() {}
 }
 
-func newHouse(t testing.TB, f *forge, change ...func(*github.Config)) *house {
+func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir()}
+	h := &env{t: t, dir: t.TempDir()}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -217,22 +248,20 @@ func newHouse(t testing.TB, f *forge, change ...func(*github.Config)) *house {
 		}
 	}
 	logger := hclog.New(&hclog.LoggerOptions{Output: testWriter{t}, Level: hclog.Info})
+	h.store = sqlitetest.Open(t, h.dir)
 	var err error
-	h.store, err = sqlite.Open(t.Context(), filepath.Join(h.dir, "fandogh.db"))
-	must(err)
-	t.Cleanup(func() { _ = h.store.Close() })
-	h.repos, err = gitserver.OpenRepositories(filepath.Join(h.dir, "repos"), nil)
+	h.repos, err = repository.Open(filepath.Join(h.dir, "repos"), objects.NewBudget(), nil)
 	must(err)
 	h.builder, err = builder.New(builder.Config{
 		Store: h.store, Sources: h.repos, Solver: h, Credentials: credentials{}, RegistryHost: func() string { return "registry.example" },
-		LogDir: filepath.Join(h.dir, "logs"), Owner: "test", Parallel: 1, Logger: logger,
+		LogDir: filepath.Join(h.dir, "logs"), WorkerID: "test", Parallel: 1, Timeout: time.Minute, Logger: logger,
 	})
 	must(err)
-	box, err := secrets.Open(filepath.Join(h.dir, "key"))
+	keyring, err := secrets.Open(filepath.Join(h.dir, "key"))
 	must(err)
 	h.config = github.Config{
-		Store: h.store, Queue: h.builder, Sources: h.repos, Fetcher: h.repos, Secrets: box, BaseURL: f.URL,
-		Judge: hooks.New(hooks.Config{
+		Store: h.store, Queue: h.builder, Sources: h.repos, Fetcher: h.repos, Secrets: keyring, BaseURL: f.URL,
+		Policy: hooks.New(hooks.Config{
 			Store: h.store, Submitter: h.builder, Logs: h.builder, Control: h.builder, Sources: h.repos,
 			SSHAddress: func() string { return "" }, PublicRegistry: func() string { return "" }, Logger: logger,
 		}),
@@ -240,7 +269,8 @@ func newHouse(t testing.TB, f *forge, change ...func(*github.Config)) *house {
 		WebhookURL: func() string { return "https://fandogh.example/webhooks/github" },
 		BuildURL:   func(b catalog.Build) string { return fmt.Sprintf("https://fandogh.example/%d", b.ID) },
 		Pauses:     []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond},
-		Owner:      "test", SyncInterval: -1, Logger: logger,
+		MaxPayload: 25 << 20, SyncLimit: 20,
+		Owner: "test", Logger: logger,
 	}
 	for _, c := range change {
 		c(&h.config)
@@ -252,7 +282,7 @@ func newHouse(t testing.TB, f *forge, change ...func(*github.Config)) *house {
 }
 
 // restart makes the service anew, as a new process does.
-func (h *house) restart() {
+func (h *env) restart() {
 	h.t.Helper()
 	var err error
 	h.config.Owner += "x"
@@ -264,12 +294,12 @@ func (h *house) restart() {
 }
 
 // run starts the service and the builder; the test's end stops them.
-func (h *house) run() {
+func (h *env) run() {
 	h.start(h.service.Run)
 	h.start(h.builder.Run)
 }
 
-func (h *house) start(run func(context.Context) error) {
+func (h *env) start(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
@@ -294,7 +324,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // image makes an image of ann's.
-func (h *house) image(name string) catalog.Image {
+func (h *env) image(name string) catalog.Image {
 	h.t.Helper()
 	image, err := h.store.CreateImage(h.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: name}, OwnerID: h.user.ID})
 	if err != nil {
@@ -304,7 +334,7 @@ func (h *house) image(name string) catalog.Image {
 }
 
 // connect makes an image that is connected with the test's secret.
-func (h *house) connect(name, repository string, change ...func(*catalog.GitHubSettings)) catalog.Image {
+func (h *env) connect(name, repository string, change ...func(*catalog.GitHubSettings)) catalog.Image {
 	h.t.Helper()
 	image := h.image(name)
 	settings := catalog.GitHubSettings{Repository: repository, Secret: ptr(secret)}
@@ -333,7 +363,7 @@ type answer struct {
 }
 
 // post sends a delivery; headers are pairs over the usual ones, "" leaves one out.
-func (h *house) post(event, id string, body []byte, headers ...string) answer {
+func (h *env) post(event, id string, body []byte, headers ...string) answer {
 	h.t.Helper()
 	request, err := http.NewRequest(http.MethodPost, h.server.URL+"/webhooks/github", strings.NewReader(string(body)))
 	if err != nil {
@@ -358,7 +388,7 @@ func (h *house) post(event, id string, body []byte, headers ...string) answer {
 }
 
 // deliver sends an event, which must be taken, under an ID that it returns.
-func (h *house) deliver(event string, payload map[string]any) string {
+func (h *env) deliver(event string, payload map[string]any) string {
 	h.t.Helper()
 	h.ids++
 	id := fmt.Sprintf("id-%d", h.ids)
@@ -385,22 +415,8 @@ func pushed(repository, ref, after string) map[string]any {
 }
 
 // eventually polls until ok or a deadline.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !ok() {
-		select {
-		case <-poll.C:
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		}
-	}
-}
-
 // version returns a version, with no state when there is none.
-func (h *house) version(image catalog.Image, name string) catalog.Version {
+func (h *env) version(image catalog.Image, name string) catalog.Version {
 	h.t.Helper()
 	v, err := h.store.Version(h.t.Context(), image.ID, name)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
@@ -409,10 +425,10 @@ func (h *house) version(image catalog.Image, name string) catalog.Version {
 	return v
 }
 
-func (h *house) await(image catalog.Image, version string, state catalog.State) catalog.Version {
+func (h *env) await(image catalog.Image, version string, state catalog.State) catalog.Version {
 	h.t.Helper()
 	var v catalog.Version
-	eventually(h.t, fmt.Sprintf("%s:%s is %s", image.Ref, version, state), func() bool {
+	testkit.Eventually(h.t, fmt.Sprintf("%s:%s is %s", image.Ref, version, state), func() bool {
 		v = h.version(image, version)
 		return v.State == state
 	})
@@ -421,10 +437,10 @@ func (h *house) await(image catalog.Image, version string, state catalog.State) 
 
 // settled waits until no delivery of an image waits, and returns what came of
 // the newest.
-func (h *house) settled(image catalog.Image) string {
+func (h *env) settled(image catalog.Image) string {
 	h.t.Helper()
 	newest := ""
-	eventually(h.t, "deliveries of "+image.Ref.Name, func() bool {
+	testkit.Eventually(h.t, "deliveries of "+image.Ref.Name, func() bool {
 		s := h.status(image)
 		for _, d := range s.Deliveries {
 			if d.State == catalog.JobWaiting || d.State == catalog.JobRunning {
@@ -440,7 +456,7 @@ func (h *house) settled(image catalog.Image) string {
 	return newest
 }
 
-func (h *house) status(image catalog.Image) catalog.GitHubStatus {
+func (h *env) status(image catalog.Image) catalog.GitHubStatus {
 	h.t.Helper()
 	s, err := h.service.Status(h.t.Context(), image)
 	if err != nil {
@@ -449,7 +465,7 @@ func (h *house) status(image catalog.Image) catalog.GitHubStatus {
 	return s
 }
 
-func (h *house) versions(image catalog.Image) string {
+func (h *env) versions(image catalog.Image) string {
 	h.t.Helper()
 	list, err := h.store.ListVersions(h.t.Context(), image.ID, catalog.VersionFilter{})
 	if err != nil {

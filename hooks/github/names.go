@@ -26,7 +26,7 @@ func (s *Service) parseRepository(text string) (string, error) {
 	case strings.Contains(name, "://"):
 		u, err := url.Parse(name)
 		if err != nil || !strings.EqualFold(u.Hostname(), s.base.Hostname()) {
-			return "", catalog.FieldErrorf("repository", "repository %q is not at %s", text, s.BaseURL)
+			return "", catalog.FieldErrorf("repository", "repository %q is not at %s", text, s.config.BaseURL)
 		}
 		name = strings.Trim(u.Path, "/")
 		if prefix := strings.Trim(s.base.Path, "/"); prefix != "" {
@@ -35,7 +35,7 @@ func (s *Service) parseRepository(text string) (string, error) {
 	case strings.HasPrefix(name, "git@"):
 		host, rest, ok := strings.Cut(strings.TrimPrefix(name, "git@"), ":")
 		if !ok || !strings.EqualFold(host, s.base.Hostname()) {
-			return "", catalog.FieldErrorf("repository", "repository %q is not at %s", text, s.BaseURL)
+			return "", catalog.FieldErrorf("repository", "repository %q is not at %s", text, s.config.BaseURL)
 		}
 		name = rest
 	}
@@ -64,7 +64,7 @@ func checkPatterns(field, list string) (string, error) {
 	return strings.Join(split, " "), nil
 }
 
-// matches tells whether a name of a tag or branch fits one of the patterns. As
+// matches reports whether a name of a tag or branch fits one of the patterns. As
 // on GitHub, * stops at a slash and ** does not.
 func matches(list, name string) bool {
 	for _, p := range patterns(list) {

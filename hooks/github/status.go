@@ -24,7 +24,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 	default:
 		return nil
 	}
-	c, err := s.Store.ConnectionOf(ctx, e.ImageID)
+	c, err := s.config.Store.ConnectionOf(ctx, e.ImageID)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil
 	}
@@ -32,13 +32,13 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 		return err
 	}
 	if e.Trigger != catalog.TriggerGitHub { // a rebuild, or one that was taken up after a crash
-		if ours, err := s.Store.FromSource(ctx, c.ID, e.Commit); err != nil || !ours {
+		if ours, err := s.config.Store.FromSource(ctx, c.ID, e.Commit); err != nil || !ours {
 			return err
 		}
 	}
 	keys, err := s.open(c)
 	if err != nil {
-		s.Logger.Error("send a commit status", "image", c.Image, "error", err)
+		s.config.Logger.Error("failed to send a commit status", "image", c.Image, "error", err)
 		return nil // it will be no better the next time
 	}
 	if keys.Token == "" && !keys.App {
@@ -48,7 +48,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.worker.Put(ctx, catalog.NewJob{Kind: KindStatus, Key: fmt.Sprintf("event/%d", e.ID), Subject: c.ID, Payload: payload})
+	_, err = s.worker.Put(ctx, catalog.NewJob{Kind: KindStatus, Key: fmt.Sprintf("event/%d", e.ID), Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
 	return err
 }
 
@@ -57,11 +57,11 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 func (s *Service) sendStatus(ctx context.Context, job catalog.Job) (string, error) {
 	var about statusJob
 	if err := json.Unmarshal(job.Payload, &about); err != nil {
-		return "", catalog.Wrap(catalog.Invalid, err, "the stored status can't be read")
+		return "", catalog.Wrap(catalog.Invalid, err, "failed to read the stored status")
 	}
-	c, err := s.Store.ConnectionByID(ctx, job.Subject)
+	c, err := s.config.Store.ConnectionByID(ctx, job.Subject)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return "the image is not connected any more", nil
+		return "the image is no longer connected", nil
 	}
 	if err != nil {
 		return "", err
@@ -72,14 +72,14 @@ func (s *Service) sendStatus(ctx context.Context, job catalog.Job) (string, erro
 	}
 	token, err := s.token(ctx, c, keys)
 	if err != nil || token == "" {
-		return "there is no token to send statuses with", err
+		return "no token to send statuses with", err
 	}
 	api, err := s.api(token)
 	if err != nil {
 		return "", err
 	}
 	defer s.sent.lock(c.ID)()
-	build, err := s.Store.Build(ctx, about.BuildID)
+	build, err := s.config.Store.Build(ctx, about.BuildID)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return "the version was deleted", nil
 	}
@@ -87,7 +87,7 @@ func (s *Service) sendStatus(ctx context.Context, job catalog.Job) (string, erro
 		return "", err
 	}
 	status := statusOf(build)
-	status.TargetURL = github.Ptr(s.BuildURL(build))
+	status.TargetURL = github.Ptr(s.config.BuildURL(build))
 	owner, name, _ := strings.Cut(c.Repository, "/")
 	if _, _, err := api.Repositories.CreateStatus(ctx, owner, name, build.Commit, status); err != nil {
 		return "", apiError(err, "send a commit status")
@@ -96,7 +96,7 @@ func (s *Service) sendStatus(ctx context.Context, job catalog.Job) (string, erro
 }
 
 func statusOf(b catalog.Build) github.RepoStatus {
-	state, text := "pending", "is waiting to be built"
+	state, text := "pending", "is queued"
 	switch b.State {
 	case catalog.Building:
 		text = "is being built"

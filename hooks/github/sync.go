@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
 // syncJob is the payload of KindSync.
@@ -22,7 +23,7 @@ type syncJob struct {
 
 // Sync implements catalog.GitHubControl.
 func (s *Service) Sync(ctx context.Context, image catalog.Image) error {
-	c, err := s.Store.ConnectionOf(ctx, image.ID)
+	c, err := s.config.Store.ConnectionOf(ctx, image.ID)
 	if err != nil {
 		return err
 	}
@@ -35,33 +36,27 @@ func (s *Service) putSync(ctx context.Context, c catalog.Connection, j syncJob) 
 		return err
 	}
 	key := fmt.Sprintf("%d/%d", c.ID, time.Now().UnixNano())
-	_, err = s.worker.Put(ctx, catalog.NewJob{Kind: KindSync, Key: key, Subject: c.ID, Payload: payload})
+	_, err = s.worker.Put(ctx, catalog.NewJob{Kind: KindSync, Key: key, Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
 	return err
 }
 
 // schedule has every connection's tags compared, once in each interval.
 func (s *Service) schedule(ctx context.Context) error {
-	if s.SyncInterval < 0 {
+	if s.config.SyncInterval <= 0 {
 		return nil
 	}
-	ticker := time.NewTicker(s.SyncInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil
-		}
+	periodic.Run(ctx, s.config.SyncInterval, func(ctx context.Context) {
 		if err := s.syncAll(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.Error("compare the tags of connected repositories", "error", err)
+			s.config.Logger.Error("failed to compare the tags of connected repositories", "error", err)
 		}
-	}
+	})
+	return nil
 }
 
 func (s *Service) syncAll(ctx context.Context) error {
 	var after int64
 	for {
-		connections, err := s.Store.ListConnections(ctx, after)
+		connections, err := s.config.Store.ListConnections(ctx, after)
 		if err != nil || len(connections) == 0 {
 			return err
 		}
@@ -79,11 +74,11 @@ func (s *Service) syncAll(ctx context.Context) error {
 func (s *Service) sync(ctx context.Context, job catalog.Job) (string, error) {
 	var how syncJob
 	if err := json.Unmarshal(job.Payload, &how); err != nil {
-		return "", catalog.Wrap(catalog.Invalid, err, "the stored sync can't be read")
+		return "", catalog.Wrap(catalog.Invalid, err, "failed to read the stored sync")
 	}
-	c, err := s.Store.ConnectionByID(ctx, job.Subject)
+	c, err := s.config.Store.ConnectionByID(ctx, job.Subject)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return "the image is not connected any more", nil
+		return "the image is no longer connected", nil
 	}
 	if err != nil {
 		return "", err
@@ -92,7 +87,7 @@ func (s *Service) sync(ctx context.Context, job catalog.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	refs, err := s.Fetcher.RemoteRefs(ctx, from)
+	refs, err := s.config.Fetcher.RemoteRefs(ctx, from)
 	if err != nil {
 		return "", err
 	}
@@ -100,14 +95,19 @@ func (s *Service) sync(ctx context.Context, job catalog.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	left := max(0, len(missing)-s.SyncLimit)
+	if known := c.RepositoryID != 0; !known || len(missing) > 0 {
+		if refusal, err := s.recognize(ctx, &c); known && err != nil || refusal != "" {
+			return refusal, err
+		}
+	}
+	left := max(0, len(missing)-s.config.SyncLimit)
 	for _, ref := range missing[:len(missing)-left] {
-		a := arrival{Event: "sync", Ref: ref.Name, Object: ref.Object, Again: how.Asked}
+		a := refEvent{Event: "sync", Ref: ref.Name, Object: ref.Object, Force: how.Asked}
 		if _, err := s.put(ctx, "sync/"+job.Key+"/"+ref.Name, a, []catalog.Connection{c}); err != nil {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%d of the remote's tags were missing, %d of them wait for the next time", len(missing), left), nil
+	return fmt.Sprintf("%d of the remote's tags were missing; %d of them are left for the next sync", len(missing), left), nil
 }
 
 // missing returns the tags to build, those with the greatest names first.
@@ -118,16 +118,16 @@ func (s *Service) missing(ctx context.Context, c catalog.Connection, refs []cata
 		if !ok || !matches(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
 			continue
 		}
-		if _, err := s.Store.Version(ctx, c.ImageID, tag); err == nil {
+		if _, err := s.config.Store.Version(ctx, c.ImageID, tag); err == nil {
 			continue
 		} else if catalog.CodeOf(err) != catalog.NotFound {
 			return nil, err
 		}
-		known, err := s.Store.SourceRef(ctx, c.ID, ref.Name)
+		known, err := s.config.Store.SourceRef(ctx, c.ID, ref.Name)
 		if err != nil && catalog.CodeOf(err) != catalog.NotFound {
 			return nil, err
 		}
-		if known.Settled && known.Object == ref.Object && !how.Asked {
+		if known.Processed && known.Object == ref.Object && !how.Asked {
 			continue
 		}
 		missing = append(missing, ref)

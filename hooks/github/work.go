@@ -9,12 +9,12 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// visit is one connection's ref being dealt with.
-type visit struct {
-	*Service
+// delivery is one connection's ref being dealt with.
+type delivery struct {
+	service    *Service
 	connection catalog.Connection
 	image      catalog.Image
-	arrival    arrival
+	event      refEvent
 	attempt    int
 	remote     catalog.RemoteRef
 	known      catalog.SourceRef // what was made of the ref before; zero: nothing
@@ -23,189 +23,211 @@ type visit struct {
 // deliver works one delivery off. What is decided about a ref is recorded with
 // the ref, so that the events of one push, whichever come, build it once.
 func (s *Service) deliver(ctx context.Context, job catalog.Job) (string, error) {
-	v := &visit{Service: s, attempt: job.Attempts}
-	if err := json.Unmarshal(job.Payload, &v.arrival); err != nil {
-		return "", catalog.Wrap(catalog.Invalid, err, "the stored delivery can't be read")
+	d := &delivery{service: s, attempt: job.Attempts}
+	if err := json.Unmarshal(job.Payload, &d.event); err != nil {
+		return "", catalog.Wrap(catalog.Invalid, err, "failed to read the stored delivery")
 	}
 	var err error
-	v.connection, err = s.Store.ConnectionByID(ctx, job.Subject)
+	d.connection, err = s.config.Store.ConnectionByID(ctx, job.Subject)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return "the image is not connected any more", nil
+		return "the image is no longer connected", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	defer s.images.lock(v.connection.ImageID)()
-	if v.image, err = s.Store.Image(ctx, v.connection.Image); err != nil {
+	defer s.images.lock(d.connection.ImageID)()
+	if d.image, err = s.config.Store.Image(ctx, d.connection.Image); err != nil {
 		return "", err
 	}
-	v.known, err = s.Store.SourceRef(ctx, v.connection.ID, v.arrival.Ref)
+	d.known, err = s.config.Store.SourceRef(ctx, d.connection.ID, d.event.Ref)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
 		return "", err
 	}
-	return v.run(ctx)
+	if refusal, err := d.identify(ctx); err != nil || refusal != "" {
+		return refusal, err
+	}
+	if d.event.Ref == "" {
+		return "the repository is named " + d.connection.Repository, nil
+	}
+	return d.run(ctx)
 }
 
-func (v *visit) run(ctx context.Context) (string, error) {
-	if v.arrival.Deleted {
-		return v.settle(ctx, v.known.Version, "deleted on GitHub; what was built of it stays")
+func (d *delivery) run(ctx context.Context) (string, error) {
+	if d.event.Deleted {
+		return d.recordOutcome(ctx, d.known.Version, "deleted on GitHub; built versions stay")
 	}
-	if reason := v.unwanted(); reason != "" {
+	if reason := d.unwanted(); reason != "" {
 		return reason, nil
 	}
-	if v.done(v.arrival.Object) {
-		return "dealt with before: " + v.known.Note, nil
+	if reason, err := d.resting(ctx); reason != "" || err != nil {
+		return reason, err
 	}
-	from, err := v.from(ctx)
+	if d.done(d.event.Object) {
+		return "already handled: " + d.known.Note, nil
+	}
+	from, err := d.from(ctx)
 	if err != nil {
 		return "", err
 	}
-	moved, err := v.look(ctx, from)
+	moved, err := d.resolve(ctx, from)
 	if err != nil || moved != "" {
 		return moved, err
 	}
-	if v.done(v.remote.Object) {
-		return "dealt with before: " + v.known.Note, nil
+	if d.done(d.remote.Object) {
+		return "already handled: " + d.known.Note, nil
 	}
 	// From here on its commit is known to be of this connection.
-	if err := v.record(ctx, v.known.Version, false, "being fetched"); err != nil {
+	if err := d.record(ctx, d.known.Version, false, "fetching"); err != nil {
 		return "", err
 	}
-	commit, err := v.Fetcher.Fetch(ctx, v.image.Ref, catalog.FetchRequest{
-		From: from, Object: v.remote.Object,
-		MaxPackBytes: v.MaxPackBytes, MaxObjectBytes: v.MaxObjectBytes, MaxObjects: v.MaxObjects,
+	commit, err := d.service.config.Fetcher.Fetch(ctx, d.image.Ref, catalog.FetchRequest{
+		From: from, Object: d.remote.Object,
+		MaxPackBytes: d.service.config.MaxPackBytes, MaxObjectBytes: d.service.config.MaxObjectBytes, MaxObjects: d.service.config.MaxObjects,
 	})
 	if err != nil {
-		// Not settled: the next attempt or delivery tries again.
-		return "", errors.Join(err, v.record(ctx, v.known.Version, false, "not fetched: "+catalog.MessageOf(err)))
+		// Not processed: the next attempt or delivery tries again.
+		return "", errors.Join(err, d.record(ctx, d.known.Version, false, "not fetched: "+catalog.MessageOf(err)))
 	}
-	if commit != v.remote.Commit {
-		return "", catalog.Errorf(catalog.Invalid, "%s was to be commit %s and is %s", v.arrival.Ref, v.remote.Commit, commit)
+	if commit != d.remote.Commit {
+		return "", catalog.Errorf(catalog.Invalid, "%s should be commit %s but is %s", d.event.Ref, d.remote.Commit, commit)
 	}
-	return v.build(ctx)
+	return d.build(ctx)
 }
 
 // unwanted says why the connection does not build the ref.
-func (v *visit) unwanted() string {
-	if tag, ok := v.arrival.tag(); ok {
-		if !matches(v.connection.Tags, tag) {
-			return fmt.Sprintf("tag %s is not built: it fits none of the tags %q", tag, v.connection.Tags)
+func (d *delivery) unwanted() string {
+	if tag, ok := d.event.tag(); ok {
+		if !matches(d.connection.Tags, tag) {
+			return fmt.Sprintf("tag %s is not built: it matches none of the tags %q", tag, d.connection.Tags)
 		}
 		if err := catalog.ValidateVersion(tag); err != nil {
 			return "not built: " + catalog.MessageOf(err)
 		}
 		return ""
 	}
-	branch, _ := v.arrival.branch()
+	branch, _ := d.event.branch()
 	switch {
-	case v.connection.Branches == "":
-		return "branches of this repository are not built; a tag is"
-	case !matches(v.connection.Branches, branch):
-		return fmt.Sprintf("branch %s is not built: it fits none of the branches %q", branch, v.connection.Branches)
+	case d.connection.Branches == "":
+		return "branches of this repository are not built, only tags"
+	case !matches(d.connection.Branches, branch):
+		return fmt.Sprintf("branch %s is not built: it matches none of the branches %q", branch, d.connection.Branches)
 	}
 	return ""
 }
 
-// done tells whether the ref was dealt with at an object.
-func (v *visit) done(object string) bool {
-	return object != "" && v.known.Settled && v.known.Object == object && !v.arrival.Again
+// resting says why nothing is built now: what a connection builds is its user's. It is not
+// processed, for the user may be enabled again.
+func (d *delivery) resting(ctx context.Context) (string, error) {
+	user, err := d.service.config.Store.UserByID(ctx, d.connection.UserID)
+	if err == nil && user.Disabled() {
+		return fmt.Sprintf("not built: %s, who connected the image, is disabled; connect it again as another user", user.Name), nil
+	}
+	if catalog.CodeOf(err) == catalog.NotFound { // nobody in particular connected it
+		err = nil
+	}
+	return "", err
 }
 
-// look asks the remote what the ref is now. What the event says must be so, or
+// done reports whether the ref was dealt with at an object.
+func (d *delivery) done(object string) bool {
+	return object != "" && d.known.Processed && d.known.Object == object && !d.event.Force
+}
+
+// resolve asks the remote what the ref is now. What the event says must be so, or
 // it is old; a remote that does not know it yet has some time.
-func (v *visit) look(ctx context.Context, from catalog.Remote) (moved string, err error) {
-	refs, err := v.Fetcher.RemoteRefs(ctx, from)
+func (d *delivery) resolve(ctx context.Context, from catalog.Remote) (moved string, err error) {
+	refs, err := d.service.config.Fetcher.RemoteRefs(ctx, from)
 	if err != nil {
 		return "", err
 	}
 	for _, ref := range refs {
-		if ref.Name == v.arrival.Ref {
-			v.remote = ref
+		if ref.Name == d.event.Ref {
+			d.remote = ref
 		}
 	}
-	want := v.arrival.Object
+	want := d.event.Object
 	switch {
-	case v.remote.Name != "" && (want == "" || want == v.remote.Object || want == v.remote.Commit):
+	case d.remote.Name != "" && (want == "" || want == d.remote.Object || want == d.remote.Commit):
 		return "", nil
-	case v.attempt <= 2:
-		return "", catalog.Errorf(catalog.Unavailable, "%s does not have %s at %.7s (yet)", v.connection.Repository, v.arrival.Ref, want)
-	case v.remote.Name == "":
-		return "the ref has gone since", nil
+	case d.attempt <= 2:
+		return "", catalog.Errorf(catalog.Unavailable, "%s does not have %s at %.7s yet", d.connection.Repository, d.event.Ref, want)
+	case d.remote.Name == "":
+		return "the ref has since been deleted", nil
 	}
-	return fmt.Sprintf("the ref has moved on to %.7s since, which has a delivery of its own", v.remote.Object), nil
+	return fmt.Sprintf("the ref has since moved to %.7s, which has its own delivery", d.remote.Object), nil
 }
 
 // record notes what the ref is and what is made of it.
-func (v *visit) record(ctx context.Context, version string, settled bool, note string) error {
-	return v.Store.PutSourceRef(ctx, catalog.SourceRef{
-		ConnectionID: v.connection.ID, Name: v.arrival.Ref, Object: v.remote.Object, Commit: v.remote.Commit,
-		Version: version, Settled: settled, Note: note,
+func (d *delivery) record(ctx context.Context, version string, processed bool, note string) error {
+	return d.service.config.Store.PutSourceRef(ctx, catalog.SourceRef{
+		ConnectionID: d.connection.ID, Name: d.event.Ref, Object: d.remote.Object, Commit: d.remote.Commit,
+		Version: version, Processed: processed, Note: note,
 	})
 }
 
-func (v *visit) settle(ctx context.Context, version, note string) (string, error) {
-	return note, v.record(ctx, version, true, note)
+func (d *delivery) recordOutcome(ctx context.Context, version, note string) (string, error) {
+	return note, d.record(ctx, version, true, note)
 }
 
 // build makes a version of the fetched commit, if it may be one.
-func (v *visit) build(ctx context.Context) (string, error) {
-	if same, err := v.sameAs(ctx); err != nil {
+func (d *delivery) build(ctx context.Context) (string, error) {
+	if same, err := d.sameAs(ctx); err != nil {
 		return "", err
 	} else if same != "" {
-		return v.settle(ctx, v.known.Version, fmt.Sprintf("not built: no file that fits %q differs from version %s", v.connection.Paths, same))
+		return d.recordOutcome(ctx, d.known.Version, fmt.Sprintf("not built: no file that matches %q differs from version %s", d.connection.Paths, same))
 	}
-	version, object := v.version()
-	update := catalog.RefUpdate{Name: "refs/tags/" + version, New: object, Commit: v.remote.Commit}
-	refused := v.Judge.PreReceive(ctx, catalog.Push{Image: v.image, Updates: []catalog.RefUpdate{update}})[update.Name]
+	version, object := d.version()
+	update := catalog.RefUpdate{Name: "refs/tags/" + version, New: object, Commit: d.remote.Commit}
+	refused := d.service.config.Policy.PreReceive(ctx, catalog.Push{Image: d.image, Updates: []catalog.RefUpdate{update}})[update.Name]
 	if refused == nil {
-		refused = v.Sources.SetTag(ctx, v.image.Ref, version, object)
+		refused = d.service.config.Sources.SetTag(ctx, d.image.Ref, version, object)
 	}
 	if refused != nil {
-		return v.refuse(ctx, refused)
+		return d.refuse(ctx, refused)
 	}
-	queued, err := v.Queue.Submit(ctx, []catalog.NewBuild{{
-		ImageID: v.image.ID, Version: version, Trigger: catalog.TriggerGitHub, Commit: v.remote.Commit,
-		UserID: v.connection.UserID, Options: catalog.BuildOptions{Context: v.connection.Context},
+	queued, err := d.service.config.Queue.Submit(ctx, []catalog.NewBuild{{
+		ImageID: d.image.ID, Version: version, Trigger: catalog.TriggerGitHub, Commit: d.remote.Commit,
+		UserID: d.connection.UserID, Options: catalog.BuildOptions{Context: d.connection.Context},
 	}})
 	if catalog.CodeOf(err) == catalog.Conflict {
-		return v.lost(ctx, version, err)
+		return d.lost(ctx, version, err)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := v.supersede(ctx, version); err != nil {
+	if err := d.supersede(ctx, version); err != nil {
 		return "", err
 	}
-	return v.settle(ctx, version, fmt.Sprintf("version %s, build %d", version, queued[0].Number))
+	return d.recordOutcome(ctx, version, fmt.Sprintf("version %s, build %d", version, queued[0].Number))
 }
 
 // version names the version, and the object its tag is set to.
-func (v *visit) version() (name, object string) {
-	if tag, ok := v.arrival.tag(); ok {
-		return tag, v.remote.Object
+func (d *delivery) version() (name, object string) {
+	if tag, ok := d.event.tag(); ok {
+		return tag, d.remote.Object
 	}
-	branch, _ := v.arrival.branch()
-	return branchVersion(branch, v.remote.Commit), v.remote.Commit
+	branch, _ := d.event.branch()
+	return branchVersion(branch, d.remote.Commit), d.remote.Commit
 }
 
 // sameAs returns the newest built version, when nothing that the connection's
 // paths name differs from it.
-func (v *visit) sameAs(ctx context.Context) (version string, err error) {
-	if v.connection.Paths == "" {
+func (d *delivery) sameAs(ctx context.Context) (version string, err error) {
+	if d.connection.Paths == "" {
 		return "", nil
 	}
-	match, err := pathMatcher(v.connection.Paths)
+	match, err := pathMatcher(d.connection.Paths)
 	if err != nil {
 		return "", err
 	}
-	built, err := v.Store.ListVersions(ctx, v.image.ID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1}})
+	built, err := d.service.config.Store.ListVersions(ctx, d.image.ID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1}})
 	if err != nil || len(built) == 0 || built[0].Commit == "" {
 		return "", err
 	}
-	if tag, ok := v.arrival.tag(); ok && tag == built[0].Name {
+	if tag, ok := d.event.tag(); ok && tag == built[0].Name {
 		return "", nil
 	}
-	changed, err := v.Fetcher.Changed(ctx, v.image.Ref, built[0].Commit, v.remote.Commit, match)
+	changed, err := d.service.config.Fetcher.Changed(ctx, d.image.Ref, built[0].Commit, d.remote.Commit, match)
 	if err != nil || changed {
 		return "", err
 	}
@@ -213,46 +235,49 @@ func (v *visit) sameAs(ctx context.Context) (version string, err error) {
 }
 
 // refuse records why a tag can't be set; a store that does not answer is no reason.
-func (v *visit) refuse(ctx context.Context, err error) (string, error) {
+func (d *delivery) refuse(ctx context.Context, err error) (string, error) {
 	switch catalog.CodeOf(err) {
 	case catalog.Conflict, catalog.Invalid, catalog.Forbidden:
-		return v.settle(ctx, v.known.Version, "refused: "+catalog.MessageOf(err))
+		return d.recordOutcome(ctx, d.known.Version, "refused: "+catalog.MessageOf(err))
 	}
 	return "", err
 }
 
 // lost deals with a version that can't be queued: it is built, or another push
 // was faster.
-func (v *visit) lost(ctx context.Context, version string, cause error) (string, error) {
-	there, err := v.Store.Version(ctx, v.image.ID, version)
+func (d *delivery) lost(ctx context.Context, version string, cause error) (string, error) {
+	there, err := d.service.config.Store.Version(ctx, d.image.ID, version)
 	if err != nil {
 		return "", err
 	}
-	if there.State == catalog.Built && there.Commit == v.remote.Commit {
-		return v.settle(ctx, version, fmt.Sprintf("version %s is built from this commit already", version))
+	if there.State == catalog.Built && there.Commit == d.remote.Commit {
+		return d.recordOutcome(ctx, version, fmt.Sprintf("version %s is already built from this commit", version))
 	}
-	if err := v.Sources.WithdrawTag(ctx, v.image.Ref, version, v.remote.Commit); err != nil {
+	if err := d.service.config.Sources.WithdrawTag(ctx, d.image.Ref, version, d.remote.Commit); err != nil {
 		return "", err
 	}
-	return v.refuse(ctx, cause)
+	return d.refuse(ctx, cause)
 }
 
 // supersede gives up the build of a branch's older commit if it has not begun.
-func (v *visit) supersede(ctx context.Context, version string) error {
-	if _, ok := v.arrival.branch(); !ok || v.known.Version == "" || v.known.Version == version {
+func (d *delivery) supersede(ctx context.Context, version string) error {
+	if _, ok := d.event.branch(); !ok || d.known.Version == "" || d.known.Version == version {
 		return nil
 	}
-	older, err := v.Store.Version(ctx, v.image.ID, v.known.Version)
+	older, err := d.service.config.Store.Version(ctx, d.image.ID, d.known.Version)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil
 	}
 	if err != nil || older.State != catalog.Pending || older.Trigger != catalog.TriggerGitHub {
 		return err
 	}
-	builds, err := v.Store.ListBuilds(ctx, older.ID, catalog.Page{Limit: 1})
-	if err != nil || len(builds) == 0 {
+	build, err := catalog.NewestBuild(ctx, d.service.config.Store, older)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	_, err = v.Queue.CancelWaiting(ctx, builds[0].ID)
+	_, err = d.service.config.Queue.CancelWaiting(ctx, build.ID)
 	return err
 }

@@ -36,7 +36,7 @@ func (f Follower) Run(ctx context.Context) error {
 		err := f.catchUp(ctx)
 		pause := time.Minute
 		if err != nil && ctx.Err() == nil {
-			f.Logger.Error("follow events", "consumer", f.Name, "error", err)
+			f.Logger.Error("failed to follow events", "consumer", f.Name, "error", err)
 			pause, news = 5*time.Second, nil
 		}
 		timer := time.NewTimer(pause)
@@ -80,7 +80,7 @@ func Prune(ctx context.Context, store Store, logger hclog.Logger) error {
 	for {
 		before := time.Now().Add(-keep)
 		if err := errors.Join(store.PruneEvents(ctx, before), store.PruneJobs(ctx, before)); err != nil && ctx.Err() == nil {
-			logger.Error("forget old events and jobs", "error", err)
+			logger.Error("failed to delete old events and jobs", "error", err)
 		}
 		select {
 		case <-ticker.C:

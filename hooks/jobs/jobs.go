@@ -1,6 +1,18 @@
-// Package jobs works off the catalog's small durable jobs: each is tried, tried
-// again with growing pauses, and given up in the end. A job may run twice, when
-// a process died in the middle of it; its work must bear that.
+// Package jobs works off the catalog's small durable jobs, such as a delivery to make
+// or to act on: each is tried, tried again with growing pauses, and given up in the
+// end. A Follower makes jobs of what happened: it hands every event to a consumer.
+//
+// A job is put into the store, and from then on a stop or a crash loses nothing of it. A Worker
+// claims it by a lease in its own name, makes one attempt, and records how it went:
+// done, given up, or due again after a pause. Run first takes back what an earlier
+// process had claimed, and hands back what it can't finish when its context ends.
+// Jobs that ended, and events, can be looked at for a week; Prune forgets them then.
+//
+// What always holds: a job is done at least once, and twice when a process died in the
+// middle or its end could not be recorded, so its work must bear that; so must a
+// Follower's consumer, whose place moves on only after the event was handled. Events come in order,
+// jobs in none. One namespace has half of a worker's places for a kind at most, so that the
+// others' jobs are done while its own take for ever.
 package jobs
 
 import (
@@ -42,9 +54,9 @@ const grace = time.Minute
 
 // Worker runs jobs.
 type Worker struct {
-	Config
-	kinds []catalog.JobKind
-	wake  chan struct{} // holds one token: look at the queue again
+	config Config
+	kinds  []catalog.JobKind
+	wake   chan struct{} // holds one token: look at the queue again
 
 	mu      sync.Mutex
 	pending []*entry // wait for the transaction that stores them
@@ -65,7 +77,7 @@ func New(c Config) *Worker {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	w := &Worker{Config: c, wake: make(chan struct{}, 1)}
+	w := &Worker{config: c, wake: make(chan struct{}, 1)}
 	for kind := range c.Kinds {
 		w.kinds = append(w.kinds, kind)
 	}
@@ -76,19 +88,26 @@ func New(c Config) *Worker {
 // Run works until ctx ends; then jobs that were not done wait in the store, and
 // it returns nil. It first takes back what an earlier process left. Call it once.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.Store.ReclaimJobs(ctx, w.kinds, w.Owner, w.Now()); err != nil {
+	if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.Owner, w.config.Now()); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	slots := make(chan struct{}, w.Parallel)
-	for ctx.Err() == nil {
+	slots := make(chan struct{}, w.config.Parallel)
+	for reclaimed := w.config.Now(); ctx.Err() == nil; {
+		if now := w.config.Now(); now.Sub(reclaimed) >= maxWait {
+			// A lease that ended without a record, because the store had trouble.
+			if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.Owner, now); err != nil && ctx.Err() == nil {
+				w.config.Logger.Error("failed to look for jobs without a worker", "error", err)
+			}
+			reclaimed = now
+		}
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
-		job, err := w.Store.ClaimJob(ctx, w.kinds, w.Owner, w.Now(), w.Now().Add(w.Timeout+grace))
+		job, err := w.config.Store.ClaimJob(ctx, w.kinds, w.config.Owner, w.busiest(), w.config.Now(), w.config.Now().Add(w.config.Timeout+grace))
 		if err == nil {
 			running.Go(func() {
 				defer func() { <-slots }()
@@ -98,12 +117,16 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		<-slots
 		if catalog.CodeOf(err) != catalog.NotFound && ctx.Err() == nil {
-			w.Logger.Error("look for jobs", "error", err)
+			w.config.Logger.Error("failed to look for jobs", "error", err)
 		}
 		w.wait(ctx, catalog.CodeOf(err) == catalog.NotFound)
 	}
 	return nil
 }
+
+// busiest is how many jobs of a kind a namespace has running at most when one more of
+// it begins: half of all at once, so that one namespace leaves places to the others.
+func (w *Worker) busiest() int { return max(w.config.Parallel/2, 1) - 1 }
 
 // maxWait is how long nothing is looked at while nothing is signalled.
 const maxWait = time.Minute
@@ -113,8 +136,11 @@ func (w *Worker) wait(ctx context.Context, healthy bool) {
 	delay := time.Second
 	if healthy {
 		delay = maxWait
-		if at, ok, err := w.Store.NextJob(ctx, w.kinds); err == nil && ok {
-			delay = min(delay, max(at.Sub(w.Now()), 10*time.Millisecond))
+		if at, ok, err := w.config.Store.NextJob(ctx, w.kinds); err == nil && ok {
+			// What is due but was not given has to wait for the end of another, which is told.
+			if delay = min(delay, at.Sub(w.config.Now())); delay <= 0 {
+				delay = time.Second
+			}
 		}
 	}
 	timer := time.NewTimer(delay)
@@ -123,13 +149,6 @@ func (w *Worker) wait(ctx context.Context, healthy bool) {
 	case <-w.wake:
 	case <-ctx.Done():
 	case <-timer.C:
-		if delay < maxWait {
-			return
-		}
-		// A lease that ended without a record, because the store had trouble.
-		if err := w.Store.ReclaimJobs(ctx, w.kinds, w.Owner, w.Now()); err != nil && ctx.Err() == nil {
-			w.Logger.Error("look for jobs without a worker", "error", err)
-		}
 	}
 }
 
@@ -138,23 +157,23 @@ var final = []catalog.Code{catalog.Invalid, catalog.Forbidden, catalog.Conflict,
 
 // attempt does a job once and records how it went.
 func (w *Worker) attempt(ctx context.Context, job catalog.Job) {
-	kind := w.Kinds[job.Kind]
-	attempt, cancel := context.WithTimeout(ctx, w.Timeout)
+	kind := w.config.Kinds[job.Kind]
+	attempt, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	answer, err := kind.Do(attempt, job)
 	cancel()
 	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	switch {
 	case err == nil:
-		err = w.Store.EndJob(store, job.ID, w.Owner, catalog.JobDone, answer, w.Now())
+		err = w.config.Store.EndJob(store, job.ID, w.config.Owner, catalog.JobDone, answer, w.config.Now())
 	case ctx.Err() != nil: // shutting down; it was not the job's fault
-		err = w.Store.RetryJob(store, job.ID, w.Owner, w.Now(), job.Answer, true)
+		err = w.config.Store.RetryJob(store, job.ID, w.config.Owner, w.config.Now(), job.Answer, true)
 	default:
 		err = w.failed(store, job, kind, err)
 	}
 	if err != nil {
 		// The lease ends by itself; then the job is done again.
-		w.Logger.Error("record how a job went", "kind", job.Kind, "job", job.ID, "error", err)
+		w.config.Logger.Error("failed to record the result of a job", "kind", job.Kind, "job", job.ID, "error", err)
 	}
 	w.look() // it may be the next to do
 }
@@ -169,14 +188,14 @@ func (w *Worker) look() {
 
 func (w *Worker) failed(ctx context.Context, job catalog.Job, kind Kind, err error) error {
 	message := catalog.MessageOf(err)
-	logger := w.Logger.With("kind", job.Kind, "job", job.Key, "attempt", job.Attempts, "error", err)
+	logger := w.config.Logger.With("kind", job.Kind, "job", job.Key, "attempt", job.Attempts, "error", err)
 	if job.Attempts > len(kind.Pauses) || slices.Contains(final, catalog.CodeOf(err)) {
-		logger.Warn("gave a job up")
-		return w.Store.EndJob(ctx, job.ID, w.Owner, catalog.JobFailed, message, w.Now())
+		logger.Warn("a job failed for good")
+		return w.config.Store.EndJob(ctx, job.ID, w.config.Owner, catalog.JobFailed, message, w.config.Now())
 	}
 	pause := kind.Pauses[job.Attempts-1]
-	logger.Info("a job failed and is tried again", "in", pause)
-	return w.Store.RetryJob(ctx, job.ID, w.Owner, w.Now().Add(pause), message, false)
+	logger.Info("a job failed and will be retried", "in", pause)
+	return w.config.Store.RetryJob(ctx, job.ID, w.config.Owner, w.config.Now().Add(pause), message, false)
 }
 
 // entry is one call of Put on its way into the store.
@@ -231,9 +250,9 @@ func (w *Worker) storeBatch(ctx context.Context, batch []*entry) {
 	for _, e := range batch {
 		all = append(all, e.jobs...)
 	}
-	put, err := w.Store.PutJobs(ctx, all, w.Now())
+	put, err := w.config.Store.PutJobs(ctx, all, w.config.Now())
 	if err == nil && len(put) != len(all) {
-		err = errors.New("the store lost count of the jobs")
+		err = errors.New("the store returned a wrong number of jobs")
 	}
 	for _, e := range batch {
 		if e.err = err; err == nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/hooks/egress"
+	"github.com/fandoghpaas/fandogh/internal/reserved"
 )
 
 // Create implements catalog.WebhookControl.
@@ -23,8 +23,8 @@ func (s *Service) Create(ctx context.Context, w catalog.Webhook, secret string) 
 	if err != nil {
 		return w, "", err
 	}
-	w.Sealed = s.Secrets.Seal([]byte(secret), about(w.Namespace, w.URL))
-	w, err = s.Store.CreateWebhook(ctx, w)
+	w.Sealed = s.config.Secrets.Seal([]byte(secret), about(w.Namespace, w.URL))
+	w, err = s.config.Store.CreateWebhook(ctx, w)
 	w.Sealed = nil
 	return w, secret, err
 }
@@ -35,16 +35,16 @@ func (s *Service) checkAddress(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return catalog.FieldErrorf("url", "%q is no address that begins with https:// or http://", address)
+		return catalog.FieldErrorf("url", "%q is not a URL that begins with https:// or http://", address)
 	case u.User != nil || u.Fragment != "":
-		return catalog.FieldErrorf("url", "the address must have no password and no #fragment in it; deliveries are signed with the secret")
+		return catalog.FieldErrorf("url", "the URL must not contain a password or a #fragment; deliveries are signed with the secret")
 	case len(address) > 2000:
-		return catalog.FieldErrorf("url", "the address has more than 2000 characters")
+		return catalog.FieldErrorf("url", "the URL is longer than 2000 characters")
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	private := err == nil && !egress.Public(ip) || strings.EqualFold(u.Hostname(), "localhost")
-	if private && !s.AllowPrivate {
-		return catalog.FieldErrorf("url", "%s is not an address of the public Internet; the operator of this installation has to allow such ones", u.Hostname())
+	private := err == nil && reserved.Contain(ip) || strings.EqualFold(u.Hostname(), "localhost")
+	if private && !s.config.AllowPrivate {
+		return catalog.FieldErrorf("url", "%s is not an address on the public Internet; ask the server's administrator to allow such addresses", u.Hostname())
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func checkEvents(w *catalog.Webhook) error {
 	events := strings.FieldsFunc(w.Events, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, e := range events {
 		if !slices.Contains(catalog.WebhookEvents(), catalog.EventKind(e)) {
-			return catalog.FieldErrorf("events", "there is no event %q; the events are %v", e, catalog.WebhookEvents())
+			return catalog.FieldErrorf("events", "%q is not a valid event; the events are %v", e, catalog.WebhookEvents())
 		}
 	}
 	w.Events = strings.Join(events, " ")
@@ -62,18 +62,18 @@ func checkEvents(w *catalog.Webhook) error {
 
 // List implements catalog.WebhookControl.
 func (s *Service) List(ctx context.Context, namespace string, imageID int64) ([]catalog.Webhook, error) {
-	webhooks, err := s.Store.ListWebhooks(ctx, namespace, imageID)
+	webhooks, err := s.config.Store.ListWebhooks(ctx, namespace, imageID)
 	for i := range webhooks {
 		webhooks[i].Sealed = nil
 	}
 	return webhooks, err
 }
 
-// check tells whether a webhook is one of the namespace and image. Errors: NotFound.
+// check reports whether a webhook is one of the namespace and image. Errors: NotFound.
 func (s *Service) check(ctx context.Context, namespace string, imageID, id int64) error {
-	w, err := s.Store.Webhook(ctx, id)
+	w, err := s.config.Store.Webhook(ctx, id)
 	if err == nil && (!strings.EqualFold(w.Namespace, namespace) || w.ImageID != imageID) {
-		return catalog.Errorf(catalog.NotFound, "there is no such webhook")
+		return catalog.Errorf(catalog.NotFound, "the webhook does not exist")
 	}
 	return err
 }
@@ -83,7 +83,7 @@ func (s *Service) Delete(ctx context.Context, namespace string, imageID, id int6
 	if err := s.check(ctx, namespace, imageID, id); err != nil {
 		return err
 	}
-	return s.Store.DeleteWebhook(ctx, id)
+	return s.config.Store.DeleteWebhook(ctx, id)
 }
 
 // Deliveries implements catalog.WebhookControl.
@@ -91,5 +91,5 @@ func (s *Service) Deliveries(ctx context.Context, namespace string, imageID, id 
 	if err := s.check(ctx, namespace, imageID, id); err != nil {
 		return nil, err
 	}
-	return s.Store.ListJobs(ctx, Kind, id, page)
+	return s.config.Store.ListJobs(ctx, Kind, id, page)
 }

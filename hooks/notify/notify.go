@@ -11,9 +11,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/egress"
 	"github.com/fandoghpaas/fandogh/hooks/jobs"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Kind is the kind of the jobs; their subject is the webhook.
@@ -49,7 +51,7 @@ type Store interface {
 // beside them.
 type Config struct {
 	Store        Store
-	Secrets      *secrets.Box
+	Secrets      *secrets.Keyring
 	AllowPrivate bool            // also addresses that are not on the public Internet
 	Timeout      time.Duration   // of one attempt; 15 s
 	Pauses       []time.Duration // between attempts; 10 s, 1 min, 6 min, 36 min, 3 h 36 min
@@ -60,7 +62,7 @@ type Config struct {
 
 // Service is the outgoing webhooks.
 type Service struct {
-	Config
+	config Config
 	http   *http.Client
 	worker *jobs.Worker
 }
@@ -83,7 +85,7 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Service{Config: c, http: egress.Client(egress.Policy{Private: c.AllowPrivate, Timeout: c.Timeout})}
+	s := &Service{config: c, http: egress.Client(egress.Policy{Private: c.AllowPrivate, Timeout: c.Timeout})}
 	s.worker = jobs.New(jobs.Config{
 		Store: c.Store, Owner: c.Owner + "/webhooks", Timeout: 2 * c.Timeout, Parallel: 8, Logger: c.Logger, Now: c.Now,
 		Kinds: map[catalog.JobKind]jobs.Kind{Kind: {Do: s.send, Pauses: c.Pauses}},
@@ -95,7 +97,7 @@ func New(c Config) *Service {
 // it returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	follower := jobs.Follower{Store: s.Store, Name: string(Kind), Handle: s.onEvent, Logger: s.Logger}
+	follower := jobs.Follower{Store: s.config.Store, Name: string(Kind), Handle: s.onEvent, Logger: s.config.Logger}
 	group.Go(func() error { return follower.Run(ctx) })
 	group.Go(func() error { return s.worker.Run(ctx) })
 	return group.Wait()
@@ -125,7 +127,7 @@ type buildMessage struct {
 
 // onEvent makes a job for every webhook that wants to know.
 func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
-	webhooks, err := s.Store.WebhooksFor(ctx, e.NamespaceID, e.ImageID)
+	webhooks, err := s.config.Store.WebhooksFor(ctx, e.NamespaceID, e.ImageID)
 	if err != nil {
 		return err
 	}
@@ -145,7 +147,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 		if err != nil {
 			return err
 		}
-		news = append(news, catalog.NewJob{Kind: Kind, Key: m.Delivery, Subject: w.ID, Payload: payload})
+		news = append(news, catalog.NewJob{Kind: Kind, Key: m.Delivery, Subject: w.ID, NamespaceID: w.NamespaceID, Payload: payload})
 	}
 	if len(news) == 0 {
 		return nil
@@ -156,22 +158,22 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 
 // send makes one attempt at a delivery.
 func (s *Service) send(ctx context.Context, job catalog.Job) (string, error) {
-	w, err := s.Store.Webhook(ctx, job.Subject)
+	w, err := s.config.Store.Webhook(ctx, job.Subject)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return "the webhook was deleted", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	secret, err := s.Secrets.Open(w.Sealed, about(w.Namespace, w.URL))
+	secret, err := s.config.Secrets.Open(w.Sealed, about(w.Namespace, w.URL))
 	if err != nil {
 		return "", err
 	}
 	var m message
 	if err := json.Unmarshal(job.Payload, &m); err != nil {
-		return "", catalog.Wrap(catalog.Invalid, err, "the stored delivery can't be read")
+		return "", catalog.Wrap(catalog.Invalid, err, "failed to read the stored delivery")
 	}
-	m.Timestamp = s.Now().Unix()
+	m.Timestamp = s.config.Now().Unix()
 	body, err := json.Marshal(m)
 	if err != nil {
 		return "", err
@@ -194,15 +196,19 @@ const maxAnswer = 1 << 10
 
 func (s *Service) exchange(request *http.Request) (string, error) {
 	response, err := s.http.Do(request)
+	var sending *url.Error
+	if errors.As(err, &sending) {
+		err = sending.Err // without the address, which may be a secret by itself
+	}
 	if err != nil {
 		if catalog.CodeOf(err) == catalog.Forbidden {
 			// The name may be another address later; it is tried again like any failure.
 			return "", catalog.Wrap(catalog.Unavailable, err, "not sent: %s", catalog.MessageOf(err))
 		}
-		return "", catalog.Wrap(catalog.Unavailable, err, "no answer from %s", request.URL.Host)
+		return "", catalog.Wrap(catalog.Unavailable, err, "no response from %s", request.URL.Host)
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	text, err := bounded.Begin(response.Body, maxAnswer)
 	answer := response.Status
 	if shown := strings.TrimSpace(strings.ToValidUTF8(string(text), "�")); shown != "" && err == nil {
 		answer += ": " + shown
@@ -230,7 +236,7 @@ func newSecret(secret string) (string, error) {
 	case secret == "":
 		return rand.Text(), nil
 	case len(secret) < minSecret:
-		return "", catalog.FieldErrorf("secret", "the secret must have at least %d characters; leave it out and one is made", minSecret)
+		return "", catalog.FieldErrorf("secret", "the secret must have at least %d characters; omit it to have one created", minSecret)
 	}
 	return secret, nil
 }

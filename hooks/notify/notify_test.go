@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -13,10 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/hooks/notify"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // received is one request of a webhook.
@@ -73,7 +78,7 @@ func (l *listener) requests() []received {
 	return append([]received(nil), l.got...)
 }
 
-type house struct {
+type env struct {
 	t       *testing.T
 	store   *sqlite.Store
 	service *notify.Service
@@ -81,15 +86,11 @@ type house struct {
 	image   catalog.Image
 }
 
-func newHouse(t *testing.T, change ...func(*notify.Config)) *house {
+func newEnv(t *testing.T, change ...func(*notify.Config)) *env {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "fandogh.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	box, err := secrets.Open(filepath.Join(dir, "key"))
+	store := sqlitetest.Open(t, dir)
+	keyring, err := secrets.Open(filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,13 +98,13 @@ func newHouse(t *testing.T, change ...func(*notify.Config)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, store: store}
+	h := &env{t: t, store: store}
 	h.image, err = store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "App"}, OwnerID: user.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ms := time.Millisecond
-	config := notify.Config{Store: store, Secrets: box, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, Owner: "test", Timeout: 5 * time.Second}
+	config := notify.Config{Store: store, Secrets: keyring, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, Owner: "test", Timeout: 5 * time.Second}
 	for _, c := range change {
 		c(&config)
 	}
@@ -112,7 +113,7 @@ func newHouse(t *testing.T, change ...func(*notify.Config)) *house {
 	return h
 }
 
-func (h *house) run() {
+func (h *env) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.service.Run(ctx) }()
@@ -124,7 +125,7 @@ func (h *house) run() {
 	})
 }
 
-func (h *house) create(imageID int64, url, events string) catalog.Webhook {
+func (h *env) create(imageID int64, url, events string) catalog.Webhook {
 	h.t.Helper()
 	w, secret, err := h.service.Create(h.t.Context(), catalog.Webhook{Namespace: "ann", ImageID: imageID, URL: url, Events: events}, "a secret of sixteen or more")
 	if err != nil || w.Sealed != nil || secret != "a secret of sixteen or more" {
@@ -134,13 +135,13 @@ func (h *house) create(imageID int64, url, events string) catalog.Webhook {
 }
 
 // build takes a version to its end.
-func (h *house) build(version string) {
+func (h *env) build(version string) {
 	h.t.Helper()
 	ctx, now := h.t.Context(), time.Now()
 	if _, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: "c"}}); err != nil {
 		h.t.Fatal(err)
 	}
-	b, err := h.store.ClaimBuild(ctx, "w", now, now.Add(time.Hour))
+	b, err := h.store.ClaimBuild(ctx, "w", math.MaxInt, now, now.Add(time.Hour))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -149,21 +150,7 @@ func (h *house) build(version string) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !ok() {
-		select {
-		case <-poll.C:
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		}
-	}
-}
-
-func (h *house) deliveries(w catalog.Webhook) []catalog.Job {
+func (h *env) deliveries(w catalog.Webhook) []catalog.Job {
 	h.t.Helper()
 	jobs, err := h.service.Deliveries(h.t.Context(), "ann", w.ImageID, w.ID, catalog.Page{})
 	if err != nil {
@@ -173,7 +160,7 @@ func (h *house) deliveries(w catalog.Webhook) []catalog.Job {
 }
 
 func TestEventsAreTold(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	all, some := newListener(t, "a secret of sixteen or more"), newListener(t, "a secret of sixteen or more")
 	h.create(0, all.URL, "")
 	one := h.create(h.image.ID, some.URL, "build.finished, version.deleted")
@@ -187,7 +174,7 @@ func TestEventsAreTold(t *testing.T) {
 	if err := h.store.DeleteVersion(t.Context(), v.ID); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "everything is told", func() bool { return len(all.requests()) == 4 && len(some.requests()) == 2 })
+	testkit.Eventually(t, "everything is told", func() bool { return len(all.requests()) == 4 && len(some.requests()) == 2 })
 	told := map[string]string{}
 	for _, r := range all.requests() {
 		told[r.event] = r.body
@@ -203,38 +190,56 @@ func TestEventsAreTold(t *testing.T) {
 	if finished := told["build.finished"]; !strings.Contains(finished, `"digest":"sha256:d"`) || !strings.Contains(finished, `"outcome":"built"`) {
 		t.Errorf("build.finished: %s", finished)
 	}
-	eventually(t, "the answers are kept", func() bool {
+	testkit.Eventually(t, "the answers are kept", func() bool {
 		jobs := h.deliveries(one)
 		return len(jobs) == 2 && jobs[0].Answer == "200 OK: thanks" && jobs[1].State == catalog.JobDone
 	})
 }
 
 func TestRetries(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	l := newListener(t, "a secret of sixteen or more")
 	l.failures = 5
 	w := h.create(0, l.URL, "build.finished")
 	h.run()
 	h.build("v1")
-	eventually(t, "the sixth attempt", func() bool { return len(l.requests()) == 6 })
+	testkit.Eventually(t, "the sixth attempt", func() bool { return len(l.requests()) == 6 })
 	for _, r := range l.requests() {
 		if r.delivery != l.requests()[0].delivery {
 			t.Errorf("delivery %s is tried as %s", l.requests()[0].delivery, r.delivery)
 		}
 	}
-	eventually(t, "it is done", func() bool { return h.deliveries(w)[0].State == catalog.JobDone })
+	testkit.Eventually(t, "it is done", func() bool { return h.deliveries(w)[0].State == catalog.JobDone })
 	l.mu.Lock()
 	l.failures = 100
 	l.mu.Unlock()
 	h.build("v2")
-	eventually(t, "it is given up", func() bool { return h.deliveries(w)[0].State == catalog.JobFailed })
+	testkit.Eventually(t, "it is given up", func() bool { return h.deliveries(w)[0].State == catalog.JobFailed })
 	if d := h.deliveries(w)[0]; d.Attempts != 6 || d.Answer != "503 Service Unavailable: not now" {
 		t.Errorf("%+v", d)
 	}
 }
 
+// An address may be a secret by itself: what fails is logged without it.
+func TestAddressesAreNotLogged(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	var log testkit.Buffer
+	h := newEnv(t, func(c *notify.Config) { c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}) })
+	h.run()
+	w := h.create(0, gone.URL+"/T0/sesame?key=sesame", "build.finished")
+	h.build("v1")
+	testkit.Eventually(t, "the delivery is given up", func() bool {
+		jobs, err := h.service.Deliveries(t.Context(), "ann", 0, w.ID, catalog.Page{})
+		return err == nil && len(jobs) == 1 && jobs[0].State == catalog.JobFailed
+	})
+	if got := log.String(); strings.Contains(got, "sesame") || !strings.Contains(got, "refused") {
+		t.Errorf("logged %s", got)
+	}
+}
+
 func TestPrivateAddresses(t *testing.T) {
-	h := newHouse(t, func(c *notify.Config) { c.AllowPrivate = false })
+	h := newEnv(t, func(c *notify.Config) { c.AllowPrivate = false })
 	l := newListener(t, "")
 	for _, url := range []string{l.URL, "http://localhost/x", "http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest", "ftp://example.org/", "example.org", "https://u:p@example.org/", ""} {
 		_, _, err := h.service.Create(t.Context(), catalog.Webhook{Namespace: "ann", URL: url}, "")
@@ -251,7 +256,7 @@ func TestPrivateAddresses(t *testing.T) {
 	h.service = strict
 	h.run()
 	h.build("v1")
-	eventually(t, "it is given up", func() bool {
+	testkit.Eventually(t, "it is given up", func() bool {
 		jobs := h.deliveries(w)
 		return len(jobs) == 1 && jobs[0].State == catalog.JobFailed
 	})
@@ -264,7 +269,7 @@ func TestPrivateAddresses(t *testing.T) {
 }
 
 func TestControl(t *testing.T) {
-	h := newHouse(t)
+	h := newEnv(t)
 	ctx := t.Context()
 	_, secret, err := h.service.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.org/a"}, "")
 	if err != nil || len(secret) < 20 {

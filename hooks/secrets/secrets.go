@@ -5,23 +5,29 @@ package secrets
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
 const keyBytes = 32
 
-// Box seals and opens secrets with one key, by AES-256-GCM.
-type Box struct{ aead cipher.AEAD }
+// Keyring seals and opens secrets with one key, by AES-256-GCM.
+type Keyring struct {
+	key  []byte
+	aead cipher.AEAD
+}
 
 // Open reads the key file, or makes it, mode 0600, when there is none.
-func Open(file string) (*Box, error) {
+func Open(file string) (*Keyring, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = create(file)
@@ -31,46 +37,45 @@ func Open(file string) (*Box, error) {
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != keyBytes {
-		return nil, fmt.Errorf("%s does not hold %d bytes in hex; restore it from the backup of the database", file, keyBytes)
+		return nil, fmt.Errorf("%s does not contain %d bytes in hex; restore it from the backup of the database", file, keyBytes)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &Box{aead}, err
+	return &Keyring{key, aead}, err
 }
 
-// create makes the key file by a rename, so that a crash leaves all of it or none.
+// Derive returns a key of 32 bytes for a purpose of its own, the same each time. It tells
+// nothing about the key file's, or about those for other purposes.
+func (k *Keyring) Derive(purpose string) ([]byte, error) {
+	return hkdf.Expand(sha256.New, k.key, purpose, keyBytes)
+}
+
+// create makes the key file. Who is faster made the one there is.
 func create(file string) (text []byte, err error) {
 	key := make([]byte, keyBytes)
 	_, _ = rand.Read(key) // never fails
 	text = []byte(hex.EncodeToString(key) + "\n")
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
-	if err != nil {
-		return nil, err
+	err = atomicfile.Create(file, text, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.ReadFile(file)
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(f.Name()))
-	}
-	return text, nil
+	return text, err
 }
 
-// Seal encrypts a secret. about says what it belongs to; Open must be told the
+// Seal encrypts a secret. The associated data say what it belongs to; Open must be told the
 // same, so that nobody passes one row's secret off as another's.
-func (b *Box) Seal(secret []byte, about string) []byte {
-	return b.aead.Seal(nil, nil, secret, []byte(about))
+func (k *Keyring) Seal(secret []byte, associatedData string) []byte {
+	return k.aead.Seal(nil, nil, secret, []byte(associatedData))
 }
 
 // Open decrypts what Seal returned.
-func (b *Box) Open(sealed []byte, about string) ([]byte, error) {
-	secret, err := b.aead.Open(nil, nil, sealed, []byte(about))
+func (k *Keyring) Open(sealed []byte, associatedData string) ([]byte, error) {
+	secret, err := k.aead.Open(nil, nil, sealed, []byte(associatedData))
 	if err != nil {
-		return nil, fmt.Errorf("the stored secret of %s can't be read with this key file: %w", about, err)
+		return nil, fmt.Errorf("failed to read the stored secret of %s with this key file: %w", associatedData, err)
 	}
 	return secret, nil
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
 )
 
-func open(t *testing.T, file string) *secrets.Box {
+func open(t *testing.T, file string) *secrets.Keyring {
 	t.Helper()
-	box, err := secrets.Open(file)
+	keyring, err := secrets.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return box
+	return keyring
 }
 
-func TestBox(t *testing.T) {
+func TestKeyring(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	sealed := open(t, file).Seal([]byte("geheim"), "image 1")
 	if bytes.Contains(sealed, []byte("geheim")) {
@@ -59,5 +59,24 @@ func TestBadKeyFile(t *testing.T) {
 	}
 	if _, err := secrets.Open(filepath.Join(t.TempDir(), "missing", "key")); err == nil {
 		t.Error("no directory is no error")
+	}
+}
+
+func TestDerive(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	derive := func(keyring *secrets.Keyring, purpose string) string {
+		t.Helper()
+		key, err := keyring.Derive(purpose)
+		if err != nil || len(key) != 32 {
+			t.Fatalf("%d bytes, %v", len(key), err)
+		}
+		return string(key)
+	}
+	key := derive(open(t, file), "uploads")
+	if derive(open(t, file), "uploads") != key {
+		t.Error("the next start derives another key")
+	}
+	if derive(open(t, file), "others") == key || derive(open(t, filepath.Join(t.TempDir(), "key")), "uploads") == key {
+		t.Error("other purposes and key files have the same key")
 	}
 }

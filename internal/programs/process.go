@@ -114,7 +114,7 @@ func FreeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// Listens tells whether somebody accepts connections there.
+// Listens reports whether somebody accepts connections there.
 func Listens(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: time.Second}
 	c, err := dialer.DialContext(ctx, "tcp", address)

@@ -33,7 +33,7 @@ func TestErrorsKeepTheirDetails(t *testing.T) {
 		err = errdefs.WithSource(err, &errdefs.Source{})
 		return nil, grpcerrors.WrapCode(err, codes.Unavailable)
 	}
-	_, err := newInterpreter(t, Config{}).Build(t.Context(), fake)
+	_, err := newInterpreter(t, Config{}).interpret(t.Context(), fake)
 	var exit *pb.ExitError
 	var vertex *errdefs.VertexError
 	var mistake *MistakeError
@@ -50,7 +50,7 @@ func TestErrorsKeepTheirDetails(t *testing.T) {
 func TestLargeIgnoreFileIsNotOverlooked(t *testing.T) {
 	fake := dockerfile("FROM scratch\nCOPY . /\n")
 	fake.files["Dockerfile.dockerignore"] = strings.Repeat("x\n", maxFile)
-	_, err := newInterpreter(t, Config{}).Build(t.Context(), fake)
+	_, err := newInterpreter(t, Config{}).interpret(t.Context(), fake)
 	var failure *builder.SolveError
 	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "Dockerfile.dockerignore is larger") {
 		t.Errorf("got %v", err)
@@ -61,7 +61,7 @@ func TestLargeIgnoreFileIsNotOverlooked(t *testing.T) {
 func TestPanicOfTheClientEndsItsBuildAlone(t *testing.T) {
 	fake := dockerfile("FROM scratch\n")
 	fake.solve = func(gateway.SolveRequest) (*gateway.Result, error) { panic("as the test wants it") }
-	_, err := newInterpreter(t, Config{}).Build(t.Context(), fake)
+	_, err := newInterpreter(t, Config{}).interpret(t.Context(), fake)
 	var failure *builder.SolveError
 	if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeInfrastructure {
 		t.Errorf("got %v", err)
@@ -70,7 +70,7 @@ func TestPanicOfTheClientEndsItsBuildAlone(t *testing.T) {
 
 func TestWarningsAreBounded(t *testing.T) {
 	fake := dockerfile("FROM scratch\n" + strings.Repeat("MAINTAINER x\n", 3*maxWarnings))
-	if _, err := newInterpreter(t, Config{}).Build(t.Context(), fake); err != nil {
+	if _, err := newInterpreter(t, Config{}).interpret(t.Context(), fake); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(fake.warned); n < 1 || n > maxWarnings {
@@ -84,7 +84,7 @@ func TestDefinitionBeyondAMessage(t *testing.T) {
 	for n := range 230 {
 		fmt.Fprintf(&text, "ENV A%d=%s\nRUN true\n", n, strings.Repeat("x", 1000))
 	}
-	_, err := newInterpreter(t, Config{}).Build(t.Context(), dockerfile(text.String()))
+	_, err := newInterpreter(t, Config{}).interpret(t.Context(), dockerfile(text.String()))
 	var mistake *MistakeError
 	if !errors.As(err, &mistake) || !strings.Contains(err.Error(), "larger than 16 MiB") {
 		t.Errorf("got %v", err)
@@ -94,7 +94,7 @@ func TestDefinitionBeyondAMessage(t *testing.T) {
 func TestSeveralPlatformsHaveSeveralResults(t *testing.T) {
 	fake := dockerfile("FROM scratch\nCOPY . /\n")
 	fake.options["platform"] = "linux/amd64,linux/arm64"
-	result, err := newInterpreter(t, Config{}).Build(context.Background(), fake)
+	result, err := newInterpreter(t, Config{}).interpret(context.Background(), fake)
 	if err != nil || len(result.Refs) != 2 {
 		t.Errorf("got %v, %v", result, err)
 	}

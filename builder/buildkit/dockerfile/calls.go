@@ -120,7 +120,7 @@ func (b *bridge) ReadFile(ctx context.Context, r *pb.ReadFileRequest) (*pb.ReadF
 		return nil, err
 	}
 	if len(text) > maxFile {
-		return nil, userError("%s is larger than %d MiB, which is the most that is taken of a Dockerfile or an ignore file", r.FilePath, maxFile>>20)
+		return nil, userError("%s is larger than %d MiB, the limit for a Dockerfile or an ignore file; shorten it", r.FilePath, maxFile>>20)
 	}
 	return &pb.ReadFileResponse{Data: text}, nil
 }

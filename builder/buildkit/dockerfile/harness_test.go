@@ -21,7 +21,7 @@ import (
 	"github.com/tonistiigi/fsutil/types"
 )
 
-const patience = 30 * time.Second
+const testTimeout = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	if isChild() {
@@ -195,7 +195,7 @@ func newInterpreter(t testing.TB, cfg Config) *Interpreter {
 // awaitIdle waits until a child is ready.
 func awaitIdle(t testing.TB, i *Interpreter) *process {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testTimeout)
 	for {
 		i.mu.Lock()
 		p := i.idle

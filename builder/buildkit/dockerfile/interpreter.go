@@ -1,11 +1,20 @@
-// Package dockerfile interprets Dockerfiles with BuildKit's own frontend. It does so
-// in child processes: a Dockerfile of a few lines can ask for any amount of memory
+// Package dockerfile makes an image's layers of a Dockerfile: it interprets it with BuildKit's own
+// frontend, reads the graph of operations that comes of it, and takes out of it what needs no BuildKit.
+//
+// The frontend runs in child processes: a Dockerfile of a few lines can ask for any amount of memory
 // and time, and a fault in the frontend must not end the daemon. A child serves one
 // build and ends. It has limits, and on Linux, where the kernel lets it, no file and
 // no network of the machine; all it has is a socket to this process, over which it
 // asks for what a frontend may ask BuildKit for.
 //
 // The child is this program, started again: main must call Main first.
+//
+// COPYs of the build context are known from the commit: what they make is planned by the rules of BuildKit's
+// copy, parted by path and size so that a change makes a small layer new, and stored by package
+// export, while BuildKit solves the graph without them. Where BuildKit's copy may do anything else than the plan, the
+// COPY is left to it. What comes back of a child is whatever a Dockerfile made of it: it is checked
+// and bounded before it is used. The partition decides about digests; another one gives the same commit
+// another image.
 package dockerfile
 
 import (
@@ -50,14 +59,12 @@ func New(cfg Config) *Interpreter {
 	return i
 }
 
-// Build interprets the Dockerfile that c's options name and returns what the
-// frontend would. All that it solves goes through c.Solve. An error of the
-// Dockerfile is a *MistakeError; a limit or a crash is a *builder.SolveError; others are
-// c's, with their details.
-func (i *Interpreter) Build(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+// interpret interprets the Dockerfile that c's options name and returns what the
+// frontend would. All that it solves goes through c.Solve.
+func (i *Interpreter) interpret(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	p, err := i.take()
 	if err != nil {
-		return nil, infrastructure(err, "the process that interprets Dockerfiles can't be started")
+		return nil, infrastructure(err, "failed to start the process that interprets Dockerfiles")
 	}
 	defer func() {
 		p.kill()
@@ -105,7 +112,7 @@ func (i *Interpreter) refill() {
 	i.starting = false
 	switch {
 	case err != nil: // the next build tries it again
-		i.log.Warn("the process that interprets Dockerfiles can't be started", "error", err)
+		i.log.Warn("failed to start the process that interprets Dockerfiles", "error", err)
 	case i.closed:
 		p.kill()
 	default:
@@ -121,7 +128,7 @@ func (i *Interpreter) start() (*process, error) {
 		return p, err
 	}
 	i.warnOnce.Do(func() {
-		i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not to be had", "error", err)
+		i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not available", "error", err)
 	})
 	return startProcess(false)
 }

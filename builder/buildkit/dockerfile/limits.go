@@ -32,7 +32,7 @@ const (
 	tooMuchTime = "the Dockerfile takes more than 10 s of processor time to interpret, before any step is run; " +
 		"look for thousands of instructions or variables, and shorten it"
 	crashed = "the Dockerfile can't be interpreted: BuildKit's Dockerfile frontend crashed on it (%s); " +
-		"it would again, so change the Dockerfile, and tell the operator, whose log has the details"
+		"it would crash again, so change the Dockerfile, and tell the server's administrator; the server's log has the details"
 )
 
 // errTooLarge is what a child says of a request that BuildKit would not take.
@@ -78,7 +78,7 @@ func checkPatterns(key, list string) error {
 	if key == pb.AttrExcludePatterns {
 		what = "the ignore file has"
 	}
-	return userError("%s %d patterns of %d bytes; at most %d of %d KiB are taken, so name directories instead of their files",
+	return userError("%s %d patterns of %d bytes; at most %d of %d KiB are allowed, so name directories instead of their files",
 		what, len(patterns), size, maxPatterns, maxPattern>>10)
 }
 
@@ -90,7 +90,7 @@ func infrastructure(err error, format string, args ...any) error {
 	return &builder.SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
-// isDecided tells whether an error says by itself whose fault it is.
+// isDecided reports whether an error says by itself whose fault it is.
 func isDecided(err error) bool {
 	var decided *builder.SolveError
 	return errors.As(err, &decided)

@@ -79,7 +79,7 @@ func startProcess(isolated bool) (*process, error) {
 	return p, nil
 }
 
-// isRefused tells whether clone was refused new namespaces, and not something else.
+// isRefused reports whether clone was refused new namespaces, and not something else.
 func isRefused(err error) bool {
 	for _, number := range []error{unix.EPERM, unix.EACCES, unix.EINVAL, unix.ENOSYS, unix.ENOSPC, unix.EUSERS} {
 		if errors.Is(err, number) {
@@ -151,7 +151,7 @@ func (p *process) failure(log hclog.Logger) error {
 	return infrastructure(err, "the process that interprets the Dockerfile ended: %s", state)
 }
 
-// ranOut tells whether the Go runtime, or libc when it makes a thread, got no memory.
+// ranOut reports whether the Go runtime, or libc when it makes a thread, got no memory.
 func ranOut(words string) bool {
 	for _, text := range []string{"out of memory", "cannot allocate memory", "pthread_create failed"} {
 		if strings.Contains(words, text) {

@@ -38,12 +38,12 @@ func TestChildThatEndsFailsItsBuildAlone(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, err := i.Build(ctx, newFake(map[string]string{"do": do}))
+			_, err := i.interpret(ctx, newFake(map[string]string{"do": do}))
 			var failure *builder.SolveError
 			if !errors.As(err, &failure) || failure.Outcome != want.outcome || !strings.Contains(failure.Message, want.message) {
 				t.Errorf("got %v, want %s with %q", err, want.outcome, want.message)
 			}
-			if _, err := i.Build(ctx, dockerfile("FROM scratch\n")); err != nil {
+			if _, err := i.interpret(ctx, dockerfile("FROM scratch\n")); err != nil {
 				t.Errorf("the next build: %v", err)
 			}
 		})
@@ -58,7 +58,7 @@ func TestChildSeesNothingOfTheMachine(t *testing.T) {
 	defer listener.Close() //nolint:errcheck // of a test
 	t.Setenv("FANDOGH_TEST_SECRET", "secret")
 	i := newInterpreter(t, Config{})
-	result, err := i.Build(t.Context(), newFake(map[string]string{"do": "look", "address": listener.Addr().String(), "user": strconv.Itoa(os.Getuid())}))
+	result, err := i.interpret(t.Context(), newFake(map[string]string{"do": "look", "address": listener.Addr().String(), "user": strconv.Itoa(os.Getuid())}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestEndOfABuildKillsItsChild(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	fake, ended := newFake(map[string]string{"do": "wait"}), make(chan error, 1)
 	go func() {
-		_, err := i.Build(ctx, fake)
+		_, err := i.interpret(ctx, fake)
 		ended <- err
 	}()
 	<-fake.warned // it is at work
@@ -118,7 +118,7 @@ func TestDeadIdleChildIsNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitExit(t, p)
-	if _, err := i.Build(t.Context(), dockerfile("FROM scratch\n")); err != nil {
+	if _, err := i.interpret(t.Context(), dockerfile("FROM scratch\n")); err != nil {
 		t.Error(err)
 	}
 }
@@ -128,14 +128,14 @@ func TestManyBuildsAtOnceLeaveOneChild(t *testing.T) {
 	var group sync.WaitGroup
 	for n := range 16 {
 		group.Go(func() {
-			if _, err := i.Build(t.Context(), dockerfile(fmt.Sprintf("FROM scratch\nLABEL n=%d\n", n))); err != nil {
+			if _, err := i.interpret(t.Context(), dockerfile(fmt.Sprintf("FROM scratch\nLABEL n=%d\n", n))); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
 	awaitIdle(t, i)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testTimeout)
 	for children() != 1 {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d children are left", children())
@@ -147,9 +147,12 @@ func TestManyBuildsAtOnceLeaveOneChild(t *testing.T) {
 // children counts the processes that this one started.
 func children() int {
 	found := 0
-	all, _ := filepath.Glob("/proc/[0-9]*/status")
-	for _, file := range all {
-		text, err := os.ReadFile(file)
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		panic(err)
+	}
+	for _, process := range all {
+		text, err := os.ReadFile(filepath.Join("/proc", process.Name(), "status"))
 		if err == nil && strings.Contains(string(text), fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
 			found++
 		}
@@ -161,7 +164,7 @@ func awaitExit(t *testing.T, p *process) {
 	t.Helper()
 	select {
 	case <-p.exited:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("the child lives")
 	}
 }
@@ -181,7 +184,7 @@ func BenchmarkBuild(b *testing.B) {
 			b.StopTimer()
 			awaitIdle(b, i)
 			b.StartTimer()
-			build(b, i.Build, text)
+			build(b, i.interpret, text)
 		}
 	})
 	b.Run("start", func(b *testing.B) {

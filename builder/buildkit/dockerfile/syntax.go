@@ -25,7 +25,7 @@ var versionTag = regexp.MustCompile(`^(\d+)(?:\.(\d+)(?:\.\d+)?)?(?:-rc\d+)?(?:-
 // newest are tags of docker/dockerfile that move with its releases.
 var newest = []string{"", "latest", "labs", "experimental", "master", "master-labs", "master-experimental"}
 
-// builtIn tells whether an image of a "# syntax=" line is the frontend that this
+// builtIn reports whether an image of a "# syntax=" line is the frontend that this
 // program has: Docker's own, of any registry that mirrors it, up to our version. What
 // its labs versions had is part of it.
 func builtIn(image string) bool {
@@ -71,18 +71,18 @@ func number(digits string) int {
 func checkFrontend(image string, allowed []string) error {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return fmt.Errorf("# syntax=%s names no image: %w", image, err)
+		return fmt.Errorf("# syntax=%s is not a valid image reference: %w", image, err)
 	}
 	for _, entry := range allowed {
 		if permits(entry, named) {
 			return nil
 		}
 	}
-	return fmt.Errorf("# syntax=%s is another Dockerfile frontend than this builder's, which is docker/dockerfile:%s; "+
-		"remove the line or name a version up to that, or ask the operator to allow it (builder.frontends)", image, ourVersion())
+	return fmt.Errorf("# syntax=%s is not the Dockerfile frontend of this builder, which is docker/dockerfile:%s; "+
+		"remove the line or name a version up to that, or ask the server's administrator to allow it (builder.frontends)", image, ourVersion())
 }
 
-// permits tells whether an entry of the operator's list is the image: the same name,
+// permits reports whether an entry of the operator's list is the image: the same name,
 // and the same tag and digest where the entry has them.
 func permits(entry string, image reference.Named) bool {
 	wanted, err := reference.ParseNormalizedNamed(entry)

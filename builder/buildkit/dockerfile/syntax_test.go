@@ -56,7 +56,7 @@ func TestFrontendsOfTheOperator(t *testing.T) {
 // A frontend that asks for itself is asked no further, and is no source of errors.
 func TestSyntaxLineIsNotTheErrorsPlace(t *testing.T) {
 	i := newInterpreter(t, Config{})
-	_, err := i.Build(t.Context(), dockerfile("# syntax=docker/dockerfile:1\nARG A=1\n"))
+	_, err := i.interpret(t.Context(), dockerfile("# syntax=docker/dockerfile:1\nARG A=1\n"))
 	var mistake *MistakeError
 	if !errors.As(err, &mistake) || strings.Contains(err.Error(), "syntax") || !strings.Contains(err.Error(), "no stages") {
 		t.Errorf("got %v", err)
@@ -76,7 +76,7 @@ func TestBridgeAllowsNoOtherFrontend(t *testing.T) {
 	for _, frontends := range [][]string{nil, {"somewhere.example/front"}} {
 		asked = false
 		i := newInterpreter(t, Config{Frontends: frontends})
-		if _, err := i.Build(context.Background(), fake); (err == nil) != (frontends != nil) {
+		if _, err := i.interpret(context.Background(), fake); (err == nil) != (frontends != nil) {
 			t.Errorf("with %v: %v", frontends, err)
 		}
 		if asked != (frontends != nil) {
@@ -84,17 +84,17 @@ func TestBridgeAllowsNoOtherFrontend(t *testing.T) {
 		}
 	}
 	fake.options["do"] = "frontend"
-	if _, err := newInterpreter(t, Config{}).Build(t.Context(), fake); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if _, err := newInterpreter(t, Config{}).interpret(t.Context(), fake); err == nil || !strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestReadmeNamesTheVersion(t *testing.T) {
-	text, err := os.ReadFile("../../../README.md")
+func TestDocsNameTheVersion(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/builds.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "docker/dockerfile:" + ourVersion() + "`"; !strings.Contains(string(text), want) {
-		t.Errorf("the README lacks %s", want)
+		t.Errorf("docs/builds.md lacks %s", want)
 	}
 }

@@ -1,0 +1,216 @@
+package export
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/fandoghpaas/fandogh/builder"
+)
+
+// publisher finishes an image whose layers are stored: it writes its
+// configuration and manifest with what became of the layers, dates it, and puts
+// it under its tag.
+//
+// BuildKit would date the image by the clock. It is given the commit's time, here;
+// layers have those of layerTimes.
+type publisher struct {
+	*Store
+	ctx     context.Context
+	created time.Time
+	size    int64            // bytes, of everything written or referred to so far
+	counted map[v1.Hash]bool // blobs in size: manifests may share them
+}
+
+// document is a manifest or an index as it goes to the registry.
+type document struct {
+	raw       []byte
+	mediaType types.MediaType
+}
+
+// RawManifest implements remote.Taggable.
+func (d document) RawManifest() ([]byte, error) { return d.raw, nil }
+
+// MediaType says what the document is.
+func (d document) MediaType() (types.MediaType, error) { return d.mediaType, nil }
+
+func (d document) descriptor() v1.Descriptor {
+	return v1.Descriptor{MediaType: d.mediaType, Size: int64(len(d.raw)), Digest: sumOf(d.raw)}
+}
+
+func sumOf(raw []byte) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: digest.FromBytes(raw).Encoded()}
+}
+
+// Publish returns the finished image, which is under the request's tag then.
+// root is the digest of what BuildKit exported.
+func (s *Store) Publish(ctx context.Context, created time.Time, root string) (builder.SolveResult, error) {
+	p := &publisher{Store: s, ctx: ctx, created: created.UTC(), counted: map[v1.Hash]bool{}}
+	raw, err := p.read(root)
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	var kind struct {
+		MediaType types.MediaType `json:"mediaType"`
+	}
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return builder.SolveResult{}, err
+	}
+	var finished document
+	if kind.MediaType.IsIndex() {
+		finished, err = p.index(raw)
+	} else {
+		finished, err = p.image(raw, "")
+	}
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	if err := p.put(p.tag, finished); err != nil {
+		return builder.SolveResult{}, fmt.Errorf("tag the image: %w", err)
+	}
+	return builder.SolveResult{Digest: finished.descriptor().Digest.String(), Size: p.size}, nil
+}
+
+func (p *publisher) read(hash string) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	raw, ok := p.documents[digest.Digest(hash)]
+	if !ok {
+		return nil, fmt.Errorf("BuildKit exported no document %s", hash)
+	}
+	return raw, nil
+}
+
+func (p *publisher) put(reference name.Reference, d document) error {
+	return p.pusher.Put(p.ctx, reference, d)
+}
+
+// encode makes the document that v is and counts it.
+func (p *publisher) encode(v any, mediaType types.MediaType) (document, error) {
+	raw, err := json.Marshal(v)
+	p.size += int64(len(raw))
+	return document{raw, mediaType}, err
+}
+
+func (p *publisher) count(blob v1.Descriptor) {
+	if !p.counted[blob.Digest] {
+		p.counted[blob.Digest] = true
+		p.size += blob.Size
+	}
+}
+
+// image returns an image's manifest; its configuration is stored. platform is empty where
+// there is only one.
+func (p *publisher) image(raw []byte, platform string) (document, error) {
+	var manifest v1.Manifest
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		return document{}, err
+	}
+	text, err := p.read(manifest.Config.Digest.String())
+	if err != nil {
+		return document{}, err
+	}
+	config, err := parseConfig(text)
+	if err != nil {
+		return document{}, err
+	}
+	if err := p.useStored(&manifest, config); err != nil {
+		return document{}, err
+	}
+	if err := config.date(p.created, p.bases[platform].history); err != nil {
+		return document{}, err
+	}
+	if text, err = config.encode(); err != nil {
+		return document{}, err
+	}
+	if err := p.pusher.Upload(p.ctx, p.tag.Repository, static.NewLayer(text, manifest.Config.MediaType)); err != nil {
+		return document{}, fmt.Errorf("store the image's configuration: %w", err)
+	}
+	manifest.Config.Digest, manifest.Config.Size = sumOf(text), int64(len(text))
+	p.count(manifest.Config)
+	return p.encode(manifest, manifest.MediaType)
+}
+
+// useStored names the layers as the registry has them, and puts those that were cut out
+// where they belong.
+func (p *publisher) useStored(manifest *v1.Manifest, config *imageConfig) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(config.diffIDs) != len(manifest.Layers) {
+		return fmt.Errorf("the image has %d layers and configures %d", len(manifest.Layers), len(config.diffIDs))
+	}
+	for i := range manifest.Layers {
+		layer := &manifest.Layers[i]
+		stored, ok := p.layers[digest.Digest(layer.Digest.String())]
+		if !ok {
+			return fmt.Errorf("BuildKit exported no layer %s", layer.Digest)
+		}
+		layer.Digest, layer.Size = stored.digest, stored.size
+		if stored.diffID != (v1.Hash{}) {
+			layer.MediaType = stored.mediaType
+			config.diffIDs[i] = stored.diffID
+		}
+	}
+	exported := len(manifest.Layers)
+	for _, cut := range slices.Backward(p.cuts) { // those below keep their places
+		at := exported - cut.Above
+		if at < 0 {
+			return fmt.Errorf("BuildKit exported %d layers, of which %d are to be above a COPY", exported, cut.Above)
+		}
+		for _, stored := range slices.Backward(cut.Layers) {
+			manifest.Layers = slices.Insert(manifest.Layers, at, v1.Descriptor{MediaType: stored.mediaType, Digest: stored.digest, Size: stored.size})
+			config.diffIDs = slices.Insert(config.diffIDs, at, stored.diffID)
+		}
+		if err := config.expand(cut.mark, len(cut.Layers)); err != nil {
+			return err
+		}
+	}
+	for _, layer := range manifest.Layers {
+		p.count(layer)
+	}
+	return nil
+}
+
+// index does the same for every image of a multi-platform index.
+func (p *publisher) index(raw []byte) (document, error) {
+	var index v1.IndexManifest
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return document{}, err
+	}
+	for i, child := range index.Manifests {
+		raw, err := p.read(child.Digest.String())
+		if err != nil {
+			return document{}, err
+		}
+		finished, err := p.image(raw, platformOf(child))
+		if err != nil {
+			return document{}, err
+		}
+		named := finished.descriptor()
+		if err := p.put(p.tag.Digest(named.Digest.String()), finished); err != nil {
+			return document{}, err
+		}
+		index.Manifests[i].Digest, index.Manifests[i].Size = named.Digest, named.Size
+	}
+	return p.encode(index, index.MediaType)
+}
+
+// platformOf names the platform of an index's image as the frontend does.
+func platformOf(image v1.Descriptor) string {
+	if image.Platform == nil {
+		return ""
+	}
+	return platforms.FormatAll(platforms.Normalize(ocispec.Platform{
+		OS: image.Platform.OS, Architecture: image.Platform.Architecture, Variant: image.Platform.Variant, OSVersion: image.Platform.OSVersion,
+	}))
+}

@@ -1,0 +1,146 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// recordOutcome records how an attempt went and lets the next build in. ctx outlives
+// the build's own.
+//
+// The order heals a crash at any point: log, then tag, then store, then
+// followers. Until the store has the end, a restart builds again; whoever is
+// told the end, by a follower's return or by the store, finds the whole log and
+// no tag of a version that failed.
+func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err error) {
+	defer a.signal()
+	defer a.leave()
+	defer a.versions.lock(versionKey{a.build.ImageID, a.build.Version})()
+
+	var settled error
+	switch {
+	case err == nil:
+		settled = a.succeed(ctx, result)
+	case errors.Is(err, errLeaseLost):
+		settled = err
+	case errors.Is(err, errDraining):
+		a.log.sayf("The server is shutting down: the build is requeued and starts again after the restart")
+		settled = a.release(ctx, a.now(), true)
+	default:
+		settled = a.failed(ctx, a.failureOf(err))
+	}
+	switch {
+	case settled == nil:
+	case errors.Is(settled, errLeaseLost) || catalog.CodeOf(settled) == catalog.Conflict:
+		a.logger.Warn("dropped a build whose lease was lost", "build", a.build.ID)
+		a.log.sayf("The server lost track of this build; it continues as a new attempt")
+		if err := a.reclaim(ctx); err != nil {
+			a.logger.Error("failed to look for builds without a worker", "error", err)
+		}
+	default:
+		// The lease ends by itself; then the build is tried again.
+		a.logger.Error("failed to record the result of a build", "build", a.build.ID, "error", settled)
+	}
+}
+
+// leave frees the build's slot.
+func (a *attempt) leave() {
+	a.queue.Lock()
+	defer a.queue.Unlock()
+	delete(a.running, a.build.ID)
+}
+
+func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
+	if err := a.hold(ctx); err != nil {
+		return err
+	}
+	a.restore(ctx)
+	ended := a.now()
+	a.summarize(result, ended)
+	return a.finish(ctx, catalog.BuildResult{
+		Outcome: catalog.OutcomeBuilt, Digest: result.Digest, Size: result.Size, EndedAt: ended, Steps: a.steps.list(),
+	})
+}
+
+// restore puts back the tag that an earlier, failed build of the version has
+// lost; an annotated one comes back as a lightweight one. The image is good
+// without it, so it is not waited for.
+func (a *attempt) restore(ctx context.Context) {
+	err := a.config.Sources.SetTag(ctx, a.build.Image, a.build.Version, a.build.Commit)
+	if err != nil {
+		a.logger.Error("failed to restore the tag of a built version", "image", a.build.Image, "version", a.build.Version, "error", err)
+	}
+}
+
+// failed ends the build, or has it tried again when the fault is ours.
+func (a *attempt) failed(ctx context.Context, failure *SolveError) error {
+	level := hclog.Info
+	if failure.Outcome == catalog.OutcomeInfrastructure {
+		level = hclog.Error
+	}
+	a.logger.Log(level, "build did not succeed", "build", a.build.ID, "version", a.name(), "attempt", a.build.Attempts, "outcome", failure.Outcome, "error", failure)
+	final := errors.Is(failure, errTimeout) || errors.Is(failure, errInterrupted)
+	if failure.Outcome == catalog.OutcomeInfrastructure && !final {
+		if again, err := a.retry(ctx, failure); again {
+			return err
+		}
+	}
+	if err := a.hold(ctx); err != nil {
+		return err
+	}
+	a.explain(failure)
+	a.withdraw(ctx, a.build)
+	return a.finish(ctx, catalog.BuildResult{
+		Outcome: failure.Outcome, Message: failure.Message, EndedAt: a.now(), Steps: a.steps.list(),
+	})
+}
+
+func (a *attempt) release(ctx context.Context, notBefore time.Time, refund bool) error {
+	return a.persist(ctx, func(ctx context.Context) error {
+		return a.store.ReleaseBuild(ctx, a.build.ID, a.config.WorkerID, notBefore, refund)
+	})
+}
+
+// hold makes sure the build is still ours before anybody is told its end.
+func (a *attempt) hold(ctx context.Context) error {
+	return a.persist(ctx, func(ctx context.Context) error {
+		return a.store.ExtendLease(ctx, a.build.ID, a.config.WorkerID, a.now().Add(a.config.LeaseTime))
+	})
+}
+
+func (a *attempt) finish(ctx context.Context, r catalog.BuildResult) error {
+	if err := a.log.file.sync(); err != nil {
+		a.logger.Error("failed to sync a build's log", "build", a.build.ID, "error", err)
+	}
+	err := a.persist(ctx, func(ctx context.Context) error {
+		return a.store.FinishBuild(ctx, a.build.ID, a.config.WorkerID, r)
+	})
+	if err != nil {
+		return err
+	}
+	ended := a.build
+	ended.Outcome, ended.Message, ended.EndedAt = r.Outcome, r.Message, r.EndedAt
+	ended.State = r.Outcome.State()
+	a.log.file.end(ended)
+	a.forget(a.build)
+	a.logger.Info("build ended", "build", a.build.ID, "version", a.name(), "outcome", r.Outcome, "took", r.EndedAt.Sub(a.build.StartedAt).Round(time.Millisecond))
+	return nil
+}
+
+// withdraw removes the tag of a version that was not built, after keeping its
+// commit for a rebuild. The store must not wait for it: what fails here is
+// found again at the next start.
+func (b *Builder) withdraw(ctx context.Context, build catalog.Build) {
+	err := b.config.Sources.Keep(ctx, build.Image, build.Commit)
+	if err == nil || catalog.CodeOf(err) == catalog.NotFound {
+		err = b.config.Sources.WithdrawTag(ctx, build.Image, build.Version, build.Commit)
+	}
+	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
+		b.logger.Error("failed to withdraw the tag of a version that was not built", "image", build.Image, "version", build.Version, "error", err)
+	}
+}

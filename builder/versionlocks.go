@@ -1,0 +1,67 @@
+package builder
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
+
+// versionKey names a version in a builder's queue.
+type versionKey struct {
+	imageID int64
+	version string
+}
+
+// versionLocks are locks, one for each version. What changes what is known of a version holds its
+// lock: queueing, cancelling and ending, each with the tag and log lines that go
+// with it. So a push that queues a version again never has its tag withdrawn by the
+// end of the build before. The zero value is ready.
+type versionLocks struct {
+	mu   sync.Mutex
+	held map[versionKey]*heldLock
+}
+
+type heldLock struct {
+	sync.Mutex
+	users int
+}
+
+// lock locks all of wanted and returns what unlocks them.
+func (p *versionLocks) lock(wanted ...versionKey) (unlock func()) {
+	// In one order, so that nobody waits for who waits for them.
+	slices.SortFunc(wanted, func(a, b versionKey) int {
+		return cmp.Or(cmp.Compare(a.imageID, b.imageID), cmp.Compare(a.version, b.version))
+	})
+	wanted = slices.Compact(wanted)
+	for _, w := range wanted {
+		p.use(w).Lock()
+	}
+	return func() {
+		for _, w := range wanted {
+			p.release(w)
+		}
+	}
+}
+
+func (p *versionLocks) use(w versionKey) *heldLock {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held == nil {
+		p.held = map[versionKey]*heldLock{}
+	}
+	if p.held[w] == nil {
+		p.held[w] = &heldLock{}
+	}
+	p.held[w].users++
+	return p.held[w]
+}
+
+func (p *versionLocks) release(w versionKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.held[w]
+	held.Unlock()
+	if held.users--; held.users == 0 {
+		delete(p.held, w)
+	}
+}

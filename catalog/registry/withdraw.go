@@ -1,0 +1,155 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// DeleteVersion removes what a version that the catalog knows no more left: its tag, and
+// from what the repository serves by digest at once all that it alone was made of, and that
+// referred to it. Their bytes go with a garbage collection. Nothing left is no error. It reads
+// the manifests of all other versions of the image.
+func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, v catalog.Version) error {
+	repository, err := r.repository(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, v.Name)); err != nil || v.Digest == "" {
+		return err
+	}
+	image, err := r.store.Image(ctx, ref)
+	if err != nil {
+		if catalog.CodeOf(err) == catalog.NotFound {
+			return nil // it goes whole
+		}
+		return err
+	}
+	r.linking.Lock()
+	defer r.linking.Unlock()
+	withdrawn := map[digest.Digest]int64{}
+	if err := errors.Join(r.reach(ref, digest.Digest(v.Digest), withdrawn), r.addReferring(ref, nil, withdrawn)); err != nil {
+		return err
+	}
+	kept, err := r.named(ctx, image)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(withdrawn, func(d digest.Digest, _ int64) bool { _, ok := kept[d]; return ok })
+	return r.unlink(ref, slices.Collect(maps.Keys(withdrawn))...)
+}
+
+// named returns what an image serves by some name: what versions are made of, what its other
+// tags name, and what refers to any of it.
+func (r *Registry) named(ctx context.Context, image catalog.Image) (map[digest.Digest]int64, error) {
+	tags, err := r.tagsOf(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.versioned(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range tags {
+		if err := r.reach(image.Ref, d, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, r.addReferring(image.Ref, tags, found)
+}
+
+// versioned returns what an image's built versions are made of, and those that a build has pushed.
+func (r *Registry) versioned(ctx context.Context, image catalog.Image) (map[digest.Digest]int64, error) {
+	found := map[digest.Digest]int64{}
+	return found, r.eachVersion(ctx, image, func(v catalog.Version) error {
+		d, err := r.digestOf(ctx, image.Ref, v)
+		if err != nil || d == "" {
+			return err
+		}
+		return r.reach(image.Ref, d, found)
+	}, catalog.Pending, catalog.Building, catalog.Built)
+}
+
+// digestOf returns a version's manifest, also of one that was pushed and is not recorded. It is empty
+// for none.
+func (r *Registry) digestOf(ctx context.Context, ref catalog.ImageRef, v catalog.Version) (digest.Digest, error) {
+	if v.State == catalog.Built {
+		return digest.Digest(v.Digest), nil
+	}
+	repository, err := r.repository(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	d, err := repository.Tags(ctx).Get(ctx, v.Name)
+	return d.Digest, ignoreMissing(err)
+}
+
+// unlink makes a repository serve manifests no more, nor name them as referring to anything.
+// Other digests it does not mind.
+func (r *Registry) unlink(ref catalog.ImageRef, digests ...digest.Digest) error {
+	revisions := filepath.Join(r.repositoryDir(ref), "_manifests", "revisions")
+	for _, d := range digests {
+		m, _, err := r.manifestOf(d)
+		if err == nil && m.Subject != nil && m.Subject.Digest.Validate() == nil {
+			err = ignoreNotExist(os.Remove(filepath.Join(r.referrersOf(ref), m.Subject.Digest.Encoded(), d.Encoded())))
+			if err != nil {
+				return err
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(revisions, d.Algorithm().String(), d.Encoded())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteManifest removes a tag that moves, or a manifest that no version is made of and the tags that name it.
+func (c *call) deleteManifest() error {
+	d, err := digest.Parse(c.vars["reference"])
+	if err != nil {
+		return c.answer()
+	}
+	if err := c.registry.withdraw(c.req.Context(), c.image, d); err != nil {
+		return err
+	}
+	c.w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
+	c.w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+func (r *Registry) withdraw(ctx context.Context, image catalog.Image, d digest.Digest) error {
+	r.linking.Lock()
+	defer r.linking.Unlock()
+	versioned, err := r.versioned(ctx, image)
+	if err != nil {
+		return err
+	}
+	if _, ok := versioned[d]; ok {
+		return errDeletesNothing
+	}
+	tags, err := r.tagsOf(ctx, image)
+	if err != nil {
+		return err
+	}
+	repository, err := r.repository(ctx, image.Ref)
+	if err != nil {
+		return err
+	}
+	for tag, named := range tags {
+		if named != d {
+			continue
+		}
+		if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, tag)); err != nil {
+			return err
+		}
+	}
+	return r.unlink(image.Ref, d)
+}

@@ -1,0 +1,171 @@
+package rest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+)
+
+func (c *call) listUsers() ([]api.User, error) {
+	users, err := c.server.config.Store.ListUsers(c.r.Context())
+	return convertAll(users, userOf), err
+}
+
+// pathUser returns the user that the path names.
+func (c *call) pathUser() (catalog.User, error) {
+	return c.server.config.Store.User(c.r.Context(), c.r.PathValue("user"))
+}
+
+// notSelf refuses what would shut an administrator out by a slip.
+func (c *call) notSelf(user catalog.User, what string) error {
+	if user.ID == c.id.User.ID {
+		return catalog.Errorf(catalog.Conflict, "you can't %s yourself; ask another administrator", what)
+	}
+	return nil
+}
+
+func (c *call) updateUser(in api.UpdateUser) (api.User, error) {
+	user, err := c.pathUser()
+	if err != nil {
+		return api.User{}, err
+	}
+	switch {
+	case in == api.UpdateUser{}:
+		err = catalog.FieldErrorf("body", "nothing to change; send disabled, admin or password")
+	case in.Disabled != nil && *in.Disabled:
+		err = c.notSelf(user, "disable")
+	case in.Admin != nil && !*in.Admin:
+		err = c.notSelf(user, "demote")
+	}
+	if err != nil {
+		return api.User{}, err
+	}
+	if in.Password != nil {
+		if err := c.server.config.Accounts.SetPassword(c.r.Context(), user.ID, *in.Password); err != nil {
+			return api.User{}, err
+		}
+		c.audit("password reset", "name", user.Name)
+	}
+	after, err := c.server.config.Store.UpdateUser(c.r.Context(), user.ID, catalog.UserUpdate{Admin: in.Admin, Disabled: in.Disabled})
+	if err != nil {
+		return api.User{}, err
+	}
+	for _, change := range []struct {
+		asked   *bool
+		yes, no string
+	}{
+		{in.Disabled, "user disabled", "user enabled"},
+		{in.Admin, "user made an administrator", "user is no longer an administrator"},
+	} {
+		switch {
+		case change.asked == nil:
+		case *change.asked:
+			c.audit(change.yes, "name", user.Name)
+		default:
+			c.audit(change.no, "name", user.Name)
+		}
+	}
+	return userOf(after), nil
+}
+
+func (c *call) deleteUser() error {
+	images, err := c.boolean("images")
+	if err != nil {
+		return err
+	}
+	user, err := c.pathUser()
+	if err == nil {
+		err = c.notSelf(user, "delete")
+	}
+	if err == nil {
+		err = c.server.config.Store.DeleteUser(c.r.Context(), user.ID, images)
+	}
+	if err != nil {
+		return err
+	}
+	c.audit("user deleted", "name", user.Name)
+	c.server.config.Remover.Remove(context.WithoutCancel(c.r.Context()))
+	return c.deleted("User Deleted Successfully")
+}
+
+func (c *call) tokensOf() ([]api.Token, error) {
+	user, err := c.pathUser()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := c.server.config.Store.ListTokens(c.r.Context(), user.ID)
+	return convertAll(tokens, tokenOf), err
+}
+
+func (c *call) revokeTokensOf() error {
+	user, err := c.pathUser()
+	if err == nil {
+		err = c.server.config.Store.DeleteTokens(c.r.Context(), user.ID)
+	}
+	if err != nil {
+		return err
+	}
+	c.audit("tokens revoked", "name", user.Name)
+	return c.deleted("Tokens Revoked Successfully")
+}
+
+func (c *call) revokeTokenOf() error {
+	return c.dropOf(c.server.config.Store.DeleteToken, "token revoked", "token", "Token Revoked Successfully")
+}
+
+func (c *call) keysOf() ([]api.Key, error) {
+	user, err := c.pathUser()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := c.server.config.Store.ListKeys(c.r.Context(), user.ID)
+	return convertAll(keys, keyOf), err
+}
+
+func (c *call) deleteKeyOf() error {
+	return c.dropOf(c.server.config.Store.DeleteKey, "key deleted", "key", "Key Deleted Successfully")
+}
+
+// dropOf removes what the path's ID names of the path's user.
+func (c *call) dropOf(drop func(ctx context.Context, userID, id int64) error, did, kind, message string) error {
+	id, err := c.pathID()
+	if err != nil {
+		return err
+	}
+	user, err := c.pathUser()
+	if err == nil {
+		err = drop(c.r.Context(), user.ID, id)
+	}
+	if err != nil {
+		return err
+	}
+	c.audit(did, "name", user.Name, kind, id)
+	return c.deleted(message)
+}
+
+func (c *call) allNamespaces() ([]api.NamespaceSummary, error) {
+	namespaces, err := c.server.config.Store.ListAllNamespaces(c.r.Context())
+	return convertAll(namespaces, func(n catalog.NamespaceSummary) api.NamespaceSummary {
+		return api.NamespaceSummary{Name: n.Name, Personal: n.Personal, Images: n.Images, Admins: n.Owners}
+	}), err
+}
+
+func (c *call) deleteNamespace() error {
+	images, err := c.boolean("images")
+	if err != nil {
+		return err
+	}
+	name := strings.ToLower(c.r.PathValue("shared"))
+	if err := c.server.config.Store.DeleteNamespace(c.r.Context(), name, images); err != nil {
+		return err
+	}
+	c.audit("namespace deleted", "namespace", name)
+	c.server.config.Remover.Remove(context.WithoutCancel(c.r.Context()))
+	return c.deleted("Namespace Deleted Successfully")
+}
+
+func userOf(u catalog.User) api.User {
+	return api.User{ID: u.ID, Username: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}, DisabledAt: api.Time{Time: u.DisabledAt}}
+}

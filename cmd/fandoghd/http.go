@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// serveHTTP serves REST and registry until ctx ends.
+func (d *daemon) serveHTTP(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, d.rest.EndStreams)
+	defer stop()
+	mux := http.NewServeMux()
+	mux.Handle("/v2/", d.registry)
+	mux.Handle(webhookPath, d.github)
+	mux.Handle("/", d.rest)
+	return d.serveOn(ctx, d.httpListener, paced(d.config.HTTP.IdleTimeout.Std(), behindProxies(d.config.HTTP.Proxies(), mux)))
+}
+
+// serveRegistry serves our own BuildKit.
+func (d *daemon) serveRegistry(ctx context.Context) error {
+	return d.serveOn(ctx, d.registryListener, d.registry)
+}
+
+// serveOn serves until ctx ends, then lets requests finish within the grace.
+func (d *daemon) serveOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
+		ConnContext: withConn, ConnState: noteState,
+		ErrorLog: d.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Shutdown.Std())
+	defer cancel()
+	err := server.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.log.Warn("closed requests that were still running after shutdown_grace")
+		return server.Close()
+	}
+	return err
+}

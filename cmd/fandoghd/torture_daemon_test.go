@@ -1,0 +1,155 @@
+//go:build torture
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// environment is what `become` sets, for the clients.
+type environment map[string]string
+
+func (e environment) Setenv(name, value string) { e[name] = value }
+func (e environment) Getenv(name string) string { return e[name] }
+
+func (e environment) list() []string {
+	all := append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL="+e["HOME"]+"/.gitconfig")
+	for name, value := range e {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+func (w *torture) start() {
+	w.Helper()
+	if err := w.daemon.start(); err != nil {
+		w.Fatalf("start: %v", err)
+	}
+	use(w.env, w.daemon)
+	w.life = life{began: time.Now()}
+}
+
+// become makes the user that all clients are, with a webhook for whatever happens, and an administrator.
+func (w *torture) become() {
+	if err := os.WriteFile(filepath.Join(w.dir, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	if err := become(w.env, w.daemon, "tor"); err != nil {
+		w.Fatal(err)
+	}
+	_, err := w.daemon.admin("password-of-boss", "user", "add", "boss", "--password-stdin", "--admin")
+	if err == nil {
+		w.adminToken, err = w.daemon.admin("", "token", "create", "boss")
+		w.adminToken = strings.TrimSpace(w.adminToken)
+	}
+	if err == nil {
+		_, err = w.ask("POST", "namespaces/tor/webhooks", map[string]string{"url": w.receiver.URL, "secret": webhookSecret}, nil)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// run runs a client's program, in its own time: it may go on when the round is over.
+func (w *torture) run(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = w.env.list()
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s %v: %w: %s", name, args, err, out)
+	}
+	return string(out), err
+}
+
+func (w *torture) must(name string, args ...string) string {
+	w.Helper()
+	out, err := w.run(name, args...)
+	if err != nil && w.ctx.Err() == nil {
+		w.Error(err)
+	}
+	return out
+}
+
+// ask sends a request to the REST API and decodes what a 200 says. The status is 0 when there was no answer; any
+// but 200 is an error, too.
+func (w *torture) ask(method, path string, body, into any) (status int, err error) {
+	var text io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return 0, err
+		}
+		text = bytes.NewReader(data)
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+w.env["HTTP"]+"/api/"+path, text)
+	if err != nil {
+		return 0, err
+	}
+	r.Close = true // no connection is left over to a daemon that is gone, or counted by one that is here
+	r.Header.Set("Authorization", "JWT "+w.env["TOKEN"])
+	r.Header.Set("Active-Namespace", "tor")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/vnd.fandogh+json") // statuses of their own
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close() //nolint:errcheck // read only
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return response.StatusCode, fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	if into != nil {
+		err = json.Unmarshal(answer, into)
+	}
+	return response.StatusCode, err
+}
+
+// get is ask, where no answer is a fault.
+func (w *torture) get(path string, into any) bool {
+	w.Helper()
+	_, err := w.ask("GET", path, nil, into)
+	if err != nil && w.ctx.Err() == nil {
+		w.Error(err)
+	}
+	return err == nil
+}
+
+// end stops the daemon and looks for what it may have left on the machine.
+func (w *torture) end() {
+	if err := w.daemon.terminate(); err != nil {
+		if w.ctx.Err() == nil { // an interrupt reaches the daemon, too
+			w.Errorf("stop: %v", err)
+		}
+		_ = w.daemon.kill()
+	}
+	if out, err := exec.Command("pgrep", "-af", w.daemon.data).CombinedOutput(); err == nil {
+		w.Errorf("processes left:\n%s", out)
+	}
+	w.unmountData()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Contains(string(mounts), w.daemon.data) {
+		w.Errorf("mounts left: %v\n%s", err, mounts)
+	}
+	if now := linkNames(w); now != w.links {
+		w.Logf("network interfaces were %s, are %s; others may run here too", w.links, now)
+	}
+}

@@ -1,0 +1,92 @@
+//go:build torture
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// deleter deletes versions, of builds and of the registry.
+func (w *torture) deleter(_ context.Context, dice *rand.Rand) {
+	e := w.ledger.take(dice, kept, func(e *entry) bool { return !isGone(e) && (e.seen || dice.IntN(4) == 0) })
+	if e == nil {
+		return
+	}
+	w.count("deletions of versions")
+	status, err := w.ask("DELETE", "images/"+e.image+"/versions/"+e.tag, nil, nil)
+	switch status {
+	case http.StatusOK:
+		w.ledger.put(e, deleted)
+	case http.StatusConflict: // its build waits or runs
+		w.count("deletions refused")
+		w.ledger.put(e, kept)
+	case http.StatusNotFound:
+		w.Errorf("%s was acknowledged: %v", e.name(), err)
+		fallthrough
+	default:
+		w.count("deletions cut off")
+		w.ledger.put(e, unanswered)
+	}
+}
+
+// isGone reports whether an entry is of an image that imageDeleter is alone with.
+func isGone(e *entry) bool { return strings.HasPrefix(e.image, "gone") }
+
+// imageDeleter makes images, deletes them while others push to them, and makes them anew.
+type imageDeleter struct {
+	torture    *torture
+	generation int
+}
+
+func (w *torture) newImageDeleter() *imageDeleter { return &imageDeleter{torture: w} }
+
+func (d *imageDeleter) act(_ context.Context, dice *rand.Rand) {
+	options, cancel := d.torture.crane()
+	defer cancel()
+	d.generation++
+	image := fmt.Sprintf("gone%d", dice.IntN(2))
+	if _, err := d.torture.ask("POST", "images", map[string]string{"name": image}, nil); err == nil {
+		d.torture.count("images made")
+	}
+	e := d.torture.ledger.add(entry{image: image, tag: fmt.Sprintf("g%d", d.generation)})
+	d.torture.answer(e, d.torture.pushImage(e, dice, options), "image push")
+	var before []*entry // those that the deletion is about
+	for _, is := range []standing{kept, unanswered} {
+		for e := d.torture.ledger.take(dice, is, ofImage(image)); e != nil; e = d.torture.ledger.take(dice, is, ofImage(image)) {
+			before = append(before, e)
+		}
+	}
+	var others sync.WaitGroup
+	others.Go(func() {
+		d.torture.count("image pushes beside a deletion")
+		during := d.torture.ledger.add(entry{image: image, tag: fmt.Sprintf("during%d", d.generation)})
+		if d.torture.pushImage(during, rand.New(rand.NewPCG(uint64(d.generation), 7)), options) != nil {
+			d.torture.count("image pushes beside a deletion, refused or cut off")
+		}
+		d.torture.ledger.put(during, unanswered) // it came before the deletion, or after it
+	})
+	d.torture.count("deletions of images")
+	status, err := d.torture.ask("DELETE", "images/"+image, nil, nil)
+	others.Wait()
+	for _, e := range before {
+		switch {
+		case err == nil:
+			d.torture.ledger.put(e, deleted)
+		case status == http.StatusConflict || status == http.StatusNotFound && e.standing == unanswered:
+			d.torture.ledger.put(e, e.standing)
+		case status == http.StatusNotFound:
+			d.torture.Errorf("%s was acknowledged: %v", e.name(), err)
+			d.torture.ledger.put(e, unanswered)
+		default:
+			d.torture.ledger.put(e, unanswered)
+		}
+	}
+	if err != nil {
+		d.torture.count("deletions of images refused or cut off")
+	}
+}

@@ -1,0 +1,85 @@
+//go:build torture
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
+
+// standing is what clients know of a version.
+type standing int
+
+const (
+	unanswered standing = iota // it may be there, and is whole if it is
+	kept                       // it is there
+	faulty                     // its sources don't build
+	deleted                    // it is not there, or never was
+)
+
+// entry is one version, as its clients know it.
+type entry struct {
+	image, tag string
+	standing   standing
+	commit     string // of a push
+	content    string // of the files content and copy of a build
+	digest     string // once it is known
+	busy       bool   // a client is at it
+	seen       bool   // the check looked at the whole of it
+}
+
+func (e *entry) name() string { return e.image + ":" + e.tag }
+
+// ledger is what clients were told of all versions. Who takes an entry is alone with it until it is put back.
+type ledger struct {
+	mu      sync.Mutex
+	entries []*entry
+}
+
+// add makes a busy entry.
+func (l *ledger) add(e entry) *entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.busy = true
+	l.entries = append(l.entries, &e)
+	return &e
+}
+
+// take returns one of the idle entries that are so and fit, nil when there is none.
+func (l *ledger) take(dice *rand.Rand, is standing, fits func(*entry) bool) *entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []*entry
+	for _, e := range l.entries {
+		if !e.busy && e.standing == is && fits(e) {
+			found = append(found, e)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	e := found[dice.IntN(len(found))]
+	e.busy = true
+	return e
+}
+
+// put gives an entry back with what is known of it now.
+func (l *ledger) put(e *entry, is standing) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.standing, e.busy = is, false
+}
+
+func (l *ledger) all(is standing) []*entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.entries), func(e *entry) bool { return e.standing != is })
+}
+
+func (l *ledger) summary() string {
+	return fmt.Sprintf("%d versions kept, %d unanswered, %d of faulty sources, %d deleted", len(l.all(kept)), len(l.all(unanswered)), len(l.all(faulty)), len(l.all(deleted)))
+}
+
+func ofImage(image string) func(*entry) bool { return func(e *entry) bool { return e.image == image } }

@@ -1,0 +1,92 @@
+//go:build torture
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// life is one daemon from its start to its end.
+type life struct {
+	began      time.Time
+	rss        int // MiB, after some time
+	goroutines int // when nothing happened first
+}
+
+// A life's memory and goroutines, when nothing happens, may be so much more than they were first.
+const (
+	moreTimes, moreMiB = 2, 200
+	moreGoroutines     = 40
+)
+
+// checkLife holds memory and goroutines to what they were.
+func (w *torture) checkLife() {
+	if w.ctx.Err() != nil {
+		return
+	}
+	l := &w.life
+	goroutines := w.goroutines()
+	if l.goroutines == 0 {
+		l.goroutines = goroutines
+	}
+	for deadline := time.Now().Add(patience); goroutines > l.goroutines+moreGoroutines && time.Now().Before(deadline); goroutines = w.goroutines() {
+		wait(w.ctx, 200*time.Millisecond)
+	}
+	if goroutines > l.goroutines+moreGoroutines {
+		w.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, w.profile())
+	}
+	rss := w.rss()
+	w.Logf("after %s: %d MiB resident (at first %d), %d goroutines (%d)", time.Since(l.began).Round(time.Second), rss, l.rss, goroutines, l.goroutines)
+	if l.rss == 0 && time.Since(l.began) > w.settle {
+		l.rss = rss
+	}
+	if l.rss > 0 && rss > moreTimes*l.rss+moreMiB {
+		w.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, w.settle)
+	}
+}
+
+// rss returns the daemon's resident memory in MiB.
+func (w *torture) rss() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.daemon.cmd.Process.Pid))
+	if err != nil {
+		w.Error(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest + " -")[0])
+	if err != nil {
+		w.Errorf("VmRSS of %s: %v", text, err)
+	}
+	return kib >> 10
+}
+
+// profile returns the daemon's goroutines, by where they are.
+func (w *torture) profile() string {
+	r, err := http.NewRequestWithContext(w.ctx, "GET", "http://"+w.env["HTTP"]+"/debug/pprof/goroutine?debug=1", nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.Close = true
+	r.Header.Set("Authorization", "JWT "+w.adminToken)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.Error(err)
+		return ""
+	}
+	defer response.Body.Close() //nolint:errcheck // read only
+	text, _ := io.ReadAll(response.Body)
+	return string(text)
+}
+
+func (w *torture) goroutines() (n int) {
+	text := w.profile()
+	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &n); err != nil && w.ctx.Err() == nil {
+		w.Errorf("goroutines: %v: %.200s", err, text)
+	}
+	return n
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/builder/buildkit"
+	"github.com/fandoghpaas/fandogh/builder/buildkitd"
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
+	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/version"
+)
+
+func (d *daemon) openStorage(context.Context) error {
+	var err error
+	if d.repos, err = repository.Open(d.config.DataPath("repos"), objects.NewBudget(), d.log.Named("git")); err != nil {
+		return err
+	}
+	if d.secrets, err = secrets.Open(d.config.DataPath("secrets.key")); err != nil {
+		return err
+	}
+	uploads, err := d.secrets.Derive("fandogh registry uploads")
+	if err != nil {
+		return err
+	}
+	d.registry, err = registry.New(registry.Config{
+		Dir: d.config.DataPath("registry"), Store: d.store, Auth: ownedBy{d.accounts}, Secret: uploads, CacheTags: d.config.Registry.CacheTags, Logger: d.log.Named("registry"),
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.registry.Close)
+	return nil
+}
+
+func (d *daemon) openBuilder(context.Context) error {
+	if err := d.openBuildKit(); err != nil {
+		return err
+	}
+	var err error
+	d.builder, err = builder.New(builder.Config{
+		Store: d.store, Sources: d.repos, Solver: d.solver,
+		Credentials:    grants{&d.registry.Grants},
+		RegistryHost:   func() string { return d.registryHost },
+		PublicRegistry: d.addresses.publicHost,
+		LogDir:         d.config.DataPath("logs"),
+		WorkerID:       owner(),
+		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
+		Spare:          d.config.Builder.Spare,
+		Timeout:        d.config.Builder.Timeout.Std(),
+		Tracer:         d.tracer,
+		Logger:         d.log.Named("builder"),
+	})
+	return err
+}
+
+// grants lets the builder ask the registry for credentials.
+type grants struct{ registry *registry.Grants }
+
+func (g grants) Issue(grant catalog.BuildGrant) (builder.Credential, func()) {
+	user, password, revoke := g.registry.Issue(grant)
+	return builder.Credential{Username: user, Password: password}, revoke
+}
+
+// openBuildKit reaches the BuildKits that were given, or prepares our own. Our
+// own reaches the registry on this machine; those given may be elsewhere and use the
+// address that users have.
+func (d *daemon) openBuildKit() error {
+	c := d.config.Builder
+	given := func() []string { return c.Addresses }
+	var refuses func(netip.AddrPort) bool
+	d.registryHost, d.registryPlain = d.addresses.publicHost(), strings.HasPrefix(d.addresses.PublicURL, "http://")
+	var disk *buildkitd.Disk
+	if len(c.Addresses) == 0 {
+		disk = &buildkitd.Disk{Dir: d.config.Data, Free: int64(c.Limits.FreeDisk)}
+		if disk.Free == 0 {
+			disk.Free = buildkitd.UsualFree(disk.Dir)
+		}
+		d.registryHost, d.registryPlain = d.registryListener.Addr().String(), true
+		var err error
+		d.managed, err = buildkitd.New(buildkitd.Config{
+			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet, Allow: c.Network.Allow,
+			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
+			KeepBytes: int64(c.Managed.KeepCache), Disk: disk, Frontends: c.Frontends,
+			Limits:     buildkitd.Limits{Memory: stepsMemory(c.Limits.Memory, usableMemory), PIDs: int64(c.Limits.PIDs), CPUs: c.Limits.CPUs},
+			StepLimits: buildkitd.Limits{Memory: int64(c.Limits.Step.Memory), PIDs: int64(c.Limits.Step.PIDs), CPUs: c.Limits.Step.CPUs},
+			Logger:     d.log.Named("buildkitd"),
+		})
+		if err != nil {
+			return fmt.Errorf("%w; or set builder.addresses to a running BuildKit", err)
+		}
+		given = func() []string { return []string{d.managed.Address()} }
+		refuses = d.managed.Refuses
+	}
+	var err error
+	d.solver, err = buildkit.New(buildkit.Config{
+		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
+		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
+		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.solver.Close)
+	return nil
+}
+
+// openInterfaces makes what users talk to.
+func (d *daemon) openInterfaces(context.Context) error {
+	var err error
+	c := d.config.SSH
+	d.git, err = gitserver.New(gitserver.Config{
+		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
+		HostKeyDir:   d.config.Data,
+		Version:      version.String(),
+		Address:      d.addresses.PublicSSH,
+		MaxPackBytes: int64(c.MaxPack), MaxObjectBytes: int64(c.MaxObject), MaxObjects: int64(c.MaxObjects),
+		HandshakeTimeout: c.HandshakeTimeout.Std(), IdleTimeout: c.IdleTimeout.Std(), TotalTimeout: c.TotalTimeout.Std(),
+		MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, MaxPerUser: c.MaxPerUser,
+		TrustedUserCA: c.TrustedUserCA,
+		ShutdownGrace: d.config.Shutdown.Std(),
+		Tracer:        d.tracer,
+		Logger:        d.log.Named("git"),
+	})
+	if err != nil {
+		return err
+	}
+	d.remover = &remover{daemon: d}
+	d.rest, err = rest.New(rest.Config{
+		Uploads: d.uploads, Branches: d.repos,
+		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
+		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks,
+		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
+		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
+		Checks: []rest.Check{
+			{Name: "database", Ping: d.store.Ping},
+			{Name: "registry", Ping: d.registry.Ping},
+			{Name: "buildkit", Ping: d.solver.Ping},
+		},
+		Version: version.String(),
+		Logger:  d.log.Named("rest"),
+	})
+	return err
+}

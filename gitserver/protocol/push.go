@@ -1,0 +1,369 @@
+// Package protocol speaks git's protocols with a client: receive-pack, by which it pushes, and upload-pack in versions
+// 0 to 2, by which it clones and fetches. It takes a reader, a writer and a repository, and knows of no transport.
+//
+// A PushHandler and a FetchHandler serve many clients at once; Serve takes one from the advertisement of refs to the end.
+// A push goes in steps: receive the pack into a quarantine, validate it and each command by itself, consult the hooks,
+// apply the refs by compare-and-set, notify the hooks, report. Until the refs are applied nothing has happened, and an
+// error is the client's; from then on nothing fails, and what is reported is what the refs are. Whether the client
+// still may is asked again for whatever it asks for, and before a push takes effect.
+package protocol
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/refs"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
+)
+
+const agent = "agent=fandogh"
+
+const receiveCapabilities = "report-status delete-refs side-band-64k quiet atomic ofs-delta push-options object-format=sha1 " + agent
+
+// PushConfig is what a PushHandler needs.
+type PushConfig struct {
+	Repositories *repository.Repositories
+	Images       catalog.Images
+	Keys         KeyLister // of those who sign
+	Receiver     catalog.PostReceiver
+	Limits       objects.Limits
+	KeepAlive    time.Duration // longest silence while builds run
+	Tracer       trace.Tracer
+	Logger       hclog.Logger
+}
+
+// PushHandler is git's receive-pack over any transport.
+type PushHandler struct {
+	repos     *repository.Repositories
+	images    catalog.Images
+	keys      KeyLister
+	receiver  catalog.PostReceiver
+	limits    objects.Limits
+	keepAlive time.Duration
+	tracer    trace.Tracer
+	log       hclog.Logger
+}
+
+// NewPushHandler makes a handler.
+func NewPushHandler(c PushConfig) *PushHandler {
+	return &PushHandler{
+		repos: c.Repositories, images: c.Images, keys: c.Keys, receiver: c.Receiver,
+		limits: c.Limits, keepAlive: c.KeepAlive, tracer: c.Tracer, log: c.Logger,
+	}
+}
+
+// KeyLister is what is read of catalog.Users.
+type KeyLister interface {
+	ListKeys(ctx context.Context, userID int64) ([]catalog.Key, error)
+}
+
+// push is one client's push to one image.
+type push struct {
+	handler    *PushHandler
+	ref        catalog.ImageRef
+	user       catalog.Identity
+	audit      hclog.Logger                // takes a line for each ref that changed
+	allowed    func(context.Context) error // asked again before anything changes
+	nonce      string                      // what a signed push must sign
+	unsettled  map[string]string           // tags that were not advertised
+	req        *pushRequest
+	options    catalog.PushOptions
+	sideband   *sidebandWriter
+	attached   map[*command]bool      // the ref stands already, only the build is asked for
+	moved      []*command             // refs that were changed
+	quarantine *repository.Quarantine // where the objects are until they enter the repository
+}
+
+// Serve takes one push from in and answers on out. A push may take long, so allowed is asked
+// whether it still may be when it is to take effect. It returns early, leaving
+// builds alone, when lost is closed. ctx is the server's, not the connection's.
+func (rp *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
+	p := &push{handler: rp, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
+	if err := p.advertise(ctx, out); err != nil {
+		return err
+	}
+	var err error
+	packets := newPacketReader(in)
+	if p.req, err = readPushRequest(packets); err != nil && p.req != nil {
+		return newSideband(out, p.req.capabilities).fatal(err)
+	}
+	if err != nil || p.req == nil {
+		return err
+	}
+	p.sideband = newSideband(out, p.req.capabilities)
+	stopWatch := make(chan struct{})
+	defer close(stopWatch)
+	go func() {
+		select {
+		case <-lost:
+			p.sideband.lose()
+		case <-stopWatch:
+		}
+	}()
+
+	ctx, span := p.handler.tracer.Start(ctx, "push", trace.WithAttributes(attribute.String("fandogh.image", ref.String())))
+	defer span.End()
+	unpackErr := p.run(ctx, packets.r)
+	if unpackErr != nil {
+		p.refuseAll(unpackErr)
+	}
+	return p.report(unpackErr)
+}
+
+// advertise shows the client the refs it may build upon. Tags of versions that
+// are not built yet are left out, so that their push can be sent again.
+func (p *push) advertise(ctx context.Context, out io.Writer) error {
+	ad := newAdvertisement(out, receiveCapabilities+" push-cert="+p.nonce)
+	repo, err := p.handler.repos.Open(p.ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return ad.end(nil, nil)
+	}
+	if err != nil {
+		return err
+	}
+	defer objects.Discard(repo)
+	shallow, err := repo.Shallow()
+	if err != nil {
+		return err
+	}
+	snapshot, err := repo.Refs.Open()
+	if err != nil {
+		return err
+	}
+	defer objects.Discard(snapshot)
+	// After the snapshot: a version that was built meanwhile may be shown, one
+	// that came meanwhile may not.
+	if err := p.findUnsettled(ctx); err != nil {
+		return err
+	}
+	return ad.end(shallow, snapshot.Each("refs/", func(f refs.Ref) error {
+		if p.isUnsettled(f.Name) || strings.HasPrefix(f.Name, refs.Hidden) {
+			return nil
+		}
+		return ad.ref(f.Hash, f.Name, "")
+	}))
+}
+
+func (p *push) findUnsettled(ctx context.Context) error {
+	image, err := p.handler.images.Image(ctx, p.ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil
+	}
+	if err == nil {
+		p.unsettled, err = p.handler.receiver.Unsettled(ctx, image)
+	}
+	return err
+}
+
+// isUnsettled reports whether a ref is a tag that the client was not shown.
+func (p *push) isUnsettled(name string) bool {
+	tag, isTag := strings.CutPrefix(name, "refs/tags/")
+	_, unsettled := p.unsettled[tag]
+	return isTag && unsettled
+}
+
+// run does all but the report. An error means that nothing was done; what befell single refs is in their commands.
+func (p *push) run(ctx context.Context, in io.Reader) error {
+	enterCtx, entering := p.handler.tracer.Start(ctx, "receive")
+	received, err := p.enter(enterCtx, in)
+	entering.End()
+	if err == nil && len(received.Updates) > 0 {
+		p.notifyHooks(ctx, received)
+	}
+	return err
+}
+
+// enter brings a push from its pack to the refs. It returns what was done, and
+// keeps nothing of the pack, as builds may take long.
+func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, err error) {
+	if p.quarantine, err = p.handler.repos.NewQuarantine(p.ref); err != nil {
+		return received, err
+	}
+	defer func() {
+		if err := p.quarantine.Close(); err != nil {
+			p.handler.log.Error("failed to remove a quarantine directory", "error", err)
+		}
+		p.quarantine = nil
+	}()
+	if err := p.receive(in); err != nil {
+		return received, err
+	}
+	defer p.sideband.keepAlive(p.handler.keepAlive)()
+	// Only now, so that a client which is still sending gets the answer.
+	if p.options, err = catalog.ParsePushOptions(p.req.options); err != nil {
+		p.refuseAll(err)
+		return received, nil
+	}
+	if err := p.validate(ctx); err != nil {
+		return received, p.packError(err)
+	}
+	if !p.anyLeft() {
+		return received, nil
+	}
+	if received, err = p.consultHooks(ctx); err != nil || !p.anyLeft() {
+		return catalog.Push{}, err
+	}
+	if err := p.applyRefs(ctx, received.Image); err != nil {
+		return catalog.Push{}, err
+	}
+	// The refs have moved: from here on nothing fails, and what is reported is what they are.
+	received.Updates = p.left(received.Updates)
+	for _, u := range received.Updates {
+		p.audit.Info("ref pushed", "image", p.ref, "ref", u.Name, "old", u.Old, "new", u.New)
+	}
+	return received, nil
+}
+
+// receive reads the pack, if one follows.
+func (p *push) receive(in io.Reader) error {
+	if !p.req.needsPack() {
+		return nil
+	}
+	return p.packError(p.quarantine.Receive(in, p.handler.limits, p.req.shallow))
+}
+
+// notifyHooks has the hooks act on what was done, which may take as long as builds do.
+func (p *push) notifyHooks(ctx context.Context, received catalog.Push) {
+	defer p.sideband.keepAlive(p.handler.keepAlive)()
+	result := p.handler.receiver.PostReceive(ctx, received)
+	p.undo(result.Undo)
+	p.refuse(result.Failed)
+}
+
+// left returns the updates whose commands are not refused.
+func (p *push) left(updates []catalog.RefUpdate) []catalog.RefUpdate {
+	done := map[string]bool{}
+	for _, c := range p.req.commands {
+		if c.err == nil {
+			done[c.change.Name] = true
+		}
+	}
+	return slices.DeleteFunc(updates, func(u catalog.RefUpdate) bool { return !done[u.Name] })
+}
+
+// consultHooks asks whether the push still may be, and the hooks which updates they refuse. The image is
+// made when one is left.
+func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
+	if err := p.allowed(ctx); err != nil {
+		return catalog.Push{}, err
+	}
+	if p.req.cert != nil {
+		signer, err := p.signer(ctx)
+		if err != nil {
+			return catalog.Push{}, err
+		}
+		p.audit = p.audit.With("signed_by", signer)
+	}
+	image, err := p.handler.images.Image(ctx, p.ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		image, err = catalog.Image{Ref: p.ref}, nil
+	}
+	if err != nil {
+		return catalog.Push{}, err
+	}
+	received := catalog.Push{
+		Image: image, Identity: p.user, Options: p.options,
+		Atomic: p.req.can("atomic"), Progress: progress{p.sideband}, Gone: p.sideband.lost, StillAllowed: p.allowed,
+	}
+	if received.Updates, err = p.updates(); err != nil {
+		return received, err
+	}
+	p.refuse(p.handler.receiver.PreReceive(ctx, received))
+	p.keepAtomic()
+	if p.anyLeft() && image.ID == 0 {
+		received.Image, err = p.makeImage(ctx)
+	}
+	return received, err
+}
+
+// refuse notes why refs are refused, by name.
+func (p *push) refuse(why map[string]error) {
+	for _, c := range p.req.commands {
+		if c.err == nil {
+			c.err = why[c.change.Name]
+		}
+	}
+}
+
+func (p *push) refuseAll(err error) {
+	for _, c := range p.req.commands {
+		if c.err == nil {
+			c.err = err
+		}
+	}
+}
+
+// keepAtomic refuses the rest of an atomic push when one ref is refused.
+func (p *push) keepAtomic() {
+	if !p.req.can("atomic") {
+		return
+	}
+	for _, c := range p.req.commands {
+		if c.err != nil {
+			p.refuseAll(catalog.Errorf(catalog.Conflict, "atomic push: %s was refused", c.change.Name))
+			return
+		}
+	}
+}
+
+func (p *push) anyLeft() bool {
+	for _, c := range p.req.commands {
+		if c.err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// report ends the push with git's report-status.
+func (p *push) report(unpackErr error) error {
+	status := packp.NewReportStatus()
+	status.UnpackStatus = "ok"
+	if unpackErr != nil {
+		status.UnpackStatus = p.reportLine(unpackErr)
+	}
+	for _, c := range p.req.commands {
+		line := "ok"
+		if c.err != nil {
+			line = status.UnpackStatus
+			if !errors.Is(c.err, unpackErr) { // else it is logged already
+				line = p.reportLine(c.err)
+			}
+			// It shares a packet with the name, which the client must get back whole.
+			if room := pktline.MaxPayloadSize - len("ng  \n") - len(c.change.Name); len(line) > room {
+				line = line[:max(room, 0)]
+			}
+		}
+		status.CommandStatuses = append(status.CommandStatuses,
+			&packp.CommandStatus{ReferenceName: plumbing.ReferenceName(c.change.Name), Status: line})
+	}
+	if p.req.can("report-status") {
+		w := bufio.NewWriterSize(p.sideband, 32<<10)
+		if err := errors.Join(status.Encode(w), w.Flush()); err != nil {
+			return err
+		}
+	}
+	return p.sideband.end()
+}
+
+// reportLine is an error as one line for the pusher; faults of ours are logged.
+func (p *push) reportLine(err error) string {
+	if catalog.CodeOf(err) == catalog.Internal && !errors.Is(err, context.Canceled) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		p.handler.log.Error("push failed", "image", p.ref, "user", p.user.User.Name, "error", err)
+	}
+	return strings.Join(strings.Fields(reportLine(err)), " ")
+}

@@ -1,0 +1,296 @@
+// Package repository keeps the bare git repositories on disk, which stock git can read, and gives what is in them to
+// those who build from them: it implements catalog.Sources, catalog.SourceWriter, catalog.Fetcher and catalog.Branches.
+//
+// Repositories is their directory, which one process owns from Open on; a start removes what a crash left. A Repository
+// is one of them, open until Close: its objects may be read by many, its refs are changed under its lock alone
+// (Change, Quarantine.Enter). Whatever objects arrive, by a push, a fetch from a source, an upload or by merging packs
+// (Maintain), wait in a Quarantine until they are whole and checked, and enter the very repository that they were checked
+// against or none. So what a ref of a repository names is always there, with all that it leads to.
+package repository
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/refs"
+)
+
+// asideDir holds repositories of no image, for asideTime.
+const (
+	asideDir  = ".aside"
+	asideTime = 30 * 24 * time.Hour
+)
+
+// Repositories is the directory of bare repositories, <ns>/<image>.git. One
+// process owns it. It implements catalog.Sources.
+type Repositories struct {
+	dir string
+	log hclog.Logger
+
+	disk  refs.Disk
+	packs *objects.Packs // that sessions and builds have open
+
+	mu         sync.Mutex
+	identities map[string]*identity
+
+	maintaining sync.Mutex // held while one repository is maintained
+}
+
+var _ catalog.Sources = (*Repositories)(nil)
+
+// Open opens the directory, making it when it is new, and removes
+// what a crash left behind: quarantined pushes and lock files. All repositories share the budget.
+func Open(dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
+	return OpenOn(refs.OS{}, dir, budget, log)
+}
+
+// OpenOn is Open on another disk than the machine's.
+func OpenOn(disk refs.Disk, dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	r := &Repositories{dir: dir, log: log, disk: disk, packs: objects.NewPacks(budget), identities: map[string]*identity{}}
+	quarantines := filepath.Join(dir, quarantineDir)
+	if err := os.RemoveAll(quarantines); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(quarantines, 0o700); err != nil {
+		return nil, err
+	}
+	if err := r.removeAside(time.Now().Add(-asideTime)); err != nil {
+		return nil, err
+	}
+	refs, err := r.Repositories(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		if err := removeStaleLocks(r.path(ref)); err != nil {
+			return nil, err
+		}
+		if err := r.takeInRefs(ref); err != nil { // they are read where they are, too
+			log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
+		}
+	}
+	return r, nil
+}
+
+func removeStaleLocks(dir string) error {
+	for _, name := range []string{"HEAD.lock", chosenFile + ".lock", "shallow.lock"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return refs.RemoveLocks(dir)
+}
+
+func (r *Repositories) path(ref catalog.ImageRef) string {
+	return filepath.Join(r.dir, filepath.FromSlash(ref.Repository())+".git")
+}
+
+// temporary makes a directory on the repositories' file system; the caller removes it.
+func (r *Repositories) temporary() (string, error) {
+	return os.MkdirTemp(filepath.Join(r.dir, quarantineDir), "push-")
+}
+
+// takeInRefs moves refs that older versions or git's own commands gave files of their own into packed-refs.
+func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
+	dir := r.path(ref)
+	if names, err := os.ReadDir(filepath.Join(dir, "refs")); err != nil || len(names) == 0 {
+		return err
+	}
+	repo, err := r.Open(ref)
+	if err != nil {
+		return err
+	}
+	defer objects.Discard(repo)
+	return refs.NewFiles(dir, r.disk, repo.PeelRef).Recover()
+}
+
+// identity is that of a repository, which is, was or will be in a directory from one deletion to the next.
+type identity struct{ sync.Mutex }
+
+func (r *Repositories) identity(ref catalog.ImageRef) *identity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, ok := r.identities[ref.Repository()]
+	if !ok {
+		p = &identity{}
+		r.identities[ref.Repository()] = p
+	}
+	return p
+}
+
+// lock serialises what changes one repository.
+func (r *Repositories) lock(ref catalog.ImageRef) (unlock func()) {
+	for {
+		p := r.identity(ref)
+		p.Lock()
+		if r.identity(ref) == p {
+			return p.Unlock
+		}
+		p.Unlock() // the repository was deleted while we waited
+	}
+}
+
+// isStill reports whether a repository was not deleted since: objects were checked against what was there. The
+// caller holds the lock. Errors: Conflict.
+func (r *Repositories) isStill(ref catalog.ImageRef, since *identity) error {
+	if r.identity(ref) != since {
+		return catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; try again to create it anew", ref)
+	}
+	return nil
+}
+
+// exists reports by its error whether there is a repository. Errors: NotFound, Invalid.
+func (r *Repositories) exists(ref catalog.ImageRef) error {
+	if err := ref.Validate(); err != nil {
+		return err
+	}
+	_, err := os.Stat(filepath.Join(r.path(ref), "HEAD"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return catalog.Errorf(catalog.NotFound, "%s has no git repository yet; the first git push creates it", ref)
+	}
+	return err
+}
+
+// openStore opens a repository's objects; no directory is none.
+func (r *Repositories) openStore(ref catalog.ImageRef) (*objects.Store, error) {
+	return r.packs.OpenStore(filepath.Join(r.path(ref), "objects"))
+}
+
+// Open returns a repository. Errors: NotFound, Invalid.
+func (r *Repositories) Open(ref catalog.ImageRef) (*Repository, error) {
+	if err := r.exists(ref); err != nil {
+		return nil, err
+	}
+	dir := r.path(ref)
+	store, err := r.openStore(ref)
+	if err != nil {
+		return nil, err
+	}
+	return newRepository(dir, ref, store, r.disk), nil
+}
+
+// OpenEmpty returns the repository of an image that nothing was pushed to yet, for reading.
+func (r *Repositories) OpenEmpty(ref catalog.ImageRef) (*Repository, error) {
+	dir := r.path(ref)
+	store, err := r.openStore(ref)
+	return newRepository(dir, ref, store, r.disk), err
+}
+
+// Change has a repository locked while do changes it. Errors: NotFound.
+func (r *Repositories) Change(ref catalog.ImageRef, do func(*Repository) error) error {
+	defer r.lock(ref)()
+	repo, err := r.Open(ref)
+	if err != nil {
+		return err
+	}
+	defer objects.Discard(repo)
+	return do(repo)
+}
+
+// ensure makes a repository where there is none. The caller holds the lock.
+func (r *Repositories) ensure(ref catalog.ImageRef) error {
+	if err := r.exists(ref); catalog.CodeOf(err) != catalog.NotFound {
+		return err
+	}
+	made, err := r.temporary()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(made) }() // once it was renamed nothing is left of it
+	if err := initRepository(r.disk, made); err != nil {
+		return err
+	}
+	dir := r.path(ref)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := r.disk.Rename(made, dir); err != nil {
+		return err
+	}
+	return errors.Join(r.disk.SyncDir(filepath.Dir(dir)), r.disk.SyncDir(r.dir))
+}
+
+// directories returns where the repositories are.
+func (r *Repositories) directories() (dirs []string, err error) {
+	namespaces, err := os.ReadDir(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, namespace := range namespaces {
+		if !namespace.IsDir() {
+			continue
+		}
+		images, err := os.ReadDir(filepath.Join(r.dir, namespace.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, image := range images {
+			if image.IsDir() && strings.HasSuffix(image.Name(), ".git") {
+				dirs = append(dirs, filepath.Join(r.dir, namespace.Name(), image.Name()))
+			}
+		}
+	}
+	return dirs, nil
+}
+
+// Repositories implements catalog.Sources.
+func (r *Repositories) Repositories(context.Context) ([]catalog.ImageRef, error) {
+	dirs, err := r.directories()
+	if err != nil {
+		return nil, err
+	}
+	var refs []catalog.ImageRef
+	for _, dir := range dirs {
+		ref := catalog.ImageRef{
+			Namespace: filepath.Base(filepath.Dir(dir)),
+			Name:      strings.TrimSuffix(filepath.Base(dir), ".git"),
+		}
+		if ref.Validate() == nil {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+// move takes a repository from where it is, if there is one.
+func (r *Repositories) move(ref catalog.ImageRef, to string) error {
+	defer r.lock(ref)()
+	if err := os.Rename(r.path(ref), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.identities, ref.Repository())
+	return nil
+}
+
+// removeAside removes what was set aside before a time.
+func (r *Repositories) removeAside(before time.Time) error {
+	dir := filepath.Join(r.dir, asideDir)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.ModTime().Before(before) {
+			err = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
