@@ -149,7 +149,7 @@ func mtu(to netip.Addr) error {
 }
 
 func addresses() (own, gateway netip.Addr, err error) {
-	conn, err := net.Dial("udp4", "198.18.77.2:9")
+	conn, err := net.Dial("udp4", "192.0.2.1:9")
 	if err != nil {
 		return own, gateway, err
 	}
