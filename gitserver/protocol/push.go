@@ -26,6 +26,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
@@ -97,8 +98,8 @@ func (rp *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref cata
 		return err
 	}
 	var err error
-	packets := newPacketReader(in)
-	if p.req, err = readPushRequest(packets); err != nil && p.req != nil {
+	requests := packets.NewReader(in)
+	if p.req, err = readPushRequest(requests); err != nil && p.req != nil {
 		return newSideband(out, p.req.capabilities).fatal(err)
 	}
 	if err != nil || p.req == nil {
@@ -117,7 +118,7 @@ func (rp *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref cata
 
 	ctx, span := p.handler.tracer.Start(ctx, "push", trace.WithAttributes(attribute.String("fandogh.image", ref.String())))
 	defer span.End()
-	unpackErr := p.run(ctx, packets.r)
+	unpackErr := p.run(ctx, requests.R)
 	if unpackErr != nil {
 		p.refuseAll(unpackErr)
 	}
