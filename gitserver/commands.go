@@ -16,6 +16,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
 // client is one SSH session of a user.
@@ -138,7 +139,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return catalog.Errorf(catalog.Invalid, "%s requires one repository, such as app or namespace/app", args[0])
 	}
-	ref, err := parseRepository(args[1], c.id.User.Name)
+	ref, err := repository.ParsePath(args[1], c.id.User.Name)
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 	}
 	var ref catalog.ImageRef
 	if v.args != 0 {
-		if ref, err = parseRepository(args[0], c.id.User.Name); err != nil {
+		if ref, err = repository.ParsePath(args[0], c.id.User.Name); err != nil {
 			return err
 		}
 		if err := c.authorize(ctx, v.action, ref); err != nil {
