@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -18,6 +19,9 @@ type LargeFiles interface {
 	Open(ctx context.Context, ref catalog.ImageRef, oid string) (io.ReadCloser, error)
 }
 
+// emptyBlob is what git names an empty file by.
+var emptyBlob = catalog.BlobID(plumbing.ComputeHash(plumbing.BlobObject, nil).String())
+
 // largeFiles is what a tree asks of them. What it found once it does not ask for again.
 type largeFiles struct {
 	ctx  context.Context //nolint:containedctx // io/fs has none; it is the tree's
@@ -28,7 +32,13 @@ type largeFiles struct {
 	known map[*node]*catalog.LFSObject // nil of a file that is no pointer
 }
 
-func (l *largeFiles) open(oid string) (io.ReadCloser, error) { return l.from.Open(l.ctx, l.ref, oid) }
+// open opens what find returned.
+func (l *largeFiles) open(object *catalog.LFSObject) (io.ReadCloser, error) {
+	if object.Size == 0 {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	return l.from.Open(l.ctx, l.ref, object.OID)
+}
 
 // behind returns the object that a file stands for, nil if it is no pointer. Errors: Invalid.
 func (t *tree) behind(n *node) (*catalog.LFSObject, error) {
@@ -55,6 +65,9 @@ func (t *tree) behind(n *node) (*catalog.LFSObject, error) {
 
 // find looks for what a pointer at a path stands for. Errors: Invalid.
 func (l *largeFiles) find(path string, p pointer) (*catalog.LFSObject, error) {
+	if p.size == 0 { // git-lfs makes an empty file of it, and uploads no object
+		return &catalog.LFSObject{OID: p.oid, Blob: emptyBlob}, nil
+	}
 	if p.extended {
 		return nil, catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer with extensions, whose programs are not run here; commit the file without them, or name it in .dockerignore", path)
 	}

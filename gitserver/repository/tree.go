@@ -244,7 +244,7 @@ func (t *tree) info(n *node) (fileInfo, error) {
 // content opens what a file's information is of.
 func (t *tree) content(n *node, info fileInfo) (io.ReadCloser, error) {
 	if info.large != nil {
-		return t.large.open(info.large.OID)
+		return t.large.open(info.large)
 	}
 	return t.repo.Objects.Open(n.hash)
 }

@@ -620,3 +620,33 @@ func TestPointersWithoutObjects(t *testing.T) {
 		})
 	}
 }
+
+// A pointer to no bytes is an empty file, as git-lfs has it, which uploads no object for one.
+func TestEmptyPointers(t *testing.T) {
+	c := newWorkTree(t)
+	oid := strings.Repeat("a", 64)
+	c.write(".gitattributes", "*.bin filter=lfs\n")
+	for name, lines := range map[string]string{"empty.bin": "", "extended.bin": "ext-0-x sha256:" + oid + "\n"} {
+		c.write(name, "version https://git-lfs.github.com/spec/v1\n"+lines+"oid sha256:"+oid+"\nsize 0\n")
+	}
+	c.git("-c", "filter.lfs.clean=cat", "add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	copied := filepath.Join(t.TempDir(), "copy")
+	c.git("-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c", "filter.lfs.required=true", "clone", "-q", c.dir, copied)
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"empty.bin", "extended.bin"} {
+		want, err := os.ReadFile(filepath.Join(copied, name))
+		if err != nil || len(want) != 0 {
+			t.Fatalf("git-lfs makes of %s %q, %v", name, want, err)
+		}
+		if got, err := fs.ReadFile(tree, name); err != nil || len(got) != 0 {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if info, err := fs.Stat(tree, name); err != nil || info.Size() != 0 || info.Sys() != catalog.BlobID(blobName("")) {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+	}
+}
