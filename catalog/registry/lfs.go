@@ -69,7 +69,7 @@ func receive(to io.Writer, oid string, size int64, content io.Reader) error {
 	return nil
 }
 
-// place makes a file a blob, which is in use from now on. One that is there stays.
+// place makes a file a blob, which is in use from now on. One that is there gives way: it may be damaged.
 func (r *Registry) place(file string, d digest.Digest) error {
 	unlock, err := r.lockUses(unix.LOCK_SH)
 	if err != nil {
@@ -77,10 +77,10 @@ func (r *Registry) place(file string, d digest.Digest) error {
 	}
 	defer unlock()
 	now := time.Now()
-	path := r.blobPath(d)
-	if err := os.Chtimes(path, now, now); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Chtimes(file, now, now); err != nil {
 		return err
 	}
+	path := r.blobPath(d)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}

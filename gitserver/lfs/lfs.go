@@ -139,21 +139,47 @@ type wanted struct {
 	Size int64  `json:"size"`
 }
 
-// has reports whether an image, which may not exist yet, has an object. Errors: Invalid, TooLarge (it can't be uploaded).
+// has reports whether an image, which may not exist yet, has an object. What an upload can bring back it does not have then.
+// Errors: Invalid, TooLarge (it can't be uploaded).
 func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operation Operation) (bool, error) {
 	if err := catalog.ValidateOID(w.OID); err != nil {
 		return false, err
 	}
 	object, err := s.config.Store.LFSObject(ctx, image.ID, w.OID)
 	switch {
-	case err == nil && object.Size != w.Size:
-		return true, catalog.FieldErrorf("size", "Git LFS object %s has %d bytes, not %d", w.OID, object.Size, w.Size)
+	case err == nil && checkIs(object, w) != nil:
+		return true, checkIs(object, w)
+	case err == nil && operation == Upload:
+		return s.isStored(object)
 	case catalog.CodeOf(err) != catalog.NotFound:
 		return true, err
 	case operation == Upload:
 		return false, s.checkSize(w)
 	}
 	return false, nil
+}
+
+// checkIs refuses another size than an object's. Errors: Invalid.
+func checkIs(o catalog.LFSObject, w wanted) error {
+	if o.Size != w.Size {
+		return catalog.FieldErrorf("size", "Git LFS object %s has %d bytes, not %d", o.OID, o.Size, w.Size)
+	}
+	return nil
+}
+
+// isStored reports whether the content of an image's object is there, in its whole length: a disk may lose it, and a copy of one
+// lack it.
+func (s *Server) isStored(o catalog.LFSObject) (bool, error) {
+	content, err := s.config.Contents.OpenLFS(o.OID)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer content.Close() //nolint:errcheck // only read
+	size, err := content.Seek(0, io.SeekEnd)
+	return size == o.Size, err
 }
 
 // checkSize refuses what is larger than one object may be. Errors: Invalid, TooLarge.

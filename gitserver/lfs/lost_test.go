@@ -1,0 +1,53 @@
+package lfs_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
+)
+
+// blob is the file that a content is in.
+func (w *env) blob(content string) string {
+	oid := oidOf(content)
+	return filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", oid[:2], oid, "data")
+}
+
+// What a disk lost, or only a part of which a copy of it has, a client can send again.
+func TestLostContents(t *testing.T) {
+	for name, lose := range map[string]func(string) error{
+		"gone": os.Remove,
+		"cut":  func(path string) error { return os.Truncate(path, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newEnv(t)
+			if got := w.upload("alice", "a large file"); got.status != http.StatusOK {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+			for _, again := range []func(){
+				func() {
+					if got := w.upload("alice", "a large file"); got.status != http.StatusOK {
+						t.Errorf("%d %s", got.status, got.body)
+					}
+				},
+				func() {
+					size := fmt.Sprintf("size=%d", len("a large file"))
+					got, err := w.talk(lfs.Upload, say("batch", nil, oidOf("a large file")+" 12\n")+say("put-object "+oidOf("a large file"), []string{size}, "a large file"))
+					if err != nil || !strings.Contains(got, " upload\n") || strings.Count(got, "status 200") != 2 {
+						t.Errorf("%v\n%q", err, got)
+					}
+				},
+			} {
+				w.must(lose(w.blob("a large file")))
+				again()
+				if got := w.ask("alice", "GET", "/alice/app.git/info/lfs/objects/"+oidOf("a large file"), nil); got.body != "a large file" {
+					t.Errorf("afterwards: %d %q", got.status, got.body)
+				}
+			}
+		})
+	}
+}
