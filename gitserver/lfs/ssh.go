@@ -164,7 +164,13 @@ func (t *sshSession) send(r reply) error {
 // write keeps its error for Flush.
 func (t *sshSession) write(text string) { _, _ = t.out.WriteString(text) }
 
-func (t *sshSession) line(text string) { t.write(fmt.Sprintf("%04x%s\n", len(text)+5, text)) }
+// maxLine is how long a line of git's may be, in bytes. What is longer repeats what a client said.
+const maxLine = 65515
+
+func (t *sshSession) line(text string) {
+	text = text[:min(len(text), maxLine)]
+	t.write(fmt.Sprintf("%04x%s\n", len(text)+5, text))
+}
 
 // maxData is how much of an object is in one packet, in bytes.
 const maxData = 32 << 10
@@ -218,8 +224,9 @@ func parseWanted(oid, text string) (wanted, error) {
 	return wanted{OID: oid, Size: size}, nil
 }
 
-// batch says which objects are to be sent. What can't be uploaded refuses all of them: there is no answer for one. What is not
-// there to download is said to be, and refused by get-object: of "noop" git-lfs makes a success without the object.
+// batch says which objects are to be sent. What can't be uploaded refuses all of them: there is no answer for one. What can't be
+// downloaded is said to be there, and refused by get-object, so that one does not take the others with it: of "noop" git-lfs makes a
+// success without the object.
 func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 	image, err := t.server.imageFor(ctx, t.caller, t.operation)
 	if err == nil {
@@ -242,13 +249,15 @@ func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		has, err := t.server.has(ctx, image, w, t.operation)
-		if err != nil {
-			return reply{}, err
-		}
 		action := string(t.operation)
-		if has && t.operation == Upload {
-			action = "noop"
+		if t.operation == Upload {
+			has, err := t.server.has(ctx, image, w, t.operation)
+			if err != nil {
+				return reply{}, err
+			}
+			if has {
+				action = "noop"
+			}
 		}
 		answer.lines = append(answer.lines, fmt.Sprintf("%s %d %s", w.OID, w.Size, action))
 	}
@@ -262,6 +271,15 @@ func (t *sshSession) getObject(ctx context.Context, req request) (reply, error) 
 	}
 	if err != nil {
 		return reply{}, err
+	}
+	if _, sized := req.arguments["size"]; sized { // as the pointer says it
+		w, err := req.wanted()
+		if err == nil {
+			err = checkIs(object, w)
+		}
+		if err != nil {
+			return reply{}, errors.Join(err, content.Close())
+		}
 	}
 	return reply{status: http.StatusOK, arguments: []string{fmt.Sprintf("size=%d", object.Size)}, content: content}, nil
 }

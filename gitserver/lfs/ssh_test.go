@@ -13,6 +13,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 )
 
 func line(text string) string { return fmt.Sprintf("%04x%s\n", len(text)+5, text) }
@@ -124,6 +125,11 @@ func TestRefusalsOverSSH(t *testing.T) {
 		"a path that is none":            {lfs.Upload, say("lock", []string{"path=a\tb"}), 422, "control character"},
 		"a lock that is none":            {lfs.Upload, say("unlock x", nil), 404, "does not exist"},
 		"no lock":                        {lfs.Upload, say("unlock", nil), 404, "does not exist"},
+		"a long command":                 {lfs.Upload, say(strings.Repeat("\x01", 60_000), nil), 422, "no command"},
+		"a long OID":                     {lfs.Download, say("get-object "+strings.Repeat("x", 65_500), nil), 404, "xxx"},
+		"a long size":                    {lfs.Upload, say("put-object "+oidOf("y"), []string{"size=" + strings.Repeat("\"", 60_000)}, "y"), 422, `\"\"`},
+		"an object of another size":      {lfs.Download, say("get-object "+oidOf("x"), []string{"size=2"}), 422, "has 1 bytes"},
+		"a pointer with a wrong size":    {lfs.Download, say("batch", nil, oidOf("x")+" 2\n"+oidOf("x")+" 1\n"), 200, oidOf("x") + " 1 download"},
 		"a lock of nobody":               {lfs.Upload, say("unlock 99", []string{"force=true"}), 404, "does not exist"},
 	} {
 		got, err := w.talk(c.operation, c.said+say("version 1", nil)+quit)
@@ -131,9 +137,28 @@ func TestRefusalsOverSSH(t *testing.T) {
 		if err != nil || !isStatus || !strings.Contains(rest, c.says) || !strings.HasSuffix(rest, flush+line("status 200")+delim+flush+line("status 200")+flush) {
 			t.Errorf("%s: %v\n%.500q", name, err, got)
 		}
+		if kinds := kindsOf(t, got); len(kinds) < 8 || kinds[len(kinds)-1] != packets.Flush {
+			t.Errorf("%s: packets %v", name, kinds)
+		}
 		if w.has(app, "y") {
 			t.Fatalf("%s: something was stored", name)
 		}
+	}
+}
+
+// kindsOf lists the packets of a session up to its end, or to what is none.
+func kindsOf(t *testing.T, session string) (kinds []packets.Kind) {
+	t.Helper()
+	for r := packets.NewReader(strings.NewReader(session)); ; {
+		_, kind, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return kinds
+		}
+		if err != nil {
+			t.Errorf("%v", err)
+			return kinds
+		}
+		kinds = append(kinds, kind)
 	}
 }
 
