@@ -251,3 +251,28 @@ func TestDeletedImages(t *testing.T) {
 		t.Errorf("another image of its name has it: %+v", up)
 	}
 }
+
+// An image that goes while an object comes does not come back, with its whole history gone.
+func TestDeletedMeanwhile(t *testing.T) {
+	w := newEnv(t)
+	if got := w.upload("alice", "x"); got.status != http.StatusOK {
+		t.Fatal(got)
+	}
+	late := &slow{strings.NewReader("late"), w, func() {
+		image, err := w.store.Image(t.Context(), app)
+		w.must(err)
+		w.must(w.store.DeleteImage(t.Context(), image.ID))
+		removals, err := w.store.Removals(t.Context())
+		w.must(err)
+		for _, r := range removals {
+			w.must(w.store.EndRemoval(t.Context(), r.ID))
+		}
+	}}
+	got := w.ask("alice", "PUT", "/alice/app.git/info/lfs/objects/"+oidOf("late")+"?size=4", late)
+	if got.status != http.StatusConflict || !strings.Contains(got.body, "deleted in the meantime") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if image, err := w.store.Image(t.Context(), app); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("the image is there again: %+v, %v", image, err)
+	}
+}

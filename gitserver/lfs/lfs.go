@@ -210,17 +210,26 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 	if err := s.checkSize(w); err != nil {
 		return err
 	}
+	image, err := s.imageFor(ctx, c, Upload)
+	if err != nil {
+		return err
+	}
 	arriving := &arriving{from: content, git: gitHash(w.Size), atEnd: func() error { return c.StillMay(ctx, catalog.ActionWrite) }}
 	if err := s.config.Contents.StoreLFS(ctx, w.OID, w.Size, arriving); err != nil {
 		return err
 	}
-	image, err := s.makeImage(ctx, c)
-	if err != nil {
-		return err
+	if image.ID == 0 {
+		if image, err = s.makeImage(ctx, c); err != nil {
+			return err
+		}
 	}
-	return s.config.Store.AddLFSObject(ctx, image.ID, catalog.LFSObject{
+	err = s.config.Store.AddLFSObject(ctx, image.ID, catalog.LFSObject{
 		OID: w.OID, Size: w.Size, Blob: catalog.BlobID(hex.EncodeToString(arriving.git.Sum(nil))),
 	})
+	if catalog.CodeOf(err) == catalog.NotFound {
+		err = catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; push again to create it anew", c.Ref)
+	}
+	return err
 }
 
 // makeImage returns the caller's image, making it if need be.
