@@ -282,7 +282,7 @@ func (c *clone) fails(args []string, want ...string) string {
 		c.env.t.Fatalf("git %s succeeded\n%s", strings.Join(args, " "), out)
 	}
 	for _, w := range want {
-		if !strings.Contains(out, w) {
+		if !strings.Contains(strings.ReplaceAll(out, "\u00a0", " "), w) { // as it is shown
 			c.env.t.Errorf("git %s does not say %q:\n%s", strings.Join(args, " "), w, out)
 		}
 	}

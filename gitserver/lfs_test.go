@@ -282,3 +282,34 @@ func TestGitLFSObjectsAreTheImages(t *testing.T) {
 		})
 	}
 }
+
+// What git-lfs removes here because the server has it, the server has.
+func TestGitLFSPrune(t *testing.T) {
+	for transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			h := newLFSEnv(t, 0)
+			c := h.clone("alice", transport)
+			c.git("lfs", "track", "*.bin")
+			c.git("config", "lfs.fetchrecentrefsdays", "0")
+			c.git("config", "lfs.pruneoffsetdays", "0")
+			c.commit("kept.bin", "which the server has")
+			c.git("push", "-q", "origin", "main")
+			c.commit("a.bin", "which it has not")
+			lost := strings.Fields(c.git("lfs", "ls-files", "--long", "--include", "a.bin"))[0]
+			c.commit("kept.bin", "now another")
+			c.commit("a.bin", "and this")
+			push := c.command("push", "origin", "main")
+			push.Env = append(push.Env, "GIT_LFS_SKIP_PUSH=1")
+			if out, err := push.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			c.git("config", "lfs.transfer.maxretries", "1")
+			c.fails([]string{"lfs", "prune", "--verify-remote"}, lost)
+			if _, err := os.Stat(filepath.Join(c.dir, ".git/lfs/objects", lost[:2], lost[2:4], lost)); err != nil {
+				t.Errorf("the only copy is gone: %v", err)
+			}
+			c.git("lfs", "push", "--all", "origin")
+			c.git("lfs", "prune", "--verify-remote")
+		})
+	}
+}

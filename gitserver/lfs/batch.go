@@ -1,6 +1,7 @@
 package lfs
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -88,20 +89,10 @@ func checkBatch(objects int, algorithm string) error {
 // object answers for one object. An error is ours.
 func (c *call) object(image catalog.Image, w wanted, operation Operation) (batchObject, error) {
 	out := batchObject{wanted: w, Authenticated: true}
-	has, err := c.server.has(c.r.Context(), image, w, operation)
-	if err == nil && !has && operation == Download {
-		err = errNoObject(w.OID, image.Ref)
-	}
-	if err != nil {
-		status, message, fault := answerTo(err)
-		if fault {
-			return out, err
-		}
-		out.Error = &objectError{status, message}
-		return out, nil
-	}
-	if has && operation == Upload {
-		return out, nil // needs nothing more
+	var send bool
+	var err error
+	if send, out.Error, err = c.server.isToBeSent(c.r.Context(), image, w, operation); err != nil || !send {
+		return out, err
 	}
 	to := transfer{
 		Href:   fmt.Sprintf("%s/objects/%s?size=%d", c.server.base(image.Ref), w.OID, w.Size),
@@ -112,6 +103,22 @@ func (c *call) object(image catalog.Image, w wanted, operation Operation) (batch
 	}
 	out.Actions = map[Operation]transfer{operation: to}
 	return out, nil
+}
+
+// isToBeSent reports whether an object is to be sent, or why it can't be. An error is ours.
+func (s *Server) isToBeSent(ctx context.Context, image catalog.Image, w wanted, operation Operation) (bool, *objectError, error) {
+	has, err := s.has(ctx, image, w, operation)
+	if err == nil && !has && operation == Download {
+		err = errNoObject(w.OID, image.Ref)
+	}
+	if err != nil {
+		status, message, fault := answerTo(err)
+		if fault {
+			return false, nil, err
+		}
+		return false, &objectError{status, message}, nil
+	}
+	return !has || operation == Download, nil, nil // what an upload finds here needs nothing more
 }
 
 func errNoObject(oid string, ref catalog.ImageRef) error {

@@ -164,6 +164,9 @@ func (t *sshSession) send(r reply) error {
 // write keeps its error for Flush.
 func (t *sshSession) write(text string) { _, _ = t.out.WriteString(text) }
 
+// noBreakSpace is shown as a space, and does not end a word.
+const noBreakSpace = "\u00a0"
+
 // maxLine is how long a line of git's may be, in bytes. What is longer repeats what a client said.
 const maxLine = 65515
 
@@ -224,9 +227,8 @@ func parseWanted(oid, text string) (wanted, error) {
 	return wanted{OID: oid, Size: size}, nil
 }
 
-// batch says which objects are to be sent. What can't be uploaded refuses all of them: there is no answer for one. What can't be
-// downloaded is said to be there, and refused by get-object, so that one does not take the others with it: of "noop" git-lfs makes a
-// success without the object.
+// batch says which objects are to be sent. The protocol has no words for one that can't be. Of "noop" git-lfs makes a success, and of
+// "download" that it need not keep its own; what it shows, and takes for that one's error, is the name of an object that it did not ask for.
 func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 	image, err := t.server.imageFor(ctx, t.caller, t.operation)
 	if err == nil {
@@ -249,15 +251,16 @@ func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		action := string(t.operation)
-		if t.operation == Upload {
-			has, err := t.server.has(ctx, image, w, t.operation)
-			if err != nil {
-				return reply{}, err
-			}
-			if has {
-				action = "noop"
-			}
+		send, refused, err := t.server.isToBeSent(ctx, image, w, t.operation)
+		if err != nil {
+			return reply{}, err
+		}
+		action := "noop"
+		if send {
+			action = string(t.operation)
+		}
+		if refused != nil {
+			w.OID = strings.ReplaceAll(refused.Message, " ", noBreakSpace)
 		}
 		answer.lines = append(answer.lines, fmt.Sprintf("%s %d %s", w.OID, w.Size, action))
 	}
@@ -271,15 +274,6 @@ func (t *sshSession) getObject(ctx context.Context, req request) (reply, error) 
 	}
 	if err != nil {
 		return reply{}, err
-	}
-	if _, sized := req.arguments["size"]; sized { // as the pointer says it
-		w, err := req.wanted()
-		if err == nil {
-			err = checkIs(object, w)
-		}
-		if err != nil {
-			return reply{}, errors.Join(err, content.Close())
-		}
 	}
 	return reply{status: http.StatusOK, arguments: []string{fmt.Sprintf("size=%d", object.Size)}, content: content}, nil
 }

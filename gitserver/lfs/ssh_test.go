@@ -118,7 +118,8 @@ func TestRefusalsOverSSH(t *testing.T) {
 		"nothing to verify":              {lfs.Upload, say("verify-object "+oidOf("y"), []string{"size=1"}), 404, "git lfs push --all"},
 		"verified with another size":     {lfs.Upload, say("verify-object "+oidOf("x"), []string{"size=2"}), 422, "has 1 bytes"},
 		"a batch with something else":    {lfs.Upload, say("batch", nil, "hello\n"), 422, "size"},
-		"a batch of too large an object": {lfs.Upload, say("batch", nil, fmt.Sprintf("%s %d\n", oidOf("y"), most+1)), 413, oidOf("y")},
+		"a batch of too large an object": {lfs.Upload, say("batch", nil, fmt.Sprintf("%s %d\n%s 1\n", oidOf("y"), most+1, oidOf("y"))), 200, fmt.Sprint("at\u00a0most\u00a0", most, " ", most+1, " noop\n004e", oidOf("y"), " 1 upload\n")},
+		"a batch of what is not there":   {lfs.Download, say("batch", nil, oidOf("y")+" 1\n"+oidOf("x")+" 1\n"), 200, "alice/app\u00a0does\u00a0not\u00a0have\u00a0the\u00a0Git\u00a0LFS\u00a0object\u00a0" + oidOf("y")},
 		"a batch with another hash":      {lfs.Upload, say("batch", []string{"hash-algo=sha1"}, oidOf("x")+" 1\n"), 409, "sha256"},
 		"a batch with a long line":       {lfs.Upload, say("batch", nil, strings.Repeat("x", 60_000), strings.Repeat("x", 60_000)), 422, "arrive"},
 		"a batch in several packets":     {lfs.Upload, say("batch", nil, strings.Repeat(oidOf("x")+" 1\n", 900), strings.Repeat(strings.Repeat("a", 64)+" 1\n", 900)), 200, "noop"},
@@ -128,8 +129,7 @@ func TestRefusalsOverSSH(t *testing.T) {
 		"a long command":                 {lfs.Upload, say(strings.Repeat("\x01", 60_000), nil), 422, "no command"},
 		"a long OID":                     {lfs.Download, say("get-object "+strings.Repeat("x", 65_500), nil), 404, "xxx"},
 		"a long size":                    {lfs.Upload, say("put-object "+oidOf("y"), []string{"size=" + strings.Repeat("\"", 60_000)}, "y"), 422, `\"\"`},
-		"an object of another size":      {lfs.Download, say("get-object "+oidOf("x"), []string{"size=2"}), 422, "has 1 bytes"},
-		"a pointer with a wrong size":    {lfs.Download, say("batch", nil, oidOf("x")+" 2\n"+oidOf("x")+" 1\n"), 200, oidOf("x") + " 1 download"},
+		"a pointer with a wrong size":    {lfs.Download, say("batch", nil, oidOf("x")+" 2\n"+oidOf("x")+" 1\n"), 200, "not\u00a02 2 noop\n0050" + oidOf("x") + " 1 download\n"},
 		"a lock of nobody":               {lfs.Upload, say("unlock 99", []string{"force=true"}), 404, "does not exist"},
 	} {
 		got, err := w.talk(c.operation, c.said+say("version 1", nil)+quit)
