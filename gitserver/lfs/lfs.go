@@ -126,9 +126,9 @@ func (s *Server) open(ctx context.Context, ref catalog.ImageRef, oid string) (io
 	if err != nil {
 		return nil, object, err
 	}
-	content, err := s.config.Contents.OpenLFS(oid)
+	content, err := s.content(object)
 	if catalog.CodeOf(err) == catalog.NotFound { // a fault of ours
-		err = catalog.Wrap(catalog.Internal, err, "the content of Git LFS object %s of %s is missing on the server; tell the server's administrator", oid, ref)
+		err = catalog.Wrap(catalog.Internal, err, "the content of Git LFS object %s of %s is lost on the server; upload it again with git lfs push --all REMOTE, and tell the server's administrator", oid, ref)
 	}
 	return content, object, err
 }
@@ -139,17 +139,17 @@ type wanted struct {
 	Size int64  `json:"size"`
 }
 
-// has reports whether an image, which may not exist yet, has an object. What an upload can bring back it does not have then.
-// Errors: Invalid, TooLarge (it can't be uploaded).
+// has reports whether an image, which may not exist yet, has an object. One whose content is lost it does not have: an upload
+// brings it back. Errors: Invalid, TooLarge (it can't be uploaded).
 func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operation Operation) (bool, error) {
 	if err := catalog.ValidateOID(w.OID); err != nil {
 		return false, err
 	}
 	object, err := s.config.Store.LFSObject(ctx, image.ID, w.OID)
 	switch {
-	case err == nil && checkIs(object, w) != nil:
-		return true, checkIs(object, w)
-	case err == nil && operation == Upload:
+	case err == nil && object.Size != w.Size:
+		return true, catalog.FieldErrorf("size", "Git LFS object %s has %d bytes, not %d", w.OID, object.Size, w.Size)
+	case err == nil:
 		return s.isStored(object)
 	case catalog.CodeOf(err) != catalog.NotFound:
 		return true, err
@@ -159,34 +159,43 @@ func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operati
 	return false, nil
 }
 
-// checkIs refuses another size than an object's. Errors: Invalid.
-func checkIs(o catalog.LFSObject, w wanted) error {
-	if o.Size != w.Size {
-		return catalog.FieldErrorf("size", "Git LFS object %s has %d bytes, not %d", o.OID, o.Size, w.Size)
-	}
-	return nil
-}
-
-// isStored reports whether the content of an image's object is there, in its whole length: a disk may lose it, and a copy of one
-// lack it.
+// isStored reports whether the content of an image's object is there: only then a client need not keep its own.
 func (s *Server) isStored(o catalog.LFSObject) (bool, error) {
-	content, err := s.config.Contents.OpenLFS(o.OID)
+	content, err := s.content(o)
 	if catalog.CodeOf(err) == catalog.NotFound {
+		s.config.Logger.Error("the content of a Git LFS object is lost; a push brings it back", "oid", o.OID, "error", err)
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer content.Close() //nolint:errcheck // only read
+	return true, content.Close()
+}
+
+// content opens the content of an image's object. Errors: NotFound (nothing is there, or a part: disks lose files, and copies lack them).
+func (s *Server) content(o catalog.LFSObject) (io.ReadSeekCloser, error) {
+	content, err := s.config.Contents.OpenLFS(o.OID)
+	if err != nil {
+		return nil, err
+	}
 	size, err := content.Seek(0, io.SeekEnd)
-	return size == o.Size, err
+	if err == nil {
+		_, err = content.Seek(0, io.SeekStart)
+	}
+	if err == nil && size != o.Size {
+		err = catalog.Errorf(catalog.NotFound, "of the %d bytes of Git LFS object %s there are %d", o.Size, o.OID, size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, content.Close())
+	}
+	return content, nil
 }
 
 // checkSize refuses what is larger than one object may be. Errors: Invalid, TooLarge.
 func (s *Server) checkSize(w wanted) error {
 	switch most := s.config.MaxObjectBytes; {
 	case w.Size < 0:
-		return catalog.FieldErrorf("size", "%d is not a valid size of a Git LFS object", w.Size)
+		return catalog.FieldErrorf("size", "%d is not a valid size of Git LFS object %s", w.Size, w.OID)
 	case most > 0 && w.Size > most:
 		return catalog.Errorf(catalog.TooLarge, "Git LFS object %s has %d bytes, and this server takes at most %d", w.OID, w.Size, most)
 	}

@@ -19,6 +19,7 @@ func (w *env) blob(content string) string {
 
 // What a disk lost, or only a part of which a copy of it has, a client can send again.
 func TestLostContents(t *testing.T) {
+	object := "/alice/app.git/info/lfs/objects/" + oidOf("a large file")
 	for name, lose := range map[string]func(string) error{
 		"gone": os.Remove,
 		"cut":  func(path string) error { return os.Truncate(path, 3) },
@@ -43,8 +44,14 @@ func TestLostContents(t *testing.T) {
 				},
 			} {
 				w.must(lose(w.blob("a large file")))
+				if down := w.batch("alice", "download", "a large file").Objects[0]; down.Error == nil || len(down.Actions) != 0 {
+					t.Errorf("a client need not keep it: %+v", down)
+				}
+				if got := w.ask("alice", "GET", object, nil); got.status != http.StatusInternalServerError || !strings.Contains(got.body, "git lfs push --all") {
+					t.Errorf("what is lost: %d %s", got.status, got.body)
+				}
 				again()
-				if got := w.ask("alice", "GET", "/alice/app.git/info/lfs/objects/"+oidOf("a large file"), nil); got.body != "a large file" {
+				if got := w.ask("alice", "GET", object, nil); got.body != "a large file" {
 					t.Errorf("afterwards: %d %q", got.status, got.body)
 				}
 			}
