@@ -41,18 +41,18 @@ type env struct {
 // receiver is the seam to the hooks: it notes what it is asked and answers as
 // the test says.
 type receiver struct {
-	mu        sync.Mutex
-	pushes    []catalog.Push
-	unsettled map[string]string
-	refuse    map[string]error
-	pre       func() // what happens meanwhile
-	post      func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
+	mu      sync.Mutex
+	pushes  []catalog.Push
+	unbuilt map[string]string
+	refuse  map[string]error
+	pre     func() // what happens meanwhile
+	post    func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
 }
 
-func (r *receiver) Unsettled(context.Context, catalog.Image) (map[string]string, error) {
+func (r *receiver) UnbuiltTags(context.Context, catalog.Image) (map[string]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.unsettled, nil
+	return r.unbuilt, nil
 }
 
 func (r *receiver) PreReceive(_ context.Context, push catalog.Push) map[string]error {

@@ -270,7 +270,7 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 		BuildURL:   func(b catalog.Build) string { return fmt.Sprintf("https://fandogh.example/%d", b.ID) },
 		Pauses:     []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond},
 		MaxPayload: 25 << 20, SyncLimit: 20,
-		Owner: "test", Logger: logger,
+		WorkerID: "test", Logger: logger,
 	}
 	for _, c := range change {
 		c(&h.config)
@@ -285,7 +285,7 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 func (h *env) restart() {
 	h.t.Helper()
 	var err error
-	h.config.Owner += "x"
+	h.config.WorkerID += "x"
 	if h.service, err = github.New(h.config); err != nil {
 		h.t.Fatal(err)
 	}
@@ -435,9 +435,9 @@ func (h *env) await(image catalog.Image, version string, state catalog.State) ca
 	return v
 }
 
-// settled waits until no delivery of an image waits, and returns what came of
+// processed waits until no delivery of an image waits, and returns what came of
 // the newest.
-func (h *env) settled(image catalog.Image) string {
+func (h *env) processed(image catalog.Image) string {
 	h.t.Helper()
 	newest := ""
 	testkit.Eventually(h.t, "deliveries of "+image.Ref.Name, func() bool {
