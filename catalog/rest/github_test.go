@@ -21,10 +21,10 @@ func (w *env) connectGitHub(c *rest.Config) {
 	keyring, err := secrets.Open(filepath.Join(w.t.TempDir(), "key"))
 	w.must(err)
 	c.GitHub, err = github.New(github.Config{
-		Store: w.store, Secrets: keyring, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
+		Store: w.store, Secrets: keyring, WorkerID: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
 	})
 	w.must(err)
-	c.Webhooks = notify.New(notify.Config{Store: w.store, Secrets: keyring, Owner: "test"})
+	c.Webhooks = notify.New(notify.Config{Store: w.store, Secrets: keyring, WorkerID: "test"})
 }
 
 type wireGitHub struct {

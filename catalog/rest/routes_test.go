@@ -38,7 +38,7 @@ func fill(path string) string {
 	return placeholder.ReplaceAllStringFunc(path, func(m string) string { return values[strings.Trim(m, "{}")] })
 }
 
-// Every route refuses whoever has no business there, before it looks at
+// Every route refuses a client without the right to it, before it looks at
 // anything else of the request.
 func TestAccess(t *testing.T) {
 	w := newEnv(t)

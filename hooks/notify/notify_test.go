@@ -104,7 +104,7 @@ func newEnv(t *testing.T, change ...func(*notify.Config)) *env {
 		t.Fatal(err)
 	}
 	ms := time.Millisecond
-	config := notify.Config{Store: store, Secrets: keyring, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, Owner: "test", Timeout: 5 * time.Second}
+	config := notify.Config{Store: store, Secrets: keyring, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, WorkerID: "test", Timeout: 5 * time.Second}
 	for _, c := range change {
 		c(&config)
 	}
@@ -164,7 +164,7 @@ func TestEventsAreTold(t *testing.T) {
 	all, some := newListener(t, "a secret of sixteen or more"), newListener(t, "a secret of sixteen or more")
 	h.create(0, all.URL, "")
 	one := h.create(h.image.ID, some.URL, "build.finished, version.deleted")
-	// What happens while nobody runs is told later.
+	// What happens while the service does not run is told later.
 	h.build("v1")
 	h.run()
 	v, err := h.store.Version(t.Context(), h.image.ID, "v1")
