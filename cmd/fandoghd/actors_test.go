@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// verdict is what an interface tells somebody who asks for something.
+// verdict is what an interface tells an actor that asks for something.
 type verdict string
 
 const (
@@ -33,7 +33,7 @@ type env struct {
 	actors map[string]*actor
 }
 
-// actor is somebody with a name, a token and an SSH key, each of which may be missing.
+// actor is a client with a name, a token and an SSH key, each of which may be missing.
 type actor struct {
 	env   *env
 	name  string
@@ -192,7 +192,7 @@ func (a *actor) ssh(command string) (verdict, string) {
 	a.env.t.Helper()
 	if a.conn == nil {
 		conn, err := ssh.Dial("tcp", a.env.daemon.addresses.SSH, &ssh.ClientConfig{
-			User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(a.key)}, Timeout: patience,
+			User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(a.key)}, Timeout: timeout,
 			HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // our own daemon on loopback
 		})
 		if err != nil {

@@ -32,9 +32,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fandoghd": main})
 }
 
-// patience bounds every wait in the scripts. It only has to be longer than a
+// timeout bounds every wait in the scripts. It only has to be longer than a
 // loaded machine takes.
-const patience = 90 * time.Second
+const timeout = 90 * time.Second
 
 func TestScripts(t *testing.T) {
 	toolsOnPath(t)
@@ -219,7 +219,7 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 
 // eventually COMMAND…: runs the command until it succeeds (or, negated, fails).
 func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := ts.Exec(args[0], args[1:]...)
 		if (err == nil) != neg {
@@ -326,7 +326,7 @@ func (d *child) start() error {
 }
 
 func (d *child) awaitReady() error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
 		select {
 		case err := <-d.exited:
 			d.exited <- err
@@ -337,7 +337,7 @@ func (d *child) awaitReady() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("not ready in %s\n%s", patience, d.logTail())
+	return fmt.Errorf("not ready in %s\n%s", timeout, d.logTail())
 }
 
 func (d *child) ready() bool {
@@ -380,13 +380,13 @@ func (d *child) kill() error {
 }
 
 func (d *child) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	select {
 	case err := <-d.exited:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("the daemon did not end in %s", patience)
+		return fmt.Errorf("the daemon did not end in %s", timeout)
 	}
 }
 

@@ -54,7 +54,7 @@ func (w *torture) states() map[string]string {
 // quiesce waits until builds have ended. What a full disk failed is tried again after pauses of more than a minute.
 func (w *torture) quiesce() {
 	w.Helper()
-	deadline := time.Now().Add(4 * patience)
+	deadline := time.Now().Add(4 * timeout)
 	for w.ctx.Err() == nil && !w.Failed() {
 		var left []string
 		for name, state := range w.states() {
@@ -104,7 +104,7 @@ func (w *torture) checkEntries(states map[string]string, whole bool) {
 	}
 	for name := range states {
 		if !known[name] {
-			w.Errorf("version %s was made by nobody", name)
+			w.Errorf("version %s was made by no push", name)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func (w *torture) checkRepositories(states map[string]string) {
 // checkQuarantine wants it empty, in the end: packs may be merged there just now, which takes long where nothing is
 // like anything, and much longer in a program that looks for races.
 func (w *torture) checkQuarantine() {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for w.ctx.Err() == nil {
 		left, err := os.ReadDir(filepath.Join(w.daemon.data, "repos", ".incoming"))
 		if len(left) == 0 && (err == nil || os.IsNotExist(err)) {

@@ -62,7 +62,7 @@ func (w *torture) become() {
 
 // run runs a client's program, in its own time: it may go on when the round is over.
 func (w *torture) run(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, 3*patience)
+	ctx, cancel := context.WithTimeout(w.ctx, 3*timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = w.env.list()
@@ -94,7 +94,7 @@ func (w *torture) ask(method, path string, body, into any) (status int, err erro
 		}
 		text = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+w.env["HTTP"]+"/api/"+path, text)
 	if err != nil {

@@ -35,7 +35,7 @@ func (w *torture) checkLife() {
 	if l.goroutines == 0 {
 		l.goroutines = goroutines
 	}
-	for deadline := time.Now().Add(patience); goroutines > l.goroutines+moreGoroutines && time.Now().Before(deadline); goroutines = w.goroutines() {
+	for deadline := time.Now().Add(timeout); goroutines > l.goroutines+moreGoroutines && time.Now().Before(deadline); goroutines = w.goroutines() {
 		wait(w.ctx, 200*time.Millisecond)
 	}
 	if goroutines > l.goroutines+moreGoroutines {
@@ -43,11 +43,11 @@ func (w *torture) checkLife() {
 	}
 	rss := w.rss()
 	w.Logf("after %s: %d MiB resident (at first %d), %d goroutines (%d)", time.Since(l.began).Round(time.Second), rss, l.rss, goroutines, l.goroutines)
-	if l.rss == 0 && time.Since(l.began) > w.settle {
+	if l.rss == 0 && time.Since(l.began) > w.warmUp {
 		l.rss = rss
 	}
 	if l.rss > 0 && rss > moreTimes*l.rss+moreMiB {
-		w.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, w.settle)
+		w.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, w.warmUp)
 	}
 }
 

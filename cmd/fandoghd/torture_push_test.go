@@ -172,7 +172,7 @@ func pushed(out string) map[string]bool {
 	return told
 }
 
-// pushBad sends what doesn't build, which must be said to whoever waits for it.
+// pushBad sends what doesn't build, which the waiting client must be told.
 func (a *app) pushBad(dice *rand.Rand) {
 	a.next++
 	e := a.torture.ledger.add(entry{image: a.name, tag: fmt.Sprintf("%s%d", badTag, a.next)})

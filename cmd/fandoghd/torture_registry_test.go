@@ -16,7 +16,7 @@ import (
 
 // crane returns what crane's calls need; cancel ends them.
 func (w *torture) crane() (options crane.Option, cancel context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	auth := crane.WithAuth(&authn.Basic{Username: "tor", Password: w.env["TOKEN"]})
 	return func(o *crane.Options) { auth(o); crane.WithContext(ctx)(o) }, cancel
 }

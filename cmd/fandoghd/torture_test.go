@@ -37,7 +37,7 @@ func TestTorture(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	t.Cleanup(stop)
 	w := newTorture(ctx, t, seed)
-	w.settle = min(time.Minute, limit/6)
+	w.warmUp = min(time.Minute, limit/6)
 	began := time.Now()
 	for round := 1; time.Since(began) < limit; round++ {
 		w.round(round, time.Since(began) < limit*6/10)
@@ -75,7 +75,7 @@ type torture struct {
 	receiver   *receiver
 	ledger     ledger
 	life       life
-	settle     time.Duration // when a life's memory is first taken
+	warmUp     time.Duration // when a life's memory is first taken
 	lastEvent  int64
 	told       []wanted // events that are to be delivered
 

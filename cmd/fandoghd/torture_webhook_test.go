@@ -70,7 +70,7 @@ func (r *receiver) has(d wanted) bool {
 
 // checkDeliveries waits for all that was to be delivered, and wants to have been told of every version that is kept.
 func (w *torture) checkDeliveries() {
-	deadline := time.Now().Add(3 * patience) // the second attempt's pause is a minute
+	deadline := time.Now().Add(3 * timeout) // the second attempt's pause is a minute
 	for _, d := range w.told {
 		for !w.receiver.has(d) && w.ctx.Err() == nil {
 			if time.Now().After(deadline) {
