@@ -135,7 +135,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			}
 		}
 	}
-	s.limits.CloseNobodys()
+	s.limits.CloseAnonymous()
 	s.open.stop()
 	if !waitFor(&s.sessions, s.config.ShutdownGrace) {
 		s.config.Logger.Info("closing the remaining sessions", "grace", s.config.ShutdownGrace)

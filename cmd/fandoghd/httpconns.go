@@ -83,7 +83,7 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, pacedConnKey{}, pacedConnOf(conn))
 }
 
-// noteState makes connections nobody's between requests.
+// noteState makes connections anonymous between requests.
 func noteState(conn net.Conn, state http.ConnState) {
 	if paced := pacedConnOf(conn); paced != nil && state == http.StateIdle {
 		paced.Disown()
