@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// maxIdleLogs is how many logs nobody uses stay open, with their index, so that
+// maxIdleLogs is how many logs without a user stay open, with their index, so that
 // a client that polls a log does not make it be read from the start each time.
 const maxIdleLogs = 64
 
@@ -29,7 +29,7 @@ type heldLog struct {
 
 func newLogbook(dir string) (*logbook, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make log directory: %w", err)
+		return nil, fmt.Errorf("create log directory: %w", err)
 	}
 	return &logbook{dir: dir, open: map[int64]*heldLog{}}, nil
 }
@@ -68,7 +68,7 @@ func (b *logbook) release(log *logFile) error {
 	return err
 }
 
-// closeIdle closes the logs nobody uses.
+// closeIdle closes the logs without a user.
 func (b *logbook) closeIdle() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

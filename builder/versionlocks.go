@@ -28,7 +28,7 @@ type heldLock struct {
 
 // lock locks all of wanted and returns what unlocks them.
 func (p *versionLocks) lock(wanted ...versionKey) (unlock func()) {
-	// In one order, so that nobody waits for who waits for them.
+	// In one order, so that no two callers wait for each other.
 	slices.SortFunc(wanted, func(a, b versionKey) int {
 		return cmp.Or(cmp.Compare(a.imageID, b.imageID), cmp.Compare(a.version, b.version))
 	})

@@ -128,7 +128,7 @@ func (w *world) try(ctx context.Context, repository string, c example) []string 
 	if c.says != "" {
 		plain.said = "error: " + c.says
 	}
-	return judge(ours, plain)
+	return differences(ours, plain)
 }
 
 func (r *repository) both(ctx context.Context, tag string, o options) (ours, plain result, err error) {
@@ -141,7 +141,7 @@ func (r *repository) both(ctx context.Context, tag string, o options) (ours, pla
 	return ours, plain, nil
 }
 
-func judge(ours, plain result) []string {
+func differences(ours, plain result) []string {
 	switch {
 	case ours.image == nil && plain.image == nil:
 		return compareRefusals(ours, plain)

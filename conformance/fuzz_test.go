@@ -73,7 +73,7 @@ func (w *world) tryRandom(ctx context.Context, repository string, c example) []s
 	case ours.image == nil && plain.image == nil && ours.outcome == "user_error":
 		return nil
 	}
-	return judge(ours, plain)
+	return differences(ours, plain)
 }
 
 // generator writes Dockerfiles that are mostly valid.

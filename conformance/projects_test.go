@@ -144,7 +144,7 @@ func (w *world) follow(ctx context.Context, repository string, p versioned) (dif
 		if err != nil {
 			return []string{err.Error()}
 		}
-		found := judge(ours, plain)
+		found := differences(ours, plain)
 		if i > 0 && ours.image != nil && plain.image != nil {
 			found = append(found, compareCached(ours.steps, plain.steps)...)
 		}

@@ -32,8 +32,8 @@ func TestHash(t *testing.T) {
 
 func TestNobodyMatches(t *testing.T) {
 	for _, password := range []string{"", "password", strings.Repeat("\x00", 32)} {
-		if nobody.matches(password) {
-			t.Errorf("%q is nobody's password", password)
+		if noPassword.matches(password) {
+			t.Errorf("%q matches the hash that stands for no password", password)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func TestFieldsThatNobodyChecks(t *testing.T) {
 		v.Size -= int64(len(extra))
 		return v
 	}
-	none := version(`"blobs":[{"digest":"` + digestOf([]byte("nobody has this")) + `","size":1}]`).Size
+	none := version(`"blobs":[{"digest":"` + digestOf([]byte("no repository has this")) + `","size":1}]`).Size
 	for _, d := range []string{digestOf([]byte(strings.Repeat("secret", 1000))), digestOf(secret)} {
 		if got := version(`"blobs":[{"digest":"` + d + `","size":1}]`).Size; got != none {
 			t.Errorf("the version takes %d bytes, and %d when it names nothing", got, none)

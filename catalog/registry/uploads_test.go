@@ -115,7 +115,7 @@ func TestUploadsLeaveNoDirectories(t *testing.T) {
 	w.expect("POST", "/v2/carol/app/blobs/uploads/", "carol:"+password, http.StatusAccepted, "")
 }
 
-// Nobody fills the disk with what is only begun.
+// No user fills the disk with what is only begun.
 func TestUploadsOfOneUserAreBounded(t *testing.T) {
 	w := newEnv(t)
 	var last, another string

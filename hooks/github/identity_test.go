@@ -84,7 +84,7 @@ func TestRenamedRepository(t *testing.T) {
 	wantText(t, "the audit log", log.String(), "audit: repository renamed: image=ann/shop repository=acme/store former=acme/shop number=4711")
 }
 
-// Whoever gets the name of a repository that was renamed or deleted does not get its image.
+// The next owner of the name of a repository that was renamed or deleted does not get its image.
 func TestNameThatWasTakenOver(t *testing.T) {
 	f := newForge(t)
 	h := newEnv(t, f)
@@ -119,7 +119,7 @@ func TestNameThatWasTakenOver(t *testing.T) {
 	if got := h.versions(image); got != "v1" {
 		t.Errorf("there are the versions %s", got)
 	}
-	// It is the other one when somebody says so.
+	// It is the other one when a user says so.
 	if _, err := h.service.Connect(t.Context(), image, h.user.ID, catalog.GitHubSettings{Repository: "acme/shop"}); err != nil {
 		t.Fatal(err)
 	}
