@@ -56,8 +56,8 @@ func tables() []table {
 }
 
 // all are the cases with their large variants.
-func (g table) all() (list []example) {
-	for _, c := range g.cases {
+func (t table) all() (list []example) {
+	for _, c := range t.cases {
 		list = append(list, c)
 		if c.large != "" {
 			list = append(list, c.enlarged())
@@ -68,24 +68,24 @@ func (g table) all() (list []example) {
 
 // enlarged is the case with so much more in its context that a COPY is split: by
 // turns many files and much text.
-func (c example) enlarged() example {
+func (e example) enlarged() example {
 	h := fnv.New32()
-	_, _ = h.Write([]byte(c.name))
+	_, _ = h.Write([]byte(e.name))
 	bulk, size := bulkMany, "many files"
 	if h.Sum32()%2 == 0 {
 		bulk, size = bulkBig, "large files"
 	}
-	c.files = c.context().with(bulk(c.large))
-	c.sample = c.sampled
-	c.name += ", " + size
-	return c
+	e.files = e.context().with(bulk(e.large))
+	e.sample = e.sampled
+	e.name += ", " + size
+	return e
 }
 
-func (c example) context() files {
-	if c.files == nil {
+func (e example) context() files {
+	if e.files == nil {
 		return project
 	}
-	return c.files
+	return e.files
 }
 
 var baseName = regexp.MustCompile(`@(base|hollow|tools|odd|raw|docker|full|unknown|onbuild|oldhistory|nohistory)\b`)

@@ -23,14 +23,14 @@ import (
 )
 
 // addKey gives alice another key.
-func (h *env) addKey(key gossh.PublicKey) {
-	h.t.Helper()
-	alice, err := h.store.User(h.t.Context(), "alice")
+func (e *env) addKey(key gossh.PublicKey) {
+	e.t.Helper()
+	alice, err := e.store.User(e.t.Context(), "alice")
 	if err == nil {
-		_, err = h.store.CreateKey(h.t.Context(), catalog.NewKey{UserID: alice.ID, Name: key.Type(), Fingerprint: gossh.FingerprintSHA256(key), PublicKey: string(gossh.MarshalAuthorizedKey(key))})
+		_, err = e.store.CreateKey(e.t.Context(), catalog.NewKey{UserID: alice.ID, Name: key.Type(), Fingerprint: gossh.FingerprintSHA256(key), PublicKey: string(gossh.MarshalAuthorizedKey(key))})
 	}
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 }
 

@@ -198,9 +198,9 @@ type quickAcked struct {
 	acknowledge func()
 }
 
-func (c quickAcked) Read(b []byte) (int, error) {
-	c.acknowledge()
-	return c.Conn.Read(b)
+func (q quickAcked) Read(b []byte) (int, error) {
+	q.acknowledge()
+	return q.Conn.Read(b)
 }
 
 // seldom counts what happens too often to log each time.

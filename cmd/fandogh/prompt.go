@@ -92,4 +92,4 @@ func (a *app) await(ctx context.Context, read func() (string, error)) (string, e
 // oneByte never reads ahead.
 type oneByte struct{ io.Reader }
 
-func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
+func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(1, len(p))]) }

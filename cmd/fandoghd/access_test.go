@@ -354,16 +354,16 @@ func (a *actor) follow(path, namespace string) <-chan string {
 }
 
 // mustEndSilently makes an event and wants a stream to end without it.
-func (s *env) mustEndSilently(owner *actor, lines <-chan string) {
-	s.t.Helper()
+func (e *env) mustEndSilently(owner *actor, lines <-chan string) {
+	e.t.Helper()
 	owner.must("POST", "images", map[string]any{"name": "short-lived"})
 	owner.must("DELETE", "images/short-lived", nil)
 	select {
 	case line, open := <-lines:
 		if open {
-			s.t.Fatalf("a revoked stream says %q", line)
+			e.t.Fatalf("a revoked stream says %q", line)
 		}
 	case <-time.After(timeout):
-		s.t.Fatal("a revoked stream does not end")
+		e.t.Fatal("a revoked stream does not end")
 	}
 }

@@ -26,56 +26,56 @@ const (
 )
 
 // checkLife holds memory and goroutines to what they were.
-func (w *torture) checkLife() {
-	if w.ctx.Err() != nil {
+func (t *torture) checkLife() {
+	if t.ctx.Err() != nil {
 		return
 	}
-	l := &w.life
-	goroutines := w.goroutines()
+	l := &t.life
+	goroutines := t.goroutines()
 	if l.goroutines == 0 {
 		l.goroutines = goroutines
 	}
-	for deadline := time.Now().Add(timeout); goroutines > l.goroutines+moreGoroutines && time.Now().Before(deadline); goroutines = w.goroutines() {
-		wait(w.ctx, 200*time.Millisecond)
+	for deadline := time.Now().Add(timeout); goroutines > l.goroutines+moreGoroutines && time.Now().Before(deadline); goroutines = t.goroutines() {
+		wait(t.ctx, 200*time.Millisecond)
 	}
 	if goroutines > l.goroutines+moreGoroutines {
-		w.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, w.profile())
+		t.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, t.profile())
 	}
-	rss := w.rss()
-	w.Logf("after %s: %d MiB resident (at first %d), %d goroutines (%d)", time.Since(l.began).Round(time.Second), rss, l.rss, goroutines, l.goroutines)
-	if l.rss == 0 && time.Since(l.began) > w.warmUp {
+	rss := t.rss()
+	t.Logf("after %s: %d MiB resident (at first %d), %d goroutines (%d)", time.Since(l.began).Round(time.Second), rss, l.rss, goroutines, l.goroutines)
+	if l.rss == 0 && time.Since(l.began) > t.warmUp {
 		l.rss = rss
 	}
 	if l.rss > 0 && rss > moreTimes*l.rss+moreMiB {
-		w.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, w.warmUp)
+		t.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, t.warmUp)
 	}
 }
 
 // rss returns the daemon's resident memory in MiB.
-func (w *torture) rss() int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.daemon.cmd.Process.Pid))
+func (t *torture) rss() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.daemon.cmd.Process.Pid))
 	if err != nil {
-		w.Error(err)
+		t.Error(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "VmRSS:")
 	kib, err := strconv.Atoi(strings.Fields(rest + " -")[0])
 	if err != nil {
-		w.Errorf("VmRSS of %s: %v", text, err)
+		t.Errorf("VmRSS of %s: %v", text, err)
 	}
 	return kib >> 10
 }
 
 // profile returns the daemon's goroutines, by where they are.
-func (w *torture) profile() string {
-	r, err := http.NewRequestWithContext(w.ctx, "GET", "http://"+w.env["HTTP"]+"/debug/pprof/goroutine?debug=1", nil)
+func (t *torture) profile() string {
+	r, err := http.NewRequestWithContext(t.ctx, "GET", "http://"+t.env["HTTP"]+"/debug/pprof/goroutine?debug=1", nil)
 	if err != nil {
-		w.Fatal(err)
+		t.Fatal(err)
 	}
 	r.Close = true
-	r.Header.Set("Authorization", "JWT "+w.adminToken)
+	r.Header.Set("Authorization", "JWT "+t.adminToken)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.Error(err)
+		t.Error(err)
 		return ""
 	}
 	defer response.Body.Close() //nolint:errcheck // read only
@@ -83,10 +83,10 @@ func (w *torture) profile() string {
 	return string(text)
 }
 
-func (w *torture) goroutines() (n int) {
-	text := w.profile()
-	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &n); err != nil && w.ctx.Err() == nil {
-		w.Errorf("goroutines: %v: %.200s", err, text)
+func (t *torture) goroutines() (n int) {
+	text := t.profile()
+	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &n); err != nil && t.ctx.Err() == nil {
+		t.Errorf("goroutines: %v: %.200s", err, text)
 	}
 	return n
 }

@@ -91,8 +91,8 @@ type push struct {
 // Serve takes one push from in and answers on out. A push may take long, so allowed is asked
 // whether it still may be when it is to take effect. It returns early, leaving
 // builds alone, when lost is closed. ctx is the server's, not the connection's.
-func (rp *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
-	p := &push{handler: rp, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
+func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
+	p := &push{handler: h, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
 	if err := p.advertise(ctx, out); err != nil {
 		return err
 	}

@@ -23,11 +23,11 @@ func numbered(id int64, payload map[string]any) map[string]any {
 }
 
 // answered waits for a delivery to be worked off and returns what came of it.
-func (h *env) answered(image catalog.Image, id string) string {
-	h.t.Helper()
+func (e *env) answered(image catalog.Image, id string) string {
+	e.t.Helper()
 	var answer string
-	testkit.Eventually(h.t, "delivery "+id, func() bool {
-		for _, d := range h.status(image).Deliveries {
+	testkit.Eventually(e.t, "delivery "+id, func() bool {
+		for _, d := range e.status(image).Deliveries {
 			if strings.HasPrefix(d.Key, id+"/") {
 				answer = d.Answer
 				return d.State == catalog.JobDone || d.State == catalog.JobFailed
@@ -131,13 +131,13 @@ func TestNameThatWasTakenOver(t *testing.T) {
 }
 
 // synced waits for the newest comparison of tags and returns its answer.
-func (h *env) synced(image catalog.Image) string {
-	h.t.Helper()
+func (e *env) synced(image catalog.Image) string {
+	e.t.Helper()
 	var answer string
-	testkit.Eventually(h.t, "the comparison of tags", func() bool {
-		found, err := h.store.ListJobs(h.t.Context(), github.KindSync, h.status(image).ID, catalog.Page{Limit: 1})
+	testkit.Eventually(e.t, "the comparison of tags", func() bool {
+		found, err := e.store.ListJobs(e.t.Context(), github.KindSync, e.status(image).ID, catalog.Page{Limit: 1})
 		if err != nil {
-			h.t.Fatal(err)
+			e.t.Fatal(err)
 		}
 		if len(found) == 0 || found[0].State != catalog.JobDone {
 			return false
