@@ -162,7 +162,7 @@ func TestLogAsEvents(t *testing.T) {
 // stream opens an event stream and returns what reads its next line, "EOF" at its end.
 func (e *env) stream(path string, options ...option) func() string {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
 	e.t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+path, nil)
 	e.must(err)

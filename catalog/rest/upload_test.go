@@ -340,7 +340,7 @@ func (e *env) dial() net.Conn {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(e.url, "http://"))
 	e.must(err)
 	e.t.Cleanup(func() { _ = conn.Close() })
-	e.must(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+	e.must(conn.SetDeadline(time.Now().Add(time.Minute)))
 	return conn
 }
 

@@ -226,7 +226,7 @@ func (t *torture) checkQuarantine() {
 			return
 		}
 		if time.Now().After(deadline) {
-			if profile := t.profile(); !strings.Contains(profile, "mergePacks") {
+			if profile := t.profile("goroutine?debug=1"); !strings.Contains(profile, "mergePacks") {
 				t.Errorf("left in quarantine: %v %v\n%s", left, err, profile)
 				return
 			}

@@ -310,7 +310,7 @@ func (e *env) start(run func(context.Context) error) {
 			if err != nil {
 				e.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			e.t.Error("Run did not return")
 		}
 	})
