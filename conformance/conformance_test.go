@@ -26,7 +26,7 @@ type example struct {
 var everything = os.Getenv("CONFORMANCE") == "all"
 
 func TestConformance(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	for _, g := range tables() {
 		t.Run(g.name, func(t *testing.T) {
 			for i, c := range g.all() {
@@ -91,31 +91,31 @@ func (e example) context() files {
 var baseName = regexp.MustCompile(`@(base|hollow|tools|odd|raw|docker|full|unknown|onbuild|oldhistory|nohistory)\b`)
 
 // tree is the commit's files, with the base images' names filled in.
-func (w *world) tree(c example) files {
+func (e *env) tree(c example) files {
 	fill := func(s string) string {
-		return baseName.ReplaceAllStringFunc(s, func(name string) string { return w.reference(name[1:], "1") })
+		return baseName.ReplaceAllStringFunc(s, func(name string) string { return e.reference(name[1:], "1") })
 	}
 	sum := c.context().with(nil)
 	if c.dockerfile != "" {
 		sum["Dockerfile"] = text(c.dockerfile)
 	}
-	for name, e := range sum {
+	for name, entry := range sum {
 		if strings.Contains(strings.ToLower(name), "dockerfile") {
-			e.text = fill(e.text)
-			sum[name] = e
+			entry.text = fill(entry.text)
+			sum[name] = entry
 		}
 	}
 	return sum
 }
 
 // try builds the case on both sides and tells how they differ.
-func (w *world) try(ctx context.Context, repository string, c example) []string {
-	r, err := w.newRepository(ctx, repository)
+func (e *env) try(ctx context.Context, repository string, c example) []string {
+	r, err := e.newRepository(ctx, repository)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	defer r.remove()
-	if err := r.commit(ctx, "v1", w.tree(c)); err != nil {
+	if err := r.commit(ctx, "v1", e.tree(c)); err != nil {
 		return []string{err.Error()}
 	}
 	ours, plain, err := r.both(ctx, "v1", c.options)

@@ -52,12 +52,12 @@ const maxShown = 1 << 20
 type blobs func(v1.Hash) (io.ReadCloser, error)
 
 // pull reads an image from our registry.
-func (w *world) pull(ctx context.Context, image, tag string) (*image, error) {
-	ref, err := name.ParseReference(w.reference(image, tag), name.Insecure)
+func (e *env) pull(ctx context.Context, image, tag string) (*image, error) {
+	ref, err := name.ParseReference(e.reference(image, tag), name.Insecure)
 	if err != nil {
 		return nil, err
 	}
-	with := []remote.Option{remote.WithAuth(w.auth()), remote.WithContext(ctx)}
+	with := []remote.Option{remote.WithAuth(e.auth()), remote.WithContext(ctx)}
 	found, err := remote.Get(ref, with...)
 	if err != nil {
 		return nil, err
