@@ -35,7 +35,7 @@ func rehearse() error {
 	b := newBridge(rehearsalClient{}, nil, hclog.NewNullLogger())
 	b.refuse, b.span = func(error) {}, trace.SpanFromContext(context.Background())
 	defer b.answer(ours)()
-	return interpret(theirs, &job{Options: map[string]string{}}, frontend.Build)
+	return interpret(theirs, &task{Options: map[string]string{}}, frontend.Build)
 }
 
 // rehearsalClient is a gateway.Client that has one Dockerfile and solves nothing.
