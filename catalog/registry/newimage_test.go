@@ -45,7 +45,7 @@ func TestBlobsOfAnImageToCome(t *testing.T) {
 }
 
 // What a manifest says beside what it is made of reaches nothing of others'.
-func TestFieldsThatNobodyChecks(t *testing.T) {
+func TestFieldsThatAreNotChecked(t *testing.T) {
 	w := newEnv(t)
 	w.image("bob", "app")
 	secret := w.manifest("alice/private", "1.0", strings.Repeat("secret", 1000), nil)

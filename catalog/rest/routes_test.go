@@ -103,7 +103,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	w.do("alice", "GET", "/", nil).expect(http.StatusNotFound)
 }
 
-func TestAnybodyMayAskForTheVersion(t *testing.T) {
+func TestVersionNeedsNoLogin(t *testing.T) {
 	w := newEnv(t)
 	w.tokens["invalid"] = "fandogh_nonsense"
 	for _, who := range []string{"", "alice", "invalid"} {
