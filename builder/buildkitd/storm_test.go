@@ -23,8 +23,8 @@ type oneTree struct {
 	tree *buildkittest.Tree
 }
 
-func (s oneTree) Tree(context.Context, catalog.ImageRef, string) (catalog.Tree, error) {
-	return s.tree, nil
+func (o oneTree) Tree(context.Context, catalog.ImageRef, string) (catalog.Tree, error) {
+	return o.tree, nil
 }
 func (oneTree) SetTag(context.Context, catalog.ImageRef, string, string) error      { return nil }
 func (oneTree) Keep(context.Context, catalog.ImageRef, string) error                { return nil }
