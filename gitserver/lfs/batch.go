@@ -115,5 +115,5 @@ func (c *call) object(image catalog.Image, w wanted, operation Operation) (batch
 }
 
 func errNoObject(oid string, ref catalog.ImageRef) error {
-	return catalog.Errorf(catalog.NotFound, "%s does not have the Git LFS object %s; whoever has it can upload it with git lfs push --all REMOTE", ref, oid)
+	return catalog.Errorf(catalog.NotFound, "%s does not have the Git LFS object %s; upload it with git lfs push --all REMOTE from a clone that has it", ref, oid)
 }

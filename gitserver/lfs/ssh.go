@@ -219,7 +219,7 @@ func parseWanted(oid, text string) (wanted, error) {
 }
 
 // batch says which objects are to be sent. What can't be uploaded refuses all of them: there is no answer for one. What is not
-// there to download is said to be, and refused by get-object: of "noop" git-lfs makes a success without the object.
+// there to download is said to be, and refused by get-object: "noop" is a success to git-lfs, without the object.
 func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 	image, err := t.server.imageFor(ctx, t.caller, t.operation)
 	if err == nil {
