@@ -71,8 +71,8 @@ var standardLibraryOnly = []string{"catalog", "catalog/api", "internal/atomicfil
 // foreign says who alone may import a heavy dependency.
 var foreign = map[string][]string{
 	"github.com/mattn/go-sqlite3":          {"catalog/sqlite"},
-	"github.com/go-git/go-git/v5":          {"gitserver/protocol", "gitserver/repository", "gitserver/refs", "gitserver/refs/refstest", "gitserver/objects"},
-	"github.com/moby/buildkit":             {"builder/buildkit", "builder/buildkit/dockerfile", "builder/buildkit/export", "builder/buildkitd"},
+	"github.com/go-git/go-git/v5":          {"gitserver/protocol", "gitserver/repository", "gitserver/refs", "gitserver/refs/refstest", "gitserver/objects", "gitserver/objects/storagetest"},
+	"github.com/moby/buildkit":             {"builder/buildkit", "builder/buildkit/dockerfile", "builder/buildkit/export", "builder/buildkitd", "builder/workers"},
 	"github.com/distribution/distribution": {"catalog/registry", "builder/buildkittest"},
 	module + "config":                      {"cmd/fandoghd"},
 }
