@@ -1,8 +1,11 @@
 package gitserver
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -68,4 +71,29 @@ func TestStartEndsDeletionInOtherStorage(t *testing.T) {
 		t.Errorf("a start leaves %d packs, %v", memory.Count(), err)
 	}
 	h.quarantinesEmpty()
+}
+
+// A push has the repository's objects open once, from what it advertises to what it reports.
+func TestPushOpensObjectsOnce(t *testing.T) {
+	var opened atomic.Int32
+	h := newEnvOn(t, func(dir string) objects.Storage {
+		opened.Add(1)
+		return objects.NewFiles(dir)
+	}, nil)
+	if out, err := exec.Command("git", "init", "-q", "--bare", h.repoDir("alice/app")).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	c := h.newClone("alice", "app")
+	c.commit("a.txt", "1")
+	times := make(chan int32, 1)
+	h.receiver.set(func(r *receiver) {
+		r.post = func(context.Context, catalog.Push) catalog.PostReceiveResult { // before packs are merged
+			times <- opened.Load()
+			return catalog.PostReceiveResult{}
+		}
+	})
+	c.git("push", "-q", "origin", "main")
+	if got := <-times; got != 1 {
+		t.Errorf("the objects were opened %d times", got)
+	}
 }
