@@ -349,21 +349,6 @@ func (h *env) fsck() {
 	}
 }
 
-// eventually polls until ok or a deadline.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		case <-poll.C:
-		}
-	}
-}
-
 const maxPushOptions = 1000 // that package protocol takes in a push
 
 func lines(n int, text string) string {

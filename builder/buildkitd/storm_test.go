@@ -15,6 +15,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // oneTree is a catalog.Sources of which every commit is the same tree.
@@ -99,7 +100,7 @@ func TestNoBuildIsLostWhileBuildkitdIsKilled(t *testing.T) {
 		if err := syscall.Kill(buildkittest.DaemonOf(t, m.cfg.Dir), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		buildkittest.Eventually(t, "the manager notices", func() bool {
+		testkit.Eventually(t, "the manager notices", func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			return m.Ready(ctx) != nil
