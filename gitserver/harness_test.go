@@ -323,7 +323,7 @@ func (h *env) stock(path string, args ...string) *exec.Cmd {
 // packs to go while it reads them.
 func (h *env) maintained() {
 	h.t.Helper()
-	if !waitFor(&h.server.sessions, 30*time.Second) {
+	if !waitFor(&h.server.sessions, time.Minute) {
 		h.t.Fatal("timed out: sessions and maintenance end")
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Timeout is how long what must happen may take.
-const Timeout = 15 * time.Second
+const Timeout = time.Minute
 
 // AwaitLine waits until a solve says a line with a part.
 func AwaitLine(t *testing.T, rec *Recorder, part string) {
