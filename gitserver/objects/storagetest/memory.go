@@ -136,6 +136,9 @@ func (s memoryStorage) Remove(names ...string) error {
 	})
 }
 
-type memoryFile struct{ io.ReaderAt }
+// memoryFile is what a pack consists of, to which closing does nothing.
+type memoryFile struct{ content *bytes.Reader }
 
-func (memoryFile) Close() error { return nil }
+func (f memoryFile) ReadAt(b []byte, offset int64) (int, error) { return f.content.ReadAt(b, offset) }
+
+func (f memoryFile) Close() error { return nil }
