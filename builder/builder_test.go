@@ -312,8 +312,8 @@ type prolongedStore struct {
 	prolonged func()
 }
 
-func (s prolongedStore) ExtendLease(ctx context.Context, id int64, owner string, until time.Time) error {
-	err := s.Store.ExtendLease(ctx, id, owner, until)
+func (s prolongedStore) ExtendLease(ctx context.Context, id int64, workerID string, until time.Time) error {
+	err := s.Store.ExtendLease(ctx, id, workerID, until)
 	if err == nil {
 		s.prolonged()
 	}

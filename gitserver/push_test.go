@@ -113,7 +113,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 	c.git("tag", "-a", "-m", "note", "v1")
 	c.git("push", "origin", "v1")
 	before := h.serverRefs()
-	h.receiver.set(func(r *receiver) { r.unsettled = map[string]string{"v1": commit} })
+	h.receiver.set(func(r *receiver) { r.unbuilt = map[string]string{"v1": commit} })
 	out := c.git("push", "origin", "v1")
 	if strings.Contains(out, "up-to-date") {
 		t.Fatalf("git did not send the tag again:\n%s", out)

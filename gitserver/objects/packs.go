@@ -37,37 +37,37 @@ type openPack struct {
 }
 
 // take opens a pack of a storage; who takes it gives it back. Errors: fs.ErrNotExist.
-func (ps *Packs) take(storage Storage, name string) (*openPack, error) {
+func (p *Packs) take(storage Storage, name string) (*openPack, error) {
 	info, err := storage.Stat(name)
 	if err != nil {
 		return nil, err
 	}
-	ps.mu.Lock()
-	p := ps.open[info.ID]
-	if p == nil {
-		p = &openPack{id: info.ID, storage: storage, name: name}
-		ps.open[p.id] = p
+	p.mu.Lock()
+	open := p.open[info.ID]
+	if open == nil {
+		open = &openPack{id: info.ID, storage: storage, name: name}
+		p.open[open.id] = open
 	}
-	p.users++
-	ps.mu.Unlock()
-	if p.once.Do(p.load); p.err != nil {
-		return nil, errors.Join(p.err, ps.give(p))
+	open.users++
+	p.mu.Unlock()
+	if open.once.Do(open.load); open.err != nil {
+		return nil, errors.Join(open.err, p.give(open))
 	}
-	return p, nil
+	return open, nil
 }
 
 // give gives back what was taken.
-func (ps *Packs) give(p *openPack) error {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if p.users--; p.users > 0 {
+func (p *Packs) give(open *openPack) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if open.users--; open.users > 0 {
 		return nil
 	}
-	delete(ps.open, p.id)
-	if p.f == nil {
+	delete(p.open, open.id)
+	if open.f == nil {
 		return nil
 	}
-	return p.f.Close()
+	return open.f.Close()
 }
 
 func (p *openPack) load() {

@@ -31,8 +31,8 @@ type Store struct {
 }
 
 // OpenStore opens what a repository's storage keeps.
-func (ps *Packs) OpenStore(storage Storage) (*Store, error) {
-	s := &Store{storage: storage, shared: ps, known: map[string]bool{}}
+func (p *Packs) OpenStore(storage Storage) (*Store, error) {
+	s := &Store{storage: storage, shared: p, known: map[string]bool{}}
 	if err := s.rescan(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
