@@ -37,7 +37,7 @@ var app = catalog.ImageRef{Namespace: "alice", Name: "app"}
 
 // env is a server over a real store, with users alice, who has the namespace, and bob, who hasn't.
 type env struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	store    *sqlite.Store
 	registry *registry.Registry
@@ -49,7 +49,7 @@ type env struct {
 	log      testkit.Buffer
 }
 
-func newEnv(t *testing.T) *env {
+func newEnv(t testing.TB) *env {
 	t.Helper()
 	e := &env{t: t, dir: t.TempDir(), users: map[string]catalog.User{}, now: time.Now()}
 	e.store = sqlitetest.Open(t, e.dir)
@@ -104,7 +104,7 @@ type answer struct {
 	body   string
 }
 
-func (a answer) into(t *testing.T, to any) {
+func (a answer) into(t testing.TB, to any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), to); err != nil {
 		t.Fatalf("%v: %s", err, a.body)

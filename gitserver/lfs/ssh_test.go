@@ -178,3 +178,26 @@ func manyArguments(n int) (text string) {
 	}
 	return text
 }
+
+// FuzzTransfer holds that a session ends with what the client says, by answers that are whole, whatever that is.
+func FuzzTransfer(f *testing.F) {
+	f.Add(say("version 1", nil)+say("batch", []string{"hash-algo=sha256"}, oidOf("x")+" 1\n")+quit, true)
+	f.Add(say("put-object "+oidOf("x"), []string{"size=1"}, "x")+say("get-object "+oidOf("x"), nil), true)
+	f.Add(say("lock", []string{"path=a=b"})+say("list-lock", []string{"limit=1", "cursor=1"})+say("unlock 1", nil), true)
+	f.Add(say("list-locks", []string{"id=-1"})+line("version"), false)
+	e := newEnv(f)
+	f.Fuzz(func(t *testing.T, said string, uploads bool) {
+		e.t = t
+		operation := lfs.Download
+		if uploads {
+			operation = lfs.Upload
+		}
+		got, err := e.talk(operation, said)
+		if err == nil && got != "" && !strings.HasSuffix(got, flush) {
+			t.Errorf("%q is answered %q", said, got)
+		}
+		if strings.Contains(e.log.String(), "[ERROR]") {
+			t.Errorf("%q is an error of ours:\n%s", said, e.log.String())
+		}
+	})
+}
