@@ -79,7 +79,7 @@ type LFS interface {
 	DeleteLFSLock(ctx context.Context, imageID, id int64) error
 }
 
-// LFSContents keeps the contents of Git LFS objects, each once, whichever images have it. It asks nobody what they may;
+// LFSContents keeps the contents of Git LFS objects, each once, whichever images have it. It checks no rights;
 // LFS says whose an object is. The registry implements it.
 type LFSContents interface {
 	// StoreLFS reads content to its end, which must be size bytes whose SHA-256 is the OID. What is something else, or

@@ -139,7 +139,7 @@ func TestGitLFS(t *testing.T) {
 				c.write(name, text)
 			}
 			c.commit("plain.txt", "not large")
-			c.git("push", "origin", "main") // makes the image
+			c.git("push", "origin", "main") // creates the image
 			if c.git("cat-file", "-p", "HEAD:a.bin") == "large" {
 				t.Fatal("git-lfs did nothing")
 			}
@@ -249,7 +249,7 @@ func TestGitLFSLocks(t *testing.T) {
 	}
 }
 
-// An object is a repository's own, whoever else may have it.
+// An object is a repository's own, though others may have it.
 func TestGitLFSObjectsAreTheImages(t *testing.T) {
 	for transport := range transports {
 		if transport == "password" { // is of one image

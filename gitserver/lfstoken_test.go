@@ -14,6 +14,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // What SSH says of git-lfs that is not right.
@@ -162,7 +163,7 @@ func TestGitLFSRevokedMeanwhile(t *testing.T) {
 	}
 	line := func(text string) string { return fmt.Sprintf("%04x%s\n", len(text)+5, text) }
 	say(line("version 1") + "0000" + line("put-object "+oid) + line("size=1") + "0001" + "0005a")
-	eventually(t, "the object arrives", func() bool {
+	testkit.Eventually(t, "the object arrives", func() bool {
 		entries, err := os.ReadDir(filepath.Join(h.registryDir, "received"))
 		return err == nil && len(entries) == 1
 	})

@@ -24,36 +24,36 @@ func oidOf(content string) string {
 }
 
 // large stores a content as a Git LFS object of an image.
-func (w *env) large(image catalog.Image, content string) (oid string) {
-	w.t.Helper()
+func (e *env) large(image catalog.Image, content string) (oid string) {
+	e.t.Helper()
 	oid = oidOf(content)
-	w.must(w.registry.StoreLFS(w.t.Context(), oid, int64(len(content)), strings.NewReader(content)))
-	w.must(w.store.AddLFSObject(w.t.Context(), image.ID, catalog.LFSObject{OID: oid, Size: int64(len(content)), Blob: "x"}))
+	e.must(e.registry.StoreLFS(e.t.Context(), oid, int64(len(content)), strings.NewReader(content)))
+	e.must(e.store.AddLFSObject(e.t.Context(), image.ID, catalog.LFSObject{OID: oid, Size: int64(len(content)), Blob: "x"}))
 	return oid
 }
 
 // largeContent returns what is stored of an object, and whether anything is.
-func (w *env) largeContent(oid string) (string, bool) {
-	w.t.Helper()
-	file, err := w.registry.OpenLFS(oid)
+func (e *env) largeContent(oid string) (string, bool) {
+	e.t.Helper()
+	file, err := e.registry.OpenLFS(oid)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return "", false
 	}
-	w.must(err)
+	e.must(err)
 	defer file.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(file)
-	w.must(err)
+	e.must(err)
 	return string(text), true
 }
 
 // received lists what is left of objects that did not become whole.
-func (w *env) received() []string {
-	w.t.Helper()
-	return w.entries(filepath.Join(w.dir, "registry", "received"))
+func (e *env) received() []string {
+	e.t.Helper()
+	return e.entries(filepath.Join(e.dir, "registry", "received"))
 }
 
 func TestStoreLFS(t *testing.T) {
-	w := newEnv(t)
+	e := newEnv(t)
 	const content = "a large file"
 	broken := errors.New("the client hung up")
 	for name, c := range map[string]struct {
@@ -72,65 +72,65 @@ func TestStoreLFS(t *testing.T) {
 		"no OID":            {oid: "../" + oidOf(content)[3:], size: 1, from: strings.NewReader("x"), code: catalog.Invalid},
 		"in upper case":     {oid: strings.ToUpper(oidOf(content)), size: int64(len(content)), from: strings.NewReader(content), code: catalog.Invalid},
 	} {
-		err := w.registry.StoreLFS(t.Context(), c.oid, c.size, c.from)
+		err := e.registry.StoreLFS(t.Context(), c.oid, c.size, c.from)
 		if c.err != nil && !errors.Is(err, c.err) || c.err == nil && catalog.CodeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, there := w.largeContent(oidOf(content)); there || len(w.received()) > 0 {
-		t.Errorf("something was left: %v", w.received())
+	if _, there := e.largeContent(oidOf(content)); there || len(e.received()) > 0 {
+		t.Errorf("something was left: %v", e.received())
 	}
 	for range 2 {
-		w.must(w.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), iotest.OneByteReader(strings.NewReader(content))))
+		e.must(e.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), iotest.OneByteReader(strings.NewReader(content))))
 	}
-	w.must(w.registry.StoreLFS(t.Context(), oidOf(""), 0, strings.NewReader("")))
-	if got, there := w.largeContent(oidOf(content)); !there || got != content || len(w.received()) > 0 {
-		t.Errorf("stored %q, %t; left %v", got, there, w.received())
+	e.must(e.registry.StoreLFS(t.Context(), oidOf(""), 0, strings.NewReader("")))
+	if got, there := e.largeContent(oidOf(content)); !there || got != content || len(e.received()) > 0 {
+		t.Errorf("stored %q, %t; left %v", got, there, e.received())
 	}
 	// A wrong content harms none that is there, and is refused all the same.
-	if err := w.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), strings.NewReader("A LARGE FILE")); catalog.CodeOf(err) != catalog.Invalid {
+	if err := e.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), strings.NewReader("A LARGE FILE")); catalog.CodeOf(err) != catalog.Invalid {
 		t.Errorf("again, with another content: %v", err)
 	}
-	if got, _ := w.largeContent(oidOf(content)); got != content {
+	if got, _ := e.largeContent(oidOf(content)); got != content {
 		t.Errorf("it became %q", got)
 	}
 }
 
 // Objects stay while an image has them, beside an image's blobs and without their rights.
 func TestCollectKeepsLFSObjects(t *testing.T) {
-	w := newEnv(t)
-	app, other := w.image("alice", "app"), w.image("alice", "other")
-	kept, shared, gone := w.large(app, "of app"), w.large(app, "of both"), w.large(other, "of other")
-	w.large(other, "of both")
-	nobodys := oidOf("of none")
-	w.must(w.registry.StoreLFS(t.Context(), nobodys, int64(len("of none")), strings.NewReader("of none")))
-	if w.hasBlob("of app") || w.request("GET", "/v2/alice/app/blobs/sha256:"+kept, alice).status != http.StatusNotFound {
+	e := newEnv(t)
+	app, other := e.image("alice", "app"), e.image("alice", "other")
+	kept, shared, gone := e.large(app, "of app"), e.large(app, "of both"), e.large(other, "of other")
+	e.large(other, "of both")
+	unclaimed := oidOf("of none")
+	e.must(e.registry.StoreLFS(t.Context(), unclaimed, int64(len("of none")), strings.NewReader("of none")))
+	if e.hasBlob("of app") || e.request("GET", "/v2/alice/app/blobs/sha256:"+kept, alice).status != http.StatusNotFound {
 		t.Error("the registry serves an object as a blob")
 	}
-	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 0 {
+	if done := e.collect(registry.CollectOptions{}); done.Freed.Blobs != 0 {
 		t.Errorf("fresh objects went: %+v", done)
 	}
-	w.must(w.store.DeleteImage(t.Context(), other.ID))
-	w.age()
-	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 2 || done.Kept.Blobs != 2 {
+	e.must(e.store.DeleteImage(t.Context(), other.ID))
+	e.age()
+	if done := e.collect(registry.CollectOptions{}); done.Freed.Blobs != 2 || done.Kept.Blobs != 2 {
 		t.Errorf("collected %+v", done)
 	}
 	for oid, want := range map[string]bool{kept: true, shared: true} {
-		if _, there := w.largeContent(oid); there != want {
+		if _, there := e.largeContent(oid); there != want {
 			t.Errorf("object %s is there: %t, want %t", oid, there, want)
 		}
 	}
-	for _, oid := range []string{gone, nobodys} {
-		trash := filepath.Join(w.dir, "registry", "trash", "sha256:"+oid)
+	for _, oid := range []string{gone, unclaimed} {
+		trash := filepath.Join(e.dir, "registry", "trash", "sha256:"+oid)
 		if _, err := os.Stat(trash); err != nil {
 			t.Error(err)
 		}
 	}
 	// What is needed again comes back, by a collection as by who asks for it.
-	w.must(w.store.AddLFSObject(t.Context(), app.ID, catalog.LFSObject{OID: gone, Size: 8, Blob: "x"}))
-	w.collect(registry.CollectOptions{})
-	for _, oid := range []string{gone, nobodys} {
-		if _, there := w.largeContent(oid); !there {
+	e.must(e.store.AddLFSObject(t.Context(), app.ID, catalog.LFSObject{OID: gone, Size: 8, Blob: "x"}))
+	e.collect(registry.CollectOptions{})
+	for _, oid := range []string{gone, unclaimed} {
+		if _, there := e.largeContent(oid); !there {
 			t.Errorf("object %s did not come back", oid)
 		}
 	}
@@ -138,8 +138,8 @@ func TestCollectKeepsLFSObjects(t *testing.T) {
 
 // An upload of what is about to be collected keeps it.
 func TestStoreLFSWhileCollecting(t *testing.T) {
-	w := newEnv(t)
-	app := w.image("alice", "app")
+	e := newEnv(t)
+	app := e.image("alice", "app")
 	const content = "again and again"
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
@@ -149,42 +149,42 @@ func TestStoreLFSWhileCollecting(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				w.age()
-				if _, err := w.registry.Collect(t.Context(), registry.CollectOptions{Grace: grace}); err != nil {
+				e.age()
+				if _, err := e.registry.Collect(t.Context(), registry.CollectOptions{Grace: grace}); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 	})
 	for range 20 {
-		w.must(w.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), strings.NewReader(content)))
+		e.must(e.registry.StoreLFS(t.Context(), oidOf(content), int64(len(content)), strings.NewReader(content)))
 	}
-	w.large(app, content)
+	e.large(app, content)
 	close(stop)
 	wg.Wait()
-	w.age()
-	w.collect(registry.CollectOptions{})
-	if _, there := w.largeContent(oidOf(content)); !there {
+	e.age()
+	e.collect(registry.CollectOptions{})
+	if _, there := e.largeContent(oidOf(content)); !there {
 		t.Error("an object that an image has went")
 	}
 }
 
 // What a crash left of an upload goes when it is old.
 func TestCollectRemovesUnfinishedLFSObjects(t *testing.T) {
-	w := newEnv(t)
-	w.large(w.image("alice", "app"), "x") // makes the directory
-	dir := filepath.Join(w.dir, "registry", "received")
+	e := newEnv(t)
+	e.large(e.image("alice", "app"), "x") // creates the directory
+	dir := filepath.Join(e.dir, "registry", "received")
 	for name, age := range map[string]time.Duration{"old": 2 * grace, "new": 0} {
 		path := filepath.Join(dir, name)
-		w.must(os.WriteFile(path, []byte("half"), 0o600))
-		w.must(os.Chtimes(path, time.Now().Add(-age), time.Now().Add(-age)))
+		e.must(os.WriteFile(path, []byte("half"), 0o600))
+		e.must(os.Chtimes(path, time.Now().Add(-age), time.Now().Add(-age)))
 	}
 	for _, dry := range []bool{true, false} {
-		if done := w.collect(registry.CollectOptions{DryRun: dry}); done.Uploads != (registry.BlobCount{Blobs: 1, Bytes: 4}) {
+		if done := e.collect(registry.CollectOptions{DryRun: dry}); done.Uploads != (registry.BlobCount{Blobs: 1, Bytes: 4}) {
 			t.Errorf("dry %t: %+v", dry, done.Uploads)
 		}
 	}
-	if left := w.received(); len(left) != 1 || left[0] != "new" {
+	if left := e.received(); len(left) != 1 || left[0] != "new" {
 		t.Errorf("left %v", left)
 	}
 }

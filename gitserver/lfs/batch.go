@@ -122,5 +122,5 @@ func (s *Server) isToBeSent(ctx context.Context, image catalog.Image, w wanted, 
 }
 
 func errNoObject(oid string, ref catalog.ImageRef) error {
-	return catalog.Errorf(catalog.NotFound, "%s does not have the Git LFS object %s; whoever has it can upload it with git lfs push --all REMOTE", ref, oid)
+	return catalog.Errorf(catalog.NotFound, "%s does not have the Git LFS object %s; upload it with git lfs push --all REMOTE from a clone that has it", ref, oid)
 }

@@ -37,7 +37,7 @@ var app = catalog.ImageRef{Namespace: "alice", Name: "app"}
 
 // env is a server over a real store, with users alice, who has the namespace, and bob, who hasn't.
 type env struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	store    *sqlite.Store
 	registry *registry.Registry
@@ -49,52 +49,52 @@ type env struct {
 	log      testkit.Buffer
 }
 
-func newEnv(t *testing.T) *env {
+func newEnv(t testing.TB) *env {
 	t.Helper()
-	w := &env{t: t, dir: t.TempDir(), users: map[string]catalog.User{}, now: time.Now()}
-	w.store = sqlitetest.Open(t, w.dir)
-	accounts := account.New(account.Config{Users: w.store})
+	e := &env{t: t, dir: t.TempDir(), users: map[string]catalog.User{}, now: time.Now()}
+	e.store = sqlitetest.Open(t, e.dir)
+	accounts := account.New(account.Config{Users: e.store})
 	for _, name := range []string{"alice", "bob"} {
 		user, err := accounts.CreateUser(t.Context(), name, password, false)
-		w.must(err)
-		w.users[name] = user
+		e.must(err)
+		e.users[name] = user
 	}
 	var err error
-	w.registry, err = registry.New(registry.Config{Dir: filepath.Join(w.dir, "registry"), Store: w.store, Auth: accounts, Logger: hclog.NewNullLogger()})
-	w.must(err)
-	t.Cleanup(func() { w.must(w.registry.Close()) })
-	w.server = lfs.New(lfs.Config{
-		Store: w.store, Contents: w.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return w.url },
-		MaxObjectBytes: most, Now: w.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &w.log}),
+	e.registry, err = registry.New(registry.Config{Dir: filepath.Join(e.dir, "registry"), Store: e.store, Auth: accounts, Logger: hclog.NewNullLogger()})
+	e.must(err)
+	t.Cleanup(func() { e.must(e.registry.Close()) })
+	e.server = lfs.New(lfs.Config{
+		Store: e.store, Contents: e.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return e.url },
+		MaxObjectBytes: most, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
 	})
-	server := httptest.NewServer(w.server)
+	server := httptest.NewServer(e.server)
 	t.Cleanup(server.Close)
-	w.url = server.URL
-	return w
+	e.url = server.URL
+	return e
 }
 
-func (w *env) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+func (e *env) clock() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now
 }
 
-func (w *env) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
+func (e *env) pass(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.now = e.now.Add(d)
 }
 
-func (w *env) must(err error) {
-	w.t.Helper()
+func (e *env) must(err error) {
+	e.t.Helper()
 	if err != nil {
-		w.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 }
 
 // token is the header that SSH gives alice for an operation on alice/app.
-func (w *env) token(operation lfs.Operation) string {
-	return w.server.Authenticate(w.users["alice"], "", time.Time{}, app, operation).Header["Authorization"]
+func (e *env) token(operation lfs.Operation) string {
+	return e.server.Authenticate(e.users["alice"], "", time.Time{}, app, operation).Header["Authorization"]
 }
 
 // answer is what a request got.
@@ -104,7 +104,7 @@ type answer struct {
 	body   string
 }
 
-func (a answer) into(t *testing.T, to any) {
+func (a answer) into(t testing.TB, to any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), to); err != nil {
 		t.Fatalf("%v: %s", err, a.body)
@@ -112,13 +112,13 @@ func (a answer) into(t *testing.T, to any) {
 }
 
 // ask sends a request as a user by password, or by a header.
-func (w *env) ask(who, method, url string, body io.Reader, headers ...string) answer {
-	w.t.Helper()
+func (e *env) ask(who, method, url string, body io.Reader, headers ...string) answer {
+	e.t.Helper()
 	if strings.HasPrefix(url, "/") {
-		url = w.url + url
+		url = e.url + url
 	}
-	r, err := http.NewRequestWithContext(w.t.Context(), method, url, body)
-	w.must(err)
+	r, err := http.NewRequestWithContext(e.t.Context(), method, url, body)
+	e.must(err)
 	if strings.Contains(who, " ") {
 		r.Header.Set("Authorization", who)
 	} else if who != "" {
@@ -128,10 +128,10 @@ func (w *env) ask(who, method, url string, body io.Reader, headers ...string) an
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := http.DefaultClient.Do(r)
-	w.must(err)
+	e.must(err)
 	defer resp.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(resp.Body)
-	w.must(err)
+	e.must(err)
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
@@ -153,28 +153,28 @@ type batch struct {
 }
 
 // batch asks for objects of alice/app.
-func (w *env) batch(who, operation string, contents ...string) batch {
-	w.t.Helper()
+func (e *env) batch(who, operation string, contents ...string) batch {
+	e.t.Helper()
 	var objects []map[string]any
 	for _, content := range contents {
 		objects = append(objects, map[string]any{"oid": oidOf(content), "size": len(content)})
 	}
 	body, err := json.Marshal(map[string]any{"operation": operation, "objects": objects})
-	w.must(err)
-	a := w.ask(who, "POST", "/alice/app.git/info/lfs/objects/batch", bytes.NewReader(body))
+	e.must(err)
+	a := e.ask(who, "POST", "/alice/app.git/info/lfs/objects/batch", bytes.NewReader(body))
 	if a.status != http.StatusOK {
-		w.t.Fatalf("%d: %s", a.status, a.body)
+		e.t.Fatalf("%d: %s", a.status, a.body)
 	}
 	var b batch
-	a.into(w.t, &b)
+	a.into(e.t, &b)
 	return b
 }
 
 // upload sends a content to alice/app as the batch says.
-func (w *env) upload(who, content string) answer {
-	w.t.Helper()
-	action := w.batch(who, "upload", content).Objects[0].Actions["upload"]
-	return w.ask(action.Header["Authorization"], "PUT", action.Href, strings.NewReader(content))
+func (e *env) upload(who, content string) answer {
+	e.t.Helper()
+	action := e.batch(who, "upload", content).Objects[0].Actions["upload"]
+	return e.ask(action.Header["Authorization"], "PUT", action.Href, strings.NewReader(content))
 }
 
 func oidOf(content string) string {
@@ -183,19 +183,19 @@ func oidOf(content string) string {
 }
 
 // awaitReceived waits until as many uploads are on their way.
-func (w *env) awaitReceived(n int) {
-	testkit.Eventually(w.t, fmt.Sprint("uploads on their way: ", n), func() bool {
-		entries, err := os.ReadDir(filepath.Join(w.dir, "registry", "received"))
+func (e *env) awaitReceived(n int) {
+	testkit.Eventually(e.t, fmt.Sprint("uploads on their way: ", n), func() bool {
+		entries, err := os.ReadDir(filepath.Join(e.dir, "registry", "received"))
 		return (err == nil || errors.Is(err, os.ErrNotExist)) && len(entries) == n
 	})
 }
 
 // has reports whether an image has a content.
-func (w *env) has(ref catalog.ImageRef, content string) bool {
-	w.t.Helper()
-	_, err := w.server.Find(w.t.Context(), ref, oidOf(content))
+func (e *env) has(ref catalog.ImageRef, content string) bool {
+	e.t.Helper()
+	_, err := e.server.Find(e.t.Context(), ref, oidOf(content))
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
-		w.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return err == nil
 }

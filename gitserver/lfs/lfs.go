@@ -1,12 +1,12 @@
 // Package lfs is the server's side of Git LFS: the batch API, transfers and locks over HTTP, the same over SSH by the protocol of
 // git-lfs-transfer, and the tokens by which git-lfs-authenticate sends clients of SSH to HTTP.
 //
-// A Server is made once and serves until its listeners stop. It keeps nothing itself: which image has which object is in the catalog, and
+// A Server is created once and serves until its listeners stop. It keeps nothing itself: which image has which object is in the catalog, and
 // contents are blobs of the registry, each stored once.
 //
 // What always holds: an object is known to an image by an upload to that very image, whose every byte was read and hashed, whatever
-// is stored already; so nobody learns from an OID whether others have its content, or gets it. An object is there whole or not at all. Who
-// asks is asked for again before an upload counts. The first object makes the image, as the first push does: git-lfs uploads
+// is stored already; so an OID alone neither gives its content nor says whether others have it. An object is there whole or not at all. Who
+// asks is asked for again before an upload counts. The first object creates the image, as the first push does: git-lfs uploads
 // before git pushes.
 package lfs
 
@@ -58,7 +58,7 @@ type Server struct {
 
 var _ repository.LargeFiles = (*Server)(nil)
 
-// New makes a server.
+// New returns a server.
 func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -202,7 +202,7 @@ func (s *Server) checkSize(w wanted) error {
 	return nil
 }
 
-// imageFor returns the caller's image. One that an upload would make has no ID yet. Errors: NotFound.
+// imageFor returns the caller's image. One that an upload would create has no ID yet. Errors: NotFound.
 func (s *Server) imageFor(ctx context.Context, c Caller, operation Operation) (catalog.Image, error) {
 	image, err := s.config.Store.Image(ctx, c.Ref)
 	if catalog.CodeOf(err) == catalog.NotFound && operation == Upload {
@@ -228,7 +228,7 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 		return err
 	}
 	if image.ID == 0 {
-		if image, err = s.makeImage(ctx, c); err != nil {
+		if image, err = s.createImage(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -241,8 +241,8 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 	return err
 }
 
-// makeImage returns the caller's image, making it if need be.
-func (s *Server) makeImage(ctx context.Context, c Caller) (catalog.Image, error) {
+// createImage returns the caller's image, creating it if need be.
+func (s *Server) createImage(ctx context.Context, c Caller) (catalog.Image, error) {
 	image, err := s.config.Store.Image(ctx, c.Ref)
 	if catalog.CodeOf(err) != catalog.NotFound {
 		return image, err

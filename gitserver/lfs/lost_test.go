@@ -12,9 +12,9 @@ import (
 )
 
 // blob is the file that a content is in.
-func (w *env) blob(content string) string {
+func (e *env) blob(content string) string {
 	oid := oidOf(content)
-	return filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", oid[:2], oid, "data")
+	return filepath.Join(e.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", oid[:2], oid, "data")
 }
 
 // What a disk lost, or only a part of which a copy of it has, a client can send again.
@@ -25,33 +25,33 @@ func TestLostContents(t *testing.T) {
 		"cut":  func(path string) error { return os.Truncate(path, 3) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newEnv(t)
-			if got := w.upload("alice", "a large file"); got.status != http.StatusOK {
+			e := newEnv(t)
+			if got := e.upload("alice", "a large file"); got.status != http.StatusOK {
 				t.Fatalf("%d %s", got.status, got.body)
 			}
 			for _, again := range []func(){
 				func() {
-					if got := w.upload("alice", "a large file"); got.status != http.StatusOK {
+					if got := e.upload("alice", "a large file"); got.status != http.StatusOK {
 						t.Errorf("%d %s", got.status, got.body)
 					}
 				},
 				func() {
 					size := fmt.Sprintf("size=%d", len("a large file"))
-					got, err := w.talk(lfs.Upload, say("batch", nil, oidOf("a large file")+" 12\n")+say("put-object "+oidOf("a large file"), []string{size}, "a large file"))
+					got, err := e.talk(lfs.Upload, say("batch", nil, oidOf("a large file")+" 12\n")+say("put-object "+oidOf("a large file"), []string{size}, "a large file"))
 					if err != nil || !strings.Contains(got, " upload\n") || strings.Count(got, "status 200") != 2 {
 						t.Errorf("%v\n%q", err, got)
 					}
 				},
 			} {
-				w.must(lose(w.blob("a large file")))
-				if down := w.batch("alice", "download", "a large file").Objects[0]; down.Error == nil || len(down.Actions) != 0 {
+				e.must(lose(e.blob("a large file")))
+				if down := e.batch("alice", "download", "a large file").Objects[0]; down.Error == nil || len(down.Actions) != 0 {
 					t.Errorf("a client need not keep it: %+v", down)
 				}
-				if got := w.ask("alice", "GET", object, nil); got.status != http.StatusInternalServerError || !strings.Contains(got.body, "git lfs push --all") {
+				if got := e.ask("alice", "GET", object, nil); got.status != http.StatusInternalServerError || !strings.Contains(got.body, "git lfs push --all") {
 					t.Errorf("what is lost: %d %s", got.status, got.body)
 				}
 				again()
-				if got := w.ask("alice", "GET", object, nil); got.body != "a large file" {
+				if got := e.ask("alice", "GET", object, nil); got.body != "a large file" {
 					t.Errorf("afterwards: %d %q", got.status, got.body)
 				}
 			}

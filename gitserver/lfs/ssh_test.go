@@ -43,27 +43,27 @@ const (
 var capabilities = line("version=1") + line("locking") + flush
 
 // talk is a session of alice's on alice/app, and what it answered.
-func (w *env) talk(operation lfs.Operation, said string) (string, error) {
-	w.t.Helper()
-	id := catalog.Identity{User: w.users["alice"], Scope: catalog.ScopeWrite}
+func (e *env) talk(operation lfs.Operation, said string) (string, error) {
+	e.t.Helper()
+	id := catalog.Identity{User: e.users["alice"], Scope: catalog.ScopeWrite}
 	caller := lfs.Caller{
 		Identity: id, Ref: app, Audit: hclog.NewNullLogger(),
 		StillMay: func(ctx context.Context, action catalog.Action) error {
-			return catalog.Authorize(ctx, w.store, id, action, catalog.Target{Namespace: app.Namespace, Image: app.Name})
+			return catalog.Authorize(ctx, e.store, id, action, catalog.Target{Namespace: app.Namespace, Image: app.Name})
 		},
 	}
 	var out bytes.Buffer
-	err := w.server.Transfer(w.t.Context(), caller, operation, strings.NewReader(said), &out)
+	err := e.server.Transfer(e.t.Context(), caller, operation, strings.NewReader(said), &out)
 	return strings.TrimPrefix(out.String(), capabilities), err
 }
 
 // The protocol byte by byte, as docs/proposals/ssh_adapter.md of git-lfs has it.
 func TestTransferOverSSH(t *testing.T) {
-	w := newEnv(t)
+	e := newEnv(t)
 	large := strings.Repeat("0123456789abcdef", 5000)
 	size := fmt.Sprintf("size=%d", len(large))
 	ok := line("status 200")
-	got, err := w.talk(lfs.Upload, say("version 1", nil)+
+	got, err := e.talk(lfs.Upload, say("version 1", nil)+
 		say("batch", []string{"transfer=ssh", "hash-algo=sha256", "refname=refs/heads/main"}, fmt.Sprintf("%s %d\n", oidOf(large), len(large)), oidOf("x")+" 1 key=value\n")+
 		say("put-object "+oidOf(large), []string{size}, large[:60_000], large[60_000:])+
 		say("verify-object "+oidOf(large), []string{size})+
@@ -76,7 +76,7 @@ func TestTransferOverSSH(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("uploaded: %v\n%q\nwant\n%q", err, got, want)
 	}
-	got, err = w.talk(lfs.Download, say("version 1", nil)+say("get-object "+oidOf(large), nil)+say("get-object "+oidOf(""), nil)+quit)
+	got, err = e.talk(lfs.Download, say("version 1", nil)+say("get-object "+oidOf(large), nil)+say("get-object "+oidOf(""), nil)+quit)
 	want = ok + delim + flush + ok + line(size) + delim
 	for rest := large; rest != ""; {
 		n := min(len(rest), 32<<10)
@@ -90,8 +90,8 @@ func TestTransferOverSSH(t *testing.T) {
 
 // After each refusal the session goes on, as if what was refused had not been said.
 func TestRefusalsOverSSH(t *testing.T) {
-	w := newEnv(t)
-	if got := w.upload("alice", "x"); got.status != 200 {
+	e := newEnv(t)
+	if got := e.upload("alice", "x"); got.status != 200 {
 		t.Fatal(got)
 	}
 	for name, c := range map[string]struct {
@@ -130,9 +130,9 @@ func TestRefusalsOverSSH(t *testing.T) {
 		"a long OID":                     {lfs.Download, say("get-object "+strings.Repeat("x", 65_500), nil), 404, "xxx"},
 		"a long size":                    {lfs.Upload, say("put-object "+oidOf("y"), []string{"size=" + strings.Repeat("\"", 60_000)}, "y"), 422, `\"\"`},
 		"a pointer with a wrong size":    {lfs.Download, say("batch", nil, oidOf("x")+" 2\n"+oidOf("x")+" 1\n"), 200, "not\u00a02 2 noop\n0050" + oidOf("x") + " 1 download\n"},
-		"a lock of nobody":               {lfs.Upload, say("unlock 99", []string{"force=true"}), 404, "does not exist"},
+		"a lock that is gone":            {lfs.Upload, say("unlock 99", []string{"force=true"}), 404, "does not exist"},
 	} {
-		got, err := w.talk(c.operation, c.said+say("version 1", nil)+quit)
+		got, err := e.talk(c.operation, c.said+say("version 1", nil)+quit)
 		rest, isStatus := strings.CutPrefix(got, line(fmt.Sprint("status ", c.status)))
 		if err != nil || !isStatus || !strings.Contains(rest, c.says) || !strings.HasSuffix(rest, flush+line("status 200")+delim+flush+line("status 200")+flush) {
 			t.Errorf("%s: %v\n%.500q", name, err, got)
@@ -140,7 +140,7 @@ func TestRefusalsOverSSH(t *testing.T) {
 		if kinds := kindsOf(t, got); len(kinds) < 8 || kinds[len(kinds)-1] != packets.Flush {
 			t.Errorf("%s: packets %v", name, kinds)
 		}
-		if w.has(app, "y") {
+		if e.has(app, "y") {
 			t.Fatalf("%s: something was stored", name)
 		}
 	}
@@ -164,7 +164,7 @@ func kindsOf(t *testing.T, session string) (kinds []packets.Kind) {
 
 // What is no protocol, or ends in the middle, ends the session and leaves nothing.
 func TestBrokenSessionsOverSSH(t *testing.T) {
-	w := newEnv(t)
+	e := newEnv(t)
 	for name, c := range map[string]struct {
 		said string
 		err  bool
@@ -179,7 +179,7 @@ func TestBrokenSessionsOverSSH(t *testing.T) {
 		"a mark for a command":       {flush, true},
 		"too many arguments":         {line("lock") + manyArguments(101) + flush, true},
 	} {
-		_, err := w.talk(lfs.Upload, c.said)
+		_, err := e.talk(lfs.Upload, c.said)
 		if (err != nil) != c.err {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -187,12 +187,12 @@ func TestBrokenSessionsOverSSH(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if w.has(app, "y") || w.has(app, "yy") {
+	if e.has(app, "y") || e.has(app, "yy") {
 		t.Error("something was stored")
 	}
-	w.awaitReceived(0)
-	if strings.Contains(w.log.String(), "[ERROR]") {
-		t.Errorf("a client's fault is an error of ours:\n%s", w.log.String())
+	e.awaitReceived(0)
+	if strings.Contains(e.log.String(), "[ERROR]") {
+		t.Errorf("a client's fault is an error of ours:\n%s", e.log.String())
 	}
 }
 
@@ -202,4 +202,27 @@ func manyArguments(n int) (text string) {
 		text += line(fmt.Sprintf("key%d=1", i))
 	}
 	return text
+}
+
+// FuzzTransfer holds that a session ends with what the client says, by answers that are whole, whatever that is.
+func FuzzTransfer(f *testing.F) {
+	f.Add(say("version 1", nil)+say("batch", []string{"hash-algo=sha256"}, oidOf("x")+" 1\n")+quit, true)
+	f.Add(say("put-object "+oidOf("x"), []string{"size=1"}, "x")+say("get-object "+oidOf("x"), nil), true)
+	f.Add(say("lock", []string{"path=a=b"})+say("list-lock", []string{"limit=1", "cursor=1"})+say("unlock 1", nil), true)
+	f.Add(say("list-locks", []string{"id=-1"})+line("version"), false)
+	e := newEnv(f)
+	f.Fuzz(func(t *testing.T, said string, uploads bool) {
+		e.t = t
+		operation := lfs.Download
+		if uploads {
+			operation = lfs.Upload
+		}
+		got, err := e.talk(operation, said)
+		if err == nil && got != "" && !strings.HasSuffix(got, flush) {
+			t.Errorf("%q is answered %q", said, got)
+		}
+		if strings.Contains(e.log.String(), "[ERROR]") {
+			t.Errorf("%q is an error of ours:\n%s", said, e.log.String())
+		}
+	})
 }

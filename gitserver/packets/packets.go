@@ -2,7 +2,7 @@
 // a line or data, or one of two marks.
 //
 // A Reader belongs to one connection and one goroutine. What a client says in one request is bounded (MaxRequest), what it sends as data is
-// not: whoever reads that bounds it.
+// not: its reader bounds it.
 package packets
 
 import (
@@ -41,7 +41,7 @@ type Reader struct {
 	line []byte
 }
 
-// NewReader makes a reader of a client's first request.
+// NewReader returns a reader of a client's first request.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{R: bufio.NewReaderSize(r, 32<<10), left: MaxRequest}
 }
