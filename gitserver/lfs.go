@@ -29,8 +29,7 @@ func (c *client) lfs(ctx context.Context, args []string) error {
 		return err
 	}
 	if args[0] == "git-lfs-authenticate" {
-		fingerprint, until := c.session.conn.login.proof()
-		access := c.server.config.LFS.Authenticate(c.id.User, fingerprint, until, ref, operation)
+		access := c.server.config.LFS.Authenticate(c.id.User, c.session.conn.login.proof(), ref, operation)
 		text, err := json.Marshal(access)
 		if err == nil {
 			_, err = c.session.Write(append(text, '\n'))
@@ -45,14 +44,15 @@ func (c *client) lfs(ctx context.Context, args []string) error {
 	return c.server.config.LFS.Transfer(ctx, caller, operation, in, c.session)
 }
 
-// proof returns the fingerprint of the key that logged in, or until when the certificate is good that did.
-func (l *login) proof() (fingerprint string, until time.Time) {
+// proof returns what a user logged in with.
+func (l *login) proof() lfs.Proof {
 	cert, ok := l.key.(*gossh.Certificate)
 	if !ok {
-		return gossh.FingerprintSHA256(l.key), time.Time{}
+		return lfs.Proof{Key: gossh.FingerprintSHA256(l.key)}
 	}
+	proof := lfs.Proof{Authority: gossh.FingerprintSHA256(cert.SignatureKey)}
 	if cert.ValidBefore < uint64(gossh.CertTimeInfinity) {
-		until = time.Unix(int64(min(cert.ValidBefore, 1<<40)), 0)
+		proof.Until = time.Unix(int64(min(cert.ValidBefore, 1<<40)), 0)
 	}
-	return "", until
+	return proof
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -177,5 +178,37 @@ func TestGitLFSRevokedMeanwhile(t *testing.T) {
 	}
 	if _, err := h.lfs.Find(context.Background(), catalog.ImageRef{Namespace: "alice", Name: "app"}, oid); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("the object: %v", err)
+	}
+}
+
+// A token of a certificate is worth nothing when the certificate isn't.
+func TestGitLFSTokensEndWithTheirAuthority(t *testing.T) {
+	a := newAuthority(t)
+	var server *httptest.Server
+	a.server.config.LFS = lfs.New(lfs.Config{
+		Store: a.store, Secret: []byte("a secret of tests"), URL: func() string { return server.URL },
+		Trusts: func(authority string) (bool, error) { return Trusts(a.trusted, authority) },
+	})
+	server = httptest.NewServer(a.server.config.LFS)
+	t.Cleanup(server.Close)
+	out, err := a.login(a.sign(t, "ca", "-t ed25519", "-n", "alice"), "git", "git-lfs-authenticate app download")
+	var access lfs.Access
+	if err != nil || json.Unmarshal([]byte(out[max(0, strings.Index(out, "{")):]), &access) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for authority, want := range map[string]int{"ca": http.StatusNotFound, "other": http.StatusUnauthorized} { // there is no image
+		a.trust(t, authority)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, access.Href+"/locks", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", access.Header["Authorization"])
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != want || resp.Body.Close() != nil {
+			t.Errorf("of those who trust %s alone: %d, want %d", authority, resp.StatusCode, want)
+		}
 	}
 }

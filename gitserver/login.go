@@ -169,6 +169,12 @@ func (s *Server) principal(login string, cert *gossh.Certificate) (string, error
 	return name, nil
 }
 
+// Trusts reports whether a file as Config.TrustedUserCA has a key of a fingerprint.
+func Trusts(file, fingerprint string) (bool, error) {
+	authorities, err := readAuthorities(file)
+	return slices.ContainsFunc(authorities, func(key gossh.PublicKey) bool { return gossh.FingerprintSHA256(key) == fingerprint }), err
+}
+
 // readAuthorities reads the keys of those whose certificates are believed, one a
 // line as in a .pub file. The file is read at each login, so that a change needs
 // no restart. "" names none.

@@ -50,7 +50,8 @@ func (d *daemon) openLFS() error {
 	}
 	d.lfs = lfs.New(lfs.Config{
 		Store: d.store, Contents: d.registry, Auth: ownedBy{d.accounts}, LoggedIn: ownConn, Secret: secret,
-		URL: func() string { return d.addresses.PublicURL }, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Logger: d.log.Named("lfs"),
+		Trusts: func(authority string) (bool, error) { return gitserver.Trusts(d.config.SSH.TrustedUserCA, authority) },
+		URL:    func() string { return d.addresses.PublicURL }, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Logger: d.log.Named("lfs"),
 	})
 	d.repos.LargeFiles = d.lfs
 	return nil

@@ -65,6 +65,7 @@ func newEnv(t testing.TB) *env {
 	t.Cleanup(func() { e.must(e.registry.Close()) })
 	e.server = lfs.New(lfs.Config{
 		Store: e.store, Contents: e.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return e.url },
+		Trusts:         func(authority string) (bool, error) { return authority == "ca", nil },
 		MaxObjectBytes: most, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
 	})
 	server := httptest.NewServer(e.server)
@@ -94,7 +95,7 @@ func (e *env) must(err error) {
 
 // token is the header that SSH gives alice for an operation on alice/app.
 func (e *env) token(operation lfs.Operation) string {
-	return e.server.Authenticate(e.users["alice"], "", time.Time{}, app, operation).Header["Authorization"]
+	return e.server.Authenticate(e.users["alice"], lfs.Proof{Authority: "ca"}, app, operation).Header["Authorization"]
 }
 
 // answer is what a request got.

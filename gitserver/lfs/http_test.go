@@ -215,7 +215,7 @@ func TestTokensThatEnd(t *testing.T) {
 	if got := e.ask(token, "PUT", action.Href, strings.NewReader("long")); got.status != http.StatusUnauthorized {
 		t.Errorf("afterwards: %d", got.status)
 	}
-	certificate := e.server.Authenticate(e.users["alice"], "", e.clock().Add(time.Minute), app, lfs.Upload)
+	certificate := e.server.Authenticate(e.users["alice"], lfs.Proof{Authority: "ca", Until: e.clock().Add(time.Minute)}, app, lfs.Upload)
 	if certificate.ExpiresIn > 60 {
 		t.Errorf("a token outlives the certificate that it came by: %+v", certificate)
 	}

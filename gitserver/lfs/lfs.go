@@ -42,6 +42,8 @@ type Config struct {
 	Auth     catalog.Authenticator
 	// LoggedIn is told of a request whose token SSH gave; Auth sees all others.
 	LoggedIn func(context.Context)
+	// Trusts reports whether certificates that a key signed, by its fingerprint, still log in over SSH; nil: none do.
+	Trusts func(authority string) (bool, error)
 	// Secret signs tokens. Another one ends all that were issued.
 	Secret []byte
 	// URL returns the http(s)://host[:port] that users reach this server by.
@@ -62,6 +64,9 @@ var _ repository.LargeFiles = (*Server)(nil)
 func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Trusts == nil {
+		c.Trusts = func(string) (bool, error) { return false, nil }
 	}
 	if c.LoggedIn == nil {
 		c.LoggedIn = func(context.Context) {}

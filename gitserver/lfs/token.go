@@ -18,13 +18,19 @@ const tokenLife = 30 * time.Minute
 // tokenPrefix tells these from the tokens of users.
 const tokenPrefix = "lfs."
 
-// Grant is what a token stands for: one user, one repository, one operation.
+// Proof is what a user logged in over SSH with, which a token is worth no more than. Keys go by their fingerprints.
+type Proof struct {
+	Key       string    `json:"key,omitempty"`       // the user's own; empty: a certificate
+	Authority string    `json:"authority,omitempty"` // that signed the certificate
+	Until     time.Time `json:"until"`               // when the certificate ends; zero: it doesn't
+}
+
+// Grant is what a token stands for: one user, one repository, one operation, until the end of the proof.
 type Grant struct {
-	UserID      int64     `json:"user"`
-	Fingerprint string    `json:"key,omitempty"` // of the SSH key that must still be the user's; empty: a certificate's login
-	Repository  string    `json:"repository"`    // catalog.ImageRef.Repository
-	Operation   Operation `json:"operation"`
-	Until       time.Time `json:"until"`
+	Proof
+	UserID     int64     `json:"user"`
+	Repository string    `json:"repository"` // catalog.ImageRef.Repository
+	Operation  Operation `json:"operation"`
 }
 
 // Access is what git-lfs-authenticate tells a client, as JSON.
@@ -35,20 +41,19 @@ type Access struct {
 	ExpiresAt string            `json:"expires_at"`
 }
 
-// Authenticate sends a user of SSH, who may do what the operation takes, to HTTP. Until is when the login itself ends, zero if it
-// doesn't.
-func (s *Server) Authenticate(user catalog.User, fingerprint string, until time.Time, ref catalog.ImageRef, operation Operation) Access {
+// Authenticate sends a user of SSH, who may do what the operation takes, to HTTP.
+func (s *Server) Authenticate(user catalog.User, proof Proof, ref catalog.ImageRef, operation Operation) Access {
 	now := s.config.Now()
-	if end := now.Add(tokenLife); until.IsZero() || until.After(end) {
-		until = end
+	if end := now.Add(tokenLife); proof.Until.IsZero() || proof.Until.After(end) {
+		proof.Until = end
 	}
-	until = until.UTC().Truncate(time.Second)
-	token := s.seal(Grant{UserID: user.ID, Fingerprint: fingerprint, Repository: ref.Repository(), Operation: operation, Until: until})
+	proof.Until = proof.Until.UTC().Truncate(time.Second)
+	token := s.seal(Grant{Proof: proof, UserID: user.ID, Repository: ref.Repository(), Operation: operation})
 	return Access{
 		Href:      s.base(ref),
 		Header:    map[string]string{"Authorization": "Bearer " + token},
-		ExpiresIn: int(until.Sub(now).Seconds()),
-		ExpiresAt: until.Format(time.RFC3339),
+		ExpiresIn: int(proof.Until.Sub(now).Seconds()),
+		ExpiresAt: proof.Until.Format(time.RFC3339),
 	}
 }
 
@@ -93,10 +98,16 @@ func (s *Server) unseal(token string, at time.Time) (Grant, error) {
 func (s *Server) identify(ctx context.Context, g Grant) (catalog.Identity, error) {
 	var user catalog.User
 	var err error
-	if g.Fingerprint != "" {
-		user, err = s.config.Store.UserByKey(ctx, g.Fingerprint)
+	if g.Key != "" {
+		user, err = s.config.Store.UserByKey(ctx, g.Key)
 	} else {
-		user, err = s.config.Store.UserByID(ctx, g.UserID)
+		var trusted bool
+		if trusted, err = s.config.Trusts(g.Authority); err == nil && !trusted {
+			return catalog.Identity{}, errToken
+		}
+		if err == nil {
+			user, err = s.config.Store.UserByID(ctx, g.UserID)
+		}
 	}
 	if catalog.CodeOf(err) == catalog.NotFound || err == nil && (user.ID != g.UserID || user.Disabled()) {
 		return catalog.Identity{}, errToken
