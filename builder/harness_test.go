@@ -229,7 +229,7 @@ func (h *env) run(b *builder.Builder) (stop func()) {
 			if err != nil {
 				h.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			h.t.Error("Run did not return")
 		}
 	})
@@ -257,7 +257,7 @@ func (h *env) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
 }
 
 func follow(ctx context.Context, b *builder.Builder, id int64) (catalog.Build, []string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var texts []string
 	build, err := b.FollowLog(ctx, id, 0, func(lines []catalog.LogLine) error {
@@ -314,7 +314,7 @@ func receive[T any](t *testing.T, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing happened for 20 s")
 		panic("unreachable")
 	}

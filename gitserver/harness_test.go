@@ -318,7 +318,7 @@ func (h *env) stock(path string, args ...string) *exec.Cmd {
 // packs to go while it reads them.
 func (h *env) maintained() {
 	h.t.Helper()
-	if !waitFor(&h.server.sessions, 30*time.Second) {
+	if !waitFor(&h.server.sessions, time.Minute) {
 		h.t.Fatal("timed out: sessions and maintenance end")
 	}
 }
@@ -347,7 +347,7 @@ func (h *env) fsck() {
 // eventually polls until ok or a deadline.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {

@@ -86,6 +86,21 @@ func TestFailuresAreToldApart(t *testing.T) {
 			outcome:    catalog.OutcomeInfrastructure,
 			message:    "the registry " + buildkittest.OutsideAllowed + ":1, when asked for ann/base:1.0, did not respond: dial tcp " + buildkittest.OutsideAllowed + ":1: connect: connection refused",
 		},
+		"file at the loopback address of IPv6": {
+			dockerfile: "FROM scratch\nADD http://[::1]:8080/x /\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "builds can't connect to [::1]:8080: they have no IPv6",
+		},
+		"file at an IPv6 address": {
+			dockerfile: "FROM scratch\nADD http://[2001:db8::1]/x /\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "builds can't connect to [2001:db8::1]:80: they have no IPv6",
+		},
+		"repository over SSH": {
+			dockerfile: "FROM scratch\nADD ssh://git@git.example/team/lib.git /lib\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    `no SSH key "default"`,
+		},
 		"exit code that BuildKit uses for itself": {
 			dockerfile: buildkittest.BusyboxImage + "RUN echo 'connection refused\" did not complete successfully: runc run failed'; exit 255\n",
 			outcome:    catalog.OutcomeUserError,

@@ -162,7 +162,7 @@ func TestLogAsEvents(t *testing.T) {
 // stream opens an event stream and returns what reads its next line, "EOF" at its end.
 func (w *env) stream(path string, options ...option) func() string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	w.t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
 	w.must(err)

@@ -226,7 +226,7 @@ func (w *torture) checkQuarantine() {
 			return
 		}
 		if time.Now().After(deadline) {
-			if profile := w.profile(); !strings.Contains(profile, "mergePacks") {
+			if profile := w.profile("goroutine?debug=1"); !strings.Contains(profile, "mergePacks") {
 				w.Errorf("left in quarantine: %v %v\n%s", left, err, profile)
 				return
 			}

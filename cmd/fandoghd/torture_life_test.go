@@ -15,13 +15,16 @@ import (
 // life is one daemon from its start to its end.
 type life struct {
 	began      time.Time
-	rss        int // MiB, after some time
+	rss, heap  int // MiB, resident and live, after some time
 	goroutines int // when nothing happened first
 }
 
 // A life's memory and goroutines, when nothing happens, may be so much more than they were first.
+// What is resident depends on when the collector last ran and on the race detector;
+// the live heap, after a collection, does not.
 const (
 	moreTimes, moreMiB = 2, 200
+	moreHeapMiB        = 64
 	moreGoroutines     = 40
 )
 
@@ -39,15 +42,19 @@ func (w *torture) checkLife() {
 		wait(w.ctx, 200*time.Millisecond)
 	}
 	if goroutines > l.goroutines+moreGoroutines {
-		w.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, w.profile())
+		w.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, w.profile("goroutine?debug=1"))
 	}
-	rss := w.rss()
-	w.Logf("after %s: %d MiB resident (at first %d), %d goroutines (%d)", time.Since(l.began).Round(time.Second), rss, l.rss, goroutines, l.goroutines)
+	rss, heap := w.rss(), w.heap()
+	w.Logf("after %s: %d MiB resident (at first %d), %d MiB live (%d), %d goroutines (%d)",
+		time.Since(l.began).Round(time.Second), rss, l.rss, heap, l.heap, goroutines, l.goroutines)
 	if l.rss == 0 && time.Since(l.began) > w.settle {
-		l.rss = rss
+		l.rss, l.heap = rss, heap
 	}
 	if l.rss > 0 && rss > moreTimes*l.rss+moreMiB {
 		w.Errorf("%d MiB resident, %d MiB after %s", rss, l.rss, w.settle)
+	}
+	if l.rss > 0 && heap > l.heap+moreHeapMiB {
+		w.Errorf("%d MiB of live heap, %d MiB after %s:\n%s", heap, l.heap, w.settle, w.profile("heap?debug=1"))
 	}
 }
 
@@ -65,9 +72,19 @@ func (w *torture) rss() int {
 	return kib >> 10
 }
 
-// profile returns the daemon's goroutines, by where they are.
-func (w *torture) profile() string {
-	r, err := http.NewRequestWithContext(w.ctx, "GET", "http://"+w.env["HTTP"]+"/debug/pprof/goroutine?debug=1", nil)
+// heap returns the daemon's memory that is in use after a collection, in MiB.
+func (w *torture) heap() (n int) {
+	text := w.profile("heap?gc=1&debug=1")
+	_, rest, _ := strings.Cut(text, "\n# HeapAlloc = ")
+	if _, err := fmt.Sscan(rest, &n); err != nil && w.ctx.Err() == nil {
+		w.Errorf("live heap: %v: %.200s", err, text)
+	}
+	return n >> 20
+}
+
+// profile returns one of the daemon's profiles as text.
+func (w *torture) profile(query string) string {
+	r, err := http.NewRequestWithContext(w.ctx, "GET", "http://"+w.env["HTTP"]+"/debug/pprof/"+query, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -84,7 +101,7 @@ func (w *torture) profile() string {
 }
 
 func (w *torture) goroutines() (n int) {
-	text := w.profile()
+	text := w.profile("goroutine?debug=1")
 	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &n); err != nil && w.ctx.Err() == nil {
 		w.Errorf("goroutines: %v: %.200s", err, text)
 	}

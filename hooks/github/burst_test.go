@@ -95,10 +95,7 @@ func burst(t testing.TB, repositories, tags int) []time.Duration {
 }
 
 func TestBurst(t *testing.T) {
-	took := burst(t, 5, 12)
-	if slowest := took[len(took)-1]; slowest > 5*time.Second {
-		t.Errorf("the slowest answer took %s", slowest)
-	}
+	burst(t, 5, 12)
 }
 
 // BenchmarkBurst is 1,000 deliveries for 50 repositories at once.

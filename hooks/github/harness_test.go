@@ -310,7 +310,7 @@ func (h *env) start(run func(context.Context) error) {
 			if err != nil {
 				h.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			h.t.Error("Run did not return")
 		}
 	})
