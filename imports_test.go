@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"builder/buildkit/export":       {"catalog", "builder"},
 	"builder/buildkitd":             {"catalog", "builder", "builder/buildkitd/netspace", "internal/reserved"},
 	"builder/buildkitd/netspace":    {},
+	"builder/mirror":                {"catalog"},
 	"builder/buildkittest":          {"catalog", "builder", "builder/buildkitd/netspace"},
 	"config":                        {},
 	"cmd/fandogh":                   {"catalog/client", "catalog/api", "internal/imagefile", "internal/usage", "internal/version"},
