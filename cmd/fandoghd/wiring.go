@@ -143,10 +143,14 @@ func (d *daemon) openInterfaces(context.Context) error {
 		return err
 	}
 	d.remover = &remover{daemon: d}
+	var mirrored catalog.Mirror
+	if d.mirror != nil {
+		mirrored = d.mirror
+	}
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks,
+		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Mirror: mirrored,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{
