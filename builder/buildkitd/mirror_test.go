@@ -106,7 +106,7 @@ func (p *privateMirror) wasAsked(part string) bool {
 }
 
 // mirroring runs a buildkitd whose registry is a Mirror, too, and makes env's Solver use it.
-func mirroring(t *testing.T, cfg mirror.Config, frontends ...string) {
+func mirroring(t *testing.T, cfg mirror.Config, allow []string, frontends ...string) *mirror.Mirror {
 	t.Helper()
 	own, err := url.Parse("http://" + env.Registry.Host())
 	if err != nil {
@@ -124,6 +124,7 @@ func mirroring(t *testing.T, cfg mirror.Config, frontends ...string) {
 	t.Cleanup(server.Close)
 	managed := managerConfig(t.TempDir(), env.Registry)
 	managed.RegistryHost, managed.Mirrored, managed.Frontends = strings.TrimPrefix(server.URL, "http://"), mirror.Mirrored(cfg), frontends
+	managed.Allow = append(managed.Allow, allow...)
 	manager := newManager(t, managed)
 	cfg.Dir, cfg.Refuses, cfg.Logger = t.TempDir(), manager.Refuses, buildkittest.Logger("mirror")
 	cfg.Authorize = func(username, password string) (string, bool) {
@@ -138,6 +139,7 @@ func mirroring(t *testing.T, cfg mirror.Config, frontends ...string) {
 	before := env.Solver
 	env.Solver = newSolver(t, solving)
 	t.Cleanup(func() { env.Solver = before })
+	return m
 }
 
 func TestBasesByMirrors(t *testing.T) {
@@ -150,7 +152,7 @@ func TestBasesByMirrors(t *testing.T) {
 	mirroring(t, mirror.Config{
 		Registries: []string{elsewhere, "docker.io"}, MaxBytes: 1 << 20, // and no Recheck: each build asks
 		Mirrors: map[string][]string{elsewhere: {dead.server.URL, inside.server.URL}, "docker.io": {inside.server.URL}},
-	}, frontend)
+	}, nil, frontend)
 	build := func(version, dockerfile string) builder.SolveRequest {
 		return env.Request("ann", "by-mirrors", version, buildkittest.NewTree(map[string]string{"Dockerfile": dockerfile}))
 	}
@@ -195,5 +197,31 @@ func TestBasesByMirrors(t *testing.T) {
 	failure, log = env.SolveError(t, build("2.1", "FROM "+elsewhere+"/a/c:1\nCOPY Dockerfile /\n"))
 	if want := "the registry " + elsewhere + ", when asked for a/c:1, did not respond"; failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, want) {
 		t.Errorf("%s: %s, want %q\n%s", failure.Outcome, failure.Message, want, log)
+	}
+}
+
+// What is not for anyone, BuildKit gets from the registry itself, as whoever it is there; nothing of it is kept.
+func TestPrivateBasesPassTheMirror(t *testing.T) {
+	inside := newPrivateMirror(t)
+	inside.push(t, "a/b:1")
+	host := env.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.UserAgent(), "buildkit/") { // in place of a credential
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		inside.server.Config.Handler.ServeHTTP(w, r)
+	}))
+	m := mirroring(t, mirror.Config{Registries: []string{host}, MaxBytes: 1 << 20, Recheck: time.Hour}, []string{host})
+	r := env.Request("ann", "private-base", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM " + host + "/a/b:1\nCOPY Dockerfile /\n"}))
+	env.Solve(t, r)
+	if files := env.ImageFiles(t, r); files["from-1"] != "it" {
+		t.Errorf("built %v", files)
+	}
+	if kept, err := m.ListMirrored(t.Context()); err != nil || len(kept) > 0 {
+		t.Errorf("%+v is kept, %v", kept, err)
+	}
+	failure, _ := env.SolveError(t, env.Request("ann", "private-base", "1.1", buildkittest.NewTree(map[string]string{"Dockerfile": "FROM " + host + "/a/c:1\nCOPY Dockerfile /\n"})))
+	if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(failure.Message, "the registry "+host+", when asked for a/c:1, responded 403") {
+		t.Errorf("%s: %s", failure.Outcome, failure.Message)
 	}
 }

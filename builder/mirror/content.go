@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 )
 
 // linked reports whether a repository's manifests, as they are kept, refer to a blob, and its size.
@@ -29,6 +30,12 @@ func (s *store) link(ref reference) (size int64, ok bool) {
 		}
 	}
 	return unknown, false
+}
+
+// hasRoom reports whether the disk has so many bytes beyond those that are to stay free.
+func (s *store) hasRoom(size int64) bool {
+	var disk unix.Statfs_t
+	return unix.Statfs(s.dir, &disk) != nil || int64(disk.Bavail)*disk.Bsize-size >= s.leaveFree //nolint:gosec // of a disk
 }
 
 // create makes a file for what arrives.

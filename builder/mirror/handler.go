@@ -111,7 +111,7 @@ func (m *Mirror) serveBlob(w http.ResponseWriter, r *http.Request, ref reference
 	}
 	to := &response{w: w, size: size}
 	var err error
-	if linked && size <= m.cfg.MaxBytes {
+	if linked && size <= m.cfg.MaxBytes && m.store.hasRoom(size) {
 		err = m.download(ref, size).follow(r.Context(), to)
 	} else {
 		err = m.fetchBlob(r.Context(), ref, size, to)

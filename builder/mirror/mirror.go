@@ -33,9 +33,10 @@ type Config struct {
 	Registries []string
 	// Mirrors are, for a registry's host, base URLs that are asked before it: "https://mirror.example.com". A path stands before the
 	// repository's name.
-	Mirrors  map[string][]string
-	MaxBytes int64         // of what is kept; 0: nothing is
-	Recheck  time.Duration // after which a tag is asked for again
+	Mirrors   map[string][]string
+	MaxBytes  int64         // of what is kept; 0: nothing is
+	LeaveFree int64         // bytes of the disk; for want of them nothing more is kept
+	Recheck   time.Duration // after which a tag is asked for again
 	// Refuses reports whether an address may not be asked; nil: all may. It does not hold for the hosts of Mirrors, nor for the
 	// proxies of the environment.
 	Refuses func(netip.AddrPort) bool

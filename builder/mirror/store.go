@@ -22,10 +22,11 @@ import (
 // store is what is kept: blobs by digest, manifests among them, and a record for each repository of what it has
 // of them. A file's time is when it was last used.
 type store struct {
-	dir string
-	max int64
-	now func() time.Time
-	log hclog.Logger
+	dir       string
+	max       int64
+	leaveFree int64
+	now       func() time.Time
+	log       hclog.Logger
 
 	mu      sync.Mutex
 	records map[string]*record // by registry and repository
@@ -66,7 +67,7 @@ const (
 )
 
 func openStore(cfg Config) (*store, error) {
-	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
+	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, leaveFree: cfg.LeaveFree, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
 	for _, dir := range []string{recordsDir, blobsDir} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
 			return nil, err
