@@ -66,7 +66,7 @@ func readPID(ctx context.Context, t *testing.T, file string) int {
 	}
 }
 
-// awaitEnd waits until a process is gone, or a zombie that nobody has asked for yet.
+// awaitEnd waits until a process is gone, or a zombie that its parent has not waited for yet.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); syscall.Kill(pid, 0) == nil; {

@@ -65,7 +65,7 @@ func FuzzRepositoryConfig(f *testing.F) {
 	})
 }
 
-// No file may keep a worker, which nobody can cancel while it parses.
+// No file may keep a worker, which can't be cancelled while it parses.
 func TestRepositoryConfigBombs(t *testing.T) {
 	for _, bomb := range []string{"[", "{a: ", "- ", "build:\n  args:\n    A: ["} {
 		text := strings.Repeat(bomb, maxConfigBytes/len(bomb))

@@ -51,7 +51,7 @@ type circumstances struct {
 }
 
 // outOfMemory is how BuildKit ends its report of a process when the kernel killed
-// it, or one that it started, for want of memory.
+// it, or one that it started, because memory ran out.
 const outOfMemory = "cannot allocate memory"
 
 // classify says why a solve failed, for the user and for the retry rule.

@@ -26,7 +26,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "Dockerfile:5: RUN echo first; echo broken >&2; exit 3: exit code 3",
 			detail:     []string{">>> Dockerfile:5: RUN echo first", "    Dockerfile:4: ENV PATH", "  broken"},
 		},
-		"killed without evidence of want of memory": {
+		"killed without evidence that memory ran out": {
 			dockerfile: buildkittest.BusyboxImage + "RUN sh -c 'kill -9 $$'; exit $?\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 137",
@@ -76,7 +76,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "/ann/nothing:1.0: not found",
 			detail:     []string{">>> Dockerfile:1: FROM"},
 		},
-		"base image of somebody else": {
+		"base image of another user": {
 			dockerfile: "FROM HOST/bob/private:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "/bob/private:1.0 is not allowed; from this host, a build can use only images of its own namespace in this registry",
@@ -142,7 +142,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "exit code 1",
 			detail:     []string{`to rootfs at "/bin/busybox/x"`, `open /bin/busybox/x: not a directory`},
 		},
-		"frontend of somebody": {
+		"frontend of a user": {
 			dockerfile: "# syntax=HOST/ann/frontend:1.0\nFROM scratch\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "is not the Dockerfile frontend of this builder",

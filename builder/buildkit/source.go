@@ -13,7 +13,7 @@ import (
 )
 
 // maxHintedFiles bounds how many files are looked at for a Dockerfile that
-// stands where nobody looks for it.
+// stands where no build looks for it.
 const maxHintedFiles = 20000
 
 // source says which parts of a tree a build reads; both are slash paths in the tree.

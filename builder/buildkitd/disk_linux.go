@@ -47,11 +47,11 @@ func (m *Manager) watchDisk(ctx context.Context) {
 	}
 }
 
-// prune has BuildKit remove what nobody needs, files of killed steps first.
+// prune has BuildKit remove what no build uses, files of killed steps first.
 func (m *Manager) prune(ctx context.Context, all bool) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := m.ask(ctx, func(c *client.Client) error { return m.cfg.Disk.prune(ctx, c, all) })
+	err := m.ask(ctx, func(c *client.Client, _ []*client.WorkerInfo) error { return m.cfg.Disk.prune(ctx, c, all) })
 	if err != nil {
 		m.log.Warn("BuildKit failed to free disk space", "error", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // listen counts the connections that arrive at a port of this machine.
@@ -38,7 +39,7 @@ func listen(t *testing.T) (port int, reached *atomic.Int32) {
 	return listener.Addr().(*net.TCPAddr).Port, reached
 }
 
-// What a reload of somebody's firewall does: it flushes iptables' rules, or all of
+// What a reload of the operator's firewall does: it flushes iptables' rules, or all of
 // nft. Steps try to reach this machine all the while.
 func TestFirewallReloadOpensNothing(t *testing.T) {
 	n := env.manager.network
@@ -61,7 +62,7 @@ func TestFirewallReloadOpensNothing(t *testing.T) {
 	}()
 	defer func() { cancel(); <-done }()
 	buildkittest.AwaitLine(t, said, "| tried")
-	buildkittest.Eventually(t, "the router is told of new addresses", func() bool {
+	testkit.Eventually(t, "the router is told of new addresses", func() bool {
 		filter, err := nftIn(n)
 		return err == nil && strings.Contains(filter, late) && strings.Contains(filter, buildkittest.OutsideHere)
 	})
@@ -71,7 +72,7 @@ func TestFirewallReloadOpensNothing(t *testing.T) {
 		}
 		buildkittest.Run(t, "nft", "delete", "table", "inet", n.device)
 		buildkittest.AwaitLine(t, said, "| tried")
-		buildkittest.Eventually(t, "the filter is restored", func() bool {
+		testkit.Eventually(t, "the filter is restored", func() bool {
 			_, err := nft("list table inet " + n.device)
 			return err == nil && acceptsForwarding(n.device)
 		})
@@ -99,7 +100,7 @@ func TestRouterHoldsWithoutTheMachinesFilter(t *testing.T) {
 	if err := n.up(); err != nil {
 		t.Fatal(err)
 	}
-	buildkittest.Run(t, "nft", "delete", "table", "inet", n.device) // and nobody restores it
+	buildkittest.Run(t, "nft", "delete", "table", "inet", n.device) // and no manager watches, to restore it
 	filter, err := nftIn(n)
 	if err != nil || !strings.Contains(filter, n.machine().String()) || !strings.Contains(filter, "policy drop") {
 		t.Errorf("the router's filter is, with %v:\n%s", err, filter)

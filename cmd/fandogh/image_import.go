@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
 	"github.com/fandoghpaas/fandogh/internal/imagefile"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageImportCommand(a *app) *cobra.Command {
@@ -34,7 +35,7 @@ is refused before anything is sent.`,
 		Example: `  fandogh image import golang.tar
   docker save golang:1.23 | fandogh image import -
   fandogh image import oci:layout --image golang --version 1.23`,
-		Args: exactArgs("SOURCE"),
+		Args: usage.ExactArgs("SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageImport(cmd.Context(), a, args[0], v) },
 	}
 	v.addImage(cmd, a)
@@ -59,7 +60,7 @@ func runImageImport(ctx context.Context, a *app, source string, v versionFlags) 
 		for _, image := range archive.Images {
 			names = append(names, image.String())
 		}
-		return usagef("%s contains %d images, which can't all be version %s; import one of them, as in %s:%s; they are: %s",
+		return usage.Errorf("%s contains %d images, which can't all be version %s; import one of them, as in %s:%s; they are: %s",
 			source, len(names), v.version, source, names[0], strings.Join(names, ", "))
 	}
 	for _, image := range archive.Images {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newMirrorListCommand(a *app) *cobra.Command {
@@ -18,7 +20,7 @@ first. SIZE is what is kept of an image; layers that images share are counted fo
 CHECKED is when the registry last confirmed what the tag means.`,
 		Example: `  fandogh mirror list
   fandogh mirror list --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runMirrorList(cmd, a, out) },
 	}
 	out.addFlag(cmd)

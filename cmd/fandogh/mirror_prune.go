@@ -8,6 +8,8 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type pruneOptions struct {
@@ -30,7 +32,7 @@ IMAGE and --unused-for everything goes: you are asked to confirm, and without a 
   fandogh mirror prune --yes`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return exactArgs("IMAGE")(cmd, args)
+				return usage.ExactArgs("IMAGE")(cmd, args)
 			}
 			return nil
 		},
@@ -73,7 +75,7 @@ func parseUnusedFor(text string, now time.Time) (time.Time, error) {
 	}
 	before, ok := later(text, now, -1)
 	if !ok || before.After(now) {
-		return time.Time{}, usagef("--unused-for %q is not a duration such as 12h or 30d", text)
+		return time.Time{}, usage.Errorf("--unused-for %q is not a duration such as 12h or 30d", text)
 	}
 	return before, nil
 }

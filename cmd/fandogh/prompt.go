@@ -9,29 +9,31 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
-// given returns value, or asks for it when it is missing and somebody is there
+// given returns value, or asks for it when it is missing and a user is there
 // to be asked. flag is how else it is given.
 func (a *app) given(ctx context.Context, value, what, flag string) (string, error) {
 	if value != "" {
 		return value, nil
 	}
 	if !a.interactive() {
-		return "", usagef("%s is missing; use %s", strings.ToLower(what), flag)
+		return "", usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	answer, err := a.ask(ctx, what+": ")
 	if err == nil && answer == "" {
-		err = usagef("%s is missing; use %s", strings.ToLower(what), flag)
+		err = usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	return answer, err
 }
 
-// confirm asks before something that can't be undone. Without anybody to ask it
+// confirm asks before something that can't be undone. Without a user to ask it
 // takes the flag --yes.
 func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.interactive() {
-		return false, usagef("%s There is no terminal to ask for confirmation; use --yes to confirm", question)
+		return false, usage.Errorf("%s There is no terminal to ask for confirmation; use --yes to confirm", question)
 	}
 	answer, err := a.ask(ctx, question+" [y/N] ")
 	answer = strings.ToLower(answer)
@@ -92,4 +94,4 @@ func (a *app) await(ctx context.Context, read func() (string, error)) (string, e
 // oneByte never reads ahead.
 type oneByte struct{ io.Reader }
 
-func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
+func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(1, len(p))]) }

@@ -53,7 +53,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		LogDir:         d.config.DataPath("logs"),
-		WorkerID:       owner(),
+		WorkerID:       workerID(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
 		Spare:          d.config.Builder.Spare,
 		Timeout:        d.config.Builder.Timeout.Std(),

@@ -84,7 +84,7 @@ func burst(t testing.TB, repositories, tags int) []time.Duration {
 		deadline := time.Now().Add(4 * time.Minute)
 		for h.version(d.image, d.tag).State == "" {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s:%s is no version: %v", d.image.Ref, d.tag, h.status(d.image).Deliveries)
+				t.Fatalf("%s:%s did not become a version: %v", d.image.Ref, d.tag, h.status(d.image).Deliveries)
 			}
 			<-time.After(20 * time.Millisecond) // between two looks
 		}
