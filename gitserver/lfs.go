@@ -40,7 +40,8 @@ func (c *client) lfs(ctx context.Context, args []string) error {
 		Identity: c.id, Ref: ref, Audit: c.audit(),
 		StillMay: func(ctx context.Context, action catalog.Action) error { return c.stillMay(ctx, action, ref) },
 	}
-	in := &idleReader{session: c.session, pushes: operation == lfs.Upload}
+	// git-lfs opens several, and all but one may be silent for as long as that one sends or takes a large object.
+	in := &idleReader{session: c.session, pushes: true}
 	return c.server.config.LFS.Transfer(ctx, caller, operation, in, c.session)
 }
 

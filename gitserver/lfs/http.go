@@ -83,7 +83,8 @@ type call struct {
 	r      *http.Request
 	at     time.Time // when it came
 	until  time.Time // when its token ends; zero: it has none of ours
-	value  string    // of the path
+	path   string    // of the repository
+	value  string    // of what is behind it
 	Caller Caller
 }
 
@@ -99,12 +100,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *call) serve() error {
-	path, rest, _ := strings.Cut(c.r.URL.Path, infix+"/")
+	var rest string
+	c.path, rest, _ = strings.Cut(c.r.URL.Path, infix+"/")
 	id, err := c.login(c.r.Context())
 	if err != nil {
 		return err
 	}
-	ref, err := repository.ParsePath(path, id.User.Name)
+	ref, err := repository.ParsePath(c.path, id.User.Name)
 	if err != nil {
 		return catalog.Errorf(catalog.NotFound, "%s", catalog.MessageOf(err))
 	}
@@ -140,7 +142,7 @@ func (c *call) login(ctx context.Context) (catalog.Identity, error) {
 	if err != nil {
 		return catalog.Identity{}, err
 	}
-	if c.until = grant.Until; !strings.EqualFold(strings.TrimPrefix(c.r.URL.Path[:strings.Index(c.r.URL.Path, infix)], "/"), grant.Repository) {
+	if c.until = grant.Until; !strings.EqualFold(strings.TrimPrefix(c.path, "/"), grant.Repository) {
 		return catalog.Identity{}, catalog.Errorf(catalog.Forbidden, "this Git LFS token is for %s alone", grant.Repository)
 	}
 	id, err := c.server.identify(ctx, grant)
