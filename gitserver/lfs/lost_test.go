@@ -2,12 +2,15 @@ package lfs_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 )
 
@@ -56,5 +59,26 @@ func TestLostContents(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A build gets what a pointer says, or an error: no client is there to compare it.
+func TestDamagedContents(t *testing.T) {
+	e := newEnv(t)
+	if got := e.upload("alice", "a large file"); got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	for _, stored := range []string{"a large file", "A large file"} {
+		e.must(os.WriteFile(e.blob("a large file"), []byte(stored), 0o600))
+		content, err := e.server.Open(t.Context(), app, oidOf("a large file"))
+		e.must(err)
+		got, err := io.ReadAll(iotest.OneByteReader(content))
+		if string(got) != stored || (err == nil) != (stored == "a large file") {
+			t.Errorf("of %q: %q, %v", stored, got, err)
+		}
+		if err != nil && !strings.Contains(catalog.MessageOf(err), "damaged") {
+			t.Error(err)
+		}
+		e.must(content.Close())
 	}
 }
