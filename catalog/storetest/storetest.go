@@ -81,6 +81,8 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"Connections":           testConnections,
 		"SourceRefs":            testSourceRefs,
 		"Webhooks":              testWebhooks,
+		"Secrets":               testSecrets,
+		"Accounts":              testAccounts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
