@@ -104,6 +104,7 @@ type Users struct {
 	MaxNamespaces    int  `yaml:"max_namespaces" env:"MAX_NAMESPACES"` // beside the own one
 	MaxImages        int  `yaml:"max_images" env:"MAX_IMAGES"`
 	MaxWebhooks      int  `yaml:"max_webhooks" env:"MAX_WEBHOOKS"`
+	MaxSecrets       int  `yaml:"max_secrets" env:"MAX_SECRETS"` // and accounts at other registries
 }
 
 // Uploads limits archives that are sent over REST.
@@ -131,9 +132,12 @@ type Builder struct {
 	Frontends   []string `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
-	Managed     Managed  `yaml:"managed" envPrefix:"MANAGED_"`
-	Limits      Limits   `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
-	Network     Network  `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
+	// CredentialHelpers are commands that tell passwords of registries, by host, as Docker's credential helpers do.
+	CredentialHelpers map[string]string `yaml:"credential_helpers" env:"CREDENTIAL_HELPERS" envKeyValSeparator:"="`
+
+	Managed Managed `yaml:"managed" envPrefix:"MANAGED_"`
+	Limits  Limits  `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
+	Network Network `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
 }
 
 // Network sets what builds reach.
@@ -223,11 +227,11 @@ func Default() Config {
 			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
 		},
-		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500},
+		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500, MaxSecrets: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},
 		Builder: Builder{
-			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip",
+			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 		},
