@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"hooks/archive":                 {"catalog"},
 	"hooks/egress":                  {"catalog", "internal/reserved"},
 	"hooks/jobs":                    {"catalog"},
-	"hooks/secrets":                 {},
+	"hooks/secrets":                 {"catalog"},
 	"hooks/github":                  {"catalog", "hooks", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/periodic"},
 	"hooks/notify":                  {"catalog", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/reserved"},
 	"builder":                       {"catalog"},

@@ -32,6 +32,13 @@ type Credentials interface {
 	Issue(grant catalog.BuildGrant) (credential Credential, revoke func())
 }
 
+// Secrets gives builds what their namespace keeps for them.
+type Secrets interface {
+	// ForBuild returns the values and SSH keys for a build's steps. A build of what others than members of the
+	// namespace wrote must not be asked for.
+	ForBuild(ctx context.Context, b catalog.Build) ([]catalog.OpenSecret, error)
+}
+
 // Config is what a Builder is made of. Store, Sources, Solver, Credentials,
 // RegistryHost, LogDir, WorkerID, Parallel and Timeout are required.
 type Config struct {
@@ -39,6 +46,7 @@ type Config struct {
 	Sources     catalog.Sources
 	Solver      Solver
 	Credentials Credentials
+	Secrets     Secrets // nil: there are none
 	// RegistryHost returns "host:port" of the registry as the Solver reaches it.
 	RegistryHost func() string
 	// PublicRegistry returns "host:port" as users write it in references; nil:

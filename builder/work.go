@@ -98,11 +98,17 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
 	}
+	var secrets []catalog.OpenSecret
+	if a.config.Secrets != nil {
+		if secrets, err = a.config.Secrets.ForBuild(ctx, a.build); err != nil {
+			return SolveResult{}, err
+		}
+	}
 	credential, revoke := a.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
 	defer revoke()
 	return a.config.Solver.Solve(ctx, SolveRequest{
 		Build: a.build, Options: options, Tree: tree,
-		Destination: a.reference(a.config.RegistryHost()), Credential: credential,
+		Destination: a.reference(a.config.RegistryHost()), Credential: credential, Secrets: secrets,
 	}, a.progress)
 }
 

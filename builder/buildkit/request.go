@@ -26,18 +26,15 @@ func tenantKey(image catalog.ImageRef, imageID int64) string {
 }
 
 // solveOptions translates a request. BuildKit reads files, and the image goes to out.
-// The files are no LocalMounts, of which BuildKit's client looks at each before it
+// others are further parts of the session. The files are no LocalMounts, of which BuildKit's client looks at each before it
 // is known which are read.
-func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store) client.SolveOpt {
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store, others []session.Attachable) client.SolveOpt {
 	key := tenantKey(r.Build.Image, r.Build.ImageID)
 	return client.SolveOpt{
 		FrontendAttrs: frontendAttrs(r.Options, src, key),
 		SharedKey:     s.contexts.of(key),
 		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
-		Session: []session.Attachable{
-			filesync.NewFSSyncProvider(files),
-			&registryAuth{hosts: s.registryHosts(), credential: r.Credential},
-		},
+		Session:       append(others, filesync.NewFSSyncProvider(files)),
 		Exports: []client.ExportEntry{{
 			Type:        client.ExporterOCI,
 			OutputStore: out,

@@ -21,15 +21,22 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
-func (d *daemon) openStorage(context.Context) error {
+// secretsKey is the file of the key that secrets are sealed with.
+const secretsKey = "secrets.key"
+
+func (d *daemon) openStorage(ctx context.Context) error {
 	var err error
 	if d.repos, err = repository.Open(d.config.DataPath("repos"), objects.NewBudget(), d.log.Named("git")); err != nil {
 		return err
 	}
-	if d.secrets, err = secrets.Open(d.config.DataPath("secrets.key")); err != nil {
+	if d.keyring, err = secrets.Open(d.config.DataPath(secretsKey)); err != nil {
 		return err
 	}
-	uploads, err := d.secrets.Derive("fandogh registry uploads")
+	d.secrets, err = secrets.New(ctx, secrets.Config{Store: d.store, Keyring: d.keyring, Helpers: d.config.Builder.CredentialHelpers, Logger: d.log.Named("secrets")})
+	if err != nil {
+		return fmt.Errorf("builder.credential_helpers: %w", err)
+	}
+	uploads, err := d.keyring.Derive("fandogh registry uploads")
 	if err != nil {
 		return err
 	}
@@ -66,6 +73,7 @@ func (d *daemon) openBuilder(context.Context) error {
 	d.builder, err = builder.New(builder.Config{
 		Store: d.store, Sources: d.repos, Solver: d.solver,
 		Credentials:    grants{&d.registry.Grants},
+		Secrets:        d.secrets,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		LogDir:         d.config.DataPath("logs"),
@@ -129,7 +137,7 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
+		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Accounts: d.secrets, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
 	})
 	if err != nil {
 		return err
@@ -143,7 +151,8 @@ func (d *daemon) openInterfaces(context.Context) error {
 	var err error
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
-		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
+		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
+		GitHub: d.github, Secrets: d.secrets,
 		HostKeyDir:   d.config.Data,
 		Version:      version.String(),
 		Address:      d.addresses.PublicSSH,
@@ -166,7 +175,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Mirror: mirrored,
+		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Mirror: mirrored,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{

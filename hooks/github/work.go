@@ -97,7 +97,7 @@ func (d *delivery) run(ctx context.Context) (string, error) {
 // unwanted says why the connection does not build the ref.
 func (d *delivery) unwanted() string {
 	if tag, ok := d.event.tag(); ok {
-		if !matches(d.connection.Tags, tag) {
+		if !catalog.MatchPatterns(d.connection.Tags, tag) {
 			return fmt.Sprintf("tag %s is not built: it matches none of the tags %q", tag, d.connection.Tags)
 		}
 		if err := catalog.ValidateVersion(tag); err != nil {
@@ -109,7 +109,7 @@ func (d *delivery) unwanted() string {
 	switch {
 	case d.connection.Branches == "":
 		return "branches of this repository are not built, only tags"
-	case !matches(d.connection.Branches, branch):
+	case !catalog.MatchPatterns(d.connection.Branches, branch):
 		return fmt.Sprintf("branch %s is not built: it matches none of the branches %q", branch, d.connection.Branches)
 	}
 	return ""
