@@ -93,7 +93,17 @@ func TestRepositoryConfig(t *testing.T) {
 			want: func(o catalog.BuildOptions) bool {
 				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d" && o.Timestamps == "commit"
 			}},
-		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, no-cache, platform, pull, target, timestamps`},
+		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps`},
+		{name: "labels as a list", file: "build:\n  labels: [revision, version]\n", want: func(o catalog.BuildOptions) bool {
+			return o.HasLabel("revision") && o.HasLabel("version") && !o.HasLabel("created")
+		}},
+		{name: "labels as text", file: "build:\n  labels: created, source\n", want: func(o catalog.BuildOptions) bool { return o.HasLabel("created") && o.HasLabel("source") }},
+		{name: "no labels", file: "build:\n  labels: none\n", want: func(o catalog.BuildOptions) bool { return o.Labels == catalog.LabelsNone }},
+		{name: "an empty list of labels", file: "build:\n  labels: []\n", want: func(o catalog.BuildOptions) bool { return o.Labels == catalog.LabelsNone }},
+		{name: "labels of the wrong type", file: "build:\n  labels: {a: b}\n", fault: "line 2"},
+		{name: "git", file: "build:\n  keep_git: true\n  source: https://git.example.com/a/b\n", want: func(o catalog.BuildOptions) bool {
+			return o.KeepGit && o.Source == "https://git.example.com/a/b"
+		}},
 		{name: "twice", file: "build:\n  target: x\n  target: y\n", fault: "line 3"},
 		{name: "wrong type", file: "build:\n  pull: maybe\n", fault: "line 2"},
 		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -17,10 +18,10 @@ import (
 const (
 	configDir         = ".fandogh"
 	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
-	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target, timestamps"
+	repositoryKeyList = "args, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps"
 )
 
-// buildSection is `build:` of a repository's own configuration. The keys are
+// buildSection is `build:` of a repository's own configuration. Keys that a push may give, too, are
 // the names of the push options; the file's other sections belong to clients.
 type buildSection struct {
 	NoCache    bool                `yaml:"no-cache"`
@@ -31,6 +32,29 @@ type buildSection struct {
 	Dockerfile string              `yaml:"dockerfile"`
 	Context    string              `yaml:"context"`
 	Timestamps string              `yaml:"timestamps"`
+	KeepGit    bool                `yaml:"keep_git"`
+	Labels     nameList            `yaml:"labels"`
+	Source     string              `yaml:"source"`
+}
+
+// nameList is a list of names, or the names in one text. The empty list is "none".
+type nameList string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (l *nameList) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if err := unmarshal(&text); err == nil {
+		*l = nameList(text)
+		return nil
+	}
+	var names []string
+	if err := unmarshal(&names); err != nil {
+		return err
+	}
+	if *l = nameList(strings.Join(names, ",")); *l == "" {
+		*l = catalog.LabelsNone
+	}
+	return nil
 }
 
 // configNames are what a repository's own configuration may be called.
@@ -120,6 +144,7 @@ func parseRepositoryConfig(name string, data []byte) (catalog.BuildOptions, erro
 	return catalog.BuildOptions{
 		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target,
 		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context, Timestamps: section.Timestamps,
+		KeepGit: section.KeepGit, Labels: string(section.Labels), Source: section.Source,
 	}, nil
 }
 

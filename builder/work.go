@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,14 +95,24 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	if err != nil {
 		return SolveResult{}, err
 	}
-	options := a.build.Options.WithDefaults(own)
+	options := a.build.Options.WithDefaults(own).WithDefaults(catalog.BuildOptions{Labels: a.config.Labels})
 	if err := options.Validate(); err != nil {
+		return SolveResult{}, err
+	}
+	as := catalog.CheckedOut{Tag: a.build.Version, Branch: options.Branch}
+	if options.KeepGit {
+		if err := tree.KeepGit(ctx, as); err != nil {
+			return SolveResult{}, err
+		}
+	}
+	source, err := a.config.Source(ctx, a.build)
+	if err != nil {
 		return SolveResult{}, err
 	}
 	credential, revoke := a.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
 	defer revoke()
 	return a.config.Solver.Solve(ctx, SolveRequest{
-		Build: a.build, Options: options, Tree: tree,
+		Build: a.build, Options: options, Tree: tree, As: as, Source: cmp.Or(source, options.Source),
 		Destination: a.reference(a.config.RegistryHost()), Credential: credential,
 	}, a.progress)
 }

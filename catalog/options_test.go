@@ -133,3 +133,25 @@ func FuzzParsePushOptions(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatAnImageSaysIsChecked(t *testing.T) {
+	for _, c := range []struct {
+		options BuildOptions
+		fault   string
+	}{
+		{BuildOptions{Labels: "none"}, ""},
+		{BuildOptions{Labels: "revision,source created, version"}, ""},
+		{BuildOptions{Labels: "revision,none"}, `label "none" must be one of`},
+		{BuildOptions{Labels: "title"}, `label "title" must be one of revision, source, created, version, or none alone`},
+		{BuildOptions{Source: "https://git.example.com/a/b.git"}, ""},
+		{BuildOptions{Source: "git@example.com:a/b"}, "must be the https:// URL"},
+		{BuildOptions{Source: "https://user:secret@git.example.com/a"}, "without a user or password"},
+		{BuildOptions{Source: "file:///etc"}, "must be the https:// URL"},
+		{BuildOptions{Source: "https:///a"}, "must be the https:// URL"},
+	} {
+		err := c.options.Validate()
+		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(MessageOf(err), c.fault) {
+			t.Errorf("%+v: %v, want %q", c.options, err, c.fault)
+		}
+	}
+}

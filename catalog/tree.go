@@ -34,6 +34,23 @@ type Tree interface {
 	Whole() Files
 	// CommitTime is the committer's time, to the second, in UTC, from 1970 to 9999.
 	CommitTime() time.Time
+	// Describe names the commit by the nearest tag of its history as `git describe --tags --always` does:
+	// "v1.0", "v1.0-3-g0123abc", or "0123abc" where there is none, or too much history to look through.
+	Describe(ctx context.Context, as CheckedOut) (string, error)
+	// KeepGit puts a .git into the root, of which git tells the commit's history, its tags and its files. To git
+	// no file of the tree ever differs from the commit. It is there before anything is read, or not at all. Errors: TooLarge.
+	KeepGit(ctx context.Context, as CheckedOut) error
+}
+
+// CheckedOut is what a commit is built for. Of several tags of the commit, only its own is told of.
+type CheckedOut struct {
+	Tag    string // the version's
+	Branch string // of which the version is; empty: the tag itself was pushed
+}
+
+// IsBranchVersion reports whether a version has the name that BranchVersion gives a commit of some branch.
+func IsBranchVersion(version, commit string) bool {
+	return len(commit) > shortCommit && strings.HasSuffix(version, "-"+commit[:shortCommit])
 }
 
 // TagRef is a tag of a git repository.

@@ -139,7 +139,7 @@ func (s *Solver) Ping(ctx context.Context) error {
 
 // Solve implements builder.Solver.
 func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
-	src, err := locate(r.Tree, r.Options)
+	src, err := sourceOf(ctx, r)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
@@ -155,7 +155,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	kills := s.cfg.Disk.Kills()
 	exportCtx, clear := context.WithCancel(ctx)
 	defer clear()
-	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r)})
+	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r), Labels: labels(r), Annotations: annotations(r)})
 	if err != nil {
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}

@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,10 +17,34 @@ import (
 // stands where nobody looks for it.
 const maxHintedFiles = 20000
 
-// source says which parts of a tree a build reads; both are slash paths in the tree.
+// maxDockerfile bounds how much of a Dockerfile is looked through for the build args it declares: all that the
+// frontend takes.
+const maxDockerfile = 1 << 20
+
+// source says which parts of a tree a build reads, slash paths in the tree, and with which build args.
 type source struct {
 	contextDir string // "." for the whole tree
 	dockerfile string
+	args       map[string]string // the user's, and what factArgs adds
+}
+
+// sourceOf is locate, with the build args.
+func sourceOf(ctx context.Context, r builder.SolveRequest) (source, error) {
+	s, err := locate(r.Tree, r.Options)
+	if err != nil {
+		return source{}, err
+	}
+	file, err := r.Tree.Whole().Open(s.dockerfile)
+	if err != nil {
+		return source{}, unreadable(err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	text, err := bounded.Begin(file, maxDockerfile)
+	if err != nil {
+		return source{}, unreadable(err)
+	}
+	s.args, err = factArgs(ctx, r, string(text))
+	return s, err
 }
 
 // locate finds the build context and the Dockerfile. What is missing, or can't be

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -51,6 +52,8 @@ func (d *daemon) openBuilder(context.Context) error {
 		Credentials:    grants{&d.registry.Grants},
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
+		Labels:         labelList(d.config.Builder.Labels),
+		Source:         func(ctx context.Context, b catalog.Build) (string, error) { return d.github.Source(ctx, b) },
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       owner(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
@@ -60,6 +63,11 @@ func (d *daemon) openBuilder(context.Context) error {
 		Logger:         d.log.Named("builder"),
 	})
 	return err
+}
+
+// labelList is a setting as BuildOptions.Labels has it.
+func labelList(names []string) string {
+	return cmp.Or(strings.Join(names, ","), catalog.LabelsNone)
 }
 
 // grants lets the builder ask the registry for credentials.

@@ -20,11 +20,14 @@ const maxLinkHops = 40
 // tree is a commit's files. Names are read when it is opened, contents when
 // they are asked for.
 type tree struct {
-	repo  *Repository
-	root  *node
-	time  time.Time
-	count int
-	whole bool // with what is marked export-ignore
+	repos  *Repositories
+	repo   *Repository
+	commit plumbing.Hash
+	root   *node
+	time   time.Time
+	count  int
+	whole  bool        // with what is marked export-ignore
+	open   []io.Closer // beside the repository
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -39,7 +42,11 @@ type node struct {
 	// suspect is the path of a submodule, and of a file with filter=lfs, which may
 	// be a pointer; else empty.
 	suspect string
+	file    *gitFile // the content where it is no object of the repository
 }
+
+// isModule reports whether a node is a submodule.
+func (n *node) isModule() bool { return n.suspect != "" && n.mode.IsDir() }
 
 // Whole implements catalog.Tree.
 func (t *tree) Whole() catalog.Files {
@@ -66,7 +73,13 @@ func (t *tree) Sub(dir string) (fs.FS, error) {
 func (t *tree) CommitTime() time.Time { return t.time }
 
 // Close implements io.Closer. Open files fail afterwards.
-func (t *tree) Close() error { return t.repo.Objects.Close() }
+func (t *tree) Close() error {
+	err := t.repo.Objects.Close()
+	for _, file := range t.open {
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
 
 // validPath is fs.ValidPath for names that need not be UTF-8, as git's.
 func validPath(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }
@@ -165,6 +178,9 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if n.mode.IsDir() {
 		return &openDir{tree: t, node: n, info: info}, nil
 	}
+	if n.file != nil {
+		return &openFile{ReadCloser: n.file.open(), info: info}, nil
+	}
 	content, err := t.repo.Objects.Open(n.hash)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -227,6 +243,10 @@ func (t *tree) info(n *node) (fileInfo, error) {
 	info := fileInfo{node: n, commit: t.time}
 	if err := t.refuse(n); err != nil || n.mode.IsDir() {
 		return info, err
+	}
+	if n.file != nil {
+		info.size = n.file.size
+		return info, nil
 	}
 	_, size, err := t.repo.Objects.Header(n.hash)
 	info.size = size

@@ -29,19 +29,19 @@ func (r *Repositories) Tree(ctx context.Context, ref catalog.ImageRef, commit st
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTree(ctx, repo, plumbing.NewHash(commit))
+	t, err := r.openTree(ctx, repo, plumbing.NewHash(commit))
 	if err != nil {
 		return nil, errors.Join(err, repo.Objects.Close())
 	}
 	return t, nil
 }
 
-func openTree(ctx context.Context, repo *Repository, commit plumbing.Hash) (*tree, error) {
+func (r *Repositories) openTree(ctx context.Context, repo *Repository, commit plumbing.Hash) (*tree, error) {
 	c, err := repo.Commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{repo: repo, time: time.Unix(min(c.Time, lastTime.Unix()), 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
+	t := &tree{repos: r, repo: repo, commit: commit, time: time.Unix(min(c.Time, lastTime.Unix()), 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
 	if err := t.load(ctx, t.root, c.Tree, "", nil); err != nil {
 		return nil, err
 	}
@@ -88,10 +88,15 @@ func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix s
 		}
 		dir.children = append(dir.children, child)
 	}
-	byName := func(a, b *node) int { return strings.Compare(a.name, b.name) }
-	slices.SortFunc(dir.all, byName)
-	slices.SortFunc(dir.children, byName)
+	dir.sort()
 	return nil
+}
+
+// sort brings what a directory holds into the order of names.
+func (n *node) sort() {
+	byName := func(a, b *node) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(n.all, byName)
+	slices.SortFunc(n.children, byName)
 }
 
 // dockerignore is the name of the files that say what is left out of a build, which

@@ -11,7 +11,6 @@ func RepositoryOf(payload []byte) string { return originOf(payload).Name }
 
 // The rules of names, for tests.
 var (
-	Matches       = matches
-	BranchVersion = branchVersion
-	CompareNames  = compareNames
+	Matches      = matches
+	CompareNames = compareNames
 )

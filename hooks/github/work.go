@@ -207,7 +207,7 @@ func (d *delivery) version() (name, object string) {
 		return tag, d.remote.Object
 	}
 	branch, _ := d.event.branch()
-	return branchVersion(branch, d.remote.Commit), d.remote.Commit
+	return catalog.BranchVersion(branch, d.remote.Commit), d.remote.Commit
 }
 
 // sameAs returns the newest built version, when nothing that the connection's
