@@ -51,9 +51,7 @@ type Config struct {
 	// that fills all slots leaves some to the others.
 	Spare int
 	// Labels is what BuildOptions.Labels is where a repository leaves it open.
-	Labels string
-	// Source returns the URL of the repository elsewhere that a build's commit came from, "" for none; nil: none has any.
-	Source      func(ctx context.Context, build catalog.Build) (string, error)
+	Labels      string
 	Timeout     time.Duration // of one attempt
 	MaxAttempts int           // at a build that our infrastructure fails; 0: 3
 	RetryDelay  time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
@@ -75,9 +73,6 @@ func (c *Config) setDefaults() error {
 	}
 	if c.PublicRegistry == nil {
 		c.PublicRegistry = c.RegistryHost
-	}
-	if c.Source == nil {
-		c.Source = func(context.Context, catalog.Build) (string, error) { return "", nil }
 	}
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")

@@ -102,6 +102,14 @@ func (s *memorySources) SetAside(context.Context, catalog.ImageRef) (string, err
 	return "", errors.ErrUnsupported
 }
 
+func (s *memorySources) Peek(context.Context, catalog.ImageRef, string) (catalog.CommitFiles, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s *memorySources) Store(context.Context, catalog.ImageRef, map[string]bool) error {
+	return errors.ErrUnsupported
+}
+
 func (s *memorySources) tag(ref catalog.ImageRef, tag, commit string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

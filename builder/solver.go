@@ -22,7 +22,6 @@ type SolveRequest struct {
 	Options     catalog.BuildOptions // push options over the repository's own
 	Tree        catalog.Tree
 	As          catalog.CheckedOut // what the tree's commit is built for
-	Source      string             // URL of the repository it came from; empty: not known
 	Destination string             // "host:port/ns/app:1.0", to push to
 	Credential  Credential         // for the registry at Destination's host
 }

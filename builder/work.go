@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,11 +90,11 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 			a.logger.Warn("failed to close a build's tree", "build", a.build.ID, "error", err)
 		}
 	}()
-	own, err := repositoryOptions(tree.Whole())
+	own, err := readRepositoryConfig(tree.Whole())
 	if err != nil {
 		return SolveResult{}, err
 	}
-	options := a.build.Options.WithDefaults(own).WithDefaults(catalog.BuildOptions{Labels: a.config.Labels})
+	options := a.build.Options.WithDefaults(own.options).WithDefaults(catalog.BuildOptions{Labels: a.config.Labels})
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
 	}
@@ -105,14 +104,10 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 			return SolveResult{}, err
 		}
 	}
-	source, err := a.config.Source(ctx, a.build)
-	if err != nil {
-		return SolveResult{}, err
-	}
 	credential, revoke := a.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
 	defer revoke()
 	return a.config.Solver.Solve(ctx, SolveRequest{
-		Build: a.build, Options: options, Tree: tree, As: as, Source: cmp.Or(source, options.Source),
+		Build: a.build, Options: options, Tree: tree, As: as,
 		Destination: a.reference(a.config.RegistryHost()), Credential: credential,
 	}, a.progress)
 }

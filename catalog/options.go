@@ -26,7 +26,7 @@ type BuildOptions struct {
 	// Labels names what the image says of its commit: some of the words in LabelNames, with commas
 	// between them, or LabelsNone. Empty is what the installation gives.
 	Labels string `json:"labels,omitempty"`
-	// Source is the URL of the repository that the commit came from, where it came by git push; empty: not known.
+	// Source is the URL of the repository elsewhere that the commit came from; empty: not known.
 	Source string `json:"source,omitempty"`
 	// KeepGit puts a .git into the build context.
 	KeepGit bool `json:"keep_git,omitempty"`
@@ -113,6 +113,15 @@ func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 	return merged
 }
 
+// Dockerfiles are the names under which the Dockerfile is looked for, slash paths in the tree.
+func (o BuildOptions) Dockerfiles() []string {
+	if o.Dockerfile != "" {
+		return []string{path.Clean(o.Dockerfile)}
+	}
+	// BuildKit's own rule: the name may also be written in lower case.
+	return []string{path.Join(o.Context, "Dockerfile"), path.Join(o.Context, "dockerfile")}
+}
+
 // Validate refuses build args that steer BuildKit itself, paths that leave
 // the tree, and times that there are not. Errors: Invalid.
 func (o BuildOptions) Validate() error {
@@ -160,6 +169,8 @@ func validateBuildArg(name string) error {
 type PushOptions struct {
 	Detach             bool // report after the build is queued
 	CancelOnDisconnect bool // a lost connection cancels the build
+	NoBuild            bool // refs are stored, and that is all
+	BuildBranches      bool // branches are built, whatever the repository says
 	Build              BuildOptions
 }
 
@@ -191,6 +202,9 @@ func textOption(to func(*PushOptions) *string) func(*PushOptions, string) error 
 
 var pushOptions = map[string]pushOption{
 	"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
+	"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
+	"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+	"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
 	"no-cache": {"no-cache", flagOption(func(o *PushOptions) *bool { return &o.Build.NoCache })},
 	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
 	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
@@ -231,6 +245,9 @@ func ParsePushOptions(options []string) (PushOptions, error) {
 		if err := known.set(&parsed, value); err != nil {
 			return PushOptions{}, FieldErrorf("push-option", "push option %s %s", name, MessageOf(err))
 		}
+	}
+	if parsed.NoBuild && parsed.BuildBranches {
+		return PushOptions{}, FieldErrorf("push-option", "push option build and no-build exclude each other; choose one")
 	}
 	return parsed, parsed.Build.Validate()
 }

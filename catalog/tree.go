@@ -53,11 +53,22 @@ func IsBranchVersion(version, commit string) bool {
 	return len(commit) > shortCommit && strings.HasSuffix(version, "-"+commit[:shortCommit])
 }
 
+// CommitFiles are single files of a commit. No link is followed: what is below one is not there.
+type CommitFiles interface {
+	fs.FS
+	io.Closer
+	// Lstat is as of fs.ReadLinkFS.
+	Lstat(name string) (fs.FileInfo, error)
+	// Message is what the committer wrote.
+	Message() string
+}
+
 // TagRef is a tag of a git repository.
 type TagRef struct {
 	Name   string
 	Object string // hex, the tag object of an annotated tag, else the commit
 	Commit string // hex
+	Stored bool   // it is there as history, and no version is to be made of it
 }
 
 // Sources is what the git repositories offer to those who build from them. The
@@ -66,6 +77,12 @@ type Sources interface {
 	// Tree opens a commit's files. Errors: NotFound (repository or commit), and
 	// Invalid (more files or deeper directories than can be built).
 	Tree(ctx context.Context, ref ImageRef, commit string) (Tree, error)
+	// Peek opens a commit for a look at single files, at the cost of the directories that they are in. Errors: NotFound
+	// (repository or commit).
+	Peek(ctx context.Context, ref ImageRef, commit string) (CommitFiles, error)
+	// Store marks the tags of which value is true as Stored while they are what they are now, and the others as not.
+	// Errors: NotFound (repository).
+	Store(ctx context.Context, ref ImageRef, tags map[string]bool) error
 	// Keep makes a commit reachable by a hidden ref, so that it can be built
 	// again after its tag went. Errors: NotFound.
 	Keep(ctx context.Context, ref ImageRef, commit string) error

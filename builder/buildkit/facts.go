@@ -72,7 +72,7 @@ const labelPrefix = "org.opencontainers.image."
 func labels(r builder.SolveRequest) map[string]string {
 	all := map[string]string{
 		catalog.LabelRevision: r.Build.Commit,
-		catalog.LabelSource:   r.Source,
+		catalog.LabelSource:   r.Options.Source,
 		catalog.LabelCreated:  createdAt(r).Format(time.RFC3339),
 	}
 	named := map[string]string{}

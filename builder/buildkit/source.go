@@ -50,15 +50,11 @@ func sourceOf(ctx context.Context, r builder.SolveRequest) (source, error) {
 // locate finds the build context and the Dockerfile. What is missing, or can't be
 // read as it is, is the user's error, with where it was looked for.
 func locate(tree catalog.Tree, o catalog.BuildOptions) (source, error) {
-	s := source{contextDir: path.Clean(o.Context), dockerfile: path.Clean(o.Dockerfile)}
+	s := source{contextDir: path.Clean(o.Context)}
 	if err := findContext(tree, s.contextDir, o.Context); err != nil {
 		return source{}, err
 	}
-	candidates := []string{s.dockerfile}
-	if o.Dockerfile == "" {
-		// BuildKit's own rule: the name may also be written in lower case.
-		candidates = []string{path.Join(s.contextDir, "Dockerfile"), path.Join(s.contextDir, "dockerfile")}
-	}
+	candidates := o.Dockerfiles()
 	whole := tree.Whole()
 	for _, name := range candidates {
 		if found, err := findText(whole, name, name); err != nil {

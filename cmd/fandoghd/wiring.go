@@ -53,7 +53,6 @@ func (d *daemon) openBuilder(context.Context) error {
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		Labels:         labelList(d.config.Builder.Labels),
-		Source:         func(ctx context.Context, b catalog.Build) (string, error) { return d.github.Source(ctx, b) },
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       owner(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),

@@ -38,23 +38,6 @@ func (s *Service) remoteOf(ctx context.Context, c catalog.Connection) (catalog.R
 	return catalog.Remote{URL: s.config.BaseURL + "/" + c.Repository + ".git", Username: "x-access-token", Password: token, HTTP: s.http}, nil
 }
 
-// Source returns the URL of the repository that a build's commit came from by its image's connection; "" for one
-// that came otherwise.
-func (s *Service) Source(ctx context.Context, build catalog.Build) (string, error) {
-	c, err := s.config.Store.ConnectionOf(ctx, build.ImageID)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	came, err := s.config.Store.FromSource(ctx, c.ID, build.Commit)
-	if !came || err != nil {
-		return "", err
-	}
-	return s.config.BaseURL + "/" + c.Repository, nil
-}
-
 // token returns what the API and git over HTTP are asked with, empty for none.
 func (s *Service) token(ctx context.Context, c catalog.Connection, keys sealed) (string, error) {
 	if keys.Token != "" || !keys.App || s.config.App.ID == 0 {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
 )
 
 // sealed is what a connection keeps encrypted.
@@ -107,7 +108,7 @@ func setPatterns(c *catalog.Connection, in catalog.GitHubSettings) (err error) {
 		if _, err := pathMatcher(*in.Paths); err != nil {
 			return err
 		}
-		c.Paths = strings.Join(patterns(*in.Paths), " ")
+		c.Paths = strings.Join(hooks.Patterns(*in.Paths), " ")
 	}
 	if in.Context != nil {
 		c.Context = *in.Context

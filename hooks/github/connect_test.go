@@ -18,6 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
@@ -97,7 +98,7 @@ func TestNames(t *testing.T) {
 		{"v*", "v1.0", true}, {"v*", "w1", false}, {"v1.?", "v1.2", true}, {"", "x", false}, {"a b", "b", true}, {"a, b", "b", true},
 		{"feature/*", "feature/a", true}, {"feature/*", "feature/a/b", false}, {"feature/**", "feature/a/b", true}, {"**", "a/b", true}, {"*", "a/b", false},
 	} {
-		if got := github.Matches(test.patterns, test.name); got != test.want {
+		if got := hooks.Matches(test.patterns, test.name); got != test.want {
 			t.Errorf("%q fits %q: got %v", test.name, test.patterns, got)
 		}
 	}

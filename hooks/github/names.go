@@ -9,6 +9,7 @@ import (
 	"github.com/moby/patternmatcher"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
 )
 
 var (
@@ -47,15 +48,10 @@ func (s *Service) parseRepository(text string) (string, error) {
 	return name, nil
 }
 
-// patterns splits a list as users write it.
-func patterns(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' })
-}
-
 // checkPatterns returns a list of patterns for ref names, one blank between
 // them. Errors: Invalid.
 func checkPatterns(field, list string) (string, error) {
-	split := patterns(list)
+	split := hooks.Patterns(list)
 	for _, p := range split {
 		if _, err := path.Match(p, ""); err != nil {
 			return "", catalog.FieldErrorf(field, "%s pattern %q has an open bracket", field, p)
@@ -64,24 +60,10 @@ func checkPatterns(field, list string) (string, error) {
 	return strings.Join(split, " "), nil
 }
 
-// matches reports whether a name of a tag or branch fits one of the patterns. As
-// on GitHub, * stops at a slash and ** does not.
-func matches(list, name string) bool {
-	for _, p := range patterns(list) {
-		if ok, err := path.Match(p, name); ok && err == nil {
-			return true
-		}
-		if before, ok := strings.CutSuffix(p, "**"); ok && strings.HasPrefix(name, before) {
-			return true
-		}
-	}
-	return false
-}
-
 // pathMatcher returns what tells the paths that fit; patterns are as in
 // .dockerignore, and one that names a directory fits all below it. Errors: Invalid.
 func pathMatcher(list string) (func(string) bool, error) {
-	m, err := patternmatcher.New(patterns(list))
+	m, err := patternmatcher.New(hooks.Patterns(list))
 	if err != nil {
 		return nil, catalog.FieldErrorf("paths", "paths %q: %v", list, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
@@ -115,7 +116,7 @@ func (s *Service) missing(ctx context.Context, c catalog.Connection, refs []cata
 	var missing []catalog.RemoteRef
 	for _, ref := range refs {
 		tag, ok := catalog.RefUpdate{Name: ref.Name}.Tag()
-		if !ok || !matches(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
+		if !ok || !hooks.Matches(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
 			continue
 		}
 		if _, err := s.config.Store.Version(ctx, c.ImageID, tag); err == nil {
