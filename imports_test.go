@@ -62,8 +62,8 @@ var allowed = map[string][]string{
 	"internal/version":              {},
 }
 
-// everybodys are what any package with imports of ours may use.
-var everybodys = []string{"internal/atomicfile", "internal/bounded"}
+// shared are what any package with imports of ours may use.
+var shared = []string{"internal/atomicfile", "internal/bounded"}
 
 // standardLibraryOnly are the packages without any dependency.
 var standardLibraryOnly = []string{"catalog", "catalog/api", "internal/atomicfile", "internal/bounded", "internal/reserved", "internal/version"}
@@ -114,7 +114,7 @@ func TestImportsGoOneWay(t *testing.T) {
 }
 
 func permits(rule []string, name string) bool {
-	return slices.Contains(rule, name) || slices.Contains(rule, "*") || slices.Contains(everybodys, name)
+	return slices.Contains(rule, name) || slices.Contains(rule, "*") || slices.Contains(shared, name)
 }
 
 // packages lists what is built, without tests: they may tie anything together.

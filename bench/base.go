@@ -62,7 +62,7 @@ func (b *bench) startBase(ctx context.Context) (*base, error) {
 }
 
 // make packs the base's files as one layer.
-func (i *base) make(ctx context.Context, b *bench, dir string) error {
+func (ba *base) make(ctx context.Context, b *bench, dir string) error {
 	root := filepath.Join(dir, "root")
 	bin := filepath.Join(root, "bin")
 	for _, d := range []string{bin, filepath.Join(root, "tmp"), filepath.Join(root, "usr/share")} {
@@ -95,8 +95,8 @@ func (i *base) make(ctx context.Context, b *bench, dir string) error {
 	for _, args := range [][]string{
 		{"tar", "cf", filepath.Join(root, "usr/share/modules.tar"), "--sort=name", "-C", modules.dir, "."},
 		{"tar", "cf", layer, "--sort=name", "-C", root, "."},
-		{b.tool("crane"), "append", "--insecure", "-f", layer, "-t", i.image},
-		{b.tool("crane"), "mutate", "--insecure", "--set-platform", "linux/amd64", "--env", "PATH=/bin", "-t", i.image, i.image},
+		{b.tool("crane"), "append", "--insecure", "-f", layer, "-t", ba.image},
+		{b.tool("crane"), "mutate", "--insecure", "--set-platform", "linux/amd64", "--env", "PATH=/bin", "-t", ba.image, ba.image},
 	} {
 		if _, err := programs.Command(ctx, "", nil, args[0], args[1:]...); err != nil {
 			return fmt.Errorf("the apps' base: %w", err)

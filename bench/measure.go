@@ -56,8 +56,8 @@ func quantile(samples []float64, q float64) float64 {
 
 func (m measure) ratio() float64 { return median(m.ours) / median(m.peer) }
 
-// judged is the number the goal is about.
-func (m measure) judged() float64 {
+// measured is the number the goal is about.
+func (m measure) measured() float64 {
 	if len(m.peer) > 0 {
 		return m.ratio()
 	}
@@ -68,7 +68,7 @@ func (m measure) verdict() string {
 	switch {
 	case m.goal == 0:
 		return ""
-	case m.atLeast && m.judged() >= m.goal, !m.atLeast && m.judged() <= m.goal:
+	case m.atLeast && m.measured() >= m.goal, !m.atLeast && m.measured() <= m.goal:
 		return "reached"
 	}
 	return "**missed**"

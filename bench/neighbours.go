@@ -18,7 +18,7 @@ const (
 	loaded    = 10 * time.Second // how long a load is pushed
 )
 
-// load is what another user pushes over and over while somebody's small pushes are timed.
+// load is what another user pushes over and over while one user's small pushes are timed.
 type load struct {
 	what    string
 	refused string // what the push says if it is not built
@@ -68,7 +68,7 @@ var loads = []load{
 }
 
 // neighbours is row 12: small pushes beside another user's heavy ones, against the same pushes
-// with nobody else there, which stand in the peer's column.
+// without the other user, which stand in the peer's column.
 func neighbours(ctx context.Context, b *bench) ([]measure, error) {
 	d, err := b.ours(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func (l load) measure(ctx context.Context, b *bench, d *daemon, small *workTree,
 }
 
 // push sends the load to new images until there are enough small pushes to compare. The clients
-// would be on other machines, so they leave the processors to whoever else wants them.
+// would be on other machines, so they leave the processors to any other process that wants them.
 func (l load) push(ctx context.Context, b *bench, d *daemon, heavy *workTree, env []string) error {
 	for started := time.Now(); time.Since(started) < loaded; {
 		remote := "ssh://git@" + d.SSH + "/" + neighbour + "/" + filepath.Base(b.path("heavy"))

@@ -16,7 +16,7 @@ import (
 // A program whose child holds its output open, as git's ssh does, ends with it.
 func TestCommandsEndWithTheirChildren(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
@@ -30,7 +30,7 @@ func TestCommandsEndWithTheirChildren(t *testing.T) {
 		if err == nil {
 			t.Error("no error of a command that was killed")
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the command goes on")
 	}
 	awaitEnd(t, child)
@@ -66,10 +66,10 @@ func readPID(ctx context.Context, t *testing.T, file string) int {
 	}
 }
 
-// awaitEnd waits until a process is gone, or a zombie that nobody has asked for yet.
+// awaitEnd waits until a process is gone, or a zombie that its parent has not waited for yet.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); syscall.Kill(pid, 0) == nil; {
+	for until := time.Now().Add(time.Minute); syscall.Kill(pid, 0) == nil; {
 		stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "Z") {
 			return

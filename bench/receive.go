@@ -55,7 +55,7 @@ func (b *bench) receive(ctx context.Context, open func() (*history, error)) (all
 		return nil, err
 	}
 	defer d.stop()
-	if err := pause(ctx, settleTime); err != nil {
+	if err := pause(ctx, idleTime); err != nil {
 		return nil, err
 	}
 	idle, _ := resident(d.Process)

@@ -24,7 +24,7 @@ There, both SSH servers take any number of connections from one address. In row 
 The apps of row 10 install their dependencies, are built and have stages as real ones, with scripts that stand for the tools; a running container is
 one that ` + "`runc`" + ` started from what ` + "`crane pull`" + ` wrote into an empty folder, and that has printed a line, the same on both sides.
 Client, daemon and peer share the machine: the largest sizes show where it, and not the daemon alone, comes to its end.
-Row 12 has no such peer: there stand the same pushes while nobody else is there. The other user's clients run at the lowest priority, as they would not be
+Row 12 has no such peer: there stand the same pushes without the other user. The other user's clients run at the lowest priority, as they would not be
 on this machine.
 First pushes come from packed repositories, which a clone is, and any that has lived a while: else git would search for deltas during the push, for
 seconds that are the same on both sides and hide what differs.

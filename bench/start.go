@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// settleTime is how long a daemon is left alone before its memory is read.
-const settleTime = 3 * time.Second
+// idleTime is how long a daemon is left alone before its memory is read.
+const idleTime = 3 * time.Second
 
 // start is row 9: the daemon alone, without a buildkitd of its own, in a new
 // directory each time and then in one with many versions.
@@ -72,7 +72,7 @@ func (b *bench) newAlone() (*daemon, error) {
 	return b.newDaemon(b.path("start"))
 }
 
-// startAlone runs the daemon once, until it has settled when memory is asked for.
+// startAlone runs the daemon once, for idleTime more when memory is asked for.
 func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
 	dir := filepath.Dir(d.Data)
 	env := []string{"FANDOGH_BUILDER_ADDRESSES=unix://" + filepath.Join(dir, "nobody.sock")}
@@ -85,7 +85,7 @@ func (d *daemon) startAlone(ctx context.Context, ready, idle *measure) error {
 	if idle == nil {
 		return nil
 	}
-	if err := pause(ctx, settleTime); err != nil {
+	if err := pause(ctx, idleTime); err != nil {
 		return err
 	}
 	now, _ := resident(d.Process)

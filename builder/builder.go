@@ -107,8 +107,8 @@ type Builder struct {
 	down   chan struct{} // closed when Run has handed everything back
 
 	versions versionLocks // locked before queue
-	// queue is held for one write of the store at most: everybody who pushes
-	// or ends waits for it.
+	// queue is held for one write of the store at most: every push and every end
+	// of a build waits for it.
 	queue   sync.Mutex
 	running map[int64]claimed // builds claimed by us
 	tries   map[int64]tries   // failed attempts at builds that have not ended

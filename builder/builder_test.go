@@ -190,13 +190,12 @@ func TestCancel(t *testing.T) {
 		t.Errorf("waiting build ended %+v", build)
 	}
 
-	asked := time.Now()
 	if err := b.Cancel(t.Context(), running); err != nil {
 		t.Fatal(err)
 	}
 	build, lines = h.follow(b, running)
-	if took := time.Since(asked); build.Outcome != catalog.OutcomeCancelled || took > time.Second {
-		t.Errorf("running build ended %+v after %s", build, took)
+	if build.Outcome != catalog.OutcomeCancelled {
+		t.Errorf("running build ended %+v", build)
 	}
 	wantLog(t, lines, "not built (cancelled)")
 	if h.sources.hasTag(image.Ref, "v1") {
@@ -314,8 +313,8 @@ type prolongedStore struct {
 	prolonged func()
 }
 
-func (s prolongedStore) ExtendLease(ctx context.Context, id int64, owner string, until time.Time) error {
-	err := s.Store.ExtendLease(ctx, id, owner, until)
+func (s prolongedStore) ExtendLease(ctx context.Context, id int64, workerID string, until time.Time) error {
+	err := s.Store.ExtendLease(ctx, id, workerID, until)
 	if err == nil {
 		s.prolonged()
 	}
@@ -336,7 +335,7 @@ func TestLeaseOutlivesItsTime(t *testing.T) {
 			case <-prolonged:
 			case <-ctx.Done():
 				return builder.SolveResult{}, ctx.Err()
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				return builder.SolveResult{}, errors.New("the lease is not prolonged")
 			}
 			if n, err := h.store.ReclaimBuilds(ctx, worker, now()); n != 0 || err != nil {

@@ -9,7 +9,7 @@ import (
 // byteOrderMark begins a UTF-8 file of some editors and means nothing there.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// CheckEncoding refuses a text in UTF-16 or UTF-32, of which whoever reads it
+// CheckEncoding refuses a text in UTF-16 or UTF-32, of which a parser
 // would make nonsense. begin is the text, or at least its first four bytes. Errors: Invalid.
 func CheckEncoding(name string, begin []byte) error {
 	for _, wide := range []struct{ mark, encoding string }{ // longer marks first

@@ -32,25 +32,25 @@ func (s *shakyStore) fail(call string) error {
 	return nil
 }
 
-func (s *shakyStore) ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (catalog.Build, error) {
+func (s *shakyStore) ClaimBuild(ctx context.Context, workerID string, busiest int, now, until time.Time) (catalog.Build, error) {
 	if err := s.fail("claim"); err != nil {
 		return catalog.Build{}, err
 	}
-	return s.Store.ClaimBuild(ctx, owner, busiest, now, until)
+	return s.Store.ClaimBuild(ctx, workerID, busiest, now, until)
 }
 
-func (s *shakyStore) ExtendLease(ctx context.Context, id int64, owner string, until time.Time) error {
+func (s *shakyStore) ExtendLease(ctx context.Context, id int64, workerID string, until time.Time) error {
 	if err := s.fail("extend"); err != nil {
 		return err
 	}
-	return s.Store.ExtendLease(ctx, id, owner, until)
+	return s.Store.ExtendLease(ctx, id, workerID, until)
 }
 
-func (s *shakyStore) FinishBuild(ctx context.Context, id int64, owner string, r catalog.BuildResult) error {
+func (s *shakyStore) FinishBuild(ctx context.Context, id int64, workerID string, r catalog.BuildResult) error {
 	if err := s.fail("finish"); err != nil {
 		return err
 	}
-	return s.Store.FinishBuild(ctx, id, owner, r)
+	return s.Store.FinishBuild(ctx, id, workerID, r)
 }
 
 func (s *shakyStore) NextWake(ctx context.Context) (time.Time, bool, error) {

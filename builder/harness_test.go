@@ -180,45 +180,45 @@ func newEnv(t *testing.T) *env {
 	}
 }
 
-func (h *env) image(namespace, name string) catalog.Image {
-	h.t.Helper()
-	user, ok := h.users[namespace]
+func (e *env) image(namespace, name string) catalog.Image {
+	e.t.Helper()
+	user, ok := e.users[namespace]
 	if !ok {
 		var err error
-		if user, err = h.store.CreateUser(h.t.Context(), catalog.NewUser{Name: namespace}); err != nil {
-			h.t.Fatal(err)
+		if user, err = e.store.CreateUser(e.t.Context(), catalog.NewUser{Name: namespace}); err != nil {
+			e.t.Fatal(err)
 		}
-		h.users[namespace] = user
+		e.users[namespace] = user
 	}
-	image, err := h.store.CreateImage(h.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: user.ID})
+	image, err := e.store.CreateImage(e.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: user.ID})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return image
 }
 
 // newBuild asks for a build as a push of a tag does.
-func (h *env) newBuild(image catalog.Image, version, commit string) catalog.NewBuild {
-	h.sources.tag(image.Ref, version, commit)
+func (e *env) newBuild(image catalog.Image, version, commit string) catalog.NewBuild {
+	e.sources.tag(image.Ref, version, commit)
 	return catalog.NewBuild{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: commit, UserID: image.OwnerID}
 }
 
 // builder makes a Builder that does not run yet.
-func (h *env) builder(solve solverFunc, change ...func(*builder.Config)) *builder.Builder {
-	h.t.Helper()
+func (e *env) builder(solve solverFunc, change ...func(*builder.Config)) *builder.Builder {
+	e.t.Helper()
 	config := builder.Config{
-		Store: h.store, Sources: h.sources, Solver: solve, Credentials: h.credentials,
+		Store: e.store, Sources: e.sources, Solver: solve, Credentials: e.credentials,
 		RegistryHost: func() string { return "127.0.0.1:5000" }, PublicRegistry: func() string { return "registry.example" },
-		LogDir: h.logs, WorkerID: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
+		LogDir: e.logs, WorkerID: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
 		Parallel: 2, Timeout: 30 * time.Minute,
-		Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{h.t}, Level: hclog.Error}),
+		Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{e.t}, Level: hclog.Error}),
 	}
 	for _, c := range change {
 		c(&config)
 	}
 	b, err := builder.New(config)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return b
 }
@@ -231,7 +231,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // run starts b and returns what stops it; the test's end does so too.
-func (h *env) run(b *builder.Builder) (stop func()) {
+func (e *env) run(b *builder.Builder) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -240,37 +240,37 @@ func (h *env) run(b *builder.Builder) (stop func()) {
 		select {
 		case err := <-ended:
 			if err != nil {
-				h.t.Errorf("Run: %v", err)
+				e.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
-			h.t.Error("Run did not return")
+		case <-time.After(time.Minute):
+			e.t.Error("Run did not return")
 		}
 	})
-	h.t.Cleanup(stop)
+	e.t.Cleanup(stop)
 	return stop
 }
 
-func (h *env) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog.QueuedBuild {
-	h.t.Helper()
-	queued, err := b.Submit(h.t.Context(), builds)
+func (e *env) submit(b *builder.Builder, builds ...catalog.NewBuild) []catalog.QueuedBuild {
+	e.t.Helper()
+	queued, err := b.Submit(e.t.Context(), builds)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return queued
 }
 
 // follow waits for a build's end and returns it with its log.
-func (h *env) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
-	h.t.Helper()
-	build, lines, err := follow(h.t.Context(), b, id)
+func (e *env) follow(b *builder.Builder, id int64) (catalog.Build, []string) {
+	e.t.Helper()
+	build, lines, err := follow(e.t.Context(), b, id)
 	if err != nil {
-		h.t.Fatalf("follow build %d: %v", id, err)
+		e.t.Fatalf("follow build %d: %v", id, err)
 	}
 	return build, lines
 }
 
 func follow(ctx context.Context, b *builder.Builder, id int64) (catalog.Build, []string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var texts []string
 	build, err := b.FollowLog(ctx, id, 0, func(lines []catalog.LogLine) error {
@@ -283,15 +283,15 @@ func follow(ctx context.Context, b *builder.Builder, id int64) (catalog.Build, [
 }
 
 // recorded returns what the store has of a build and its version.
-func (h *env) recorded(id int64) (catalog.Build, catalog.Version) {
-	h.t.Helper()
-	build, err := h.store.Build(h.t.Context(), id)
+func (e *env) recorded(id int64) (catalog.Build, catalog.Version) {
+	e.t.Helper()
+	build, err := e.store.Build(e.t.Context(), id)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	version, err := h.store.Version(h.t.Context(), build.ImageID, build.Version)
+	version, err := e.store.Version(e.t.Context(), build.ImageID, build.Version)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return build, version
 }
@@ -327,7 +327,7 @@ func receive[T any](t *testing.T, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing happened for 20 s")
 		panic("unreachable")
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// maxIdleLogs is how many logs nobody uses stay open, with their index, so that
+// maxIdleLogs is how many logs without a user stay open, with their index, so that
 // a client that polls a log does not make it be read from the start each time.
 const maxIdleLogs = 64
 
@@ -29,72 +29,72 @@ type heldLog struct {
 
 func newLogbook(dir string) (*logbook, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make log directory: %w", err)
+		return nil, fmt.Errorf("create log directory: %w", err)
 	}
 	return &logbook{dir: dir, open: map[int64]*heldLog{}}, nil
 }
 
 // acquire returns a build's log; call release when done with it.
-func (b *logbook) acquire(id int64) *logFile {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	held := b.open[id]
+func (l *logbook) acquire(id int64) *logFile {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.open[id]
 	if held == nil {
-		held = &heldLog{logFile: newLogFile(id, b.path(id))}
-		b.open[id] = held
+		held = &heldLog{logFile: newLogFile(id, l.path(id))}
+		l.open[id] = held
 	}
 	if held.users == 0 {
-		b.idle = slices.DeleteFunc(b.idle, func(other int64) bool { return other == id })
+		l.idle = slices.DeleteFunc(l.idle, func(other int64) bool { return other == id })
 	}
 	held.users++
 	return held.logFile
 }
 
-func (b *logbook) release(log *logFile) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	held := b.open[log.id]
+func (l *logbook) release(log *logFile) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.open[log.id]
 	if held.users--; held.users > 0 {
 		return nil
 	}
-	b.idle = append(b.idle, log.id)
-	if len(b.idle) <= maxIdleLogs {
+	l.idle = append(l.idle, log.id)
+	if len(l.idle) <= maxIdleLogs {
 		return nil
 	}
-	oldest := b.idle[0]
-	b.idle = b.idle[1:]
-	err := b.open[oldest].close()
-	delete(b.open, oldest)
+	oldest := l.idle[0]
+	l.idle = l.idle[1:]
+	err := l.open[oldest].close()
+	delete(l.open, oldest)
 	return err
 }
 
-// closeIdle closes the logs nobody uses.
-func (b *logbook) closeIdle() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// closeIdle closes the logs without a user.
+func (l *logbook) closeIdle() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var errs []error
-	for _, id := range b.idle {
-		errs = append(errs, b.open[id].close())
-		delete(b.open, id)
+	for _, id := range l.idle {
+		errs = append(errs, l.open[id].close())
+		delete(l.open, id)
 	}
-	b.idle = nil
+	l.idle = nil
 	return errors.Join(errs...)
 }
 
 // remove deletes a build's log. A follower that is reading it keeps what it has open.
-func (b *logbook) remove(id int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (l *logbook) remove(id int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var errs []error
-	if held := b.open[id]; held != nil && held.users == 0 {
-		b.idle = slices.DeleteFunc(b.idle, func(other int64) bool { return other == id })
-		delete(b.open, id)
+	if held := l.open[id]; held != nil && held.users == 0 {
+		l.idle = slices.DeleteFunc(l.idle, func(other int64) bool { return other == id })
+		delete(l.open, id)
 		errs = append(errs, held.close())
 	}
-	if err := os.Remove(b.path(id)); !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(l.path(id)); !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (b *logbook) path(id int64) string { return filepath.Join(b.dir, fmt.Sprintf("%d.log", id)) }
+func (l *logbook) path(id int64) string { return filepath.Join(l.dir, fmt.Sprintf("%d.log", id)) }

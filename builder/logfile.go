@@ -31,7 +31,7 @@ type logFile struct {
 	lines     int           // how many those are
 	last      time.Duration // offset of the last line
 	index     []int64       // where line i*indexStride begins
-	changed   chan struct{} // closed and replaced when there is news
+	changed   chan struct{} // closed and replaced when readers are notified
 	notified  time.Time     // when that was last
 	notifying bool          // a timer will do it again
 	ended     *catalog.Build
@@ -167,7 +167,7 @@ func (l *logFile) cutTorn() error {
 // second and not one a line.
 const tellPause = 40 * time.Millisecond
 
-// wake tells everyone who waits that there is news, soon. l.mu is held.
+// wake notifies every waiting reader, soon. l.mu is held.
 func (l *logFile) wake() {
 	if l.notifying {
 		return

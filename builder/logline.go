@@ -12,7 +12,7 @@ import (
 )
 
 // A build's log is the file <LogDir>/<build id>.log. It is append only, and it
-// is the truth: whoever shows output read it from there. One line of the log is
+// is the truth: whatever shows output read it from there. One line of the log is
 //
 //	<offset> <text>\n
 //

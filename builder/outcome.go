@@ -14,29 +14,29 @@ import (
 // the build's own.
 //
 // The order heals a crash at any point: log, then tag, then store, then
-// followers. Until the store has the end, a restart builds again; whoever is
-// told the end, by a follower's return or by the store, finds the whole log and
+// followers. Until the store has the end, a restart builds again; a reader who
+// learns the end, by a follower's return or from the store, finds the whole log and
 // no tag of a version that failed.
 func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err error) {
 	defer a.signal()
 	defer a.leave()
 	defer a.versions.lock(versionKey{a.build.ImageID, a.build.Version})()
 
-	var settled error
+	var unrecorded error
 	switch {
 	case err == nil:
-		settled = a.succeed(ctx, result)
+		unrecorded = a.succeed(ctx, result)
 	case errors.Is(err, errLeaseLost):
-		settled = err
+		unrecorded = err
 	case errors.Is(err, errDraining):
 		a.log.sayf("The server is shutting down: the build is requeued and starts again after the restart")
-		settled = a.release(ctx, a.now(), true)
+		unrecorded = a.release(ctx, a.now(), true)
 	default:
-		settled = a.failed(ctx, a.failureOf(err))
+		unrecorded = a.failed(ctx, a.failureOf(err))
 	}
 	switch {
-	case settled == nil:
-	case errors.Is(settled, errLeaseLost) || catalog.CodeOf(settled) == catalog.Conflict:
+	case unrecorded == nil:
+	case errors.Is(unrecorded, errLeaseLost) || catalog.CodeOf(unrecorded) == catalog.Conflict:
 		a.logger.Warn("dropped a build whose lease was lost", "build", a.build.ID)
 		a.log.sayf("The server lost track of this build; it continues as a new attempt")
 		if err := a.reclaim(ctx); err != nil {
@@ -44,7 +44,7 @@ func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err err
 		}
 	default:
 		// The lease ends by itself; then the build is tried again.
-		a.logger.Error("failed to record the result of a build", "build", a.build.ID, "error", settled)
+		a.logger.Error("failed to record the result of a build", "build", a.build.ID, "error", unrecorded)
 	}
 }
 
@@ -106,7 +106,7 @@ func (a *attempt) release(ctx context.Context, notBefore time.Time, refund bool)
 	})
 }
 
-// hold makes sure the build is still ours before anybody is told its end.
+// hold makes sure the build is still ours before its end is written anywhere.
 func (a *attempt) hold(ctx context.Context) error {
 	return a.persist(ctx, func(ctx context.Context) error {
 		return a.store.ExtendLease(ctx, a.build.ID, a.config.WorkerID, a.now().Add(a.config.LeaseTime))

@@ -84,10 +84,10 @@ type slowStore struct {
 	release chan struct{}
 }
 
-func (s *slowStore) FinishBuild(ctx context.Context, id int64, owner string, r catalog.BuildResult) error {
+func (s *slowStore) FinishBuild(ctx context.Context, id int64, workerID string, r catalog.BuildResult) error {
 	s.ending <- id
 	<-s.release
-	return s.Store.FinishBuild(ctx, id, owner, r)
+	return s.Store.FinishBuild(ctx, id, workerID, r)
 }
 
 func TestPushDoesNotWaitForTheEndOfAnotherBuild(t *testing.T) {

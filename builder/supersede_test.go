@@ -9,14 +9,14 @@ import (
 )
 
 // heldBuilder runs one build at a time, tells of each that began, and ends none before hold is closed.
-func (h *env) heldBuilder() (b *builder.Builder, began, hold chan struct{}) {
+func (e *env) heldBuilder() (b *builder.Builder, began, hold chan struct{}) {
 	began, hold = make(chan struct{}, 2), make(chan struct{})
-	b = h.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
+	b = e.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
 		began <- struct{}{}
 		<-hold
 		return built(ctx, r, progress)
 	}, func(c *builder.Config) { c.Parallel = 1 })
-	h.run(b)
+	e.run(b)
 	return b, began, hold
 }
 

@@ -27,41 +27,41 @@ type heldLock struct {
 }
 
 // lock locks all of wanted and returns what unlocks them.
-func (p *versionLocks) lock(wanted ...versionKey) (unlock func()) {
-	// In one order, so that nobody waits for who waits for them.
+func (v *versionLocks) lock(wanted ...versionKey) (unlock func()) {
+	// In one order, so that no two callers wait for each other.
 	slices.SortFunc(wanted, func(a, b versionKey) int {
 		return cmp.Or(cmp.Compare(a.imageID, b.imageID), cmp.Compare(a.version, b.version))
 	})
 	wanted = slices.Compact(wanted)
 	for _, w := range wanted {
-		p.use(w).Lock()
+		v.use(w).Lock()
 	}
 	return func() {
 		for _, w := range wanted {
-			p.release(w)
+			v.release(w)
 		}
 	}
 }
 
-func (p *versionLocks) use(w versionKey) *heldLock {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.held == nil {
-		p.held = map[versionKey]*heldLock{}
+func (v *versionLocks) use(w versionKey) *heldLock {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.held == nil {
+		v.held = map[versionKey]*heldLock{}
 	}
-	if p.held[w] == nil {
-		p.held[w] = &heldLock{}
+	if v.held[w] == nil {
+		v.held[w] = &heldLock{}
 	}
-	p.held[w].users++
-	return p.held[w]
+	v.held[w].users++
+	return v.held[w]
 }
 
-func (p *versionLocks) release(w versionKey) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held := p.held[w]
+func (v *versionLocks) release(w versionKey) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	held := v.held[w]
 	held.Unlock()
 	if held.users--; held.users == 0 {
-		delete(p.held, w)
+		delete(v.held, w)
 	}
 }

@@ -24,7 +24,7 @@ type attempt struct {
 
 // work makes one attempt at a claimed build and records how it went.
 func (b *Builder) work(ctx context.Context, build catalog.Build) {
-	b.versions.lock(versionKey{build.ImageID, build.Version})() // whoever queues it has said so in its log then
+	b.versions.lock(versionKey{build.ImageID, build.Version})() // the queueing call has written to its log then
 	a := &attempt{Builder: b, build: build, log: b.openLog(build)}
 	defer a.log.close()
 	a.announce()

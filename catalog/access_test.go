@@ -37,9 +37,9 @@ func TestDecide(t *testing.T) {
 		{"token without a scope", user("", false), RoleAdmin, "ynnnnn"},
 		{"disabled owner", disabled(false), RoleAdmin, "nnnnnn"},
 		{"disabled admin", disabled(true), RoleAdmin, "nnnnnn"},
-		{"nobody", Identity{}, RoleNone, "nnnnnn"},
-		{"nobody with a role", Identity{Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
-		{"nobody who says admin", Identity{User: User{Admin: true}, Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
+		{"anonymous", Identity{}, RoleNone, "nnnnnn"},
+		{"anonymous with a role", Identity{Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
+		{"anonymous administrator", Identity{User: User{Admin: true}, Scope: ScopeWrite}, RoleAdmin, "nnnnnn"},
 	} {
 		for i, action := range actions {
 			if got, want := Decide(c.id, c.role, action, target), c.allowed[i] == 'y'; got != want {
@@ -121,7 +121,7 @@ func TestAuthorize(t *testing.T) {
 		{"owner with a reading token", reading, RoleAdmin, ActionWrite, team, Forbidden, "only the read scope"},
 		{"stranger reads", stranger, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
 		{"stranger writes", stranger, RoleNone, ActionWrite, team, NotFound, "does not exist, or you have no access"},
-		{"nobody reads", Identity{}, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
+		{"anonymous reads", Identity{}, RoleNone, ActionRead, team, NotFound, "does not exist, or you have no access"},
 		{"missing namespace", ann, RoleAdmin, ActionRead, elsewhere, NotFound, "does not exist, or you have no access"},
 		{"admin anywhere", admin, RoleNone, ActionManage, team, "", ""},
 		{"admin, missing namespace", admin, RoleNone, ActionWrite, elsewhere, NotFound, "does not exist"},

@@ -35,7 +35,7 @@ func BranchVersion(branch, commit string) string {
 type DefaultBranch struct {
 	Name   string // "main"
 	Exists bool   // false: it was not pushed yet, and neither was any other
-	// Awaited is what somebody chose in its place and nobody has pushed yet: the default from then on.
+	// Awaited is what a user chose in its place and was not pushed yet: the default from then on.
 	Awaited string
 }
 

@@ -40,7 +40,7 @@ type Build struct {
 	QueuedAt  time.Time // when it was asked for
 	StartedAt time.Time // of the last attempt; zero while it waits
 	EndedAt   time.Time // zero until State.Ended()
-	Cancelled bool      // somebody asked to stop it; who claims it nevertheless ends it at once
+	Cancelled bool      // a user asked to stop it; a worker that claims it nevertheless ends it at once
 }
 
 // NewBuild asks for a build of a version, which is created when it is new.
@@ -80,7 +80,7 @@ type BuildResult struct {
 }
 
 // Builds stores builds and is the durable queue of those that wait.
-// A worker owns a build by a lease in its name; whoever lost the lease gets
+// A worker owns a build by a lease in its name; one that lost the lease gets
 // Conflict and must drop its work.
 type Builds interface {
 	// QueueBuilds makes versions PENDING with a queued build each, all or
@@ -93,22 +93,22 @@ type Builds interface {
 	// fewest running, of those the one served longest ago, then the oldest build.
 	// Namespaces with more than busiest running are passed over. Errors: NotFound
 	// (nothing waits, or nothing that may).
-	ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (Build, error)
+	ClaimBuild(ctx context.Context, workerID string, busiest int, now, until time.Time) (Build, error)
 	// ExtendLease prolongs a lease. Errors: Conflict (lost).
-	ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error
+	ExtendLease(ctx context.Context, buildID int64, workerID string, until time.Time) error
 	// ReleaseBuild hands a build back to the queue; it waits as PENDING and is
 	// not claimed before notBefore. With refund the attempt does not count.
 	// Errors: Conflict (lost).
-	ReleaseBuild(ctx context.Context, buildID int64, owner string, notBefore time.Time, refund bool) error
-	// ReclaimBuilds hands back every build whose lease belongs to another owner
+	ReleaseBuild(ctx context.Context, buildID int64, workerID string, notBefore time.Time, refund bool) error
+	// ReclaimBuilds hands back every build whose lease belongs to another worker
 	// or ended before now, without refund, and returns how many.
-	ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error)
+	ReclaimBuilds(ctx context.Context, workerID string, now time.Time) (int, error)
 	// NextWake returns when the next waiting build may be claimed; ok is false
 	// when none waits. A zero time means at once.
 	NextWake(ctx context.Context) (at time.Time, ok bool, err error)
 	// FinishBuild ends a leased build and its version. Errors: Conflict (lost),
 	// Invalid (built without a digest).
-	FinishBuild(ctx context.Context, buildID int64, owner string, r BuildResult) error
+	FinishBuild(ctx context.Context, buildID int64, workerID string, r BuildResult) error
 	// CancelBuild marks a build as cancelled; one that waits ends at once as
 	// FAILED. The returned build tells which. Errors: NotFound, Conflict (ended already).
 	CancelBuild(ctx context.Context, buildID int64, now time.Time) (Build, error)
@@ -157,7 +157,7 @@ func BuildByNumber(ctx context.Context, builds BuildLister, v Version, number in
 	}
 }
 
-// BuildControl acts on builds by the rights of whoever was authorized before.
+// BuildControl acts on builds for a user whom the caller has authorized.
 // The builder implements it.
 type BuildControl interface {
 	// Cancel stops a build, running or waiting. Errors: NotFound, Conflict (ended).

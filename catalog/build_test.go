@@ -9,9 +9,9 @@ import (
 // pagedBuilds lists the builds 1 to n of version 1, two at most in a page.
 type pagedBuilds int
 
-func (n pagedBuilds) ListBuilds(_ context.Context, versionID int64, page Page) ([]Build, error) {
+func (p pagedBuilds) ListBuilds(_ context.Context, versionID int64, page Page) ([]Build, error) {
 	var all []Build
-	for i := 1; i <= int(n) && versionID == 1; i++ {
+	for i := 1; i <= int(p) && versionID == 1; i++ {
 		if id := int64(10 * i); page.Before == 0 || id < page.Before {
 			all = append(all, Build{ID: id, Number: i})
 		}

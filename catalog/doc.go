@@ -8,11 +8,11 @@
 // as long as the daemon, or as one admin verb; what is asked of it is one
 // transaction each, which has happened whole when a call returns without an error.
 //
-// What always holds, whoever asks: a version that is Built never changes and never
+// What always holds, by any interface: a version that is Built never changes and never
 // becomes anything else; states follow one another as [State.CanBecome] says; a
 // version has the state of its newest build; who may do what is said by [Decide]
 // alone; a name belongs to one thing at a time, without regard to case, and stays
 // taken until the [Removal] of the last owner's files is done; whatever happens is
 // an [Event] of the same transaction. Every error has a [Code], and its sentence is
-// safe to show to whoever asked.
+// safe to show to any client.
 package catalog

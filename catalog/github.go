@@ -23,7 +23,7 @@ type Connection struct {
 	Branches string
 	Paths    string // an image is built only when a matching file differs from its newest version
 	Context  string // the build context's directory in the repository
-	// Sealed holds the secrets, encrypted by whoever makes and reads them.
+	// Sealed holds the secrets, encrypted by hooks/github, which alone reads them.
 	Sealed    []byte
 	CreatedAt time.Time
 }
@@ -96,8 +96,8 @@ type GitHubStatus struct {
 	Deliveries []Job       // newest first
 }
 
-// GitHubControl connects images by the rights of whoever was authorized
-// before. hooks/github implements it.
+// GitHubControl connects images for a user whom the caller has authorized.
+// hooks/github implements it.
 type GitHubControl interface {
 	// Connect makes or changes an image's connection. Errors: Invalid.
 	Connect(ctx context.Context, image Image, userID int64, s GitHubSettings) (GitHubStatus, error)

@@ -20,7 +20,7 @@ const (
 )
 
 // Job is something small that must be done although the daemon may stop: work
-// off a delivery, tell somebody. Builds have a queue of their own.
+// off a delivery, notify a server. Builds have a queue of their own.
 type Job struct {
 	ID        int64
 	Kind      JobKind
@@ -52,7 +52,7 @@ type PutJob struct {
 	Known bool // a job of this kind and key is there and did not fail; nothing was stored
 }
 
-// Jobs is a durable queue. A worker owns a job by a lease in its name; whoever
+// Jobs is a durable queue. A worker owns a job by a lease in its name; one that
 // lost the lease gets Conflict and must drop its work.
 type Jobs interface {
 	// PutJobs stores jobs, all or none. One that failed before waits again,
@@ -62,15 +62,15 @@ type Jobs interface {
 	// waiting jobs, the one with fewest of that kind running, and of its jobs the one
 	// that waits longest. Namespaces with more than busiest of a kind running are passed
 	// over. Errors: NotFound (nothing waits, or nothing that may).
-	ClaimJob(ctx context.Context, kinds []JobKind, owner string, busiest int, now, until time.Time) (Job, error)
+	ClaimJob(ctx context.Context, kinds []JobKind, workerID string, busiest int, now, until time.Time) (Job, error)
 	// EndJob records a leased job as done or failed. Errors: Conflict (lost).
-	EndJob(ctx context.Context, id int64, owner string, state JobState, answer string, now time.Time) error
+	EndJob(ctx context.Context, id int64, workerID string, state JobState, answer string, now time.Time) error
 	// RetryJob makes a leased job wait again. With refund the attempt does not
 	// count. Errors: Conflict (lost).
-	RetryJob(ctx context.Context, id int64, owner string, notBefore time.Time, answer string, refund bool) error
+	RetryJob(ctx context.Context, id int64, workerID string, notBefore time.Time, answer string, refund bool) error
 	// ReclaimJobs makes the jobs of the kinds wait again whose lease belongs to
-	// another owner or ended before now.
-	ReclaimJobs(ctx context.Context, kinds []JobKind, owner string, now time.Time) error
+	// another worker or ended before now.
+	ReclaimJobs(ctx context.Context, kinds []JobKind, workerID string, now time.Time) error
 	// NextJob returns when the next job of the kinds may be claimed; ok is false when none
 	// waits.
 	NextJob(ctx context.Context, kinds []JobKind) (at time.Time, ok bool, err error)

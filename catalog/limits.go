@@ -1,6 +1,6 @@
 package catalog
 
-// Limits bound what one user may make, so that nobody fills the installation of all; 0 is no
+// Limits bound what one user may create, so that none fills the installation of all; 0 is no
 // limit. What was made before a limit stays.
 type Limits struct {
 	Tokens     int // that have not expired

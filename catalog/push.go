@@ -54,10 +54,10 @@ type Push struct {
 // PostReceiver checks and acts on pushes. The hooks package implements it for
 // the git server.
 type PostReceiver interface {
-	// Unsettled returns the tags of versions that are not built yet, with the
+	// UnbuiltTags returns the tags of versions that are not built yet, with the
 	// commit each is built from. The git server does not advertise them to a
 	// pusher, so that the same push can be sent again and attach.
-	Unsettled(ctx context.Context, image Image) (map[string]string, error)
+	UnbuiltTags(ctx context.Context, image Image) (map[string]string, error)
 	// PreReceive is asked before any ref moves and returns the refused updates
 	// by ref name, with why.
 	PreReceive(ctx context.Context, push Push) map[string]error

@@ -96,7 +96,7 @@ type Users interface {
 	// Errors: NotFound, Conflict (no administrator would be left who is not disabled).
 	UpdateUser(ctx context.Context, id int64, u UserUpdate) (User, error)
 	// DeleteUser removes a user with keys, tokens, memberships, connections of images and the own
-	// namespace, with its images when that is asked for. What else the user made becomes nobody's, and
+	// namespace, with its images when that is asked for. What else the user made stays without a user, and
 	// builds that wait do not begin any more. Errors: NotFound, Conflict (the own namespace holds images,
 	// or one that is being built; the last administrator; the only owner of another namespace).
 	DeleteUser(ctx context.Context, id int64, withImages bool) error

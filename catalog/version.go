@@ -40,7 +40,7 @@ func (s State) CanBecome(next State) bool {
 	return false
 }
 
-// Ended reports whether nothing happens any more unless somebody asks again.
+// Ended reports whether nothing happens any more unless a user asks again.
 func (s State) Ended() bool { return s == Built || s == BuildFailed || s == Failed }
 
 // Valid reports whether s is one of the known states.

@@ -15,7 +15,7 @@ type Webhook struct {
 	ImageID     int64 // 0: every image of the namespace
 	URL         string
 	Events      string // kinds with blanks between them; empty: WebhookEvents
-	Sealed      []byte // the secret, encrypted by whoever makes and reads it
+	Sealed      []byte // the secret, encrypted by hooks/notify, which alone reads it
 	UserID      int64
 	CreatedAt   time.Time
 }
@@ -54,8 +54,8 @@ type Webhooks interface {
 	DeleteWebhook(ctx context.Context, id int64) error
 }
 
-// WebhookControl manages webhooks by the rights of whoever was authorized
-// before. hooks/notify implements it.
+// WebhookControl manages webhooks for a user whom the caller has authorized.
+// hooks/notify implements it.
 type WebhookControl interface {
 	// Create stores a webhook. An empty secret has one made; the secret is
 	// returned this once. Errors: Invalid, NotFound, Conflict.

@@ -78,7 +78,7 @@ type HTTPSTLS struct {
 }
 
 // Enabled reports whether the listener speaks TLS.
-func (t HTTPSTLS) Enabled() bool { return t.Cert != "" || len(t.ACMEHosts) > 0 }
+func (h HTTPSTLS) Enabled() bool { return h.Cert != "" || len(h.ACMEHosts) > 0 }
 
 // SSH sets the git server.
 type SSH struct {

@@ -23,7 +23,7 @@ const shapes = "testdata/shapes"
 // a shell, and asks both sides whether they begin to build: what BuildKit's frontend
 // takes must be taken. CONFORMANCE_DOCKERFILES names a directory with more of them.
 func TestAcceptance(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	t.Cleanup(func() {
 		fmt.Printf("acceptance: %d taken by both, %d refused by both\n", w.taken.Load(), w.refused.Load())
 	})
@@ -54,13 +54,13 @@ func dockerfiles(t *testing.T) (list []string) {
 	return list
 }
 
-func (w *world) accepts(ctx context.Context, repository, path string) []string {
+func (e *env) accepts(ctx context.Context, repository, path string) []string {
 	dockerfile, err := os.ReadFile(path)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	dockerfile = withImage(dockerfile, w.reference("hollow", "1"))
-	r, err := w.newRepository(ctx, repository)
+	dockerfile = withImage(dockerfile, e.reference("hollow", "1"))
+	r, err := e.newRepository(ctx, repository)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -82,9 +82,9 @@ func (w *world) accepts(ctx context.Context, repository, path string) []string {
 	case refusal != "" && began:
 		return []string{"taken, plain refuses it: " + lastLines(refusal, 6)}
 	case began:
-		w.taken.Add(1)
+		e.taken.Add(1)
 	default:
-		w.refused.Add(1)
+		e.refused.Add(1)
 	}
 	return nil
 }
@@ -106,9 +106,9 @@ func (r *repository) lint(ctx context.Context, tag string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, r.w.tool("buildctl"), "--addr", r.w.plain.Address, "build", "--progress=plain", "--frontend=dockerfile.v0",
+	cmd := exec.CommandContext(ctx, r.env.tool("buildctl"), "--addr", r.env.plain.Address, "build", "--progress=plain", "--frontend=dockerfile.v0",
 		"--local=context="+tree, "--local=dockerfile="+tree, "--opt=requestid=frontend.outline", "--opt=cmdline=docker/dockerfile")
-	cmd.Env = append(os.Environ(), r.w.plainEnv...)
+	cmd.Env = append(os.Environ(), r.env.plainEnv...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return string(out), nil //nolint:nilerr // the refusal is the result
 	}

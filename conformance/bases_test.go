@@ -150,13 +150,13 @@ func bases() ([]base, error) {
 
 // pushBases puts every base image into the daemon's registry, where both sides
 // find it.
-func (w *world) pushBases(ctx context.Context) error {
+func (e *env) pushBases(ctx context.Context) error {
 	list, err := bases()
 	if err != nil {
 		return err
 	}
 	for _, b := range list {
-		if err := w.pushBase(ctx, b); err != nil {
+		if err := e.pushBase(ctx, b); err != nil {
 			return fmt.Errorf("base image %s: %w", b.name, err)
 		}
 	}
@@ -183,13 +183,13 @@ func (b base) mediaTypes() (manifest, config, layer types.MediaType) {
 	return manifest, config, layer
 }
 
-func (w *world) pushBase(ctx context.Context, b base) error {
-	tag, err := name.NewTag(w.reference(b.name, "1"), name.Insecure)
+func (e *env) pushBase(ctx context.Context, b base) error {
+	tag, err := name.NewTag(e.reference(b.name, "1"), name.Insecure)
 	if err != nil {
 		return err
 	}
 	manifestType, configType, layerType := b.mediaTypes()
-	with := []remote.Option{remote.WithAuth(w.auth()), remote.WithContext(ctx)}
+	with := []remote.Option{remote.WithAuth(e.auth()), remote.WithContext(ctx)}
 	upload := func(blob []byte, mediaType types.MediaType) (v1.Descriptor, error) {
 		layer := static.NewLayer(blob, mediaType)
 		hash, err := layer.Digest()

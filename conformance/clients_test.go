@@ -93,7 +93,7 @@ var notRun = []struct{ client, why string }{
 func (c client) isTested() bool { return strings.Contains(c.prelude, "\npush() ") }
 
 // version is what is installed.
-func (c client) version(ctx context.Context, w *world) (string, error) {
+func (c client) version(ctx context.Context, w *env) (string, error) {
 	if c.debian == "" {
 		info, err := buildinfo.ReadFile(w.tool(c.name))
 		if err != nil {
@@ -109,7 +109,7 @@ func (c client) version(ctx context.Context, w *world) (string, error) {
 }
 
 // ready starts what the client needs, and returns its version or why it can't run here.
-func (c client) ready(ctx context.Context, w *world) (string, error) {
+func (c client) ready(ctx context.Context, w *env) (string, error) {
 	version, err := c.version(ctx, w)
 	if err == nil && c.engine != nil {
 		err = c.engine.run(ctx, w)
@@ -165,14 +165,14 @@ var configs = map[string]string{
 	"dockerd":    "{}",
 }
 
-func (e *engine) dir(w *world) string { return filepath.Join(w.dir, e.name) }
+func (e *engine) dir(w *env) string { return filepath.Join(w.dir, e.name) }
 
-func (e *engine) run(ctx context.Context, w *world) error {
+func (e *engine) run(ctx context.Context, w *env) error {
 	e.once.Do(func() { e.err = e.launch(context.WithoutCancel(ctx), w) })
 	return e.err
 }
 
-func (e *engine) launch(ctx context.Context, w *world) error {
+func (e *engine) launch(ctx context.Context, w *env) error {
 	if e.needs != nil {
 		if err := e.needs.run(ctx, w); err != nil {
 			return err

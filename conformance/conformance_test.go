@@ -26,7 +26,7 @@ type example struct {
 var everything = os.Getenv("CONFORMANCE") == "all"
 
 func TestConformance(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	for _, g := range tables() {
 		t.Run(g.name, func(t *testing.T) {
 			for i, c := range g.all() {
@@ -56,8 +56,8 @@ func tables() []table {
 }
 
 // all are the cases with their large variants.
-func (g table) all() (list []example) {
-	for _, c := range g.cases {
+func (t table) all() (list []example) {
+	for _, c := range t.cases {
 		list = append(list, c)
 		if c.large != "" {
 			list = append(list, c.enlarged())
@@ -68,54 +68,54 @@ func (g table) all() (list []example) {
 
 // enlarged is the case with so much more in its context that a COPY is split: by
 // turns many files and much text.
-func (c example) enlarged() example {
+func (e example) enlarged() example {
 	h := fnv.New32()
-	_, _ = h.Write([]byte(c.name))
+	_, _ = h.Write([]byte(e.name))
 	bulk, size := bulkMany, "many files"
 	if h.Sum32()%2 == 0 {
 		bulk, size = bulkBig, "large files"
 	}
-	c.files = c.context().with(bulk(c.large))
-	c.sample = c.sampled
-	c.name += ", " + size
-	return c
+	e.files = e.context().with(bulk(e.large))
+	e.sample = e.sampled
+	e.name += ", " + size
+	return e
 }
 
-func (c example) context() files {
-	if c.files == nil {
+func (e example) context() files {
+	if e.files == nil {
 		return project
 	}
-	return c.files
+	return e.files
 }
 
 var baseName = regexp.MustCompile(`@(base|hollow|tools|odd|raw|docker|full|unknown|onbuild|oldhistory|nohistory)\b`)
 
 // tree is the commit's files, with the base images' names filled in.
-func (w *world) tree(c example) files {
+func (e *env) tree(c example) files {
 	fill := func(s string) string {
-		return baseName.ReplaceAllStringFunc(s, func(name string) string { return w.reference(name[1:], "1") })
+		return baseName.ReplaceAllStringFunc(s, func(name string) string { return e.reference(name[1:], "1") })
 	}
 	sum := c.context().with(nil)
 	if c.dockerfile != "" {
 		sum["Dockerfile"] = text(c.dockerfile)
 	}
-	for name, e := range sum {
+	for name, entry := range sum {
 		if strings.Contains(strings.ToLower(name), "dockerfile") {
-			e.text = fill(e.text)
-			sum[name] = e
+			entry.text = fill(entry.text)
+			sum[name] = entry
 		}
 	}
 	return sum
 }
 
 // try builds the case on both sides and tells how they differ.
-func (w *world) try(ctx context.Context, repository string, c example) []string {
-	r, err := w.newRepository(ctx, repository)
+func (e *env) try(ctx context.Context, repository string, c example) []string {
+	r, err := e.newRepository(ctx, repository)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	defer r.remove()
-	if err := r.commit(ctx, "v1", w.tree(c)); err != nil {
+	if err := r.commit(ctx, "v1", e.tree(c)); err != nil {
 		return []string{err.Error()}
 	}
 	ours, plain, err := r.both(ctx, "v1", c.options)
@@ -128,7 +128,7 @@ func (w *world) try(ctx context.Context, repository string, c example) []string 
 	if c.says != "" {
 		plain.said = "error: " + c.says
 	}
-	return judge(ours, plain)
+	return differences(ours, plain)
 }
 
 func (r *repository) both(ctx context.Context, tag string, o options) (ours, plain result, err error) {
@@ -141,7 +141,7 @@ func (r *repository) both(ctx context.Context, tag string, o options) (ours, pla
 	return ours, plain, nil
 }
 
-func judge(ours, plain result) []string {
+func differences(ours, plain result) []string {
 	switch {
 	case ours.image == nil && plain.image == nil:
 		return compareRefusals(ours, plain)

@@ -25,7 +25,7 @@ func isFuzzing() bool {
 // FuzzBuild builds a random Dockerfile on both sides. The input is the seed of all
 // that is random in it.
 func FuzzBuild(f *testing.F) {
-	w := theWorld(f)
+	w := theEnv(f)
 	n := uint64(2)
 	if everything {
 		n = randomBuilds
@@ -57,13 +57,13 @@ func FuzzBuild(f *testing.F) {
 
 // tryRandom does not ask for the reason of a refusal: where two steps fail, either
 // may come first.
-func (w *world) tryRandom(ctx context.Context, repository string, c example) []string {
-	r, err := w.newRepository(ctx, repository)
+func (e *env) tryRandom(ctx context.Context, repository string, c example) []string {
+	r, err := e.newRepository(ctx, repository)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	defer r.remove()
-	if err := r.commit(ctx, "v1", w.tree(c)); err != nil {
+	if err := r.commit(ctx, "v1", e.tree(c)); err != nil {
 		return []string{err.Error()}
 	}
 	ours, plain, err := r.both(ctx, "v1", c.options)
@@ -73,7 +73,7 @@ func (w *world) tryRandom(ctx context.Context, repository string, c example) []s
 	case ours.image == nil && plain.image == nil && ours.outcome == "user_error":
 		return nil
 	}
-	return judge(ours, plain)
+	return differences(ours, plain)
 }
 
 // generator writes Dockerfiles that are mostly valid.

@@ -101,7 +101,7 @@ var gitCases = []gitCase{
 }
 
 func TestGit(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	for i, c := range gitCases {
 		if !everything && !c.sample {
 			continue
@@ -114,12 +114,12 @@ func TestGit(t *testing.T) {
 }
 
 // runGit runs a case on both sides and returns what differs.
-func (w *world) runGit(ctx context.Context, name string, c gitCase) (diffs []string) {
-	dir, err := w.subdir("git")
+func (e *env) runGit(ctx context.Context, name string, c gitCase) (diffs []string) {
+	dir, err := e.subdir("git")
 	if err != nil {
 		return []string{err.Error()}
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // goes with the world
+	defer os.RemoveAll(dir) //nolint:errcheck // goes with the env
 	bare := filepath.Join(dir, "theirs.git")
 	setup := "git init -q --bare -b main " + bare
 	for _, setting := range []string{"uploadpack.allowReachableSHA1InWant", "receive.advertisePushOptions", "receive.shallowUpdate", "uploadpack.allowFilter"} {
@@ -129,15 +129,15 @@ func (w *world) runGit(ctx context.Context, name string, c gitCase) (diffs []str
 	if out, err := exec.CommandContext(ctx, "sh", "-c", setup).CombinedOutput(); err != nil {
 		return []string{fmt.Sprintf("set up: %v: %s", err, out)}
 	}
-	ours := w.gitSide(ctx, filepath.Join(dir, "ours"), "ssh://git@"+w.daemon.SSH+"/"+user+"/"+name, c)
-	theirs := w.gitSide(ctx, filepath.Join(dir, "theirs"), "file://"+bare, c)
+	ours := e.gitSide(ctx, filepath.Join(dir, "ours"), "ssh://git@"+e.daemon.SSH+"/"+user+"/"+name, c)
+	theirs := e.gitSide(ctx, filepath.Join(dir, "theirs"), "file://"+bare, c)
 	if ours != theirs {
 		diffs = append(diffs, fmt.Sprintf("with Fandogh:\n%s\nwith git itself:\n%s", ours, theirs))
 	}
 	if strings.Contains(c.script, "urandom") { // not the same objects twice
 		return diffs
 	}
-	in := repositoryState(ctx, filepath.Join(w.daemon.Data, "repos", user, name+".git"))
+	in := repositoryState(ctx, filepath.Join(e.daemon.Data, "repos", user, name+".git"))
 	if want := repositoryState(ctx, bare); in != want {
 		diffs = append(diffs, fmt.Sprintf("in Fandogh's repository:\n%s\nin git's:\n%s", in, want))
 	}
@@ -145,8 +145,8 @@ func (w *world) runGit(ctx context.Context, name string, c gitCase) (diffs []str
 }
 
 // gitSide runs a case's script and returns what it printed and how it ended.
-func (w *world) gitSide(ctx context.Context, dir, remote string, c gitCase) string {
-	text := runScript(ctx, dir, gitPrelude+c.script, slices.Concat(w.gitEnv, []string{"REMOTE=" + remote}))
+func (e *env) gitSide(ctx context.Context, dir, remote string, c gitCase) string {
+	text := runScript(ctx, dir, gitPrelude+c.script, slices.Concat(e.gitEnv, []string{"REMOTE=" + remote}))
 	return strings.ReplaceAll(text, remote, "REMOTE")
 }
 

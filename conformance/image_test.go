@@ -52,12 +52,12 @@ const maxShown = 1 << 20
 type blobs func(v1.Hash) (io.ReadCloser, error)
 
 // pull reads an image from our registry.
-func (w *world) pull(ctx context.Context, image, tag string) (*image, error) {
-	ref, err := name.ParseReference(w.reference(image, tag), name.Insecure)
+func (e *env) pull(ctx context.Context, image, tag string) (*image, error) {
+	ref, err := name.ParseReference(e.reference(image, tag), name.Insecure)
 	if err != nil {
 		return nil, err
 	}
-	with := []remote.Option{remote.WithAuth(w.auth()), remote.WithContext(ctx)}
+	with := []remote.Option{remote.WithAuth(e.auth()), remote.WithContext(ctx)}
 	found, err := remote.Get(ref, with...)
 	if err != nil {
 		return nil, err
@@ -126,17 +126,17 @@ func readImage(manifest []byte, open blobs) (*image, error) {
 }
 
 // name tells every inode its paths.
-func (img *image) name() {
-	for p, n := range img.tree {
+func (i *image) name() {
+	for p, n := range i.tree {
 		n.names = append(n.names, p)
 	}
-	for _, n := range img.tree {
+	for _, n := range i.tree {
 		sort.Strings(n.names)
 	}
 }
 
 // apply unpacks a layer onto the tree as runtimes do.
-func (img *image) apply(open blobs, h v1.Hash) error {
+func (i *image) apply(open blobs, h v1.Hash) error {
 	blob, err := open(h)
 	if err != nil {
 		return err
@@ -146,10 +146,10 @@ func (img *image) apply(open blobs, h v1.Hash) error {
 	if err != nil {
 		return err
 	}
-	return img.unpack(plain)
+	return i.unpack(plain)
 }
 
-func (img *image) unpack(layer io.Reader) error {
+func (i *image) unpack(layer io.Reader) error {
 	own := map[string]bool{} // what this layer made, which an opaque mark of its spares
 	for r := tar.NewReader(layer); ; {
 		header, err := r.Next()
@@ -159,57 +159,57 @@ func (img *image) unpack(layer io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if err := img.applyEntry(header, r, own); err != nil {
+		if err := i.applyEntry(header, r, own); err != nil {
 			return err
 		}
 	}
 }
 
-func (img *image) applyEntry(header *tar.Header, content io.Reader, own map[string]bool) error {
+func (i *image) applyEntry(header *tar.Header, content io.Reader, own map[string]bool) error {
 	p := path.Clean("/" + header.Name)
 	dir, base := path.Split(p)
 	if base == ".wh..wh..opq" {
-		img.remove(path.Clean(dir), own)
+		i.remove(path.Clean(dir), own)
 		return nil
 	}
 	if hidden, ok := strings.CutPrefix(base, ".wh."); ok {
 		hidden = path.Join(dir, hidden)
-		img.remove(hidden, own)
+		i.remove(hidden, own)
 		if !own[hidden] {
-			delete(img.tree, hidden)
+			delete(i.tree, hidden)
 		}
 		return nil
 	}
 	own[p] = true
 	if header.Typeflag == tar.TypeLink {
-		target, ok := img.tree[path.Clean("/"+header.Linkname)]
+		target, ok := i.tree[path.Clean("/"+header.Linkname)]
 		if !ok {
 			return fmt.Errorf("%s is a hard link to %s, which is not there", p, header.Linkname)
 		}
-		img.remove(p, nil)
-		img.tree[p] = target
+		i.remove(p, nil)
+		i.tree[p] = target
 		return nil
 	}
 	n, err := newNode(header, content)
 	if err != nil {
 		return err
 	}
-	if old := img.tree[p]; old == nil || old.kind != tar.TypeDir || n.kind != tar.TypeDir {
-		img.remove(p, own)
+	if old := i.tree[p]; old == nil || old.kind != tar.TypeDir || n.kind != tar.TypeDir {
+		i.remove(p, own)
 	}
-	img.tree[p] = n
+	i.tree[p] = n
 	return nil
 }
 
 // remove takes away what is below a path, but not what spared names.
-func (img *image) remove(p string, spared map[string]bool) {
-	if n := img.tree[p]; n == nil || n.kind != tar.TypeDir {
+func (i *image) remove(p string, spared map[string]bool) {
+	if n := i.tree[p]; n == nil || n.kind != tar.TypeDir {
 		return
 	}
 	below := strings.TrimSuffix(p, "/") + "/"
-	for name := range img.tree {
+	for name := range i.tree {
 		if strings.HasPrefix(name, below) && name != p && !spared[name] {
-			delete(img.tree, name)
+			delete(i.tree, name)
 		}
 	}
 }

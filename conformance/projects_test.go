@@ -102,7 +102,7 @@ func projects() []versioned {
 var fromBase = regexp.MustCompile(`(?m)^FROM .*@.*$`)
 
 func TestVersions(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	for i, p := range projects() {
 		for size, bulk := range map[string]func(string) files{"": nil, ", many files": bulkMany} {
 			sample := p.name == "node" || p.name == "make with a cache mount"
@@ -124,8 +124,8 @@ func TestVersions(t *testing.T) {
 }
 
 // follow builds a project's commits one after the other on both sides.
-func (w *world) follow(ctx context.Context, repository string, p versioned) (diffs []string) {
-	r, err := w.newRepository(ctx, repository)
+func (e *env) follow(ctx context.Context, repository string, p versioned) (diffs []string) {
+	r, err := e.newRepository(ctx, repository)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -137,14 +137,14 @@ func (w *world) follow(ctx context.Context, repository string, p versioned) (dif
 		// The size is part of the project's name, so that large variants share no step.
 		c := example{dockerfile: strings.Replace(p.dockerfile, "PROJECT=", "PROJECT="+repository, 1), files: state}
 		awaitSecond(time.Now()) // the tools compare seconds, and plain BuildKit sees those of the checkout
-		if err := r.commit(ctx, tag, w.tree(c)); err != nil {
+		if err := r.commit(ctx, tag, e.tree(c)); err != nil {
 			return []string{err.Error()}
 		}
 		ours, plain, err := r.both(ctx, tag, options{})
 		if err != nil {
 			return []string{err.Error()}
 		}
-		found := judge(ours, plain)
+		found := differences(ours, plain)
 		if i > 0 && ours.image != nil && plain.image != nil {
 			found = append(found, compareCached(ours.steps, plain.steps)...)
 		}

@@ -43,10 +43,10 @@ var reference struct {
 	host string
 }
 
-func (w *world) theReference(t *testing.T) string {
+func (e *env) theReference(t *testing.T) string {
 	t.Helper()
 	reference.once.Do(func() {
-		config := &configuration.Configuration{Storage: configuration.Storage{"filesystem": {"rootdirectory": filepath.Join(w.dir, "reference")}, "delete": {"enabled": true}}}
+		config := &configuration.Configuration{Storage: configuration.Storage{"filesystem": {"rootdirectory": filepath.Join(e.dir, "reference")}, "delete": {"enabled": true}}}
 		config.HTTP.Secret = "a test needs no secret"
 		config.Catalog.MaxEntries = 1000
 		logrus.SetLevel(logrus.PanicLevel)
@@ -56,7 +56,7 @@ func (w *world) theReference(t *testing.T) string {
 }
 
 func TestRegistry(t *testing.T) {
-	w := theWorld(t)
+	w := theEnv(t)
 	peer := w.theReference(t)
 	for i, c := range append(everyClient(), registryCases...) {
 		if !everything && !c.sample {
@@ -78,16 +78,16 @@ func TestRegistry(t *testing.T) {
 }
 
 // runRegistry runs a case on both sides and returns what differs.
-func (w *world) runRegistry(t *testing.T, peer, name string, who client, c registryCase) []string {
-	if out, err := w.daemon.Admin(t.Context(), "a-long-password", "user", "add", name, "--password-stdin"); err != nil {
+func (e *env) runRegistry(t *testing.T, peer, name string, who client, c registryCase) []string {
+	if out, err := e.daemon.Admin(t.Context(), "a-long-password", "user", "add", name, "--password-stdin"); err != nil {
 		return []string{out + err.Error()}
 	}
-	token, err := w.daemon.Admin(t.Context(), "", "token", "create", name)
+	token, err := e.daemon.Admin(t.Context(), "", "token", "create", name)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	side := registrySide{world: w, who: who, namespace: name, token: token, script: c.script}
-	ours := side.run(t.Context(), t.TempDir(), w.daemon.HTTP, "http://"+w.daemon.HTTP+"/api")
+	side := registrySide{env: e, who: who, namespace: name, token: token, script: c.script}
+	ours := side.run(t.Context(), t.TempDir(), e.daemon.HTTP, "http://"+e.daemon.HTTP+"/api")
 	theirs := side.run(t.Context(), t.TempDir(), peer, "")
 	switch {
 	case strings.Contains(theirs, endedBadly):
@@ -100,7 +100,7 @@ func (w *world) runRegistry(t *testing.T, peer, name string, who client, c regis
 
 // registrySide runs a client's script with one of the registries.
 type registrySide struct {
-	*world
+	env                      *env
 	who                      client
 	namespace, token, script string
 }
@@ -122,11 +122,11 @@ func (s registrySide) run(ctx context.Context, dir, host, api string) string {
 	}
 	env := []string{
 		"H=" + host, "N=" + s.namespace, "R=" + host + "/" + s.namespace, "R3=" + host + "/v2/" + s.namespace, "CREDENTIAL=" + credential, "API=" + api, "SIDE=" + strings.ReplaceAll(host, ":", "-"),
-		"PATH=" + s.tools + ":" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir,
+		"PATH=" + s.env.tools + ":" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir,
 		"DOCKER_CONFIG=" + dir, "REGISTRY_AUTH_FILE=" + filepath.Join(dir, "config.json"), "HELM_REGISTRY_CONFIG=" + filepath.Join(dir, "config.json"), "CONTAINERS_STORAGE_CONF=" + filepath.Join(dir, "storage.conf"),
 	}
 	if s.who.engine != nil {
-		env = append(env, "ENGINE="+s.who.engine.dir(s.world))
+		env = append(env, "ENGINE="+s.who.engine.dir(s.env))
 	}
 	out := runScript(ctx, filepath.Join(dir, "work"), registryPrelude+s.who.prelude+s.script, env)
 	return strings.ReplaceAll(out, host, "HOST")

@@ -42,7 +42,7 @@ func reportBy(t *testing.T, by, decided, group, name string, run func() []string
 	t.Helper()
 	started := time.Now()
 	diffs := run()
-	if interrupted.Load() { // the world is gone: nothing of this is true
+	if interrupted.Load() { // the env is gone: nothing of this is true
 		t.FailNow()
 	}
 	l := line{group: group, name: name, by: by, decided: decided, took: time.Since(started), diffs: diffs}

@@ -43,11 +43,11 @@ type step struct {
 
 // push builds on our side, by a stock git.
 func (r *repository) push(ctx context.Context, tag string, o options) (result, error) {
-	cmd := exec.CommandContext(ctx, "git", slices.Concat([]string{"push"}, o.pushOptions(), []string{"ssh://git@" + r.w.daemon.SSH + "/" + user + "/" + r.name, tag})...)
-	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), r.w.gitEnv...)
+	cmd := exec.CommandContext(ctx, "git", slices.Concat([]string{"push"}, o.pushOptions(), []string{"ssh://git@" + r.env.daemon.SSH + "/" + user + "/" + r.name, tag})...)
+	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), r.env.gitEnv...)
 	said, err := cmd.CombinedOutput()
 	res := result{said: string(said)}
-	detail, lookErr := r.w.version(ctx, r.name, tag)
+	detail, lookErr := r.env.version(ctx, r.name, tag)
 	if lookErr != nil {
 		return res, fmt.Errorf("%w\n%s", lookErr, said)
 	}
@@ -60,7 +60,7 @@ func (r *repository) push(ctx context.Context, tag string, o options) (result, e
 	if err != nil {
 		return res, nil //nolint:nilerr // the refusal is the result
 	}
-	res.image, err = r.w.pull(ctx, r.name, tag)
+	res.image, err = r.env.pull(ctx, r.name, tag)
 	return res, err
 }
 
@@ -84,13 +84,13 @@ func (o options) pushOptions() (flags []string) {
 }
 
 // version asks the catalog; a version that never came to be has no builds.
-func (w *world) version(ctx context.Context, image, tag string) (api.VersionDetail, error) {
+func (e *env) version(ctx context.Context, image, tag string) (api.VersionDetail, error) {
 	var detail api.VersionDetail
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.daemon.HTTP+"/api/images/"+image+"/versions/"+tag, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.daemon.HTTP+"/api/images/"+image+"/versions/"+tag, nil)
 	if err != nil {
 		return detail, err
 	}
-	request.Header.Set("Authorization", "JWT "+w.token)
+	request.Header.Set("Authorization", "JWT "+e.token)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return detail, err
@@ -109,12 +109,12 @@ func (r *repository) build(ctx context.Context, tag string, o options) (result, 
 		return result{}, err
 	}
 	out := tree + "." + tag + ".oci"
-	defer os.RemoveAll(out) //nolint:errcheck // removed with the world at the latest
-	cmd := exec.CommandContext(ctx, r.w.tool("buildctl"), slices.Concat([]string{
-		"--addr", r.w.plain.Address, "build", "--progress=rawjson", "--frontend=dockerfile.v0",
+	defer os.RemoveAll(out) //nolint:errcheck // removed with the env at the latest
+	cmd := exec.CommandContext(ctx, r.env.tool("buildctl"), slices.Concat([]string{
+		"--addr", r.env.plain.Address, "build", "--progress=rawjson", "--frontend=dockerfile.v0",
 		"--opt=build-arg:BUILDKIT_CACHE_MOUNT_NS=" + r.name, "--output=type=oci,tar=false,dest=" + out,
 	}, o.buildctlFlags(tree))...)
-	cmd.Env = append(os.Environ(), r.w.plainEnv...)
+	cmd.Env = append(os.Environ(), r.env.plainEnv...)
 	said, err := cmd.CombinedOutput()
 	res := result{}
 	res.steps, res.said = readProgress(said)

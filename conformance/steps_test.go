@@ -55,7 +55,7 @@ func steps() []example {
 		{name: "run with output that is not text", dockerfile: "FROM @base\nRUN head -c 4096 /bin/busybox; printf '\\r\\033[2J\\xff\\xfe\\n'; echo x >/x\n"},
 		{name: "no cache", dockerfile: "FROM @base\nCOPY . /app\nRUN echo x >/x\n", options: options{noCache: true}, large: "src"},
 		{name: "platform", dockerfile: "FROM @base\nCOPY . /app\nRUN echo x >/x\n", options: options{platform: "linux/amd64"}, large: "src"},
-		{name: "platform of nobody", dockerfile: "FROM scratch\nCOPY . /app\n", options: options{platform: "linux/arm64"}},
+		{name: "platform without a base", dockerfile: "FROM scratch\nCOPY . /app\n", options: options{platform: "linux/arm64"}},
 		{name: "target and arguments", dockerfile: "FROM scratch AS a\nARG F=a.txt\nCOPY $F /\nFROM a AS b\nCOPY docs /d\n", options: options{target: "a", args: map[string]string{"F": "b.txt"}}},
 	}
 }

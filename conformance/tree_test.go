@@ -108,22 +108,22 @@ func bulkBig(dir string) files {
 
 // repository is a case's git repository, and a work tree of it for the plain side.
 type repository struct {
-	w    *world
+	env  *env
 	name string
 	dir  string
 }
 
-func (w *world) newRepository(ctx context.Context, name string) (*repository, error) {
-	dir, err := w.subdir(name)
+func (e *env) newRepository(ctx context.Context, name string) (*repository, error) {
+	dir, err := e.subdir(name)
 	if err != nil {
 		return nil, err
 	}
-	r := &repository{w: w, name: name, dir: dir}
+	r := &repository{env: e, name: name, dir: dir}
 	return r, r.git(ctx, "init", "-q", "-b", "main")
 }
 
 func (r *repository) git(ctx context.Context, args ...string) error {
-	_, err := programs.Command(ctx, r.dir, r.w.gitEnv, "git", append([]string{"-c", "core.looseCompression=0", "-c", "gc.auto=0"}, args...)...)
+	_, err := programs.Command(ctx, r.dir, r.env.gitEnv, "git", append([]string{"-c", "core.looseCompression=0", "-c", "gc.auto=0"}, args...)...)
 	return err
 }
 
@@ -148,7 +148,7 @@ func (r *repository) checkout(ctx context.Context, tag string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	env := append([]string{"GIT_DIR=" + r.dir + "/.git", "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + dir + ".index"}, r.w.gitEnv...)
+	env := append([]string{"GIT_DIR=" + r.dir + "/.git", "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + dir + ".index"}, r.env.gitEnv...)
 	_, err := programs.Command(ctx, dir, env, "git", "read-tree", "--reset", "-u", tag)
 	return dir, err
 }
@@ -156,7 +156,7 @@ func (r *repository) checkout(ctx context.Context, tag string) (string, error) {
 // remove takes the repository and what belongs to it away.
 func (r *repository) remove() {
 	for _, path := range []string{r.dir, r.dir + ".tree", r.dir + ".tree.index"} {
-		_ = os.RemoveAll(path) // removed with the world at the latest
+		_ = os.RemoveAll(path) // removed with the env at the latest
 	}
 }
 

@@ -18,10 +18,10 @@ import (
 const quarantines = ".incoming"
 
 // quarantinesEmpty checks that no quarantine is left.
-func (h *env) quarantinesEmpty() {
-	h.t.Helper()
-	eventually(h.t, "quarantines go", func() bool {
-		left, err := os.ReadDir(filepath.Join(h.dir, "repos", quarantines))
+func (e *env) quarantinesEmpty() {
+	e.t.Helper()
+	eventually(e.t, "quarantines go", func() bool {
+		left, err := os.ReadDir(filepath.Join(e.dir, "repos", quarantines))
 		return err == nil && len(left) == 0
 	})
 }

@@ -63,11 +63,11 @@ func (c *clone) goGitHead() *plumbing.Reference {
 }
 
 // says runs a command that must work, and returns what it prints.
-func (h *env) says(user string, command ...string) string {
-	h.t.Helper()
-	out, status := h.ssh(user, command...)
+func (e *env) says(user string, command ...string) string {
+	e.t.Helper()
+	out, status := e.ssh(user, command...)
 	if status != 0 {
-		h.t.Fatalf("%q: status %d: %s", command, status, out)
+		e.t.Fatalf("%q: status %d: %s", command, status, out)
 	}
 	return out
 }

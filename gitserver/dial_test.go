@@ -46,42 +46,42 @@ func hostKeyDir(t *testing.T) string {
 }
 
 // signer is a user's key.
-func (h *env) signer(user string) gossh.Signer {
-	h.t.Helper()
-	text, err := os.ReadFile(h.key(user))
+func (e *env) signer(user string) gossh.Signer {
+	e.t.Helper()
+	text, err := os.ReadFile(e.key(user))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	signer, err := gossh.ParsePrivateKey(text)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return signer
 }
 
 // connect logs in with a key by a client that does only what it is told.
-func (h *env) connect(login string, signer gossh.Signer) (*gossh.Client, error) {
-	return gossh.Dial("tcp", "127.0.0.1:"+h.port, &gossh.ClientConfig{
+func (e *env) connect(login string, signer gossh.Signer) (*gossh.Client, error) {
+	return gossh.Dial("tcp", "127.0.0.1:"+e.port, &gossh.ClientConfig{
 		User: login, Auth: []gossh.AuthMethod{gossh.PublicKeys(signer)}, HostKeyCallback: gossh.InsecureIgnoreHostKey(), //nolint:gosec // our own server
 	})
 }
 
 // dial is connect for a user who may.
-func (h *env) dial(user string) *gossh.Client {
-	h.t.Helper()
-	client, err := h.connect("git", h.signer(user))
+func (e *env) dial(user string) *gossh.Client {
+	e.t.Helper()
+	client, err := e.connect("git", e.signer(user))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = client.Close() })
+	e.t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
 // talk runs ssh with its own words for what goes wrong, banners too.
-func (h *env) talk(user string, args ...string) (string, error) {
-	h.t.Helper()
+func (e *env) talk(user string, args ...string) (string, error) {
+	e.t.Helper()
 	all := []string{"-o", "LogLevel=INFO"} // of one option the first counts
-	all = append(append(all, h.sshArgs(user)...), args...)
-	out, err := exec.CommandContext(h.t.Context(), "ssh", all...).CombinedOutput()
+	all = append(append(all, e.sshArgs(user)...), args...)
+	out, err := exec.CommandContext(e.t.Context(), "ssh", all...).CombinedOutput()
 	return string(out), err
 }

@@ -175,7 +175,7 @@ func TestFetchRefused(t *testing.T) {
 		"empty repository":   {fetchFrom(f.remote("acme/empty"), commit), catalog.NotFound},
 		"another scheme":     {fetchFrom(catalog.Remote{URL: "file://" + f.dir + "/acme/app.git"}, commit), catalog.Invalid},
 		"no key":             {fetchFrom(catalog.Remote{URL: "ssh://git@127.0.0.1:1/acme/app.git"}, commit), catalog.Invalid},
-		"nobody there":       {fetchFrom(catalog.Remote{URL: "http://127.0.0.1:1/acme/app.git", HTTP: f.Client()}, commit), catalog.Unavailable},
+		"no server there":    {fetchFrom(catalog.Remote{URL: "http://127.0.0.1:1/acme/app.git", HTTP: f.Client()}, commit), catalog.Unavailable},
 	} {
 		if _, err := h.repos.Fetch(t.Context(), fetched, test.request); catalog.CodeOf(err) != test.code {
 			t.Errorf("%s: got %q (%v), want %q", what, catalog.CodeOf(err), err, test.code)

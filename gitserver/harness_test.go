@@ -41,18 +41,18 @@ type env struct {
 // receiver is the seam to the hooks: it notes what it is asked and answers as
 // the test says.
 type receiver struct {
-	mu        sync.Mutex
-	pushes    []catalog.Push
-	unsettled map[string]string
-	refuse    map[string]error
-	pre       func() // what happens meanwhile
-	post      func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
+	mu      sync.Mutex
+	pushes  []catalog.Push
+	unbuilt map[string]string
+	refuse  map[string]error
+	pre     func() // what happens meanwhile
+	post    func(ctx context.Context, push catalog.Push) catalog.PostReceiveResult
 }
 
-func (r *receiver) Unsettled(context.Context, catalog.Image) (map[string]string, error) {
+func (r *receiver) UnbuiltTags(context.Context, catalog.Image) (map[string]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.unsettled, nil
+	return r.unbuilt, nil
 }
 
 func (r *receiver) PreReceive(_ context.Context, push catalog.Push) map[string]error {
@@ -157,62 +157,62 @@ func newEnv(t *testing.T, change func(*Config)) *env {
 	return h
 }
 
-func (h *env) addUser(name string) catalog.User {
-	h.t.Helper()
+func (e *env) addUser(name string) catalog.User {
+	e.t.Helper()
 	ctx := context.Background()
-	user, err := h.store.CreateUser(ctx, catalog.NewUser{Name: name})
+	user, err := e.store.CreateUser(ctx, catalog.NewUser{Name: name})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	block, err := gossh.MarshalPrivateKey(private, "")
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	if err := os.WriteFile(h.key(name), pem.EncodeToMemory(block), 0o600); err != nil {
-		h.t.Fatal(err)
+	if err := os.WriteFile(e.key(name), pem.EncodeToMemory(block), 0o600); err != nil {
+		e.t.Fatal(err)
 	}
 	key, err := gossh.NewPublicKey(public)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	_, err = h.store.CreateKey(ctx, catalog.NewKey{
+	_, err = e.store.CreateKey(ctx, catalog.NewKey{
 		UserID: user.ID, Name: name, Fingerprint: gossh.FingerprintSHA256(key),
 		PublicKey: strings.TrimSpace(string(gossh.MarshalAuthorizedKey(key))),
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return user
 }
 
 // disable takes a user's account out of use.
-func (h *env) disable(u catalog.User) {
-	h.t.Helper()
+func (e *env) disable(u catalog.User) {
+	e.t.Helper()
 	yes := true
-	if _, err := h.store.UpdateUser(h.t.Context(), u.ID, catalog.UserUpdate{Disabled: &yes}); err != nil {
-		h.t.Fatal(err)
+	if _, err := e.store.UpdateUser(e.t.Context(), u.ID, catalog.UserUpdate{Disabled: &yes}); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
-func (h *env) key(user string) string { return filepath.Join(h.dir, user+".key") }
+func (e *env) key(user string) string { return filepath.Join(e.dir, user+".key") }
 
-func (h *env) sshArgs(user string) []string {
-	return []string{"-F", "/dev/null", "-p", h.port, "-i", h.key(user), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+func (e *env) sshArgs(user string) []string {
+	return []string{"-F", "/dev/null", "-p", e.port, "-i", e.key(user), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
 		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"}
 }
 
 // ssh runs a command as a user and returns what it printed and its status.
-func (h *env) ssh(user string, command ...string) (string, int) {
-	h.t.Helper()
-	args := append(h.sshArgs(user), "git@127.0.0.1")
+func (e *env) ssh(user string, command ...string) (string, int) {
+	e.t.Helper()
+	args := append(e.sshArgs(user), "git@127.0.0.1")
 	cmd := exec.Command("ssh", append(args, command...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
@@ -224,14 +224,14 @@ type clone struct {
 	user string
 }
 
-func (h *env) url(path string) string { return "ssh://git@127.0.0.1:" + h.port + "/" + path }
+func (e *env) url(path string) string { return "ssh://git@127.0.0.1:" + e.port + "/" + path }
 
 // newClone is an empty repository whose remote is path.
-func (h *env) newClone(user, path string) *clone {
-	h.t.Helper()
-	c := &clone{h, h.t.TempDir(), user}
+func (e *env) newClone(user, path string) *clone {
+	e.t.Helper()
+	c := &clone{e, e.t.TempDir(), user}
 	c.git("init", "-q", "-b", "main")
-	c.git("remote", "add", "origin", h.url(path))
+	c.git("remote", "add", "origin", e.url(path))
 	return c
 }
 
@@ -308,46 +308,46 @@ func (c *clone) commit(name, content string) string {
 }
 
 // stock is git itself on a repository of the server. It is for when no session is left.
-func (h *env) stock(path string, args ...string) *exec.Cmd {
-	h.t.Helper()
-	h.maintained()
-	return exec.Command("git", append([]string{"-C", h.repoDir(path)}, args...)...)
+func (e *env) stock(path string, args ...string) *exec.Cmd {
+	e.t.Helper()
+	e.maintained()
+	return exec.Command("git", append([]string{"-C", e.repoDir(path)}, args...)...)
 }
 
 // maintained waits for the sessions and for what they began that outlives them: git does not expect
 // packs to go while it reads them.
-func (h *env) maintained() {
-	h.t.Helper()
-	if !waitFor(&h.server.sessions, 30*time.Second) {
-		h.t.Fatal("timed out: sessions and maintenance end")
+func (e *env) maintained() {
+	e.t.Helper()
+	if !waitFor(&e.server.sessions, time.Minute) {
+		e.t.Fatal("timed out: sessions and maintenance end")
 	}
 }
 
 // serverRefs lists the refs of alice/app on the server, hidden ones too.
-func (h *env) serverRefs() string {
-	h.t.Helper()
-	out, err := h.stock("alice/app", "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
+func (e *env) serverRefs() string {
+	e.t.Helper()
+	out, err := e.stock("alice/app", "for-each-ref", "--format=%(objectname) %(refname)").CombinedOutput()
 	if err != nil {
-		h.t.Fatalf("for-each-ref: %v\n%s", err, out)
+		e.t.Fatalf("for-each-ref: %v\n%s", err, out)
 	}
 	return string(out)
 }
 
-func (h *env) repoDir(path string) string { return filepath.Join(h.dir, "repos", path+".git") }
+func (e *env) repoDir(path string) string { return filepath.Join(e.dir, "repos", path+".git") }
 
 // fsck has git itself check alice/app on the server.
-func (h *env) fsck() {
-	h.t.Helper()
-	out, err := h.stock("alice/app", "fsck", "--full", "--strict").CombinedOutput()
+func (e *env) fsck() {
+	e.t.Helper()
+	out, err := e.stock("alice/app", "fsck", "--full", "--strict").CombinedOutput()
 	if err != nil {
-		h.t.Errorf("git fsck: %v\n%s", err, out)
+		e.t.Errorf("git fsck: %v\n%s", err, out)
 	}
 }
 
 // eventually polls until ok or a deadline.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {

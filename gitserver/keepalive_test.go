@@ -54,7 +54,7 @@ func TestKeepAliveBeforeThePack(t *testing.T) {
 					select {
 					case <-out.alive:
 						return nil
-					case <-time.After(10 * time.Second):
+					case <-time.After(time.Minute):
 						return errors.New("no sign of life came")
 					}
 				}

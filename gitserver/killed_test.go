@@ -58,7 +58,7 @@ func (s *heldStore) UserByKey(ctx context.Context, fingerprint string) (catalog.
 		select {
 		case <-ctx.Done():
 			s.ended <- nil
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			s.ended <- fmt.Errorf("the session went on without its client")
 		}
 	}

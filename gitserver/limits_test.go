@@ -11,7 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 )
 
-// More refs than anybody pushes by hand, each reported by name.
+// More refs than a user pushes by hand, each reported by name.
 func TestTenThousandRefs(t *testing.T) {
 	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")

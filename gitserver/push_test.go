@@ -117,7 +117,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 	c.git("tag", "-a", "-m", "note", "v1")
 	c.git("push", "origin", "v1")
 	before := h.serverRefs()
-	h.receiver.set(func(r *receiver) { r.unsettled = map[string]string{"v1": commit} })
+	h.receiver.set(func(r *receiver) { r.unbuilt = map[string]string{"v1": commit} })
 	out := c.git("push", "origin", "v1")
 	if strings.Contains(out, "up-to-date") {
 		t.Fatalf("git did not send the tag again:\n%s", out)
@@ -196,7 +196,7 @@ func TestKilledClientIsNoticed(t *testing.T) {
 					select {
 					case <-push.Gone:
 						ended <- ctx.Err()
-					case <-time.After(10 * time.Second):
+					case <-time.After(time.Minute):
 						ended <- fmt.Errorf("Gone was not closed")
 					}
 					fmt.Fprintln(push.Progress, "into the void")

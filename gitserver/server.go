@@ -135,7 +135,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			}
 		}
 	}
-	s.limits.CloseNobodys()
+	s.limits.CloseAnonymous()
 	s.open.stop()
 	if !waitFor(&s.sessions, s.config.ShutdownGrace) {
 		s.config.Logger.Info("closing the remaining sessions", "grace", s.config.ShutdownGrace)
@@ -198,9 +198,9 @@ type quickAcked struct {
 	acknowledge func()
 }
 
-func (c quickAcked) Read(b []byte) (int, error) {
-	c.acknowledge()
-	return c.Conn.Read(b)
+func (q quickAcked) Read(b []byte) (int, error) {
+	q.acknowledge()
+	return q.Conn.Read(b)
 }
 
 // seldom counts what happens too often to log each time.

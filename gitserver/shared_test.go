@@ -35,7 +35,7 @@ func TestKilledClientOnASharedConnection(t *testing.T) {
 			select {
 			case <-push.Gone:
 				ended <- nil
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				ended <- fmt.Errorf("Gone was not closed")
 			}
 			return catalog.PostReceiveResult{}

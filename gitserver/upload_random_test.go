@@ -19,13 +19,13 @@ type twin struct {
 }
 
 // both runs git in both clones, which must end alike.
-func (w *twin) both(args ...string) {
-	w.t.Helper()
-	ours, oursErr := w.ours.try(args...)
-	stock, stockErr := w.stock.try(args...)
+func (t *twin) both(args ...string) {
+	t.t.Helper()
+	ours, oursErr := t.ours.try(args...)
+	stock, stockErr := t.stock.try(args...)
 	if (oursErr == nil) != (stockErr == nil) {
-		w.t.Fatalf("git %s: of ours %v\n%s\nof git's own %v\n%s\n\nhistory\n%s", strings.Join(args, " "), oursErr, ours, stockErr, stock,
-			w.source.git("log", "--graph", "--all", "--format=%H %ct %d"))
+		t.t.Fatalf("git %s: of ours %v\n%s\nof git's own %v\n%s\n\nhistory\n%s", strings.Join(args, " "), oursErr, ours, stockErr, stock,
+			t.source.git("log", "--graph", "--all", "--format=%H %ct %d"))
 	}
 }
 
@@ -53,20 +53,20 @@ func (c *clone) state() []string {
 	return all
 }
 
-func (w *twin) compare(after string) {
-	w.t.Helper()
-	for _, c := range []*clone{w.ours, w.stock} {
+func (t *twin) compare(after string) {
+	t.t.Helper()
+	for _, c := range []*clone{t.ours, t.stock} {
 		c.git("fsck", "--full", "--strict", "--no-dangling")
 	}
-	ours, stock := w.ours.state(), w.stock.state()
+	ours, stock := t.ours.state(), t.stock.state()
 	if slices.Equal(ours, stock) {
 		return
 	}
 	without := func(a, b []string) string {
 		return strings.Join(slices.DeleteFunc(slices.Clone(a), func(l string) bool { return slices.Contains(b, l) }), "\n")
 	}
-	w.t.Fatalf("after %s ours alone has\n%s\n\ngit's own alone\n%s\n\nhistory\n%s", after, without(ours, stock), without(stock, ours),
-		w.source.git("log", "--graph", "--all", "--format=%H %ct %d"))
+	t.t.Fatalf("after %s ours alone has\n%s\n\ngit's own alone\n%s\n\nhistory\n%s", after, without(ours, stock), without(stock, ours),
+		t.source.git("log", "--graph", "--all", "--format=%H %ct %d"))
 }
 
 // writeRandomHistory changes a repository that is pushed from: commits, merges, forced
@@ -202,15 +202,15 @@ func TestFetchesAsFromGit(t *testing.T) {
 }
 
 // allowAll has git's own server offer what ours does, of alice/app.
-func (h *env) allowAll() {
-	h.t.Helper()
+func (e *env) allowAll() {
+	e.t.Helper()
 	for _, key := range []string{"allowFilter", "allowReachableSHA1InWant", "allowTipSHA1InWant", "hideRefs"} {
 		value := "true"
 		if key == "hideRefs" {
 			value = "refs/fandogh"
 		}
-		if out, err := h.stock("alice/app", "config", "uploadpack."+key, value).CombinedOutput(); err != nil {
-			h.t.Fatalf("%v: %s", err, out)
+		if out, err := e.stock("alice/app", "config", "uploadpack."+key, value).CombinedOutput(); err != nil {
+			e.t.Fatalf("%v: %s", err, out)
 		}
 	}
 }

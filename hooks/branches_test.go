@@ -22,10 +22,10 @@ func (p prospects) Prospect(_ context.Context, _ catalog.ImageRef, commit string
 }
 
 // saying has the hooks ask these commits.
-func (h *env) saying(p prospects) *env {
-	h.config.Prospects = p
-	h.hooks = hooks.New(h.config)
-	return h
+func (e *env) saying(p prospects) *env {
+	e.config.Prospects = p
+	e.hooks = hooks.New(e.config)
+	return e
 }
 
 func branchUpdate(name, old, commit string) catalog.RefUpdate {
@@ -45,7 +45,7 @@ func TestBranchesAreBuiltWhereAskedFor(t *testing.T) {
 		{"by the repository", "main", &asks, catalog.PushOptions{}, "main-aaaaaaa", "main stored; building main-aaaaaaa"},
 		{"by a pattern", "release/1", &asks, catalog.PushOptions{}, "release-1-aaaaaaa", "release/1 stored; building release-1-aaaaaaa"},
 		{"another branch", "topic", &asks, catalog.PushOptions{}, "", "topic stored; push a tag to build a version"},
-		{"by nobody", "main", &catalog.Prospect{}, catalog.PushOptions{}, "", "main stored; push a tag to build a version"},
+		{"by no one of them", "main", &catalog.Prospect{}, catalog.PushOptions{}, "", "main stored; push a tag to build a version"},
 		{"by the push", "topic", &catalog.Prospect{}, catalog.PushOptions{BuildBranches: true}, "topic-aaaaaaa", "topic stored; building topic-aaaaaaa"},
 		{"not by its message", "main", &skips, catalog.PushOptions{}, "", "main stored, not built: its commit's message asks to skip it"},
 		{"by the push, whatever its message", "main", &skips, catalog.PushOptions{BuildBranches: true}, "main-aaaaaaa", "main stored; building main-aaaaaaa"},

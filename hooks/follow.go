@@ -80,7 +80,7 @@ func (p *pushHandler) stillAllowed(ctx context.Context) error {
 	return p.push.StillAllowed(ctx)
 }
 
-// leave does what a lost connection asks for. A build that somebody else
+// leave does what a lost connection asks for. A build that another push
 // started is never cancelled by that.
 func (p *pushHandler) leave(ctx context.Context, t pushedTag) {
 	if !p.push.Options.CancelOnDisconnect || t.build.Attached {

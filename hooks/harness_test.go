@@ -162,30 +162,30 @@ func newEnv(t *testing.T) *env {
 	return h
 }
 
-func (h *env) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.submits++
-	if h.before != nil {
-		if err := h.before(builds); err != nil {
+func (e *env) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.submits++
+	if e.before != nil {
+		if err := e.before(builds); err != nil {
 			return nil, err
 		}
 	}
-	return h.store.QueueBuilds(ctx, builds)
+	return e.store.QueueBuilds(ctx, builds)
 }
 
-func (h *env) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
+func (e *env) ReadLog(context.Context, int64, int, int) ([]catalog.LogLine, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (h *env) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
-	build, err := h.store.Build(context.WithoutCancel(ctx), id)
+func (e *env) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	build, err := e.store.Build(context.WithoutCancel(ctx), id)
 	if err != nil {
 		return build, err
 	}
-	h.mu.Lock()
-	log := h.logs[build.Version]
-	h.mu.Unlock()
+	e.mu.Lock()
+	log := e.logs[build.Version]
+	e.mu.Unlock()
 	for _, line := range log.lines {
 		if err := emit([]catalog.LogLine{{Text: line}}); err != nil {
 			return build, err
@@ -199,36 +199,36 @@ func (h *env) FollowLog(ctx context.Context, id int64, _ int, emit func([]catalo
 	return build, log.err
 }
 
-func (h *env) Cancel(_ context.Context, id int64) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.cancelled = append(h.cancelled, id)
+func (e *env) Cancel(_ context.Context, id int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cancelled = append(e.cancelled, id)
 	return nil
 }
 
-func (h *env) CancelWaiting(ctx context.Context, id int64) (bool, error) {
-	_, err := h.store.CancelBuild(ctx, id, time.Now())
+func (e *env) CancelWaiting(ctx context.Context, id int64) (bool, error) {
+	_, err := e.store.CancelBuild(ctx, id, time.Now())
 	return err == nil, err
 }
 
-func (h *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
+func (e *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
 	return catalog.Build{}, errors.ErrUnsupported
 }
 
 // version brings a version to a state, as a build of a commit leaves it.
-func (h *env) version(name, commit string, state catalog.State) {
-	h.t.Helper()
-	ctx := h.t.Context()
-	queued, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: name, Trigger: catalog.TriggerPush, Commit: commit}})
+func (e *env) version(name, commit string, state catalog.State) {
+	e.t.Helper()
+	ctx := e.t.Context()
+	queued, err := e.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: e.image.ID, Version: name, Trigger: catalog.TriggerPush, Commit: commit}})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	if state == catalog.Pending {
 		return
 	}
-	claimed, err := h.store.ClaimBuild(ctx, worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
+	claimed, err := e.store.ClaimBuild(ctx, worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
 	if err != nil || claimed.ID != queued[0].ID {
-		h.t.Fatalf("claimed %d, want %d: %v", claimed.ID, queued[0].ID, err)
+		e.t.Fatalf("claimed %d, want %d: %v", claimed.ID, queued[0].ID, err)
 	}
 	result := catalog.BuildResult{EndedAt: time.Now()}
 	switch state {
@@ -241,17 +241,17 @@ func (h *env) version(name, commit string, state catalog.State) {
 	case catalog.Failed:
 		result.Outcome = catalog.OutcomeTimeout
 	}
-	if err := h.store.FinishBuild(ctx, claimed.ID, worker, result); err != nil {
-		h.t.Fatal(err)
+	if err := e.store.FinishBuild(ctx, claimed.ID, worker, result); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
 // state returns a version's state and commit; empty when there is none.
-func (h *env) state(name string) (catalog.State, string) {
-	h.t.Helper()
-	v, err := h.store.Version(h.t.Context(), h.image.ID, name)
+func (e *env) state(name string) (catalog.State, string) {
+	e.t.Helper()
+	v, err := e.store.Version(e.t.Context(), e.image.ID, name)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return v.State, v.Commit
 }
@@ -274,9 +274,9 @@ func (s *screen) lines() []string {
 }
 
 // push is alice's push of tags as "name=commit".
-func (h *env) push(tags ...string) (catalog.Push, *screen) {
-	seen := &screen{t: h.t}
-	p := catalog.Push{Image: h.image, Identity: catalog.Identity{User: catalog.User{ID: h.image.OwnerID, Name: "alice"}}, Progress: seen, Gone: make(chan struct{})}
+func (e *env) push(tags ...string) (catalog.Push, *screen) {
+	seen := &screen{t: e.t}
+	p := catalog.Push{Image: e.image, Identity: catalog.Identity{User: catalog.User{ID: e.image.OwnerID, Name: "alice"}}, Progress: seen, Gone: make(chan struct{})}
 	for _, tag := range tags {
 		name, commit, _ := strings.Cut(tag, "=")
 		p.Updates = append(p.Updates, catalog.RefUpdate{Name: "refs/tags/" + name, New: commit, Commit: commit})

@@ -83,20 +83,20 @@ func New(config Config) *Hooks {
 	return &Hooks{config: config, arriving: map[tagKey]bool{}, unqueued: map[tagKey]unqueuedTag{}}
 }
 
-// Unsettled implements catalog.PostReceiver.
-func (h *Hooks) Unsettled(ctx context.Context, image catalog.Image) (map[string]string, error) {
+// UnbuiltTags implements catalog.PostReceiver.
+func (h *Hooks) UnbuiltTags(ctx context.Context, image catalog.Image) (map[string]string, error) {
 	filter := catalog.VersionFilter{States: []catalog.State{catalog.Pending, catalog.Building}}
-	unsettled := h.unqueuedOf(image)
+	unbuilt := h.unqueuedOf(image)
 	for {
 		versions, err := h.config.Store.ListVersions(ctx, image.ID, filter)
 		if err != nil {
 			return nil, err
 		}
 		if len(versions) == 0 {
-			return unsettled, nil
+			return unbuilt, nil
 		}
 		for _, v := range versions {
-			unsettled[v.Name] = v.Commit
+			unbuilt[v.Name] = v.Commit
 		}
 		filter.Page.Before = versions[len(versions)-1].ID
 	}

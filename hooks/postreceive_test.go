@@ -300,7 +300,7 @@ func TestFollowingAPushEndsWithTheRight(t *testing.T) {
 	asked := 0
 	push.StillAllowed = func(context.Context) error {
 		if asked++; asked > 1 {
-			return catalog.Errorf(catalog.Unauthorized, "nobody's any more")
+			return catalog.Errorf(catalog.Unauthorized, "the SSH key has been removed")
 		}
 		return nil
 	}

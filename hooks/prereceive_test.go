@@ -62,8 +62,8 @@ func TestPreReceiveRules(t *testing.T) {
 			}
 		})
 	}
-	unsettled, err := h.hooks.Unsettled(t.Context(), h.image)
-	if want := map[string]string{"building": commitA, "waiting": commitA}; err != nil || !maps.Equal(unsettled, want) {
-		t.Errorf("unsettled = %v, %v, want %v", unsettled, err, want)
+	unbuilt, err := h.hooks.UnbuiltTags(t.Context(), h.image)
+	if want := map[string]string{"building": commitA, "waiting": commitA}; err != nil || !maps.Equal(unbuilt, want) {
+		t.Errorf("unbuilt = %v, %v, want %v", unbuilt, err, want)
 	}
 }

@@ -33,13 +33,13 @@ func TestTagThatCouldNotBeQueued(t *testing.T) {
 	t.Run("withdrawn", func(t *testing.T) {
 		h := newEnv(t)
 		refused(h)
-		if unsettled, err := h.hooks.Unsettled(t.Context(), h.image); err != nil || unsettled["v1"] != commitA {
-			t.Errorf("the tag would be shown to pushers: %v, %v", unsettled, err)
+		if unbuilt, err := h.hooks.UnbuiltTags(t.Context(), h.image); err != nil || unbuilt["v1"] != commitA {
+			t.Errorf("the tag would be shown to pushers: %v, %v", unbuilt, err)
 		}
 		withdraw(h, time.Now().Add(-time.Minute), true) // it might be coming again
 		withdraw(h, time.Now(), false)
-		if unsettled, err := h.hooks.Unsettled(t.Context(), h.image); err != nil || len(unsettled) != 0 {
-			t.Errorf("unsettled: %v, %v", unsettled, err)
+		if unbuilt, err := h.hooks.UnbuiltTags(t.Context(), h.image); err != nil || len(unbuilt) != 0 {
+			t.Errorf("unbuilt: %v, %v", unbuilt, err)
 		}
 	})
 	t.Run("pushed again", func(t *testing.T) {

@@ -150,8 +150,8 @@ func (u *upload) setTag(ctx context.Context, v catalog.Version, tag, commit stri
 	return err
 }
 
-// dropTag removes the tag of a build that could not be queued, unless somebody
-// else's build needs it.
+// dropTag removes the tag of a build that could not be queued, unless another
+// build needs it.
 func (u *upload) dropTag(ctx context.Context, tag, commit string) {
 	v, err := u.uploads.hooks.config.Store.Version(ctx, u.image.ID, tag)
 	if err == nil && v.Commit == commit && (v.State == catalog.Built || !v.State.Ended()) {

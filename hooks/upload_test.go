@@ -72,27 +72,27 @@ func tarFiles(t *testing.T, files ...string) []byte {
 }
 
 // upload makes a version of an archive, as alice.
-func (d *uploadEnv) upload(version string, archive []byte) (catalog.QueuedBuild, error) {
-	d.t.Helper()
-	up, err := d.uploads.Receive(d.t.Context(), d.image, bytes.NewReader(archive))
+func (u *uploadEnv) upload(version string, archive []byte) (catalog.QueuedBuild, error) {
+	u.t.Helper()
+	up, err := u.uploads.Receive(u.t.Context(), u.image, bytes.NewReader(archive))
 	if err != nil {
 		return catalog.QueuedBuild{}, err
 	}
 	defer func() {
 		if err := up.Close(); err != nil {
-			d.t.Error(err)
+			u.t.Error(err)
 		}
 	}()
-	return up.Submit(d.t.Context(), catalog.NewUpload{
-		Version: version, Identity: catalog.Identity{User: catalog.User{ID: d.image.OwnerID, Name: "alice"}},
+	return up.Submit(u.t.Context(), catalog.NewUpload{
+		Version: version, Identity: catalog.Identity{User: catalog.User{ID: u.image.OwnerID, Name: "alice"}},
 	})
 }
 
-func (d *uploadEnv) tags() map[string]string {
-	d.t.Helper()
-	tags, err := d.repos.Tags(d.t.Context(), d.image.Ref)
+func (u *uploadEnv) tags() map[string]string {
+	u.t.Helper()
+	tags, err := u.repos.Tags(u.t.Context(), u.image.Ref)
 	if err != nil {
-		d.t.Fatal(err)
+		u.t.Fatal(err)
 	}
 	commits := map[string]string{}
 	for _, tag := range tags {
@@ -102,29 +102,29 @@ func (d *uploadEnv) tags() map[string]string {
 }
 
 // finish ends the build that waits.
-func (d *uploadEnv) finish(outcome catalog.Outcome) {
-	d.t.Helper()
-	build, err := d.store.ClaimBuild(d.t.Context(), worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
+func (u *uploadEnv) finish(outcome catalog.Outcome) {
+	u.t.Helper()
+	build, err := u.store.ClaimBuild(u.t.Context(), worker, math.MaxInt, time.Now(), time.Now().Add(time.Hour))
 	if err != nil {
-		d.t.Fatal(err)
+		u.t.Fatal(err)
 	}
 	result := catalog.BuildResult{Outcome: outcome, EndedAt: time.Now()}
 	if outcome == catalog.OutcomeBuilt {
 		result.Digest = "sha256:" + strings.Repeat("0", 64)
 	}
-	if err := d.store.FinishBuild(d.t.Context(), build.ID, worker, result); err != nil {
-		d.t.Fatal(err)
+	if err := u.store.FinishBuild(u.t.Context(), build.ID, worker, result); err != nil {
+		u.t.Fatal(err)
 	}
 }
 
 // left lists what uploads have left beside repositories.
-func (d *uploadEnv) left() []string {
-	d.t.Helper()
+func (u *uploadEnv) left() []string {
+	u.t.Helper()
 	var left []string
 	for _, dir := range []string{"uploads", "repos/.incoming"} {
-		entries, err := os.ReadDir(filepath.Join(d.dir, dir))
+		entries, err := os.ReadDir(filepath.Join(u.dir, dir))
 		if err != nil {
-			d.t.Fatal(err)
+			u.t.Fatal(err)
 		}
 		for _, e := range entries {
 			left = append(left, dir+"/"+e.Name())

@@ -1,5 +1,5 @@
 // Ticker prints a numbered line with the time at a steady pace, after a while; a
-// benchmark's build runs it, and whoever reads the line knows how old it is.
+// benchmark's build runs it, and the reader of a line knows how old it is.
 package main
 
 import (

@@ -33,7 +33,7 @@ type contextFS struct {
 	fail  context.CancelCauseFunc // ends the solve
 	tree  catalog.Files
 	root  string      // slash path in the tree, "." for all of it
-	times *buildTimes // nil where nobody asks
+	times *buildTimes // nil where no times are asked for
 }
 
 var _ dockerfile.Context = (*contextFS)(nil)
@@ -93,7 +93,7 @@ func skipMissing(err error) error {
 // Err is why the tree is not to be read any more; nil while it is.
 func (c *contextFS) Err() error { return context.Cause(c.ctx) }
 
-// Untimed returns the same files for whoever reads no times.
+// Untimed returns the same files for a caller that reads no times.
 func (c *contextFS) Untimed() fsutil.FS {
 	reader := *c
 	reader.times = nil

@@ -10,8 +10,8 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 )
 
-// Disk is where a BuildKit of this machine writes. Somebody else watches it, and kills steps that
-// would fill it.
+// Disk is where a BuildKit of this machine writes. The BuildKit's manager watches it, and kills steps
+// that would fill it.
 type Disk interface {
 	// MakeRoom has BuildKit remove cache when there is too little space for a build. It
 	// returns an infrastructure failure when that does not help.

@@ -29,7 +29,7 @@ var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|r
 	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of what BuildKit refuses the user.
-var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|instruction that is not UTF-8|syntax error in pattern|^parse "|: invalid port$`)
+var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|instruction that is not UTF-8|syntax error in pattern|^parse "|: invalid port$|^no SSH key "`)
 
 // brokenArchive is how unpacking an archive of the user's ends that is none, or is cut off.
 var brokenArchive = regexp.MustCompile(`(?i)(unexpected EOF|invalid (tar )?header|invalid checksum|corrupt input.*)$`)
@@ -51,7 +51,7 @@ type circumstances struct {
 }
 
 // outOfMemory is how BuildKit ends its report of a process when the kernel killed
-// it, or one that it started, for want of memory.
+// it, or one that it started, because memory ran out.
 const outOfMemory = "cannot allocate memory"
 
 // classify says why a solve failed, for the user and for the retry rule.
@@ -77,9 +77,8 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 		subject = fmt.Sprintf("%s: %s", instruction(failed.Name), exitText(exit, text))
 	}
 	remote := remoteFailureOf(text, failed)
-	if refused := remote.refused(around.refuses); refused != "" {
-		result.Outcome = catalog.OutcomeUserError
-		subject = fmt.Sprintf("builds may not connect to %s: it is an address of the builder's machine or of a private network; the server's administrator can allow it in builder.network.allow", refused)
+	if refused := remote.refused(around.refuses); refused.IsValid() {
+		result.Outcome, subject = catalog.OutcomeUserError, refusal(refused)
 	} else if remote != nil {
 		result.Outcome, subject = remote.outcome(), remote.message()
 		if result.Outcome == catalog.OutcomeInfrastructure {
@@ -111,6 +110,14 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 		}
 	}
 	return result
+}
+
+// refusal says why a build can't connect to an address.
+func refusal(to netip.AddrPort) string {
+	if to.Addr().Is6() {
+		return fmt.Sprintf("builds can't connect to %s: they have no IPv6; use a name or an IPv4 address", to)
+	}
+	return fmt.Sprintf("builds may not connect to %s: it is an address of the builder's machine or of a private network; the server's administrator can allow it in builder.network.allow", to)
 }
 
 func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcome {

@@ -26,7 +26,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "Dockerfile:5: RUN echo first; echo broken >&2; exit 3: exit code 3",
 			detail:     []string{">>> Dockerfile:5: RUN echo first", "    Dockerfile:4: ENV PATH", "  broken"},
 		},
-		"killed without evidence of want of memory": {
+		"killed without evidence that memory ran out": {
 			dockerfile: buildkittest.BusyboxImage + "RUN sh -c 'kill -9 $$'; exit $?\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exit code 137",
@@ -76,7 +76,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "/ann/nothing:1.0: not found",
 			detail:     []string{">>> Dockerfile:1: FROM"},
 		},
-		"base image of somebody else": {
+		"base image of another user": {
 			dockerfile: "FROM HOST/bob/private:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "/bob/private:1.0 is not allowed; from this host, a build can use only images of its own namespace in this registry",
@@ -85,6 +85,21 @@ func TestFailuresAreToldApart(t *testing.T) {
 			dockerfile: "FROM " + buildkittest.OutsideAllowed + ":1/ann/base:1.0\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeInfrastructure,
 			message:    "the registry " + buildkittest.OutsideAllowed + ":1, when asked for ann/base:1.0, did not respond: dial tcp " + buildkittest.OutsideAllowed + ":1: connect: connection refused",
+		},
+		"file at the loopback address of IPv6": {
+			dockerfile: "FROM scratch\nADD http://[::1]:8080/x /\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "builds can't connect to [::1]:8080: they have no IPv6",
+		},
+		"file at an IPv6 address": {
+			dockerfile: "FROM scratch\nADD http://[2001:db8::1]/x /\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    "builds can't connect to [2001:db8::1]:80: they have no IPv6",
+		},
+		"repository over SSH": {
+			dockerfile: "FROM scratch\nADD ssh://git@git.example/team/lib.git /lib\n",
+			outcome:    catalog.OutcomeUserError,
+			message:    `no SSH key "default"`,
 		},
 		"exit code that BuildKit uses for itself": {
 			dockerfile: buildkittest.BusyboxImage + "RUN echo 'connection refused\" did not complete successfully: runc run failed'; exit 255\n",
@@ -127,7 +142,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "exit code 1",
 			detail:     []string{`to rootfs at "/bin/busybox/x"`, `open /bin/busybox/x: not a directory`},
 		},
-		"frontend of somebody": {
+		"frontend of a user": {
 			dockerfile: "# syntax=HOST/ann/frontend:1.0\nFROM scratch\nCOPY Dockerfile /\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "is not the Dockerfile frontend of this builder",

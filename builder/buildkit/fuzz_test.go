@@ -14,7 +14,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// FuzzSourcePolicy has BuildKit's own engine judge images: of our registry, by whichever port, a build
+// FuzzSourcePolicy has BuildKit's own engine apply the policy to images: of our registry, by whichever port, a build
 // has those of its namespace alone.
 func FuzzSourcePolicy(f *testing.F) {
 	f.Add("127.0.0.1:8080/ali/base:1.0")

@@ -10,7 +10,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// BuildKit's own engine judges.
+// BuildKit's own engine applies the policy.
 func TestSourcePolicy(t *testing.T) {
 	p := sourcePolicy(catalog.ImageRef{Namespace: "Ali", Name: "shop"}, []string{"127.0.0.1:8080", "fandogh.example.org", "[::1]:8080"})
 	const digest = "@sha256:d7cb91547a7463980db76285da6ef9b25e89c30bb808ee7fef86261956104ee4"

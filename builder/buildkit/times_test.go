@@ -94,7 +94,7 @@ func TestBuildsAtOnceShareTheirImagesTimes(t *testing.T) {
 	}
 	doneTwo()
 	if len(book.all) != 0 {
-		t.Error("times that nobody uses stay in memory")
+		t.Error("times that no build uses stay in memory")
 	}
 	last, done, err := book.open("image")
 	if err != nil {

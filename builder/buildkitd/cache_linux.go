@@ -16,8 +16,8 @@ const (
 	// startAttempts is how often a buildkitd that never gets ready is tried before
 	// its cache is thought to be the reason.
 	startAttempts = 3
-	// keepAside is how long a cache that was set aside is kept for whoever wants to
-	// know what is wrong with it, while the disk has room.
+	// keepAside is how long a cache that was set aside is kept for the operator, to
+	// find out what is wrong with it, while the disk has room.
 	keepAside = 24 * time.Hour
 	// enoughDisk is the part of a disk, 1 in so many, that is free when it has room.
 	enoughDisk = 5

@@ -118,7 +118,7 @@ func TestCachesThatWereSetAsideGo(t *testing.T) {
 	}
 }
 
-// Of a machine that went down nobody knows which files of the cache came to the disk.
+// Of a machine that went down it is not known which files of the cache came to the disk.
 func TestCacheOfAnotherBootIsSetAside(t *testing.T) {
 	cfg := managerConfig(t.TempDir(), env.Registry)
 	boot := filepath.Join(t.TempDir(), "boot")

@@ -206,7 +206,7 @@ func (c *child) forward(out io.Reader, log hclog.Logger) {
 var answered = regexp.MustCompile(`moby\.buildkit\.v1\.(Control/Solve|frontend\.LLBBridge/\w+) returned error`)
 
 // worthWarning picks what concerns the operator. A build that fails is an error
-// to buildkitd as well, but that belongs to whoever asked for it and is in the
+// to buildkitd as well, but that belongs to the user who asked for it and is in the
 // build's log. So does a file that a frontend looks for in vain.
 func worthWarning(line string) bool {
 	return strings.Contains(line, "level=fatal") || strings.Contains(line, "level=error") && !answered.MatchString(line)

@@ -47,7 +47,7 @@ func (m *Manager) watchDisk(ctx context.Context) {
 	}
 }
 
-// prune has BuildKit remove what nobody needs, files of killed steps first.
+// prune has BuildKit remove what no build uses, files of killed steps first.
 func (m *Manager) prune(ctx context.Context, all bool) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

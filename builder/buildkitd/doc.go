@@ -10,6 +10,6 @@
 // configuration allows; no step and no mount outlives its buildkitd, and no buildkitd this process;
 // all steps together, and each of them, keep to their limits; the disk that steps write to keeps some
 // room, which Disk watches and a Solver asks. What is global to the machine carries the Manager's ID,
-// so that the next one removes what a killed one left. Nothing here knows of images or queues: whoever builds
+// so that the next one removes what a killed one left. Nothing here knows of images or queues: a Solver
 // is given Manager.Address.
 package buildkitd

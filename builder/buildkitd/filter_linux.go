@@ -23,12 +23,12 @@ type filters struct {
 // other tables: what they accept is still dropped here.
 func (n *network) tableName() string { return n.device }
 
-// refusal tells a step at once that it was refused, and not that nobody listens.
+// refusal tells a step at once that it was refused, and not that nothing listens.
 const refusal = "reject with icmpx admin-prohibited"
 
 // machineFilter is the table on this machine. Builds reach none of its addresses, but for
 // DNS and what is allowed. What goes to a local address skips connection tracking, and
-// with it every redirection of ports to containers. Addresses are judged before they are
+// with it every redirection of ports to containers. Addresses are checked before they are
 // translated: the router refused already what it knows of, so here it is dropped.
 func (n *network) machineFilter(dns []netip.Addr) string {
 	var b strings.Builder

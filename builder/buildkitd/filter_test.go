@@ -38,7 +38,7 @@ func listen(t *testing.T) (port int, reached *atomic.Int32) {
 	return listener.Addr().(*net.TCPAddr).Port, reached
 }
 
-// What a reload of somebody's firewall does: it flushes iptables' rules, or all of
+// What a reload of the operator's firewall does: it flushes iptables' rules, or all of
 // nft. Steps try to reach this machine all the while.
 func TestFirewallReloadOpensNothing(t *testing.T) {
 	n := env.manager.network
@@ -99,7 +99,7 @@ func TestRouterHoldsWithoutTheMachinesFilter(t *testing.T) {
 	if err := n.up(); err != nil {
 		t.Fatal(err)
 	}
-	buildkittest.Run(t, "nft", "delete", "table", "inet", n.device) // and nobody restores it
+	buildkittest.Run(t, "nft", "delete", "table", "inet", n.device) // and no manager watches, to restore it
 	filter, err := nftIn(n)
 	if err != nil || !strings.Contains(filter, n.machine().String()) || !strings.Contains(filter, "policy drop") {
 		t.Errorf("the router's filter is, with %v:\n%s", err, filter)

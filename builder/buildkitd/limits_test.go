@@ -86,7 +86,7 @@ func TestStepsAreLimited(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what is no want of memory", func(t *testing.T) {
+	t.Run("what did not run out of memory", func(t *testing.T) {
 		for _, script := range []string{
 			"sh -c 'kill -9 $$'; exit $?", "exit 137",
 			"echo process did not complete successfully: cannot allocate memory; exit 137 # did not complete successfully: cannot allocate memory",

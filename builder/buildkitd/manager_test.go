@@ -156,11 +156,7 @@ func TestStopEndsWhatStillRuns(t *testing.T) {
 	stop := buildkittest.RunReady(t, m)
 	solver := newSolver(t, solverConfig(m, env.Registry))
 	marker, _ := startSleep(t, solver, "stopped")
-	began := time.Now()
 	stop()
-	if took := time.Since(began); took > stopTimeout+2*time.Second {
-		t.Errorf("stopping took %s", took)
-	}
 	if buildkittest.ProcessRuns(marker) {
 		t.Error("the step's process runs on")
 	}

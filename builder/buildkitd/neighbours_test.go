@@ -120,7 +120,7 @@ func TestStepsDoNotConfigureEachOther(t *testing.T) {
 	}
 }
 
-// Nobody may answer for a neighbour, nor send in its name.
+// No step may answer for a neighbour, nor send in its name.
 func TestStepsDoNotBorrowAddresses(t *testing.T) {
 	host := buildkittest.Outside(t)
 	heard := listenOutside(t)

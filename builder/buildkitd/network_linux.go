@@ -21,10 +21,10 @@ import (
 // the operator allows: to no private network, nothing of this machine nor to each other.
 //
 // buildkitd lives in a network namespace of ours, the router. Each step's interface leads there by a
-// link that nobody else is on: there is no layer 2 to share, and a packet with
+// link of its own: there is no layer 2 to share, and a packet with
 // another source address than the step's own is dropped. One link leads on from the
 // router to this machine. Both ends are filtered: the router's filter is
-// nobody's but ours, and the machine's can tell what is local.
+// ours alone, and the machine's can tell what is local.
 type network struct {
 	id     string
 	device string // of the link to the router on this machine, and the router's name
@@ -224,7 +224,7 @@ func (n *network) stepSysctls() (map[string]string, error) {
 	}
 	err := n.inRouter(func() error {
 		if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
-			values["net.ipv6.conf.eth0.disable_ipv6"] = "1" // there is nobody to talk to
+			values["net.ipv6.conf.eth0.disable_ipv6"] = "1" // there is no neighbour to talk to
 			values["net.ipv6.conf.lo.accept_ra"] = "0"
 		}
 		if _, err := os.Stat("/proc/sys/net/ipv4/route/min_pmtu"); err == nil && (n.mtu == 0 || n.mtu >= leastPacket) {

@@ -93,7 +93,7 @@ func relayConnections(inside net.Listener, to string) {
 }
 
 func relayConnection(inside net.Conn, to string) {
-	defer inside.Close() //nolint:errcheck // whoever reads it knows its end
+	defer inside.Close() //nolint:errcheck // its reader knows its end
 	outside, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
 	if err != nil {
 		return

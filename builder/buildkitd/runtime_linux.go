@@ -80,7 +80,7 @@ func (m *Manager) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // removeOrphans removes the networks and control groups of managers that were
-// killed and whose data directory nobody uses again.
+// killed and whose data directory no daemon uses again.
 func removeOrphans(log hclog.Logger) {
 	entries, err := os.ReadDir(runtimeDir)
 	if err != nil {

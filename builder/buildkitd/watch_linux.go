@@ -57,7 +57,7 @@ func (n *network) mend(log hclog.Logger) {
 	log.Error("failed to restore the packet filter of RUN steps; they have no network until it is restored", "error", errors.Join(err, n.cut()))
 }
 
-// changes tells of changes of this machine's packet filters and addresses, by anybody,
+// changes tells of changes of this machine's packet filters and addresses, by any process,
 // one at least for all that happened since the last was taken.
 func changes(ctx context.Context, log hclog.Logger) <-chan struct{} {
 	told := make(chan struct{}, 1)

@@ -139,7 +139,7 @@ func OwnAddress(t *testing.T) string {
 	return ""
 }
 
-// Unreachable is an address outside at which nobody listens.
+// Unreachable is an address outside at which nothing listens.
 func (e *Env) Unreachable(t *testing.T) string {
 	t.Helper()
 	listener := ListenOutside(t)

@@ -18,7 +18,7 @@ import (
 )
 
 // Timeout is how long what must happen may take.
-const Timeout = 15 * time.Second
+const Timeout = time.Minute
 
 // Eventually polls until a condition holds.
 func Eventually(t *testing.T, what string, holds func() bool) {

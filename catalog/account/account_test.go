@@ -185,7 +185,7 @@ func TestThrottle(t *testing.T) {
 	_, err = s.ByToken(t.Context(), secret)
 	wantCode(t, "a token", err, "")
 	wantCode(t, "the password that was right here", login(t, s, "ann", password), "")
-	wantCode(t, "which frees nobody else", login(t, s, "ann", "wrong password"), catalog.RateLimited)
+	wantCode(t, "which frees no other name", login(t, s, "ann", "wrong password"), catalog.RateLimited)
 	wantCode(t, "the password that was right here", login(t, s, "ann", password), "")
 
 	c.Add(time.Hour)
@@ -258,7 +258,7 @@ func TestThrottleOfAnAddress(t *testing.T) {
 	if !errors.As(err, &limited) || limited.RetryAfter() != 5*time.Second || !strings.Contains(err.Error(), "wait 5 s") {
 		t.Errorf("got %v", err)
 	}
-	wantCode(t, "somebody else's right password from there", try("10.0.0.1:2000", "bob", password), catalog.RateLimited)
+	wantCode(t, "another user's right password from there", try("10.0.0.1:2000", "bob", password), catalog.RateLimited)
 	wantCode(t, "one that was right there before", try("10.0.0.1:2000", "ann", password), "")
 	wantCode(t, "a token from there", try("10.0.0.1:2000", "ann", secret), "")
 	wantCode(t, "from elsewhere", try("10.0.0.2:2000", "ann", password), "")
@@ -283,13 +283,13 @@ func TestGuesserIsSlowedAndNotTheOwner(t *testing.T) {
 		_ = try(fmt.Sprintf("10.0.1.%d:1", i), "wrong password")
 	}
 	wantCode(t, "the owner, who was", try("10.0.0.1:1", password), "")
-	wantCode(t, "anybody from a new place, while many guess", try("10.0.0.2:1", password), catalog.RateLimited)
+	wantCode(t, "a user from a new address, while many guess", try("10.0.0.2:1", password), catalog.RateLimited)
 	for range 5 {
 		wantCode(t, "a guess from where the owner is", try("10.0.0.1:1", "wrong password"), catalog.Unauthorized)
 	}
 	wantCode(t, "and one more from there", try("10.0.0.1:1", "wrong password"), catalog.RateLimited)
 	c.Add(time.Hour)
-	wantCode(t, "anybody, when it is over", try("10.0.0.2:1", password), "")
+	wantCode(t, "any user, when it is over", try("10.0.0.2:1", password), "")
 }
 
 // TestParallelGuesses sends many wrong passwords at once: no more are tried

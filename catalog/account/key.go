@@ -36,7 +36,7 @@ func (s *Service) AddKey(ctx context.Context, userID int64, name, authorizedKeyL
 }
 
 // ParseKey reads one public key and its comment, and refuses those too weak to
-// prove anybody. Errors: Invalid.
+// prove a user. Errors: Invalid.
 func ParseKey(line string) (key ssh.PublicKey, comment string, err error) {
 	if strings.Contains(line, "PRIVATE KEY-----") {
 		return nil, "", catalog.FieldErrorf("key", "this is a private key: keep it secret, and use the file that ends in .pub")

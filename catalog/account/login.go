@@ -56,7 +56,7 @@ func (s *Service) checkPassword(ctx context.Context, a attempt, stored, secret s
 	if known, err := s.quickCheck(a, stored, secret); known || err != nil {
 		return err
 	}
-	hash := nobody
+	hash := noPassword
 	if stored != "" {
 		if hash, err = parseHash(stored); err != nil {
 			return err

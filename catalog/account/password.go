@@ -50,10 +50,10 @@ const (
 	sumLength    = 32
 )
 
-// nobody stands for the hash of a user who is not there or has no password, so
+// noPassword stands for the hash of a user who does not exist or has no password, so
 // that refusing one takes as long as refusing a wrong password. No password
-// matches it: its sum is not one that anybody computed.
-var nobody = argonHash{
+// matches it: its sum was never computed of one.
+var noPassword = argonHash{
 	memory: argonMemory, passes: argonPasses, threads: argonThreads,
 	salt: make([]byte, saltLength), sum: make([]byte, sumLength),
 }

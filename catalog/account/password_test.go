@@ -30,10 +30,10 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestNobodyMatches(t *testing.T) {
+func TestNoPasswordMatches(t *testing.T) {
 	for _, password := range []string{"", "password", strings.Repeat("\x00", 32)} {
-		if nobody.matches(password) {
-			t.Errorf("%q is nobody's password", password)
+		if noPassword.matches(password) {
+			t.Errorf("%q matches the hash that stands for no password", password)
 		}
 	}
 }

@@ -36,7 +36,7 @@ type failures struct {
 	last  time.Time
 }
 
-// wait is how long after the last failure nobody may try again.
+// wait is how long after the last failure every attempt is refused.
 func (f failures) wait(free int) time.Duration {
 	over := f.count - free
 	if over < 0 {
@@ -50,9 +50,9 @@ func (f failures) wait(free int) time.Duration {
 
 // throttle makes guessing slow, and for who guesses rather than for who is guessed at. For a
 // name, twice the wait after every failure beyond the free ones, of which one network has few
-// and all together more; names that no user has are counted alike, to tell
-// nobody apart. For an address, which may try many names, so many failures in
-// a time; a success, which anybody may have with a name of their own, does
+// and all together more; names that no user has are counted alike, so that a
+// client can't tell them apart. For an address, which may try many names, so many failures in
+// a time; a success, which any user may have with a name of their own, does
 // not forgive them. Where the name's own password was given lately, only failures
 // from there count, and not against that very password.
 type throttle struct {
@@ -90,7 +90,7 @@ func tooMany(left time.Duration, whose string) error {
 	return waitError{catalog.Errorf(catalog.RateLimited, "too many failed logins %s; wait %d s, or use a token", whose, int(left.Seconds())), left}
 }
 
-// throttleKey puts names that can't be anybody's under one key.
+// throttleKey puts names that no user can have under one key.
 func throttleKey(name string) string {
 	key := strings.ToLower(name)
 	if catalog.ValidateUserName(key) != nil {
@@ -123,7 +123,7 @@ func (t *throttle) check(network, name string, given proof, now time.Time) error
 }
 
 // knows reports whether this is the very secret that was right here lately. Being told so is a
-// guess for whoever gives another one, and those are few. A program that gives an old one again and again
+// guess for a client that gives another one, and those are few. A program that gives an old one again and again
 // does not guess. It is called with mu held.
 func (t *throttle) knows(here attempt, given proof, now time.Time) bool {
 	known, ok := t.trusted.Get(here)

@@ -1,6 +1,6 @@
 package api
 
-// Build is one attempt to make a version, as the contract shows it.
+// Build is one request to make a version, as the contract shows it.
 type Build struct {
 	Logs      string `json:"logs"`
 	StartDate Time   `json:"start_date"` // null while it waits

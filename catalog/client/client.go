@@ -15,7 +15,7 @@ type Config struct {
 	// Server is the address of the daemon, such as "http://127.0.0.1:8080". One
 	// that ends in /api or /fa/api already is taken as it is.
 	Server    string
-	Token     string // empty: nobody, which is enough to log in
+	Token     string // empty: not logged in, which is enough to log in
 	Namespace string // empty: the user's own
 	UserAgent string
 	// Transport carries the requests; nil: one with time-outs of its own.

@@ -181,7 +181,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
-// A wait that is longer than anybody would sit through is the caller's to make.
+// A wait that is longer than a user would sit through is the caller's to make.
 func TestLongRetryAfterIsTold(t *testing.T) {
 	tries := 0
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -26,11 +26,11 @@ func Example() {
 	defer server.Close()
 
 	// Log in by name and password; the token takes their place from then on.
-	nobody, err := client.New(client.Config{Server: server.URL})
+	anonymous, err := client.New(client.Config{Server: server.URL})
 	if err != nil {
 		panic(err)
 	}
-	login, err := nobody.CreateToken(ctx, api.CreateToken{Username: "ali", Password: password, Name: "example"})
+	login, err := anonymous.CreateToken(ctx, api.CreateToken{Username: "ali", Password: password, Name: "example"})
 	if err != nil {
 		panic(err)
 	}
@@ -105,7 +105,7 @@ func ExampleClient_In() {
 func ExampleClient_ProgramVersion() {
 	server := newServer()
 	defer server.Close()
-	c, err := client.New(client.Config{Server: server.URL}) // nobody needs to log in for it
+	c, err := client.New(client.Config{Server: server.URL}) // which needs no login
 	if err != nil {
 		panic(err)
 	}

@@ -20,7 +20,7 @@ func Ended(state string) bool { return state != "PENDING" && state != "BUILDING"
 func Failed(state string) bool { return Ended(state) && state != "BUILT" }
 
 // Log hands emit every line that a version's newest build has printed so far,
-// and returns the build's state; every failure reads FAILED.
+// and returns the build's state.
 func (c *Client) Log(ctx context.Context, image, version string, timestamps bool, emit func(line string)) (string, error) {
 	for offset := 0; ; {
 		part, err := c.logAfter(ctx, image, version, offset, timestamps)
@@ -30,10 +30,23 @@ func (c *Client) Log(ctx context.Context, image, version string, timestamps bool
 		part.emit(offset, emit)
 		// An answer holds only so many lines; an empty one is the end.
 		if Ended(part.State) || part.LinesCount == offset {
-			return part.State, nil
+			return c.stateOf(ctx, image, version, part.State)
 		}
 		offset = part.LinesCount
 	}
+}
+
+// stateOf returns the state of a version's newest build. A polling client is told FAILED of
+// every failure, so the version is asked which it is.
+func (c *Client) stateOf(ctx context.Context, image, version, polled string) (string, error) {
+	if !Failed(polled) {
+		return polled, nil
+	}
+	detail, err := c.Version(ctx, image, version)
+	if err != nil || len(detail.Builds) == 0 || !Failed(detail.Builds[0].State) { // another build was queued since
+		return polled, err
+	}
+	return detail.Builds[0].State, nil
 }
 
 // Follow hands emit every line of a version's newest build, the old ones and
@@ -93,12 +106,13 @@ func (f *follower) poll(ctx context.Context, image, version string) (api.BuildEn
 			return api.BuildEnd{}, err
 		}
 		part.emit(f.lines, f.emit)
-		news := part.LinesCount > f.lines
+		grew := part.LinesCount > f.lines
 		f.lines = part.LinesCount
 		if Ended(part.State) {
-			return api.BuildEnd{State: part.State}, nil
+			state, err := f.client.stateOf(ctx, image, version, part.State)
+			return api.BuildEnd{State: state}, err
 		}
-		if news {
+		if grew {
 			continue
 		}
 		if err := pause(ctx, f.client.pace.poll); err != nil {

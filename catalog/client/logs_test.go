@@ -19,7 +19,7 @@ import (
 func logServer(t *testing.T, stream, poll http.HandlerFunc) *Client {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/images/app/versions/1", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, api.VersionDetail{Builds: []api.BuildDetail{{Number: 2}, {Number: 1}}})
+		answer(w, 200, api.VersionDetail{Builds: []api.BuildDetail{{Number: 2, State: "BUILD_FAILED"}, {Number: 1}}})
 	})
 	if stream != nil {
 		mux.HandleFunc("GET /api/images/app/versions/1/builds/2/log", stream)
@@ -194,7 +194,8 @@ func TestLogSoFar(t *testing.T) {
 	}{
 		{[]api.BuildLog{{State: "PENDING"}}, "", "PENDING"},
 		{[]api.BuildLog{{Logs: "a\nb", LinesCount: 2, State: "BUILDING"}, {LinesCount: 2, State: "BUILDING"}}, "a|b|", "BUILDING"},
-		{[]api.BuildLog{{Logs: "a", LinesCount: 1, State: "BUILDING"}, {Logs: "b", LinesCount: 2, State: "FAILED"}}, "a|b|", "FAILED"},
+		{[]api.BuildLog{{Logs: "a", LinesCount: 1, State: "BUILDING"}, {Logs: "b", LinesCount: 2, State: "FAILED"}}, "a|b|", "BUILD_FAILED"},
+		{[]api.BuildLog{{Logs: "a", LinesCount: 1, State: "BUILT"}}, "a|", "BUILT"},
 	}
 	for _, test := range tests {
 		c := logServer(t, nil, pollAnswers(t, test.parts...))

@@ -10,7 +10,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// mayLogIn allows what everybody with a password or a token may.
+// mayLogIn allows what every user with a password or a token may.
 func (c *call) mayLogIn() (catalog.Image, error) { return catalog.Image{}, nil }
 
 // mayList allows users to ask which images there are for them.
@@ -161,7 +161,7 @@ func (r *Registry) image(ctx context.Context, id catalog.Identity, repository st
 	return catalog.Image{}, err
 }
 
-// refOf splits a repository's name. What does not name an image is told so by whoever looks.
+// refOf splits a repository's name. A name that no image can have is found to be none by the look-up.
 func refOf(repository string) catalog.ImageRef {
 	namespace, name, _ := strings.Cut(repository, "/")
 	return catalog.ImageRef{Namespace: namespace, Name: name}

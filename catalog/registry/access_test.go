@@ -196,7 +196,7 @@ func TestPing(t *testing.T) {
 	w.must(w.registry.Ping(t.Context()))
 }
 
-// What an address does not do is a 405 that says what it does, whoever asks.
+// What an address does not do is a 405 that says what it does, to every client.
 func TestMethods(t *testing.T) {
 	w := newEnv(t)
 	digest := w.built(w.image("alice", "app"), "1.0")

@@ -27,7 +27,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stillPushes asks again whether whoever sent the request may push to the repository.
+// stillPushes asks again whether the user who sent the request may push to the repository.
 func (c *call) stillPushes() error {
 	id, err := c.registry.identify(c.req)
 	if err != nil {

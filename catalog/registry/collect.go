@@ -37,7 +37,7 @@ const (
 type Collection struct {
 	Kept  BlobCount // what versions need, and what was used lately
 	Freed BlobCount // of a dry run: what would go
-	// Uploads are those that went because nobody sent more of them for the grace time; of a
+	// Uploads are those that went because no client sent more of them for the grace time; of a
 	// dry run: would go. What Collect gives with an error counts them, too.
 	Uploads BlobCount
 }
@@ -59,9 +59,9 @@ type BlobCount struct {
 
 func (c *BlobCount) add(size int64) { c.Blobs++; c.Bytes += size }
 
-// Collect moves the blobs that no built version needs and nobody has used
+// Collect moves the blobs that no built version needs and no client has used
 // for the grace time to the trash, where they stay for another. Pushes, pulls and builds go on
-// meanwhile: whatever a client was told of stays for the grace time. Uploads that nobody went on
+// meanwhile: whatever a client was told of stays for the grace time. Uploads that no client went on
 // with for as long are removed, whatever the catalog says. Any error ends it: nothing goes
 // that is not known to be unneeded. Errors: Conflict (it would be too much, see mostAtOnce).
 func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, error) {
@@ -177,7 +177,7 @@ func (r *Registry) eachCache(ctx context.Context, visit func(map[digest.Digest]i
 	})
 }
 
-// dropUnneeded removes the tags of signatures whose manifests nobody needs or has used lately.
+// dropUnneeded removes the tags of signatures whose manifests no version needs and no client has used lately.
 func (r *Registry) dropUnneeded(ctx context.Context, needed map[digest.Digest]int, before time.Time) error {
 	return r.eachImage(ctx, "", func(image catalog.Image) error {
 		tags, err := r.tagsOf(ctx, image)

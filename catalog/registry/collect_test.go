@@ -22,10 +22,10 @@ import (
 const grace = time.Hour
 
 // age makes every blob look unused for longer than the grace time.
-func (w *env) age() {
-	w.t.Helper()
+func (e *env) age() {
+	e.t.Helper()
 	old := time.Now().Add(-2 * grace)
-	err := filepath.WalkDir(filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(e.dir, "registry", "docker", "registry", "v2", "blobs"), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == "data" {
 			err = os.Chtimes(path, old, old)
 		}
@@ -34,60 +34,60 @@ func (w *env) age() {
 		}
 		return err
 	})
-	w.must(err)
+	e.must(err)
 }
 
 // entries lists a directory.
-func (w *env) entries(dir string) (names []string) {
-	w.t.Helper()
+func (e *env) entries(dir string) (names []string) {
+	e.t.Helper()
 	entries, err := os.ReadDir(dir)
-	w.must(err)
-	for _, e := range entries {
-		names = append(names, e.Name())
+	e.must(err)
+	for _, entry := range entries {
+		names = append(names, entry.Name())
 	}
 	return names
 }
 
 // breakManifest puts a directory in the place of a manifest, which can't be read.
-func (w *env) breakManifest(manifest []byte) {
-	w.t.Helper()
+func (e *env) breakManifest(manifest []byte) {
+	e.t.Helper()
 	hex := digestOf(manifest)[len("sha256:"):]
-	path := filepath.Join(w.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
-	w.must(os.Remove(path))
-	w.must(os.Mkdir(path, 0o700))
+	path := filepath.Join(e.dir, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
+	e.must(os.Remove(path))
+	e.must(os.Mkdir(path, 0o700))
 }
 
-func (w *env) collect(o registry.CollectOptions) registry.Collection {
-	w.t.Helper()
+func (e *env) collect(o registry.CollectOptions) registry.Collection {
+	e.t.Helper()
 	o.Grace = grace
-	done, err := w.registry.Collect(w.t.Context(), o)
-	w.must(err)
+	done, err := e.registry.Collect(e.t.Context(), o)
+	e.must(err)
 	return done
 }
 
 // deleteVersion deletes a version of alice/app.
-func (w *env) deleteVersion(version string) {
-	w.t.Helper()
-	v := w.versionOf("alice/app", version)
-	w.must(w.store.DeleteVersion(w.t.Context(), v.ID))
-	w.must(w.registry.DeleteVersion(w.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, v))
-	w.endRemovals()
+func (e *env) deleteVersion(version string) {
+	e.t.Helper()
+	v := e.versionOf("alice/app", version)
+	e.must(e.store.DeleteVersion(e.t.Context(), v.ID))
+	e.must(e.registry.DeleteVersion(e.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, v))
+	e.endRemovals()
 }
 
 // endRemovals frees the names of what was deleted.
-func (w *env) endRemovals() {
-	w.t.Helper()
-	removals, err := w.store.Removals(w.t.Context())
-	w.must(err)
+func (e *env) endRemovals() {
+	e.t.Helper()
+	removals, err := e.store.Removals(e.t.Context())
+	e.must(err)
 	for _, r := range removals {
-		w.must(w.store.EndRemoval(w.t.Context(), r.ID))
+		e.must(e.store.EndRemoval(e.t.Context(), r.ID))
 	}
 }
 
 // hasBlob reports whether alice/app serves a blob.
-func (w *env) hasBlob(content string) bool {
-	w.t.Helper()
-	return w.request("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
+func (e *env) hasBlob(content string) bool {
+	e.t.Helper()
+	return e.request("HEAD", "/v2/alice/app/blobs/"+digestOf([]byte(content)), alice).status == http.StatusOK
 }
 
 func TestCollectKeepsWhatVersionsNeed(t *testing.T) {

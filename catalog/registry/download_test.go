@@ -14,11 +14,11 @@ import (
 )
 
 // stock is the library's own registry over the same storage.
-func (w *env) stock() http.Handler {
-	app := handlers.NewApp(w.t.Context(), &configuration.Configuration{Storage: configuration.Storage{
-		"filesystem": configuration.Parameters{"rootdirectory": filepath.Join(w.dir, "registry")},
+func (e *env) stock() http.Handler {
+	app := handlers.NewApp(e.t.Context(), &configuration.Configuration{Storage: configuration.Storage{
+		"filesystem": configuration.Parameters{"rootdirectory": filepath.Join(e.dir, "registry")},
 	}})
-	w.t.Cleanup(func() { w.must(app.Shutdown()) })
+	e.t.Cleanup(func() { e.must(app.Shutdown()) })
 	return app
 }
 

@@ -18,8 +18,8 @@ import (
 )
 
 // in is the same env for one run of a fuzz target.
-func (w *env) in(t *testing.T) *env {
-	return &env{t: t, store: w.store, registry: w.registry, host: w.host, dir: w.dir, alice: w.alice}
+func (e *env) in(t *testing.T) *env {
+	return &env{t: t, store: e.store, registry: e.registry, host: e.host, dir: e.dir, alice: e.alice}
 }
 
 // FuzzUploadAddress holds that an upload goes on at the address that was given out for it, and at no other.

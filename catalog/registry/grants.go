@@ -24,7 +24,7 @@ type grant struct {
 
 // Issue makes a credential that may push one version and read its namespace,
 // until revoke is called. An earlier credential of the same build ends, because
-// whoever held it lost the build. Calling revoke again does nothing.
+// the worker that held it lost the build. Calling revoke again does nothing.
 func (g *Grants) Issue(b catalog.BuildGrant) (username, password string, revoke func()) {
 	// No user's name holds a dot.
 	username = fmt.Sprintf("build.%d", b.BuildID)

@@ -57,7 +57,7 @@ func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {
 	return id, err
 }
 
-// audit leaves a line in the audit log about what somebody did, and from where.
+// audit leaves a line in the audit log about what a user did, and from where.
 func (r *Registry) audit(req *http.Request, user, what string, about ...any) {
 	log := r.logger.ResetNamed("audit")
 	log.SetLevel(hclog.Info) // whatever else is logged
@@ -66,8 +66,8 @@ func (r *Registry) audit(req *http.Request, user, what string, about ...any) {
 
 // ask has the app answer. What it says of faults that are ours, with paths of this machine, is for the log.
 func (r *Registry) ask(req *http.Request) (*bufferedResponse, error) {
-	// The app reads form values, and a form in the body would say what nobody
-	// here has looked at: only the query counts.
+	// The app reads form values, and a form in the body would say what was not
+	// checked here: only the query counts.
 	req.Form, req.PostForm = req.URL.Query(), url.Values{}
 	answer := &bufferedResponse{header: http.Header{}}
 	r.app.ServeHTTP(answer, req)

@@ -17,7 +17,7 @@ import (
 // attestations, lists of parts.
 var signature = regexp.MustCompile(`^sha256-([0-9a-f]{64})\.(sig|att|sbom)$`)
 
-// moves reports whether a tag is no version: it may be put again and deleted, tells nobody,
+// moves reports whether a tag is no version: it may be put again and deleted, makes no event,
 // and lives in the storage alone. Those are signatures, and what the operator keeps for
 // caches. A name that is a version's stays one.
 func (r *Registry) moves(ctx context.Context, image catalog.Image, tag string) (bool, error) {

@@ -96,7 +96,7 @@ func TestSignaturesGoWithWhatTheySign(t *testing.T) {
 	}
 }
 
-// What can't be read is no evidence that nobody needs it.
+// What can't be read is no evidence that it is not needed.
 func TestCollectionEndsAtTheFirstError(t *testing.T) {
 	w := newEnv(t)
 	kept := w.manifest("alice/app", "1.0", "kept", nil)
@@ -111,7 +111,7 @@ func TestCollectionEndsAtTheFirstError(t *testing.T) {
 	}
 }
 
-// What went too early comes back, and what nobody asked for in the meantime is gone for good.
+// What went too early comes back, and what no client asked for in the meantime is gone for good.
 func TestTrash(t *testing.T) {
 	w := newEnv(t)
 	data := w.manifest("alice/app", "1.0", "layer", nil)

@@ -45,7 +45,7 @@ func TestBlobsOfAnImageToCome(t *testing.T) {
 }
 
 // What a manifest says beside what it is made of reaches nothing of others'.
-func TestFieldsThatNobodyChecks(t *testing.T) {
+func TestFieldsThatAreNotChecked(t *testing.T) {
 	w := newEnv(t)
 	w.image("bob", "app")
 	secret := w.manifest("alice/private", "1.0", strings.Repeat("secret", 1000), nil)
@@ -60,7 +60,7 @@ func TestFieldsThatNobodyChecks(t *testing.T) {
 		v.Size -= int64(len(extra))
 		return v
 	}
-	none := version(`"blobs":[{"digest":"` + digestOf([]byte("nobody has this")) + `","size":1}]`).Size
+	none := version(`"blobs":[{"digest":"` + digestOf([]byte("no repository has this")) + `","size":1}]`).Size
 	for _, d := range []string{digestOf([]byte(strings.Repeat("secret", 1000))), digestOf(secret)} {
 		if got := version(`"blobs":[{"digest":"` + d + `","size":1}]`).Size; got != none {
 			t.Errorf("the version takes %d bytes, and %d when it names nothing", got, none)

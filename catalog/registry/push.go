@@ -308,29 +308,29 @@ type bufferedResponse struct {
 }
 
 // Header returns the headers to be sent.
-func (h *bufferedResponse) Header() http.Header { return h.header }
+func (b *bufferedResponse) Header() http.Header { return b.header }
 
 // WriteHeader keeps the status.
-func (h *bufferedResponse) WriteHeader(status int) {
-	if h.status == 0 && status >= http.StatusOK {
-		h.status = status
+func (b *bufferedResponse) WriteHeader(status int) {
+	if b.status == 0 && status >= http.StatusOK {
+		b.status = status
 	}
 }
 
 // Write keeps the body.
-func (h *bufferedResponse) Write(b []byte) (int, error) {
-	h.WriteHeader(http.StatusOK)
-	return h.body.Write(b)
+func (b *bufferedResponse) Write(p []byte) (int, error) {
+	b.WriteHeader(http.StatusOK)
+	return b.body.Write(p)
 }
 
-func (h *bufferedResponse) sendTo(w http.ResponseWriter) {
-	for name, values := range h.header {
+func (b *bufferedResponse) sendTo(w http.ResponseWriter) {
+	for name, values := range b.header {
 		w.Header()[name] = values
 	}
-	if h.status == 0 {
-		h.status = http.StatusOK
+	if b.status == 0 {
+		b.status = http.StatusOK
 	}
-	w.WriteHeader(h.status)
+	w.WriteHeader(b.status)
 	// A failed write is a client that went away.
-	_, _ = w.Write(h.body.Bytes())
+	_, _ = w.Write(b.body.Bytes())
 }

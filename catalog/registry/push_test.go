@@ -115,9 +115,9 @@ func TestMountByFormIsNoWayAround(t *testing.T) {
 }
 
 // layerOf returns the digest of an image's first layer, or any digest if there is none.
-func (w *env) layerOf(repository string) string {
+func (e *env) layerOf(repository string) string {
 	namespace, _, _ := strings.Cut(repository, "/")
-	body := w.request("GET", "/v2/"+repository+"/manifests/1.0", namespace+":"+password).body
+	body := e.request("GET", "/v2/"+repository+"/manifests/1.0", namespace+":"+password).body
 	if i := bytes.LastIndex(body, []byte("sha256:")); i >= 0 {
 		return string(body[i : i+len("sha256:")+64])
 	}

@@ -65,99 +65,99 @@ func newEnv(t testing.TB) *env {
 }
 
 // restart closes the registry and opens it anew.
-func (w *env) restart() {
-	w.t.Helper()
-	w.must(w.registry.Close())
+func (e *env) restart() {
+	e.t.Helper()
+	e.must(e.registry.Close())
 	var err error
-	w.registry, err = registry.New(w.config)
-	w.must(err)
+	e.registry, err = registry.New(e.config)
+	e.must(err)
 }
 
-func (w *env) must(err error) {
-	w.t.Helper()
+func (e *env) must(err error) {
+	e.t.Helper()
 	if err != nil {
-		w.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 }
 
 // image makes an image in the catalog.
-func (w *env) image(namespace, name string) catalog.Image {
-	w.t.Helper()
-	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: w.alice.ID})
-	w.must(err)
+func (e *env) image(namespace, name string) catalog.Image {
+	e.t.Helper()
+	image, err := e.store.CreateImage(e.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: namespace, Name: name}, OwnerID: e.alice.ID})
+	e.must(err)
 	return image
 }
 
 // start begins a build of a version and returns it with its credential.
-func (w *env) start(image catalog.Image, version string) (build catalog.Build, creds string) {
-	w.t.Helper()
-	_, err := w.store.QueueBuilds(w.t.Context(), []catalog.NewBuild{{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush,
-		Commit: strings.Repeat("ab", 20), UserID: w.alice.ID}})
-	w.must(err)
-	build, err = w.store.ClaimBuild(w.t.Context(), "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
-	w.must(err)
-	username, secret, revoke := w.registry.Grants.Issue(catalog.BuildGrant{BuildID: build.ID, Image: image.Ref, Version: version})
-	w.t.Cleanup(revoke)
+func (e *env) start(image catalog.Image, version string) (build catalog.Build, creds string) {
+	e.t.Helper()
+	_, err := e.store.QueueBuilds(e.t.Context(), []catalog.NewBuild{{ImageID: image.ID, Version: version, Trigger: catalog.TriggerPush,
+		Commit: strings.Repeat("ab", 20), UserID: e.alice.ID}})
+	e.must(err)
+	build, err = e.store.ClaimBuild(e.t.Context(), "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	e.must(err)
+	username, secret, revoke := e.registry.Grants.Issue(catalog.BuildGrant{BuildID: build.ID, Image: image.Ref, Version: version})
+	e.t.Cleanup(revoke)
 	return build, username + ":" + secret
 }
 
-func (w *env) finish(build catalog.Build, digest string) {
-	w.t.Helper()
-	w.must(w.store.FinishBuild(w.t.Context(), build.ID, "test", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: digest, Size: 1, EndedAt: time.Now()}))
+func (e *env) finish(build catalog.Build, digest string) {
+	e.t.Helper()
+	e.must(e.store.FinishBuild(e.t.Context(), build.ID, "test", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: digest, Size: 1, EndedAt: time.Now()}))
 }
 
 // built pushes a new image as a build does and returns its digest.
-func (w *env) built(image catalog.Image, version string) string {
-	w.t.Helper()
-	build, creds := w.start(image, version)
-	digest := w.push(w.archive(), image.Ref.Repository()+":"+version, creds)
-	w.finish(build, digest)
+func (e *env) built(image catalog.Image, version string) string {
+	e.t.Helper()
+	build, creds := e.start(image, version)
+	digest := e.push(e.archive(), image.Ref.Repository()+":"+version, creds)
+	e.finish(build, digest)
 	return digest
 }
 
 // archive makes a new one-layer image and returns its file.
-func (w *env) archive() string {
-	w.t.Helper()
+func (e *env) archive() string {
+	e.t.Helper()
 	var layer bytes.Buffer
 	content := []byte(rand.Text())
 	writer := tar.NewWriter(&layer)
-	w.must(writer.WriteHeader(&tar.Header{Name: "hello", Mode: 0o644, Size: int64(len(content))}))
+	e.must(writer.WriteHeader(&tar.Header{Name: "hello", Mode: 0o644, Size: int64(len(content))}))
 	_, err := writer.Write(content)
-	w.must(err)
-	w.must(writer.Close())
-	base := filepath.Join(w.t.TempDir(), "layer")
-	w.must(os.WriteFile(base+".tar", layer.Bytes(), 0o600))
-	w.run("crane", "append", "--oci-empty-base", "-f", base+".tar", "-t", "test:1", "-o", base+"-image.tar")
+	e.must(err)
+	e.must(writer.Close())
+	base := filepath.Join(e.t.TempDir(), "layer")
+	e.must(os.WriteFile(base+".tar", layer.Bytes(), 0o600))
+	e.run("crane", "append", "--oci-empty-base", "-f", base+".tar", "-t", "test:1", "-o", base+"-image.tar")
 	return base + "-image.tar"
 }
 
-func (w *env) push(archive, reference, creds string) (digest string) {
-	w.t.Helper()
-	file := filepath.Join(w.t.TempDir(), "digest")
-	w.run("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", creds, "--digestfile", file, "docker-archive:"+archive, "docker://"+w.host+"/"+reference)
+func (e *env) push(archive, reference, creds string) (digest string) {
+	e.t.Helper()
+	file := filepath.Join(e.t.TempDir(), "digest")
+	e.run("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", creds, "--digestfile", file, "docker-archive:"+archive, "docker://"+e.host+"/"+reference)
 	out, err := os.ReadFile(file)
-	w.must(err)
+	e.must(err)
 	return strings.TrimSpace(string(out))
 }
 
-func (w *env) run(tool string, args ...string) string {
-	w.t.Helper()
-	out, err := w.try(tool, args...)
+func (e *env) run(tool string, args ...string) string {
+	e.t.Helper()
+	out, err := e.try(tool, args...)
 	if err != nil {
-		w.t.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
+		e.t.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
 	}
 	return out
 }
 
-func (w *env) try(tool string, args ...string) (string, error) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+func (e *env) try(tool string, args ...string) (string, error) {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
 	defer cancel()
 	if tool == "skopeo" {
 		args = append([]string{"--insecure-policy"}, args...)
 	}
-	cmd := exec.CommandContext(ctx, findTool(w.t, tool), args...)
-	cmd.Env = append(os.Environ(), "HOME="+w.dir, "DOCKER_CONFIG="+w.dir, "XDG_RUNTIME_DIR="+w.dir)
+	cmd := exec.CommandContext(ctx, findTool(e.t, tool), args...)
+	cmd.Env = append(os.Environ(), "HOME="+e.dir, "DOCKER_CONFIG="+e.dir, "XDG_RUNTIME_DIR="+e.dir)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -188,20 +188,20 @@ type answer struct {
 	body   []byte
 }
 
-func (w *env) request(method, path, creds string) answer {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.host+path, nil)
-	w.must(err)
+func (e *env) request(method, path, creds string) answer {
+	e.t.Helper()
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://"+e.host+path, nil)
+	e.must(err)
 	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
 	if name, secret, ok := strings.Cut(creds, ":"); ok {
 		req.SetBasicAuth(name, secret)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	w.must(err)
+	e.must(err)
 	var body bytes.Buffer
 	_, err = body.ReadFrom(resp.Body)
-	w.must(err)
-	w.must(resp.Body.Close())
+	e.must(err)
+	e.must(resp.Body.Close())
 	a := answer{status: resp.StatusCode, header: resp.Header, body: body.Bytes()}
 	var errs struct {
 		Errors []struct{ Code, Message string }
@@ -212,14 +212,14 @@ func (w *env) request(method, path, creds string) answer {
 	return a
 }
 
-func (w *env) expect(method, path, creds string, status int, code string) answer {
-	w.t.Helper()
-	a := w.request(method, path, creds)
+func (e *env) expect(method, path, creds string, status int, code string) answer {
+	e.t.Helper()
+	a := e.request(method, path, creds)
 	if a.status != status || a.code != code {
-		w.t.Errorf("%s %s as %.9s…: got %d %s %q, want %d %s", method, path, creds, a.status, a.code, a.text, status, code)
+		e.t.Errorf("%s %s as %.9s…: got %d %s %q, want %d %s", method, path, creds, a.status, a.code, a.text, status, code)
 	}
 	return a
 }
 
 // app is the address of alice's image app at ":tag" or "@digest".
-func (w *env) app(at string) string { return "docker://" + w.host + "/alice/app" + at }
+func (e *env) app(at string) string { return "docker://" + e.host + "/alice/app" + at }

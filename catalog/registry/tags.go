@@ -42,7 +42,7 @@ type repositoryList struct {
 	Repositories []string `json:"repositories"`
 }
 
-// listRepositories lists the images that somebody may read: those of the user's namespaces, for
+// listRepositories lists the images that a user may read: those of the user's namespaces, for
 // administrators all.
 func (c *call) listRepositories() error {
 	r, id := c.registry, c.id

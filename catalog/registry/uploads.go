@@ -152,7 +152,7 @@ func (r *Registry) useUpload(image catalog.Image, upload string) error {
 	return ignoreNotExist(os.Chtimes(filepath.Join(r.uploadsOf(image.Ref), upload), now, now))
 }
 
-// sweepUploads removes the uploads that nobody went on with since before a time. It looks at
+// sweepUploads removes the uploads that no client went on with since before a time. It looks at
 // directories and not at the catalog: an upload may come before its image.
 func (r *Registry) sweepUploads(ctx context.Context, before time.Time, dryRun bool) (removed BlobCount, err error) {
 	root := filepath.Join(r.dir, filepath.FromSlash(repositoriesDir))

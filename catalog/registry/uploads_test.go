@@ -14,17 +14,17 @@ import (
 )
 
 // begin begins an upload as alice, and returns its address.
-func (w *env) begin(repository string) string {
-	w.t.Helper()
-	return w.expect("POST", "/v2/"+repository+"/blobs/uploads/", alice, http.StatusAccepted, "").header.Get("Location")
+func (e *env) begin(repository string) string {
+	e.t.Helper()
+	return e.expect("POST", "/v2/"+repository+"/blobs/uploads/", alice, http.StatusAccepted, "").header.Get("Location")
 }
 
 // patch sends more of an upload as alice, and returns its next address.
-func (w *env) patch(at, content string) string {
-	w.t.Helper()
-	a := w.send(http.MethodPatch, at, "application/octet-stream", []byte(content))
+func (e *env) patch(at, content string) string {
+	e.t.Helper()
+	a := e.send(http.MethodPatch, at, "application/octet-stream", []byte(content))
 	if a.status != http.StatusAccepted {
-		w.t.Fatalf("send more: %d %s", a.status, a.body)
+		e.t.Fatalf("send more: %d %s", a.status, a.body)
 	}
 	return a.header.Get("Location")
 }
@@ -45,15 +45,15 @@ func TestUploadsOutliveARestart(t *testing.T) {
 }
 
 // uploads returns the directories of unfinished uploads to an image.
-func (w *env) uploads(repository string) string {
-	return filepath.Join(w.dir, "registry", "docker", "registry", "v2", "repositories", filepath.FromSlash(repository), "_uploads")
+func (e *env) uploads(repository string) string {
+	return filepath.Join(e.dir, "registry", "docker", "registry", "v2", "repositories", filepath.FromSlash(repository), "_uploads")
 }
 
 // ageUploads makes every unfinished upload to an image look left for longer than the grace time.
-func (w *env) ageUploads(repository string) {
-	w.t.Helper()
+func (e *env) ageUploads(repository string) {
+	e.t.Helper()
 	old := time.Now().Add(-2 * grace)
-	w.must(filepath.WalkDir(w.uploads(repository), func(path string, _ fs.DirEntry, err error) error {
+	e.must(filepath.WalkDir(e.uploads(repository), func(path string, _ fs.DirEntry, err error) error {
 		return errors.Join(err, os.Chtimes(path, old, old))
 	}))
 }
@@ -115,7 +115,7 @@ func TestUploadsLeaveNoDirectories(t *testing.T) {
 	w.expect("POST", "/v2/carol/app/blobs/uploads/", "carol:"+password, http.StatusAccepted, "")
 }
 
-// Nobody fills the disk with what is only begun.
+// No user fills the disk with what is only begun.
 func TestUploadsOfOneUserAreBounded(t *testing.T) {
 	w := newEnv(t)
 	var last, another string

@@ -22,84 +22,84 @@ import (
 const nonDistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 
 // put sends a body as alice.
-func (w *env) put(path, contentType string, body []byte) answer {
-	w.t.Helper()
-	return w.send(http.MethodPut, path, contentType, body)
+func (e *env) put(path, contentType string, body []byte) answer {
+	e.t.Helper()
+	return e.send(http.MethodPut, path, contentType, body)
 }
 
 // send sends a body as alice, by any method.
-func (w *env) send(method, path, contentType string, body []byte) answer {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.host+path, bytes.NewReader(body))
-	w.must(err)
+func (e *env) send(method, path, contentType string, body []byte) answer {
+	e.t.Helper()
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://"+e.host+path, bytes.NewReader(body))
+	e.must(err)
 	req.Header.Set("Content-Type", contentType)
 	req.SetBasicAuth("alice", password)
 	resp, err := http.DefaultClient.Do(req)
-	w.must(err)
+	e.must(err)
 	var text bytes.Buffer
 	_, err = text.ReadFrom(resp.Body)
-	w.must(err)
-	w.must(resp.Body.Close())
+	e.must(err)
+	e.must(resp.Body.Close())
 	return answer{status: resp.StatusCode, header: resp.Header, body: text.Bytes()}
 }
 
 func digestOf(data []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(data)) }
 
 // blob uploads bytes as alice.
-func (w *env) blob(repository string, data []byte) ocispec.Descriptor {
-	w.t.Helper()
-	at := w.expect("POST", "/v2/"+repository+"/blobs/uploads/", alice, http.StatusAccepted, "").header.Get("Location")
+func (e *env) blob(repository string, data []byte) ocispec.Descriptor {
+	e.t.Helper()
+	at := e.expect("POST", "/v2/"+repository+"/blobs/uploads/", alice, http.StatusAccepted, "").header.Get("Location")
 	if i := strings.Index(at, "/v2/"); i > 0 {
 		at = at[i:]
 	}
-	a := w.put(at+"&digest="+digestOf(data), "application/octet-stream", data)
+	a := e.put(at+"&digest="+digestOf(data), "application/octet-stream", data)
 	if a.status != http.StatusCreated {
-		w.t.Fatalf("upload a blob: %d %s", a.status, a.body)
+		e.t.Fatalf("upload a blob: %d %s", a.status, a.body)
 	}
 	var d ocispec.Descriptor
-	w.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":"application/octet-stream"}`, digestOf(data), len(data)), &d))
+	e.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":"application/octet-stream"}`, digestOf(data), len(data)), &d))
 	return d
 }
 
 // manifest pushes a one-layer manifest and returns its bytes.
-func (w *env) manifest(repository, ref, content string, subject *ocispec.Descriptor) []byte {
-	w.t.Helper()
-	return w.manifestOf(repository, ref, []byte(`{"architecture":"amd64","os":"linux"}`), content, subject)
+func (e *env) manifest(repository, ref, content string, subject *ocispec.Descriptor) []byte {
+	e.t.Helper()
+	return e.manifestOf(repository, ref, []byte(`{"architecture":"amd64","os":"linux"}`), content, subject)
 }
 
 // manifestOf is manifest with a configuration.
-func (w *env) manifestOf(repository, ref string, configuration []byte, content string, subject *ocispec.Descriptor) []byte {
-	w.t.Helper()
-	config := w.blob(repository, configuration)
+func (e *env) manifestOf(repository, ref string, configuration []byte, content string, subject *ocispec.Descriptor) []byte {
+	e.t.Helper()
+	config := e.blob(repository, configuration)
 	config.MediaType = ocispec.MediaTypeImageConfig
-	layer := w.blob(repository, []byte(content))
+	layer := e.blob(repository, []byte(content))
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer}, Subject: subject}
 	m.SchemaVersion = 2
 	if subject != nil {
 		m.ArtifactType = "application/test"
 	}
 	data, err := json.Marshal(m)
-	w.must(err)
+	e.must(err)
 	if ref == "" {
 		ref = digestOf(data)
 	}
-	a := w.put("/v2/"+repository+"/manifests/"+ref, ocispec.MediaTypeImageManifest, data)
+	a := e.put("/v2/"+repository+"/manifests/"+ref, ocispec.MediaTypeImageManifest, data)
 	if a.status != http.StatusCreated || a.header.Get("Docker-Content-Digest") != digestOf(data) {
-		w.t.Fatalf("push %s: %d %s", ref, a.status, a.body)
+		e.t.Fatalf("push %s: %d %s", ref, a.status, a.body)
 	}
 	if subject != nil && a.header.Get("OCI-Subject") != subject.Digest.String() {
-		w.t.Errorf("OCI-Subject is %q", a.header.Get("OCI-Subject"))
+		e.t.Errorf("OCI-Subject is %q", a.header.Get("OCI-Subject"))
 	}
 	return data
 }
 
-func (w *env) versionOf(repository, version string) catalog.Version {
-	w.t.Helper()
+func (e *env) versionOf(repository, version string) catalog.Version {
+	e.t.Helper()
 	namespace, name, _ := strings.Cut(repository, "/")
-	image, err := w.store.Image(w.t.Context(), catalog.ImageRef{Namespace: namespace, Name: name})
-	w.must(err)
-	v, err := w.store.Version(w.t.Context(), image.ID, version)
-	w.must(err)
+	image, err := e.store.Image(e.t.Context(), catalog.ImageRef{Namespace: namespace, Name: name})
+	e.must(err)
+	v, err := e.store.Version(e.t.Context(), image.ID, version)
+	e.must(err)
 	return v
 }
 

@@ -13,32 +13,32 @@ import (
 )
 
 // descriptorOf names a manifest in others.
-func (w *env) descriptorOf(manifest []byte) (d ocispec.Descriptor) {
-	w.t.Helper()
-	w.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":%q}`, digestOf(manifest), len(manifest), ocispec.MediaTypeImageManifest), &d))
+func (e *env) descriptorOf(manifest []byte) (d ocispec.Descriptor) {
+	e.t.Helper()
+	e.must(json.Unmarshal(fmt.Appendf(nil, `{"digest":%q,"size":%d,"mediaType":%q}`, digestOf(manifest), len(manifest), ocispec.MediaTypeImageManifest), &d))
 	return d
 }
 
 // index pushes an index of manifests to alice/app and returns its bytes.
-func (w *env) index(ref string, manifests ...[]byte) []byte {
-	w.t.Helper()
+func (e *env) index(ref string, manifests ...[]byte) []byte {
+	e.t.Helper()
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex}
 	index.SchemaVersion = 2
 	for _, m := range manifests {
-		index.Manifests = append(index.Manifests, w.descriptorOf(m))
+		index.Manifests = append(index.Manifests, e.descriptorOf(m))
 	}
 	data, err := json.Marshal(index)
-	w.must(err)
-	if a := w.put("/v2/alice/app/manifests/"+ref, ocispec.MediaTypeImageIndex, data); a.status != http.StatusCreated {
-		w.t.Fatalf("push an index: %d %s", a.status, a.body)
+	e.must(err)
+	if a := e.put("/v2/alice/app/manifests/"+ref, ocispec.MediaTypeImageIndex, data); a.status != http.StatusCreated {
+		e.t.Fatalf("push an index: %d %s", a.status, a.body)
 	}
 	return data
 }
 
 // held reports whether alice/app serves a manifest by its digest.
-func (w *env) held(manifest []byte) bool {
-	w.t.Helper()
-	return w.request("GET", "/v2/alice/app/manifests/"+digestOf(manifest), alice).status == http.StatusOK
+func (e *env) held(manifest []byte) bool {
+	e.t.Helper()
+	return e.request("GET", "/v2/alice/app/manifests/"+digestOf(manifest), alice).status == http.StatusOK
 }
 
 func TestDeletedVersionsAreGoneAtOnce(t *testing.T) {

@@ -98,7 +98,7 @@ func (c *call) pollBuild(timestamps bool) (api.BuildLog, error) {
 	if err != nil || offset < 0 {
 		return api.BuildLog{}, catalog.FieldErrorf("image_offset", "image_offset must be a number, 0 or greater")
 	}
-	// The state is read before the log: whoever sees that the build ended stops
+	// The state is read before the log: a client that sees that the build ended stops
 	// asking, and must have all of its lines by then.
 	build, err := c.newestBuild()
 	if err != nil {

@@ -160,23 +160,23 @@ func TestLogAsEvents(t *testing.T) {
 }
 
 // stream opens an event stream and returns what reads its next line, "EOF" at its end.
-func (w *env) stream(path string, options ...option) func() string {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	w.t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
-	w.must(err)
-	req.Header.Set("Authorization", "Bearer "+w.tokens["alice"])
+func (e *env) stream(path string, options ...option) func() string {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
+	e.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+path, nil)
+	e.must(err)
+	req.Header.Set("Authorization", "Bearer "+e.tokens["alice"])
 	req.Header.Set("Accept", "text/event-stream")
 	req.Header.Set("Accept-Encoding", "gzip")
 	for _, change := range options {
 		change(req)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	w.must(err)
-	w.t.Cleanup(func() { w.must(resp.Body.Close()) })
+	e.must(err)
+	e.t.Cleanup(func() { e.must(resp.Body.Close()) })
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
-		w.t.Fatalf("stream answers %d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
+		e.t.Fatalf("stream answers %d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
 	lines := bufio.NewScanner(resp.Body)
 	return func() string {

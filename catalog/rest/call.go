@@ -124,7 +124,7 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// marshal leaves <, > and & as they are: nobody reads our JSON as HTML.
+// marshal leaves <, > and & as they are: no client reads our JSON as HTML.
 func marshal(v any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

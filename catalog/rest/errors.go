@@ -51,7 +51,7 @@ const defaultRetryAfter = "5"
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // nobody is there to read it
+		return // the client is gone
 	}
 	status := statusOf(err)
 	if status == http.StatusInsufficientStorage {

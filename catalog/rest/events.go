@@ -66,7 +66,7 @@ func (c *call) streamEvents(after int64) (err error) {
 	stream := newEvents(c.w, c.stillAllowed)
 	defer stream.close()
 	for {
-		news := c.server.config.Store.NewEvents()
+		notified := c.server.config.Store.NewEvents()
 		after, err = c.sendEvents(stream, after)
 		if err != nil {
 			// The status is sent; ending makes clients reconnect.
@@ -74,7 +74,7 @@ func (c *call) streamEvents(after int64) (err error) {
 			return nil
 		}
 		select {
-		case <-news:
+		case <-notified:
 		case <-c.server.ending:
 			return nil
 		case <-ctx.Done():

@@ -54,8 +54,8 @@ func checkAnswer(t *testing.T, r reply, input string) {
 }
 
 // in is the same env for one run of a fuzz target.
-func (w *env) in(t *testing.T) *env {
-	run := *w
+func (e *env) in(t *testing.T) *env {
+	run := *e
 	run.t = t
 	return &run
 }

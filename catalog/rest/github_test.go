@@ -16,15 +16,15 @@ import (
 )
 
 // connectGitHub gives the API the real services, which don't run.
-func (w *env) connectGitHub(c *rest.Config) {
-	w.t.Helper()
-	keyring, err := secrets.Open(filepath.Join(w.t.TempDir(), "key"))
-	w.must(err)
+func (e *env) connectGitHub(c *rest.Config) {
+	e.t.Helper()
+	keyring, err := secrets.Open(filepath.Join(e.t.TempDir(), "key"))
+	e.must(err)
 	c.GitHub, err = github.New(github.Config{
-		Store: w.store, Secrets: keyring, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
+		Store: e.store, Secrets: keyring, WorkerID: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
 	})
-	w.must(err)
-	c.Webhooks = notify.New(notify.Config{Store: w.store, Secrets: keyring, Owner: "test"})
+	e.must(err)
+	c.Webhooks = notify.New(notify.Config{Store: e.store, Secrets: keyring, WorkerID: "test"})
 }
 
 type wireGitHub struct {
@@ -100,9 +100,9 @@ type wireEvent struct {
 	Event, Namespace, Image, Version, State, Member, Role string
 }
 
-func (w *env) events(user, query string, options ...option) []wireEvent {
-	w.t.Helper()
-	return into[[]wireEvent](w.do(user, "GET", "/api/events"+query, nil, options...).expect(http.StatusOK))
+func (e *env) events(user, query string, options ...option) []wireEvent {
+	e.t.Helper()
+	return into[[]wireEvent](e.do(user, "GET", "/api/events"+query, nil, options...).expect(http.StatusOK))
 }
 
 func TestEvents(t *testing.T) {
@@ -142,9 +142,9 @@ func TestEvents(t *testing.T) {
 
 // kinds streams a user's events and returns what reads the next one's kind, ""
 // at the end of the stream.
-func (w *env) kinds(user string, options ...option) func() string {
-	w.t.Helper()
-	next := w.stream("/api/events", append(options, header("Authorization", "JWT "+w.tokens[user]))...)
+func (e *env) kinds(user string, options ...option) func() string {
+	e.t.Helper()
+	next := e.stream("/api/events", append(options, header("Authorization", "JWT "+e.tokens[user]))...)
 	return func() string {
 		for {
 			line := next()

@@ -33,7 +33,7 @@ const (
 	// checkTimeout bounds one readiness check.
 	checkTimeout = 3 * time.Second
 	// readyFor is how long what the checks said holds: they write to the disk and ask BuildKit, and
-	// anybody may ask, as often as they like.
+	// any client may ask, as often as it likes.
 	readyFor = time.Second
 )
 
@@ -91,7 +91,7 @@ func (s *Server) check(ctx context.Context) (out readiness, status int) {
 	return out, status
 }
 
-// whyUnready shows only what is meant to be shown: anybody may ask.
+// whyUnready shows only what is meant to be shown: any client may ask.
 func whyUnready(err error) string {
 	if catalog.CodeOf(err) == catalog.Internal {
 		return "is not responding; the server's log has the details"

@@ -184,7 +184,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	const often = 50
-	for range often { // as anybody may
+	for range often { // as any client may
 		w.do("", "GET", "/readyz", nil).expect(http.StatusOK)
 	}
 	if n := asked.Load(); n >= often {

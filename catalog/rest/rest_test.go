@@ -91,10 +91,10 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	return w
 }
 
-func (w *env) must(err error) {
-	w.t.Helper()
+func (e *env) must(err error) {
+	e.t.Helper()
 	if err != nil {
-		w.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 }
 
@@ -140,8 +140,8 @@ func header(name, value string) option {
 
 // do sends a request, with a string or an object as body, by a user's token,
 // and checks the answer against openapi.yaml.
-func (w *env) do(user, method, path string, body any, options ...option) reply {
-	w.t.Helper()
+func (e *env) do(user, method, path string, body any, options ...option) reply {
+	e.t.Helper()
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -149,38 +149,38 @@ func (w *env) do(user, method, path string, body any, options ...option) reply {
 		reader = strings.NewReader(b)
 	default:
 		data, err := json.Marshal(b)
-		w.must(err)
+		e.must(err)
 		reader = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, reader)
-	w.must(err)
+	req, err := http.NewRequestWithContext(e.t.Context(), method, e.url+path, reader)
+	e.must(err)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if user != "" {
-		req.Header.Set("Authorization", "JWT "+w.tokens[user])
+		req.Header.Set("Authorization", "JWT "+e.tokens[user])
 	}
 	req.Header.Set("Accept", api.ErrorType)
 	for _, change := range options {
 		change(req)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	w.must(err)
+	e.must(err)
 	data, err := io.ReadAll(resp.Body)
-	w.must(err)
-	w.must(resp.Body.Close())
+	e.must(err)
+	e.must(resp.Body.Close())
 	if resp.Header.Get("X-Request-Id") == "" {
-		w.t.Errorf("%s %s: no request ID", method, path)
+		e.t.Errorf("%s %s: no request ID", method, path)
 	}
-	w.validate(req, resp, data)
-	return reply{w.t, resp.StatusCode, resp.Header, data}
+	e.validate(req, resp, data)
+	return reply{e.t, resp.StatusCode, resp.Header, data}
 }
 
-func (w *env) validate(req *http.Request, resp *http.Response, body []byte) {
-	w.t.Helper()
+func (e *env) validate(req *http.Request, resp *http.Response, body []byte) {
+	e.t.Helper()
 	inner := req.Clone(req.Context())
 	inner.URL.Scheme, inner.URL.Host = "", ""
-	route, params, err := w.spec.FindRoute(inner)
+	route, params, err := e.spec.FindRoute(inner)
 	if err != nil {
 		return // not in the description; TestDescription compares the two
 	}
@@ -192,7 +192,7 @@ func (w *env) validate(req *http.Request, resp *http.Response, body []byte) {
 		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 	if err != nil {
-		w.t.Errorf("%s %s: the answer is not as openapi.yaml says: %v\n%s", req.Method, req.URL.Path, err, body)
+		e.t.Errorf("%s %s: the answer is not as openapi.yaml says: %v\n%s", req.Method, req.URL.Path, err, body)
 	}
 }
 
@@ -233,31 +233,31 @@ func (r reply) fault(status int, field string) wireError {
 
 // version makes a version of an image of alice's, and the image if there is
 // none. Without an outcome its build runs.
-func (w *env) version(image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
-	w.t.Helper()
-	ctx := w.t.Context()
+func (e *env) version(image, version string, outcome catalog.Outcome, lines ...string) catalog.Build {
+	e.t.Helper()
+	ctx := e.t.Context()
 	ref := catalog.ImageRef{Namespace: "alice", Name: image}
-	i, err := w.store.Image(ctx, ref)
+	i, err := e.store.Image(ctx, ref)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		i, err = w.store.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: w.users["alice"].ID})
+		i, err = e.store.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: e.users["alice"].ID})
 	}
-	w.must(err)
-	_, err = w.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: i.ID, Version: version, Trigger: catalog.TriggerPush,
-		Commit: strings.Repeat("ab", 20), UserID: w.users["alice"].ID}})
-	w.must(err)
-	b, err := w.store.ClaimBuild(ctx, "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
-	w.must(err)
+	e.must(err)
+	_, err = e.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: i.ID, Version: version, Trigger: catalog.TriggerPush,
+		Commit: strings.Repeat("ab", 20), UserID: e.users["alice"].ID}})
+	e.must(err)
+	b, err := e.store.ClaimBuild(ctx, "test", math.MaxInt, time.Now().Add(time.Second), time.Now().Add(time.Hour))
+	e.must(err)
 	for n, text := range lines {
-		w.logs.add(b.ID, catalog.LogLine{Offset: time.Duration(n) * 61 * time.Second, Text: text})
+		e.logs.add(b.ID, catalog.LogLine{Offset: time.Duration(n) * 61 * time.Second, Text: text})
 	}
 	if outcome != "" {
-		w.finish(b, outcome)
+		e.finish(b, outcome)
 	}
 	return b
 }
 
-func (w *env) finish(b catalog.Build, outcome catalog.Outcome) {
-	w.t.Helper()
+func (e *env) finish(b catalog.Build, outcome catalog.Outcome) {
+	e.t.Helper()
 	r := catalog.BuildResult{Outcome: outcome, EndedAt: time.Now(), Steps: []catalog.Step{
 		{Digest: "sha256:1", Name: "[1/1] COPY . .", StartedAt: time.Now().Add(-time.Second), EndedAt: time.Now()}}}
 	if outcome == catalog.OutcomeBuilt {
@@ -265,8 +265,8 @@ func (w *env) finish(b catalog.Build, outcome catalog.Outcome) {
 	} else {
 		r.Message = "it did not work"
 	}
-	w.must(w.store.FinishBuild(w.t.Context(), b.ID, "test", r))
-	w.logs.wake()
+	e.must(e.store.FinishBuild(e.t.Context(), b.ID, "test", r))
+	e.logs.wake()
 }
 
 // fakeLogs keeps logs in memory, as the builder does in files.

@@ -38,7 +38,7 @@ func fill(path string) string {
 	return placeholder.ReplaceAllStringFunc(path, func(m string) string { return values[strings.Trim(m, "{}")] })
 }
 
-// Every route refuses whoever has no business there, before it looks at
+// Every route refuses a client without the right to it, before it looks at
 // anything else of the request.
 func TestAccess(t *testing.T) {
 	w := newEnv(t)
@@ -103,7 +103,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	w.do("alice", "GET", "/", nil).expect(http.StatusNotFound)
 }
 
-func TestAnybodyMayAskForTheVersion(t *testing.T) {
+func TestVersionNeedsNoLogin(t *testing.T) {
 	w := newEnv(t)
 	w.tokens["invalid"] = "fandogh_nonsense"
 	for _, who := range []string{"", "alice", "invalid"} {

@@ -1,5 +1,5 @@
 // Package rest is the HTTP API: accounts, images, versions, builds, logs and events
-// for whoever has a token. Every endpoint is one row of the route table
+// for users with a token. Every endpoint is one row of the route table
 // with the access it needs; the wire types are catalog/api's, and openapi.yaml
 // describes what the table serves.
 //
@@ -79,10 +79,10 @@ type Config struct {
 	// GitURL and "/namespace/image" make the address to push to, as in
 	// "ssh://git@host:2222".
 	GitURL string
-	// NamespacesByAdmins leaves the making of shared namespaces to administrators, so that
-	// nobody takes the name of a user to come.
+	// NamespacesByAdmins leaves the creation of shared namespaces to administrators, so that
+	// no user takes the name of one to come.
 	NamespacesByAdmins bool
-	// Version is this program's, which anybody may ask for.
+	// Version is this program's, which any client may ask for.
 	Version string
 	// Limits bound how much one client may ask; the zero value means DefaultLimits.
 	Limits Limits

@@ -139,7 +139,7 @@ func (e *events) keepAlive() {
 		case <-ticker.C:
 		}
 		if e.send(":\n\n") != nil {
-			return // whoever sends the next event learns it, too
+			return // the next event that is sent fails the same way
 		}
 	}
 }

@@ -45,24 +45,24 @@ func (q queue) CancelWaiting(context.Context, int64) (bool, error) {
 // maxUpload is the largest archive the tests' server takes.
 const maxUpload = 4 << 20
 
-func (w *env) openUploads() {
-	w.t.Helper()
-	dir := w.t.TempDir()
+func (e *env) openUploads() {
+	e.t.Helper()
+	dir := e.t.TempDir()
 	var err error
-	w.repos, err = repository.Open(filepath.Join(dir, "repos"), objects.NewBudget(), nil)
-	w.must(err)
+	e.repos, err = repository.Open(filepath.Join(dir, "repos"), objects.NewBudget(), nil)
+	e.must(err)
 	h := hooks.New(hooks.Config{
-		Store: w.store, Submitter: queue{w.store}, Logs: w.logs, Control: w.control, Sources: w.repos,
+		Store: e.store, Submitter: queue{e.store}, Logs: e.logs, Control: e.control, Sources: e.repos,
 		SSHAddress: func() string { return "git.test:2222" }, PublicRegistry: func() string { return "registry.test" },
 	})
-	w.uploads, err = hooks.NewUploads(h, hooks.UploadConfig{
-		Writer: w.repos, SpoolDir: filepath.Join(dir, "uploads"), Limits: archive.Limits{Bytes: maxUpload, Unpacked: 16 * maxUpload, Entries: 1000},
+	e.uploads, err = hooks.NewUploads(h, hooks.UploadConfig{
+		Writer: e.repos, SpoolDir: filepath.Join(dir, "uploads"), Limits: archive.Limits{Bytes: maxUpload, Unpacked: 16 * maxUpload, Entries: 1000},
 	})
-	w.must(err)
-	w.t.Cleanup(func() {
+	e.must(err)
+	e.t.Cleanup(func() {
 		for _, left := range []string{"uploads", "repos/.incoming"} {
 			if entries, err := os.ReadDir(filepath.Join(dir, left)); err != nil || len(entries) != 0 {
-				w.t.Errorf("left in %s: %v %v", left, entries, err)
+				e.t.Errorf("left in %s: %v %v", left, entries, err)
 			}
 		}
 	})
@@ -151,33 +151,33 @@ func form(t testing.TB, fields ...field) (string, option) {
 
 func chunked(r *http.Request) { r.ContentLength = -1 }
 
-func (w *env) upload(fields ...field) reply {
-	w.t.Helper()
-	body, contentType := form(w.t, fields...)
-	return w.do("alice", "POST", "/api/images/app/versions", body, contentType)
+func (e *env) upload(fields ...field) reply {
+	e.t.Helper()
+	body, contentType := form(e.t, fields...)
+	return e.do("alice", "POST", "/api/images/app/versions", body, contentType)
 }
 
 // newImage makes alice/app.
-func (w *env) newImage() catalog.Image {
-	w.t.Helper()
-	image, err := w.store.CreateImage(w.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "app"}, OwnerID: w.users["alice"].ID})
-	w.must(err)
+func (e *env) newImage() catalog.Image {
+	e.t.Helper()
+	image, err := e.store.CreateImage(e.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "app"}, OwnerID: e.users["alice"].ID})
+	e.must(err)
 	return image
 }
 
 // dockerfile reads what a version is built from.
-func (w *env) dockerfile(image catalog.Image, name string) string {
-	w.t.Helper()
-	v, err := w.store.Version(w.t.Context(), image.ID, name)
-	w.must(err)
+func (e *env) dockerfile(image catalog.Image, name string) string {
+	e.t.Helper()
+	v, err := e.store.Version(e.t.Context(), image.ID, name)
+	e.must(err)
 	if v.State != catalog.Pending || v.Trigger != catalog.TriggerUpload {
-		w.t.Errorf("%s is %s by %s", name, v.State, v.Trigger)
+		e.t.Errorf("%s is %s by %s", name, v.State, v.Trigger)
 	}
-	tree, err := w.repos.Tree(w.t.Context(), image.Ref, v.Commit)
-	w.must(err)
+	tree, err := e.repos.Tree(e.t.Context(), image.Ref, v.Commit)
+	e.must(err)
 	defer tree.Close() //nolint:errcheck // read only
 	text, err := fs.ReadFile(tree, "Dockerfile")
-	w.must(err)
+	e.must(err)
 	return string(text)
 }
 
@@ -340,12 +340,12 @@ func TestUploadRefusalIsReadable(t *testing.T) {
 	}
 }
 
-func (w *env) dial() net.Conn {
-	w.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
-	w.must(err)
-	w.t.Cleanup(func() { _ = conn.Close() })
-	w.must(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+func (e *env) dial() net.Conn {
+	e.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(e.url, "http://"))
+	e.must(err)
+	e.t.Cleanup(func() { _ = conn.Close() })
+	e.must(conn.SetDeadline(time.Now().Add(time.Minute)))
 	return conn
 }
 

@@ -94,14 +94,14 @@ func nextJob(ctx context.Context, tx *sql.Tx, kinds []catalog.JobKind, busiest i
 }
 
 // ClaimJob leases the next job.
-func (s *Store) ClaimJob(ctx context.Context, kinds []catalog.JobKind, owner string, busiest int, now, until time.Time) (catalog.Job, error) {
+func (s *Store) ClaimJob(ctx context.Context, kinds []catalog.JobKind, workerID string, busiest int, now, until time.Time) (catalog.Job, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Job, error) {
 		id, err := nextJob(ctx, tx, kinds, busiest, now)
 		if err != nil {
 			return catalog.Job{}, err
 		}
 		return scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', attempts = attempts + 1, owner = ?, lease_until = ?
-			WHERE id = ? RETURNING `+jobColumns, owner, toMicros(until), id))
+			WHERE id = ? RETURNING `+jobColumns, workerID, toMicros(until), id))
 	})
 }
 
@@ -110,29 +110,29 @@ func errJobLost(id int64) *catalog.Error {
 }
 
 // EndJob records a leased job as done or failed.
-func (s *Store) EndJob(ctx context.Context, id int64, owner string, state catalog.JobState, answer string, now time.Time) error {
+func (s *Store) EndJob(ctx context.Context, id int64, workerID string, state catalog.JobState, answer string, now time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ?, answer = ?, ended_at = ?, owner = '', lease_until = 0
-			WHERE id = ? AND state = 'running' AND owner = ?`, state, answer, toMicros(now), id, owner)
+			WHERE id = ? AND state = 'running' AND owner = ?`, state, answer, toMicros(now), id, workerID)
 		return touched(result, err, errJobLost(id))
 	})
 }
 
 // RetryJob makes a leased job wait again.
-func (s *Store) RetryJob(ctx context.Context, id int64, owner string, notBefore time.Time, answer string, refund bool) error {
+func (s *Store) RetryJob(ctx context.Context, id int64, workerID string, notBefore time.Time, answer string, refund bool) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', answer = ?, not_before = ?, attempts = attempts - ?, owner = '', lease_until = 0
-			WHERE id = ? AND state = 'running' AND owner = ?`, answer, toMicros(notBefore), refund, id, owner)
+			WHERE id = ? AND state = 'running' AND owner = ?`, answer, toMicros(notBefore), refund, id, workerID)
 		return touched(result, err, errJobLost(id))
 	})
 }
 
-// ReclaimJobs makes jobs wait again that nobody works on.
-func (s *Store) ReclaimJobs(ctx context.Context, kinds []catalog.JobKind, owner string, now time.Time) error {
+// ReclaimJobs makes jobs wait again that no worker has.
+func (s *Store) ReclaimJobs(ctx context.Context, kinds []catalog.JobKind, workerID string, now time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, kind := range kinds {
 			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', owner = '', lease_until = 0
-				WHERE state = 'running' AND kind = ? AND (owner <> ? OR lease_until < ?)`, kind, owner, toMicros(now)); err != nil {
+				WHERE state = 'running' AND kind = ? AND (owner <> ? OR lease_until < ?)`, kind, workerID, toMicros(now)); err != nil {
 				return err
 			}
 		}

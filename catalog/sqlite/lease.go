@@ -22,7 +22,7 @@ const (
 var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build is waiting")
 
 // ClaimBuild leases the next build.
-func (s *Store) ClaimBuild(ctx context.Context, owner string, busiest int, now, until time.Time) (catalog.Build, error) {
+func (s *Store) ClaimBuild(ctx context.Context, workerID string, busiest int, now, until time.Time) (catalog.Build, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Build, error) {
 		id, err := nextBuild(ctx, tx, busiest, now)
 		if err != nil {
@@ -37,7 +37,7 @@ func (s *Store) ClaimBuild(ctx context.Context, owner string, busiest int, now, 
 		if err := enter(ctx, tx, &b, catalog.Building); err != nil {
 			return b, err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE queue SET running = 1, owner = ?, lease_until = ? WHERE build_id = ?`, owner, toMicros(until), id)
+		_, err = tx.ExecContext(ctx, `UPDATE queue SET running = 1, owner = ?, lease_until = ? WHERE build_id = ?`, workerID, toMicros(until), id)
 		if err != nil {
 			return b, err
 		}
@@ -85,10 +85,10 @@ func errLost(buildID int64) *catalog.Error {
 	return catalog.Errorf(catalog.Conflict, "build %d is no longer leased to this worker", buildID)
 }
 
-// leased returns a build that owner has leased.
-func leased(ctx context.Context, tx *sql.Tx, buildID int64, owner string) (catalog.Build, error) {
+// leased returns a build that a worker has leased.
+func leased(ctx context.Context, tx *sql.Tx, buildID int64, workerID string) (catalog.Build, error) {
 	var ok bool
-	err := tx.QueryRowContext(ctx, `SELECT running = 1 AND owner = ? FROM queue WHERE build_id = ?`, owner, buildID).Scan(&ok)
+	err := tx.QueryRowContext(ctx, `SELECT running = 1 AND owner = ? FROM queue WHERE build_id = ?`, workerID, buildID).Scan(&ok)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !ok {
 		return catalog.Build{}, errLost(buildID)
 	}
@@ -99,18 +99,18 @@ func leased(ctx context.Context, tx *sql.Tx, buildID int64, owner string) (catal
 }
 
 // ExtendLease prolongs a lease.
-func (s *Store) ExtendLease(ctx context.Context, buildID int64, owner string, until time.Time) error {
+func (s *Store) ExtendLease(ctx context.Context, buildID int64, workerID string, until time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE queue SET lease_until = ? WHERE build_id = ? AND running = 1 AND owner = ?`,
-			toMicros(until), buildID, owner)
+			toMicros(until), buildID, workerID)
 		return touched(result, err, errLost(buildID))
 	})
 }
 
 // ReleaseBuild hands a build back to the queue.
-func (s *Store) ReleaseBuild(ctx context.Context, buildID int64, owner string, notBefore time.Time, refund bool) error {
+func (s *Store) ReleaseBuild(ctx context.Context, buildID int64, workerID string, notBefore time.Time, refund bool) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		b, err := leased(ctx, tx, buildID, owner)
+		b, err := leased(ctx, tx, buildID, workerID)
 		if err != nil {
 			return err
 		}
@@ -132,10 +132,10 @@ func requeue(ctx context.Context, tx *sql.Tx, b catalog.Build, notBefore time.Ti
 }
 
 // ReclaimBuilds hands back the builds of other owners and of ended leases.
-func (s *Store) ReclaimBuilds(ctx context.Context, owner string, now time.Time) (int, error) {
+func (s *Store) ReclaimBuilds(ctx context.Context, workerID string, now time.Time) (int, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (int, error) {
 		lost, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
-			selectLost, owner, toMicros(now))
+			selectLost, workerID, toMicros(now))
 		if err != nil {
 			return 0, err
 		}
@@ -162,12 +162,12 @@ func (s *Store) NextWake(ctx context.Context) (at time.Time, ok bool, err error)
 }
 
 // FinishBuild ends a leased build and its version.
-func (s *Store) FinishBuild(ctx context.Context, buildID int64, owner string, r catalog.BuildResult) error {
+func (s *Store) FinishBuild(ctx context.Context, buildID int64, workerID string, r catalog.BuildResult) error {
 	if r.Outcome == catalog.OutcomeBuilt && r.Digest == "" {
 		return catalog.FieldErrorf("digest", "a built version has a digest")
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		b, err := leased(ctx, tx, buildID, owner)
+		b, err := leased(ctx, tx, buildID, workerID)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func (s *Store) CreateNamespace(ctx context.Context, name string, ownerID int64)
 	})
 }
 
-// createNamespace makes a namespace. creatorID is who it counts for, 0 for nobody.
+// createNamespace makes a namespace. creatorID is the user it counts for, 0 for none.
 func (s *Store) createNamespace(ctx context.Context, tx *sql.Tx, name string, ownerID, creatorID int64) (catalog.Namespace, error) {
 	if err := catalog.ValidateNamespace(name); err != nil {
 		return catalog.Namespace{}, err
@@ -97,7 +97,7 @@ func (s *Store) DeleteNamespace(ctx context.Context, name string, withImages boo
 }
 
 // deleteNamespace removes a namespace, what is in it, and what happened there: of all
-// that, whoever has the name next is to find nothing.
+// that, the next owner of the name is to find nothing.
 func (s *Store) deleteNamespace(ctx context.Context, tx *sql.Tx, n catalog.Namespace, withImages bool) error {
 	images, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM images WHERE namespace_id = ? ORDER BY id`, n.ID)

@@ -272,12 +272,8 @@ func TestReadersDoNotWait(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	began := time.Now()
-	if _, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"}); err == nil {
-		t.Error("two writers at once")
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a call waited %v for the lock after its context had ended", took)
+	if _, err := s.CreateUser(ctx, catalog.NewUser{Name: "ann"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beside another writer, with a context that ends: %v", err)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)

@@ -55,8 +55,11 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
 	for deadline := time.Now().Add(busyTimeout); ; {
 		tx, err := s.w.BeginTx(ctx, nil)
-		if err == nil || !busy(err) || ctx.Err() != nil || time.Now().After(deadline) {
+		switch {
+		case err == nil || !busy(err) || time.Now().After(deadline):
 			return tx, err
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		}
 	}
 }

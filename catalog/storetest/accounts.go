@@ -126,7 +126,7 @@ func testDeleteUser(t *testing.T, s catalog.Store) {
 	_, err := s.Namespace(ctx, "ann")
 	wantCode(t, err, catalog.NotFound)
 
-	// The next one of that name is somebody else, and comes when the files are gone.
+	// The next one of that name is another user, and comes when the files are gone.
 	_, err = s.CreateUser(ctx, catalog.NewUser{Name: "ann"})
 	wantCode(t, err, catalog.Unavailable)
 	_, err = s.CreateNamespace(ctx, "ann", newUser(t, s, "bob").ID)
@@ -189,7 +189,7 @@ func testDeleteUserOfATeam(t *testing.T, s catalog.Store) {
 	connection := must(s.PutConnection(ctx, catalog.Connection{ImageID: app.ID, UserID: ann.ID, Repository: "a/b", Tags: "v*", Sealed: []byte("x")}))(t)
 	must(s.CreateWebhook(ctx, catalog.Webhook{Namespace: "team", URL: "https://example.com/", Sealed: []byte("x"), UserID: ann.ID}))(t)
 
-	wantCode(t, s.DeleteUser(ctx, ann.ID, true), catalog.Conflict) // nobody else owns the team
+	wantCode(t, s.DeleteUser(ctx, ann.ID, true), catalog.Conflict) // ann is the team's only admin
 	noError(t, s.SetMember(ctx, "team", bob.ID, catalog.RoleAdmin))
 	last := must(s.LastEvent(ctx))(t)
 	noError(t, s.DeleteUser(ctx, ann.ID, false))

@@ -37,7 +37,7 @@ func testQueueBuilds(t *testing.T, s catalog.Store) {
 	})
 
 	n.UserID, n.Version = 0, "v3" // a webhook has no user
-	wantEqual(t, "nobody's build", must(s.QueueBuilds(ctx, []catalog.NewBuild{n}))(t)[0].UserID, 0)
+	wantEqual(t, "a build of no user", must(s.QueueBuilds(ctx, []catalog.NewBuild{n}))(t)[0].UserID, 0)
 	wantEqual(t, "no builds", len(must(s.QueueBuilds(ctx, nil))(t)), 0)
 	twice := must(s.QueueBuilds(ctx, []catalog.NewBuild{asked(i, "v4", commitA), asked(i, "v4", commitA)}))(t)
 	if twice[0].Attached || !twice[1].Attached || twice[0].ID != twice[1].ID {

@@ -63,9 +63,9 @@ func testSourceRefs(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	image := newImage(t, s, "ann", "app")
 	c := connect(t, s, image, "acme/app")
-	put := func(name, commit string, settled bool) {
+	put := func(name, commit string, processed bool) {
 		t.Helper()
-		noError(t, s.PutSourceRef(ctx, catalog.SourceRef{ConnectionID: c.ID, Name: name, Object: commit, Commit: commit, Version: "v", Processed: settled, Note: "n"}))
+		noError(t, s.PutSourceRef(ctx, catalog.SourceRef{ConnectionID: c.ID, Name: name, Object: commit, Commit: commit, Version: "v", Processed: processed, Note: "n"}))
 	}
 	put("refs/tags/v1", commitA, true)
 	put("refs/heads/main", commitA, false)
@@ -73,7 +73,7 @@ func testSourceRefs(t *testing.T, s catalog.Store) {
 	got := must(s.SourceRef(ctx, c.ID, "refs/heads/main"))(t)
 	wantRecent(t, "ref", got.At)
 	wantEqual(t, "commit", got.Commit, commitB)
-	wantEqual(t, "settled", got.Processed, true)
+	wantEqual(t, "processed", got.Processed, true)
 	wantEqual(t, "newest first", names(must(s.ListSourceRefs(ctx, c.ID, 0))(t), func(r catalog.SourceRef) string { return r.Name }), "[refs/heads/main refs/tags/v1]")
 	wantEqual(t, "limit", len(must(s.ListSourceRefs(ctx, c.ID, 1))(t)), 1)
 	wantEqual(t, "from there", must(s.FromSource(ctx, c.ID, commitA))(t), true)

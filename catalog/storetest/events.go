@@ -56,7 +56,7 @@ func testEventsForMember(t *testing.T, s catalog.Store) {
 	const before, between, after = "bob/:member.changed", "bob/own:image.created bob/own:version.created bob/own:build.queued",
 		"team/app:version.created team/app:build.queued"
 	wantEqual(t, "a stranger's", names(must(s.EventsForMember(ctx, bob.ID, 0, 0))(t), where), "["+before+" "+between+"]")
-	wantEqual(t, "nobody's", len(must(s.EventsForMember(ctx, 999, 0, 0))(t)), 0)
+	wantEqual(t, "of no user", len(must(s.EventsForMember(ctx, 999, 0, 0))(t)), 0)
 
 	noError(t, s.SetMember(ctx, "team", bob.ID, catalog.RoleRead))
 	all := must(s.EventsForMember(ctx, bob.ID, 0, 0))(t)
@@ -93,19 +93,19 @@ func testNoEventWithoutChange(t *testing.T, s catalog.Store) {
 	image := newImage(t, s, "ann", "app")
 	built := build(t, s, image, "v1", catalog.OutcomeBuilt)
 	last := must(s.LastEvent(t.Context()))(t)
-	news := s.NewEvents()
+	notified := s.NewEvents()
 	_, err := s.QueueBuilds(t.Context(), []catalog.NewBuild{asked(image, "v2", commitA), asked(image, "v1", commitB)})
 	wantCode(t, err, catalog.Conflict)
 	wantCode(t, s.FinishBuild(t.Context(), built.ID, worker, resultOf(catalog.OutcomeBuilt)), catalog.Conflict)
 	wantEqual(t, "last event", must(s.LastEvent(t.Context()))(t), last)
 	select {
-	case <-news:
+	case <-notified:
 		t.Error("told of an event that was rolled back")
 	default:
 	}
 	queue(t, s, image, "v3")
 	select {
-	case <-news:
+	case <-notified:
 	default:
 		t.Error("not told of an event")
 	}

@@ -53,7 +53,7 @@ func testJobs(t *testing.T, s catalog.Store) {
 	job = must(claimJob(s, t, base.Add(time.Hour), kindA))(t)
 	wantEqual(t, "attempts", job.Attempts, 2)
 	wantEqual(t, "answer kept", job.Answer, "no luck")
-	wantCode(t, s.EndJob(ctx, job.ID, "somebody", catalog.JobDone, "", base), catalog.Conflict)
+	wantCode(t, s.EndJob(ctx, job.ID, "another worker", catalog.JobDone, "", base), catalog.Conflict)
 	noError(t, s.EndJob(ctx, job.ID, worker, catalog.JobFailed, "gave up", base))
 
 	retried := putJob(t, s, kindA, "1", "new")

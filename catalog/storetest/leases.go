@@ -111,10 +111,10 @@ func testClaimRace(t *testing.T, s catalog.Store) {
 	var wg sync.WaitGroup
 	owners := map[int64]string{}
 	for n := range workers {
-		owner := fmt.Sprintf("worker%d", n)
+		workerID := fmt.Sprintf("worker%d", n)
 		wg.Go(func() {
 			for {
-				b, err := s.ClaimBuild(t.Context(), owner, math.MaxInt, base, base.Add(time.Minute))
+				b, err := s.ClaimBuild(t.Context(), workerID, math.MaxInt, base, base.Add(time.Minute))
 				if catalog.CodeOf(err) == catalog.NotFound {
 					return
 				}
@@ -124,9 +124,9 @@ func testClaimRace(t *testing.T, s catalog.Store) {
 				}
 				mu.Lock()
 				if other, twice := owners[b.ID]; twice {
-					t.Errorf("build %d went to %s and %s", b.ID, other, owner)
+					t.Errorf("build %d went to %s and %s", b.ID, other, workerID)
 				}
-				owners[b.ID] = owner
+				owners[b.ID] = workerID
 				mu.Unlock()
 			}
 		})
@@ -227,16 +227,16 @@ func testReclaim(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	i := newImage(t, s, "ann", "app")
 	leases := []struct {
-		owner string
-		until time.Duration
-		lost  bool
+		workerID string
+		until    time.Duration
+		lost     bool
 	}{
 		{"dead", time.Hour, true}, {"dead", -time.Hour, true}, {worker, -time.Microsecond, true}, {worker, 0, false}, {worker, time.Hour, false},
 	}
 	builds := make([]catalog.Build, 0, len(leases))
 	for n, l := range leases {
 		queue(t, s, i, fmt.Sprintf("v%d", n))
-		builds = append(builds, must(s.ClaimBuild(ctx, l.owner, math.MaxInt, base, base.Add(l.until)))(t))
+		builds = append(builds, must(s.ClaimBuild(ctx, l.workerID, math.MaxInt, base, base.Add(l.until)))(t))
 	}
 	wantEqual(t, "reclaimed", must(s.ReclaimBuilds(ctx, worker, base))(t), 3)
 	wantEqual(t, "reclaimed again", must(s.ReclaimBuilds(ctx, worker, base))(t), 0)
@@ -249,7 +249,7 @@ func testReclaim(t *testing.T, s catalog.Store) {
 		wantEqual(t, b.Version, b.State, want)
 		wantEqual(t, b.Version+"'s attempts", b.Attempts, 1)
 		wantEqual(t, b.Version+" itself", must(s.Version(ctx, i.ID, b.Version))(t).State, want)
-		wantCode(t, s.ExtendLease(ctx, b.ID, l.owner, base.Add(time.Hour)), code)
+		wantCode(t, s.ExtendLease(ctx, b.ID, l.workerID, base.Add(time.Hour)), code)
 	}
 	again := claim(t, s)
 	wantEqual(t, "claimed after", again.ID, builds[0].ID)
@@ -278,5 +278,5 @@ func testLostLease(t *testing.T, s catalog.Store) {
 	}
 	wantEqual(t, "state", must(s.Build(ctx, b.ID))(t).State, catalog.Building)
 	finish(t, s, b.ID, catalog.OutcomeBuilt)
-	wantEqual(t, "end by the new owner", must(s.Version(ctx, i.ID, "v1"))(t).State, catalog.Built)
+	wantEqual(t, "end by the new worker", must(s.Version(ctx, i.ID, "v1"))(t).State, catalog.Built)
 }

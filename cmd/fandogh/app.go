@@ -74,7 +74,7 @@ func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", 
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// interactive reports whether somebody is there to answer questions.
+// interactive reports whether a user is there to answer questions.
 func (a *app) interactive() bool { return isTerminal(a.in) && isTerminal(a.err) }
 
 // Colours, as a terminal's SGR parameters.

@@ -39,7 +39,7 @@ func readCredentials() (credentials, error) {
 	none := credentials{Logins: map[string]login{}}
 	path, err := credentialsPath()
 	if err != nil {
-		return none, nil //nolint:nilerr // without a home directory nobody is logged in; FANDOGH_TOKEN still works
+		return none, nil //nolint:nilerr // without a home directory there is no login; FANDOGH_TOKEN still works
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,7 +16,7 @@ func inWorkTree(ctx context.Context, dir string) bool {
 }
 
 // addRemote makes the remote "fandogh" and says what it did. A remote of that
-// name that goes elsewhere is somebody's wish and stays.
+// name that goes elsewhere is the user's wish and stays.
 func (a *app) addRemote(ctx context.Context, dir, address string) error {
 	existing, err := git(ctx, dir, "remote", "get-url", remoteName)
 	switch {

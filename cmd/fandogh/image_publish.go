@@ -85,7 +85,7 @@ func runImagePublish(ctx context.Context, a *app, o publishOptions) error {
 }
 
 // chooseImage finds the image to publish to. In a directory without one
-// somebody who is there can make one now.
+// a user at a terminal can create one now.
 func (a *app) chooseImage(ctx context.Context, c *client.Client, p project, o *publishOptions) error {
 	if o.image == "" {
 		o.image = p.image()

@@ -9,7 +9,7 @@ import (
 )
 
 // plainProgress is how often the upload is mentioned where no bar can be drawn,
-// so that nobody takes it for stuck.
+// so that the user does not take it for stuck.
 const plainProgress = 10 * time.Second
 
 // uploadProgress counts the bytes that are written to it. done ends the show.

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// given returns value, or asks for it when it is missing and somebody is there
+// given returns value, or asks for it when it is missing and a user is there
 // to be asked. flag is how else it is given.
 func (a *app) given(ctx context.Context, value, what, flag string) (string, error) {
 	if value != "" {
@@ -27,7 +27,7 @@ func (a *app) given(ctx context.Context, value, what, flag string) (string, erro
 	return answer, err
 }
 
-// confirm asks before something that can't be undone. Without anybody to ask it
+// confirm asks before something that can't be undone. Without a user to ask it
 // takes the flag --yes.
 func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.interactive() {
@@ -92,4 +92,4 @@ func (a *app) await(ctx context.Context, read func() (string, error)) (string, e
 // oneByte never reads ahead.
 type oneByte struct{ io.Reader }
 
-func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
+func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(1, len(p))]) }

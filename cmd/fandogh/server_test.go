@@ -77,11 +77,11 @@ func newTestServer(t *testing.T) *testServer {
 	t.Cleanup(func() { stop(); must(<-ran) })
 	keyring, err := secrets.Open(filepath.Join(dir, "key"))
 	must(err)
-	connections, err := github.New(github.Config{Store: s.store, Secrets: keyring, Owner: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
+	connections, err := github.New(github.Config{Store: s.store, Secrets: keyring, WorkerID: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
 	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
-		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, Owner: "test"}),
+		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
 		Branches:     &fakeBranches{chosen: "main"},
 		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),

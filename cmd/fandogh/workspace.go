@@ -109,7 +109,7 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 }
 
 // ownSecret tells the file with the user's logins, which must not go into an
-// image because somebody publishes from the home directory.
+// image because a user publishes from the home directory.
 func ownSecret() (func(fs.DirEntry) bool, error) {
 	none := func(fs.DirEntry) bool { return false }
 	path, err := credentialsPath()

@@ -69,7 +69,7 @@ var restAccess = map[string]kind{
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is
-// not there, which whoever may read may know.
+// not there, which a reader may know.
 var registryAccess = map[string]kind{
 	"GET /v2/":                  selfRead,
 	"GET /v2/_catalog":          selfRead,
@@ -293,7 +293,7 @@ func TestRevokedAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever is disabled is so at once, on every interface, by whatever proves them, and on what is open.
+// A disabled user is so at once, on every interface, by whatever proves them, and on what is open.
 func TestDisabledAtOnce(t *testing.T) {
 	s := newEnv(t)
 	writer := s.actors["writer"]
@@ -354,16 +354,16 @@ func (a *actor) follow(path, namespace string) <-chan string {
 }
 
 // mustEndSilently makes an event and wants a stream to end without it.
-func (s *env) mustEndSilently(owner *actor, lines <-chan string) {
-	s.t.Helper()
+func (e *env) mustEndSilently(owner *actor, lines <-chan string) {
+	e.t.Helper()
 	owner.must("POST", "images", map[string]any{"name": "short-lived"})
 	owner.must("DELETE", "images/short-lived", nil)
 	select {
 	case line, open := <-lines:
 		if open {
-			s.t.Fatalf("a revoked stream says %q", line)
+			e.t.Fatalf("a revoked stream says %q", line)
 		}
-	case <-time.After(patience):
-		s.t.Fatal("a revoked stream does not end")
+	case <-time.After(timeout):
+		e.t.Fatal("a revoked stream does not end")
 	}
 }

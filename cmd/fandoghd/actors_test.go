@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// verdict is what an interface tells somebody who asks for something.
+// verdict is what an interface tells an actor that asks for something.
 type verdict string
 
 const (
@@ -33,7 +33,7 @@ type env struct {
 	actors map[string]*actor
 }
 
-// actor is somebody with a name, a token and an SSH key, each of which may be missing.
+// actor is a client with a name, a token and an SSH key, each of which may be missing.
 type actor struct {
 	env   *env
 	name  string
@@ -67,25 +67,25 @@ func newEnv(t *testing.T) *env {
 }
 
 // add makes a user with token and key.
-func (s *env) add(name string, flags ...string) *actor {
-	s.t.Helper()
-	a := &actor{env: s, name: name, key: newKey(s.t)}
-	file := filepath.Join(s.t.TempDir(), "key.pub")
+func (e *env) add(name string, flags ...string) *actor {
+	e.t.Helper()
+	a := &actor{env: e, name: name, key: newKey(e.t)}
+	file := filepath.Join(e.t.TempDir(), "key.pub")
 	if err := os.WriteFile(file, ssh.MarshalAuthorizedKey(a.key.PublicKey()), 0o600); err != nil {
-		s.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	_, err := s.daemon.admin("password-of-"+name, append([]string{"user", "add", name, "--password-stdin"}, flags...)...)
+	_, err := e.daemon.admin("password-of-"+name, append([]string{"user", "add", name, "--password-stdin"}, flags...)...)
 	if err == nil {
-		_, err = s.daemon.admin("", "key", "add", name, file)
+		_, err = e.daemon.admin("", "key", "add", name, file)
 	}
 	if err == nil {
-		a.token, err = s.daemon.admin("", "token", "create", name)
+		a.token, err = e.daemon.admin("", "token", "create", name)
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	a.token = strings.TrimSpace(a.token)
-	s.actors[name] = a
+	e.actors[name] = a
 	return a
 }
 
@@ -192,7 +192,7 @@ func (a *actor) ssh(command string) (verdict, string) {
 	a.env.t.Helper()
 	if a.conn == nil {
 		conn, err := ssh.Dial("tcp", a.env.daemon.addresses.SSH, &ssh.ClientConfig{
-			User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(a.key)}, Timeout: patience,
+			User: "git", Auth: []ssh.AuthMethod{ssh.PublicKeys(a.key)}, Timeout: timeout,
 			HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // our own daemon on loopback
 		})
 		if err != nil {

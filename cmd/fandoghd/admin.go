@@ -130,7 +130,7 @@ func firstAdmin(ctx context.Context, users catalog.Users, accounts *account.Serv
 		return false, err
 	}
 	password := rand.Text()
-	// The file first: an administrator nobody has the password of helps nobody.
+	// The file first: an administrator whose password is lost is of no use.
 	if err := atomicfile.Replace(file, []byte(password+"\n"), 0o600); err != nil {
 		return false, err
 	}

@@ -100,7 +100,7 @@ func (d *daemon) open(ctx context.Context) error {
 // run starts all services. A group starts before those that lean on it, and stops after them: first no
 // new work, and running builds handed back; then BuildKit; then the registry that builds push to.
 func (d *daemon) run(ctx context.Context) error {
-	// First, as builds pull from it and push to it, and whoever watches may ask whether we are ready.
+	// First, as builds pull from it and push to it, and monitoring may ask whether we are ready.
 	groups := [][]service{{{"http", d.serveHTTP}}}
 	if d.registryListener != nil {
 		groups[0] = append(groups[0], service{"registry", d.serveRegistry})
@@ -128,7 +128,7 @@ func (d *daemon) lockData(context.Context) error {
 	if err := os.MkdirAll(d.config.Data, 0o700); err != nil {
 		return dataFault(err)
 	}
-	// A directory that was there, such as a volume, may be anybody's to read, and what is
+	// A directory that was there, such as a volume, may be readable for all, and what is
 	// in it is private.
 	if err := os.Chmod(d.config.Data, 0o700); err != nil { //nolint:gosec // a directory
 		return dataFault(err)
@@ -247,5 +247,5 @@ func closeListener(l net.Listener) func() error {
 	}
 }
 
-// owner names this process in leases.
-func owner() string { return fmt.Sprintf("%d-%s", os.Getpid(), rand.Text()[:8]) }
+// workerID names this process in leases.
+func workerID() string { return fmt.Sprintf("%d-%s", os.Getpid(), rand.Text()[:8]) }

@@ -22,7 +22,7 @@ import (
 // forge stands in for GitHub: git's own HTTP server over $WORK/forge, asked
 // with a password when the file password is there, and an API that appends the commit
 // statuses it is sent to the file statuses, and shows the repositories that the file repositories has, a line
-// each of number and name. While the file down is there it answers nobody.
+// each of number and name. While the file down is there it answers no request.
 type forge struct {
 	dir     string
 	mu      sync.Mutex // held while the statuses are written

@@ -32,7 +32,7 @@ func (d *daemon) openHooks(context.Context) error {
 		return err
 	}
 	d.webhooks = notify.New(notify.Config{
-		Store: d.store, Secrets: d.secrets, AllowPrivate: d.config.Webhooks.AllowPrivate, Owner: owner(), Logger: d.log.Named("webhooks"),
+		Store: d.store, Secrets: d.secrets, AllowPrivate: d.config.Webhooks.AllowPrivate, WorkerID: workerID(), Logger: d.log.Named("webhooks"),
 	})
 	return d.openGitHub()
 }
@@ -60,8 +60,8 @@ func (d *daemon) openGitHub() error {
 		MaxPayload:   int64(c.MaxDelivery),
 		MaxPackBytes: int64(limits.MaxPack), MaxObjectBytes: int64(limits.MaxObject), MaxObjects: int64(limits.MaxObjects),
 		SyncInterval: c.SyncInterval.Std(), SyncLimit: c.SyncLimit,
-		Owner:  owner(),
-		Logger: d.log.Named("github"),
+		WorkerID: workerID(),
+		Logger:   d.log.Named("github"),
 	})
 	return err
 }

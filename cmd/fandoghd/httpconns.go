@@ -83,7 +83,7 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, pacedConnKey{}, pacedConnOf(conn))
 }
 
-// noteState makes connections nobody's between requests.
+// noteState makes connections anonymous between requests.
 func noteState(conn net.Conn, state http.ConnState) {
 	if paced := pacedConnOf(conn); paced != nil && state == http.StateIdle {
 		paced.Disown()
@@ -152,14 +152,14 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 type ownedBy struct{ *account.Service }
 
 // ByPassword is as the Service has it.
-func (a ownedBy) ByPassword(ctx context.Context, from, name, secret string) (catalog.Identity, error) {
-	id, err := a.Service.ByPassword(ctx, from, name, secret)
+func (o ownedBy) ByPassword(ctx context.Context, from, name, secret string) (catalog.Identity, error) {
+	id, err := o.Service.ByPassword(ctx, from, name, secret)
 	return owned(ctx, id, err)
 }
 
 // ByToken is as the Service has it.
-func (a ownedBy) ByToken(ctx context.Context, secret string) (catalog.Identity, error) {
-	id, err := a.Service.ByToken(ctx, secret)
+func (o ownedBy) ByToken(ctx context.Context, secret string) (catalog.Identity, error) {
+	id, err := o.Service.ByToken(ctx, secret)
 	return owned(ctx, id, err)
 }
 

@@ -57,7 +57,7 @@ func dialAndSay(t *testing.T, address, text string) net.Conn {
 
 const halfSent = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf"
 
-// Whoever leaves many requests half sent keeps nobody out, and loses the connections one day.
+// A client that leaves many requests half sent keeps no other out, and loses the connections one day.
 func TestHalfSentRequests(t *testing.T) {
 	limits := &connlimit.Limits{Max: 16}
 	var read = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,7 @@ func TestHalfSentRequests(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("that nobody reads", func(t *testing.T) {
+	t.Run("that the client does not read", func(t *testing.T) {
 		address := serveLimited(t, &connlimit.Limits{}, 50*time.Millisecond, http.NotFoundHandler())
 		if answer, err := io.ReadAll(dialAndSay(t, address, halfSent)); err != nil || !strings.Contains(string(answer), "404") {
 			t.Errorf("%q, %v", answer, err)
@@ -171,7 +171,7 @@ type recordingConn struct {
 
 func (c *recordingConn) SetReadDeadline(t time.Time) error { c.deadline = t; return nil }
 
-// A request of somebody who is logged in goes on while a flood comes; between requests the
+// A request of a user who is logged in goes on while a flood comes; between requests the
 // connection has no such right.
 func TestLoggedInRequestsStay(t *testing.T) {
 	began, end := make(chan struct{}), make(chan struct{})

@@ -8,7 +8,7 @@ import (
 )
 
 // behindProxies makes the address in X-Forwarded-For that of the client, when
-// the request comes from a trusted proxy. Everybody can write that header: only
+// the request comes from a trusted proxy. Any client can write that header: only
 // what trusted proxies added at its end is believed.
 func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 	if len(trusted) == 0 {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzForwardedFor holds that a client is believed to be nobody but who asks, or whom a trusted proxy named: all
+// FuzzForwardedFor holds that a client's address is that of the connection, or one that a trusted proxy named: all
 // that stands behind it in the headers are trusted proxies.
 func FuzzForwardedFor(f *testing.F) {
 	f.Add("1.1.1.1, 203.0.113.9", "10.0.0.2")

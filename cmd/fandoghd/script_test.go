@@ -32,9 +32,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fandoghd": main})
 }
 
-// patience bounds every wait in the scripts. It only has to be longer than a
+// timeout bounds every wait in the scripts. It only has to be longer than a
 // loaded machine takes.
-const patience = 90 * time.Second
+const timeout = 90 * time.Second
 
 func TestScripts(t *testing.T) {
 	toolsOnPath(t)
@@ -219,7 +219,7 @@ func cmdApp(ts *testscript.TestScript, neg bool, args []string) {
 
 // eventually COMMAND…: runs the command until it succeeds (or, negated, fails).
 func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := ts.Exec(args[0], args[1:]...)
 		if (err == nil) != neg {
@@ -304,54 +304,54 @@ type child struct {
 func newChild(dir string) *child { return &child{data: filepath.Join(dir, "data")} }
 
 // start runs the daemon and waits until it is ready.
-func (d *child) start() error {
-	if err := os.MkdirAll(filepath.Dir(d.data), 0o755); err != nil {
+func (c *child) start() error {
+	if err := os.MkdirAll(filepath.Dir(c.data), 0o755); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(d.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(c.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // the child holds its own
-	_ = os.Remove(filepath.Join(d.data, addressesFile))
-	d.cmd = exec.Command("fandoghd", append([]string{"serve", "--data", d.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"}, d.flags...)...)
-	d.cmd.Env = append(append(os.Environ(), "FANDOGH_LOG_LEVEL=debug"), d.env...)
-	d.cmd.Stderr = log
-	if err := d.cmd.Start(); err != nil {
+	_ = os.Remove(filepath.Join(c.data, addressesFile))
+	c.cmd = exec.Command("fandoghd", append([]string{"serve", "--data", c.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"}, c.flags...)...)
+	c.cmd.Env = append(append(os.Environ(), "FANDOGH_LOG_LEVEL=debug"), c.env...)
+	c.cmd.Stderr = log
+	if err := c.cmd.Start(); err != nil {
 		return err
 	}
-	d.exited = make(chan error, 1)
-	go func() { d.exited <- d.cmd.Wait() }()
-	return d.awaitReady()
+	c.exited = make(chan error, 1)
+	go func() { c.exited <- c.cmd.Wait() }()
+	return c.awaitReady()
 }
 
-func (d *child) awaitReady() error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+func (c *child) awaitReady() error {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
 		select {
-		case err := <-d.exited:
-			d.exited <- err
-			return fmt.Errorf("the daemon ended: %w\n%s", err, d.logTail())
+		case err := <-c.exited:
+			c.exited <- err
+			return fmt.Errorf("the daemon ended: %w\n%s", err, c.logTail())
 		case <-time.After(20 * time.Millisecond):
 		}
-		if d.ready() {
+		if c.ready() {
 			return nil
 		}
 	}
-	return fmt.Errorf("not ready in %s\n%s", patience, d.logTail())
+	return fmt.Errorf("not ready in %s\n%s", timeout, c.logTail())
 }
 
-func (d *child) ready() bool {
-	text, err := os.ReadFile(filepath.Join(d.data, addressesFile))
-	if err != nil || json.Unmarshal(text, &d.addresses) != nil {
+func (c *child) ready() bool {
+	text, err := os.ReadFile(filepath.Join(c.data, addressesFile))
+	if err != nil || json.Unmarshal(text, &c.addresses) != nil {
 		return false
 	}
-	scheme, _, _ := strings.Cut(d.addresses.PublicURL, ":")
-	return exec.Command("curl", "-fsSk", scheme+"://"+d.addresses.HTTP+"/readyz").Run() == nil
+	scheme, _, _ := strings.Cut(c.addresses.PublicURL, ":")
+	return exec.Command("curl", "-fsSk", scheme+"://"+c.addresses.HTTP+"/readyz").Run() == nil
 }
 
 // admin runs `fandoghd admin` on the data directory and returns its standard output.
-func (d *child) admin(stdin string, args ...string) (string, error) {
-	cmd := exec.Command("fandoghd", append([]string{"admin", "--data", d.data}, args...)...)
+func (c *child) admin(stdin string, args ...string) (string, error) {
+	cmd := exec.Command("fandoghd", append([]string{"admin", "--data", c.data}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var errText strings.Builder
 	cmd.Stderr = &errText
@@ -363,36 +363,36 @@ func (d *child) admin(stdin string, args ...string) (string, error) {
 }
 
 // terminate asks the daemon to stop and wants it to end well.
-func (d *child) terminate() error {
-	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+func (c *child) terminate() error {
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	return d.await()
+	return c.await()
 }
 
 // kill is kill -9.
-func (d *child) kill() error {
-	if err := d.cmd.Process.Kill(); err != nil {
+func (c *child) kill() error {
+	if err := c.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	_ = d.await() // it ends by the signal
+	_ = c.await() // it ends by the signal
 	return nil
 }
 
-func (d *child) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (c *child) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	select {
-	case err := <-d.exited:
+	case err := <-c.exited:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("the daemon did not end in %s", patience)
+		return fmt.Errorf("the daemon did not end in %s", timeout)
 	}
 }
 
 // killBuildkitd kills -9 the buildkitd that runs on the data directory.
-func (d *child) killBuildkitd() error {
-	out, err := exec.Command("pkill", "-KILL", "-f", "^[^ ]*buildkitd .*"+d.data).CombinedOutput()
+func (c *child) killBuildkitd() error {
+	out, err := exec.Command("pkill", "-KILL", "-f", "^[^ ]*buildkitd .*"+c.data).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("pkill: %w: %s", err, out)
 	}
@@ -402,21 +402,21 @@ func (d *child) killBuildkitd() error {
 // faults tells of what must never stand in a daemon's log: with -race the daemon,
 // which is the test binary, reports data races there, and libraries may recover
 // from a panic.
-func (d *child) faults() error {
-	text, err := os.ReadFile(d.data + ".log")
+func (c *child) faults() error {
+	text, err := os.ReadFile(c.data + ".log")
 	if err != nil {
 		return err
 	}
 	for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "a session crashed"} {
 		if _, rest, found := strings.Cut(string(text), sign); found {
-			return fmt.Errorf("the log of the daemon on %s holds %s%.4000s", d.data, sign, rest)
+			return fmt.Errorf("the log of the daemon on %s holds %s%.4000s", c.data, sign, rest)
 		}
 	}
 	return nil
 }
 
-func (d *child) logTail() string {
-	text, err := os.ReadFile(d.data + ".log")
+func (c *child) logTail() string {
+	text, err := os.ReadFile(c.data + ".log")
 	if err != nil {
 		return err.Error()
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/fandoghpaas/fandogh/config"
 )
 
-// A log of JSON is JSON in every line, whoever wrote it.
+// A log of JSON is JSON in every line, also in those of libraries.
 func TestLibrariesLogAsTheDaemonDoes(t *testing.T) {
 	flags, out := log.Flags(), log.Writer()
 	t.Cleanup(func() {

@@ -30,42 +30,42 @@ func (e environment) list() []string {
 	return all
 }
 
-func (w *torture) start() {
-	w.Helper()
-	if err := w.daemon.start(); err != nil {
-		w.Fatalf("start: %v", err)
+func (t *torture) start() {
+	t.Helper()
+	if err := t.daemon.start(); err != nil {
+		t.Fatalf("start: %v", err)
 	}
-	use(w.env, w.daemon)
-	w.life = life{began: time.Now()}
+	use(t.env, t.daemon)
+	t.life = life{began: time.Now()}
 }
 
 // become makes the user that all clients are, with a webhook for whatever happens, and an administrator.
-func (w *torture) become() {
-	if err := os.WriteFile(filepath.Join(w.dir, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
-		w.Fatal(err)
+func (t *torture) become() {
+	if err := os.WriteFile(filepath.Join(t.dir, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if err := become(w.env, w.daemon, "tor"); err != nil {
-		w.Fatal(err)
+	if err := become(t.env, t.daemon, "tor"); err != nil {
+		t.Fatal(err)
 	}
-	_, err := w.daemon.admin("password-of-boss", "user", "add", "boss", "--password-stdin", "--admin")
+	_, err := t.daemon.admin("password-of-boss", "user", "add", "boss", "--password-stdin", "--admin")
 	if err == nil {
-		w.adminToken, err = w.daemon.admin("", "token", "create", "boss")
-		w.adminToken = strings.TrimSpace(w.adminToken)
+		t.adminToken, err = t.daemon.admin("", "token", "create", "boss")
+		t.adminToken = strings.TrimSpace(t.adminToken)
 	}
 	if err == nil {
-		_, err = w.ask("POST", "namespaces/tor/webhooks", map[string]string{"url": w.receiver.URL, "secret": webhookSecret}, nil)
+		_, err = t.ask("POST", "namespaces/tor/webhooks", map[string]string{"url": t.receiver.URL, "secret": webhookSecret}, nil)
 	}
 	if err != nil {
-		w.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
 // run runs a client's program, in its own time: it may go on when the round is over.
-func (w *torture) run(name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, 3*patience)
+func (t *torture) run(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, 3*timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = w.env.list()
+	cmd.Env = t.env.list()
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -74,18 +74,18 @@ func (w *torture) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-func (w *torture) must(name string, args ...string) string {
-	w.Helper()
-	out, err := w.run(name, args...)
-	if err != nil && w.ctx.Err() == nil {
-		w.Error(err)
+func (t *torture) must(name string, args ...string) string {
+	t.Helper()
+	out, err := t.run(name, args...)
+	if err != nil && t.ctx.Err() == nil {
+		t.Error(err)
 	}
 	return out
 }
 
 // ask sends a request to the REST API and decodes what a 200 says. The status is 0 when there was no answer; any
 // but 200 is an error, too.
-func (w *torture) ask(method, path string, body, into any) (status int, err error) {
+func (t *torture) ask(method, path string, body, into any) (status int, err error) {
 	var text io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
@@ -94,14 +94,14 @@ func (w *torture) ask(method, path string, body, into any) (status int, err erro
 		}
 		text = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+w.env["HTTP"]+"/api/"+path, text)
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+t.env["HTTP"]+"/api/"+path, text)
 	if err != nil {
 		return 0, err
 	}
 	r.Close = true // no connection is left over to a daemon that is gone, or counted by one that is here
-	r.Header.Set("Authorization", "JWT "+w.env["TOKEN"])
+	r.Header.Set("Authorization", "JWT "+t.env["TOKEN"])
 	r.Header.Set("Active-Namespace", "tor")
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/vnd.fandogh+json") // statuses of their own
@@ -124,32 +124,32 @@ func (w *torture) ask(method, path string, body, into any) (status int, err erro
 }
 
 // get is ask, where no answer is a fault.
-func (w *torture) get(path string, into any) bool {
-	w.Helper()
-	_, err := w.ask("GET", path, nil, into)
-	if err != nil && w.ctx.Err() == nil {
-		w.Error(err)
+func (t *torture) get(path string, into any) bool {
+	t.Helper()
+	_, err := t.ask("GET", path, nil, into)
+	if err != nil && t.ctx.Err() == nil {
+		t.Error(err)
 	}
 	return err == nil
 }
 
 // end stops the daemon and looks for what it may have left on the machine.
-func (w *torture) end() {
-	if err := w.daemon.terminate(); err != nil {
-		if w.ctx.Err() == nil { // an interrupt reaches the daemon, too
-			w.Errorf("stop: %v", err)
+func (t *torture) end() {
+	if err := t.daemon.terminate(); err != nil {
+		if t.ctx.Err() == nil { // an interrupt reaches the daemon, too
+			t.Errorf("stop: %v", err)
 		}
-		_ = w.daemon.kill()
+		_ = t.daemon.kill()
 	}
-	if out, err := exec.Command("pgrep", "-af", w.daemon.data).CombinedOutput(); err == nil {
-		w.Errorf("processes left:\n%s", out)
+	if out, err := exec.Command("pgrep", "-af", t.daemon.data).CombinedOutput(); err == nil {
+		t.Errorf("processes left:\n%s", out)
 	}
-	w.unmountData()
+	t.unmountData()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || strings.Contains(string(mounts), w.daemon.data) {
-		w.Errorf("mounts left: %v\n%s", err, mounts)
+	if err != nil || strings.Contains(string(mounts), t.daemon.data) {
+		t.Errorf("mounts left: %v\n%s", err, mounts)
 	}
-	if now := linkNames(w); now != w.links {
-		w.Logf("network interfaces were %s, are %s; others may run here too", w.links, now)
+	if now := linkNames(t); now != t.links {
+		t.Logf("network interfaces were %s, are %s; others may run here too", t.links, now)
 	}
 }

@@ -12,25 +12,25 @@ import (
 )
 
 // deleter deletes versions, of builds and of the registry.
-func (w *torture) deleter(_ context.Context, dice *rand.Rand) {
-	e := w.ledger.take(dice, kept, func(e *entry) bool { return !isGone(e) && (e.seen || dice.IntN(4) == 0) })
+func (t *torture) deleter(_ context.Context, dice *rand.Rand) {
+	e := t.ledger.take(dice, kept, func(e *entry) bool { return !isGone(e) && (e.seen || dice.IntN(4) == 0) })
 	if e == nil {
 		return
 	}
-	w.count("deletions of versions")
-	status, err := w.ask("DELETE", "images/"+e.image+"/versions/"+e.tag, nil, nil)
+	t.count("deletions of versions")
+	status, err := t.ask("DELETE", "images/"+e.image+"/versions/"+e.tag, nil, nil)
 	switch status {
 	case http.StatusOK:
-		w.ledger.put(e, deleted)
+		t.ledger.put(e, deleted)
 	case http.StatusConflict: // its build waits or runs
-		w.count("deletions refused")
-		w.ledger.put(e, kept)
+		t.count("deletions refused")
+		t.ledger.put(e, kept)
 	case http.StatusNotFound:
-		w.Errorf("%s was acknowledged: %v", e.name(), err)
+		t.Errorf("%s was acknowledged: %v", e.name(), err)
 		fallthrough
 	default:
-		w.count("deletions cut off")
-		w.ledger.put(e, unanswered)
+		t.count("deletions cut off")
+		t.ledger.put(e, unanswered)
 	}
 }
 
@@ -43,7 +43,7 @@ type imageDeleter struct {
 	generation int
 }
 
-func (w *torture) newImageDeleter() *imageDeleter { return &imageDeleter{torture: w} }
+func (t *torture) newImageDeleter() *imageDeleter { return &imageDeleter{torture: t} }
 
 func (d *imageDeleter) act(_ context.Context, dice *rand.Rand) {
 	options, cancel := d.torture.crane()

@@ -13,35 +13,35 @@ import (
 )
 
 // mountData gives the daemon a disk that can be filled.
-func (w *torture) mountData() {
-	if err := os.MkdirAll(w.daemon.data, 0o755); err != nil {
-		w.Fatal(err)
+func (t *torture) mountData() {
+	if err := os.MkdirAll(t.daemon.data, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", w.daemon.data, "tmpfs", 0, "size=1536m,mode=755"); err != nil {
-		w.Fatalf("mount a disk for the daemon: %v", err)
+	if err := unix.Mount("tmpfs", t.daemon.data, "tmpfs", 0, "size=1536m,mode=755"); err != nil {
+		t.Fatalf("mount a disk for the daemon: %v", err)
 	}
-	w.Cleanup(w.unmountData) // if nothing else was begun
+	t.Cleanup(t.unmountData) // if nothing else was begun
 }
 
 // unmountData is there to be called again.
-func (w *torture) unmountData() {
-	if err := unix.Unmount(w.daemon.data, 0); err != nil && err != unix.EINVAL { //nolint:errorlint // an errno; EINVAL: not mounted
-		w.Errorf("unmount the daemon's disk: %v", err)
-		_ = unix.Unmount(w.daemon.data, unix.MNT_DETACH)
+func (t *torture) unmountData() {
+	if err := unix.Unmount(t.daemon.data, 0); err != nil && err != unix.EINVAL { //nolint:errorlint // an errno; EINVAL: not mounted
+		t.Errorf("unmount the daemon's disk: %v", err)
+		_ = unix.Unmount(t.daemon.data, unix.MNT_DETACH)
 	}
 }
 
 // fillDisk takes all that is free on the daemon's disk for some seconds, and what is freed meanwhile.
-func (w *torture) fillDisk(over context.Context, dice *rand.Rand) {
-	w.count("times the disk was full")
-	file, err := os.Create(filepath.Join(w.daemon.data, "filler"))
+func (t *torture) fillDisk(over context.Context, dice *rand.Rand) {
+	t.count("times the disk was full")
+	file, err := os.Create(filepath.Join(t.daemon.data, "filler"))
 	if err != nil {
-		w.Error(err)
+		t.Error(err)
 		return
 	}
 	defer func() {
 		if err := os.Remove(file.Name()); err != nil {
-			w.Error(err)
+			t.Error(err)
 		}
 		_ = file.Close()
 	}()

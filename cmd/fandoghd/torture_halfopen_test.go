@@ -20,7 +20,7 @@ type halfOpen struct {
 	open    []io.Closer
 }
 
-func (w *torture) newHalfOpen() *halfOpen { return &halfOpen{torture: w} }
+func (t *torture) newHalfOpen() *halfOpen { return &halfOpen{torture: t} }
 
 const maxHalfOpen = 24
 

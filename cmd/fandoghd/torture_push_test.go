@@ -29,28 +29,28 @@ type app struct {
 	main      []string // what main may be: what was acknowledged last, "" if nothing was, and what was sent since
 }
 
-func (w *torture) newApp(i int) *app {
-	a := &app{torture: w, name: fmt.Sprintf("app%d", i), main: []string{""}}
-	a.dir = filepath.Join(w.dir, a.name)
-	w.makeSources(a.dir)
-	w.must("git", "-C", a.dir, "init", "-q")
+func (t *torture) newApp(i int) *app {
+	a := &app{torture: t, name: fmt.Sprintf("app%d", i), main: []string{""}}
+	a.dir = filepath.Join(t.dir, a.name)
+	t.makeSources(a.dir)
+	t.must("git", "-C", a.dir, "init", "-q")
 	return a
 }
 
 // makeSources makes a directory of what every build needs.
-func (w *torture) makeSources(dir string) {
+func (t *torture) makeSources(dir string) {
 	binary, err := exec.LookPath("busybox")
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
 	if err != nil {
-		w.Fatal(err)
+		t.Fatal(err)
 	}
-	w.must("cp", binary, dir+"/busybox")
+	t.must("cp", binary, dir+"/busybox")
 }
 
 // writeSources makes a directory's next state.
-func (w *torture) writeSources(dir, content string, bad bool, dice *rand.Rand) error {
+func (t *torture) writeSources(dir, content string, bad bool, dice *rand.Rand) error {
 	noise := make([]byte, dice.IntN(200_000))
 	for i := range noise {
 		noise[i] = byte(dice.Uint32())
@@ -172,7 +172,7 @@ func pushed(out string) map[string]bool {
 	return told
 }
 
-// pushBad sends what doesn't build, which must be said to whoever waits for it.
+// pushBad sends what doesn't build, which the waiting client must be told.
 func (a *app) pushBad(dice *rand.Rand) {
 	a.next++
 	e := a.torture.ledger.add(entry{image: a.name, tag: fmt.Sprintf("%s%d", badTag, a.next)})

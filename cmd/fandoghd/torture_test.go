@@ -37,7 +37,7 @@ func TestTorture(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	t.Cleanup(stop)
 	w := newTorture(ctx, t, seed)
-	w.settle = min(time.Minute, limit/6)
+	w.warmUp = min(time.Minute, limit/6)
 	began := time.Now()
 	for round := 1; time.Since(began) < limit; round++ {
 		w.round(round, time.Since(began) < limit*6/10)
@@ -75,7 +75,7 @@ type torture struct {
 	receiver   *receiver
 	ledger     ledger
 	life       life
-	settle     time.Duration // when a life's memory is first taken
+	warmUp     time.Duration // when a life's memory is first taken
 	lastEvent  int64
 	told       []wanted // events that are to be delivered
 
@@ -120,27 +120,27 @@ func newTorture(ctx context.Context, t *testing.T, seed uint64) *torture {
 }
 
 // set configures the daemon and `fandoghd admin` alike.
-func (w *torture) set() {
+func (t *torture) set() {
 	for name, value := range map[string]string{
 		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "10s",
 		"BUILDER_LIMITS_FREE_DISK": "64MiB", "BUILDER_MANAGED_KEEP_CACHE": "256MiB", "WEBHOOKS_ALLOW_PRIVATE": "true",
 		"SSH_HANDSHAKE_TIMEOUT": "5s", "HTTP_IDLE_TIMEOUT": "10s",
 	} {
-		w.Setenv("FANDOGH_"+name, value)
+		t.Setenv("FANDOGH_"+name, value)
 	}
 }
 
-func (w *torture) count(what string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts[what]++
+func (t *torture) count(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[what]++
 }
 
-func (w *torture) summary() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (t *torture) summary() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var lines []string
-	for what, n := range w.counts {
+	for what, n := range t.counts {
 		lines = append(lines, fmt.Sprintf("%6d %s", n, what))
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[7:], b[7:]) })
@@ -148,12 +148,12 @@ func (w *torture) summary() string {
 }
 
 // round lets every client act until the fault has happened, and sees that the daemon is back.
-func (w *torture) round(round int, kills bool) {
-	over, end := context.WithCancel(w.ctx)
+func (t *torture) round(round int, kills bool) {
+	over, end := context.WithCancel(t.ctx)
 	defer end()
-	actors := w.actors
-	if full := w.dice.IntN(3) == 0; full {
-		actors = append(slices.Clone(actors), &role{"disk", rand.New(rand.NewPCG(w.dice.Uint64(), 0)), 4000, w.fillDisk})
+	actors := t.actors
+	if full := t.dice.IntN(3) == 0; full {
+		actors = append(slices.Clone(actors), &role{"disk", rand.New(rand.NewPCG(t.dice.Uint64(), 0)), 4000, t.fillDisk})
 	}
 	var clients sync.WaitGroup
 	for _, a := range actors {
@@ -164,41 +164,41 @@ func (w *torture) round(round int, kills bool) {
 			}
 		})
 	}
-	wait(over, time.Duration(2000+w.dice.IntN(10_000))*time.Millisecond) // the moment of the fault
-	restart := w.fault(over, round, kills)
+	wait(over, time.Duration(2000+t.dice.IntN(10_000))*time.Millisecond) // the moment of the fault
+	restart := t.fault(over, round, kills)
 	end()
 	clients.Wait()
-	if restart && w.ctx.Err() == nil {
-		w.start()
+	if restart && t.ctx.Err() == nil {
+		t.start()
 	}
 }
 
 // fault does what this round is about, and reports whether the daemon ended.
-func (w *torture) fault(over context.Context, round int, kills bool) (restart bool) {
-	fault := w.dice.IntN(10)
+func (t *torture) fault(over context.Context, round int, kills bool) (restart bool) {
+	fault := t.dice.IntN(10)
 	if !kills {
 		fault %= 5
 	}
-	w.Logf("round %d: fault %d", round, fault)
+	t.Logf("round %d: fault %d", round, fault)
 	switch {
-	case w.ctx.Err() != nil || fault < 2:
+	case t.ctx.Err() != nil || fault < 2:
 	case fault < 5:
-		w.count("buildkitd killed")
-		_ = w.daemon.killBuildkitd() // between two of them there is none
-		wait(over, time.Duration(w.dice.IntN(5000))*time.Millisecond)
+		t.count("buildkitd killed")
+		_ = t.daemon.killBuildkitd() // between two of them there is none
+		wait(over, time.Duration(t.dice.IntN(5000))*time.Millisecond)
 	case fault < 6:
-		w.count("daemon stopped")
-		if err := w.daemon.terminate(); err != nil {
-			w.Errorf("SIGTERM: %v", err)
+		t.count("daemon stopped")
+		if err := t.daemon.terminate(); err != nil {
+			t.Errorf("SIGTERM: %v", err)
 		}
 		return true
 	default:
-		w.count("daemon killed")
+		t.count("daemon killed")
 		if fault < 8 {
-			_ = w.daemon.killBuildkitd()
+			_ = t.daemon.killBuildkitd()
 		}
-		if err := w.daemon.kill(); err != nil {
-			w.Error(err)
+		if err := t.daemon.kill(); err != nil {
+			t.Error(err)
 		}
 		return true
 	}
@@ -206,20 +206,20 @@ func (w *torture) fault(over context.Context, round int, kills bool) (restart bo
 }
 
 // stopIfNeeded ends the test when something was wrong or it was interrupted; the daemon's whole log is kept then.
-func (w *torture) stopIfNeeded(seed uint64) {
-	w.Helper()
-	if w.ctx.Err() != nil {
-		w.Fatal("interrupted")
+func (t *torture) stopIfNeeded(seed uint64) {
+	t.Helper()
+	if t.ctx.Err() != nil {
+		t.Fatal("interrupted")
 	}
-	if !w.Failed() {
+	if !t.Failed() {
 		return
 	}
 	to := fmt.Sprintf("%s/torture-%d.log", os.TempDir(), seed)
-	text, err := os.ReadFile(w.daemon.data + ".log")
+	text, err := os.ReadFile(t.daemon.data + ".log")
 	if err == nil {
 		err = os.WriteFile(to, text, 0o600)
 	}
-	w.Fatalf("the daemon's whole log is in %s (%v); it ends so:\n%s", to, err, w.daemon.logTail())
+	t.Fatalf("the daemon's whole log is in %s (%v); it ends so:\n%s", to, err, t.daemon.logTail())
 }
 
 // wait returns after a time, or when ctx ends.

@@ -20,9 +20,9 @@ type uploader struct {
 	next         int
 }
 
-func (w *torture) newUploader() *uploader {
-	u := &uploader{torture: w, dir: filepath.Join(w.dir, "upload"), archive: filepath.Join(w.dir, "archive")}
-	w.makeSources(u.dir)
+func (t *torture) newUploader() *uploader {
+	u := &uploader{torture: t, dir: filepath.Join(t.dir, "upload"), archive: filepath.Join(t.dir, "archive")}
+	t.makeSources(u.dir)
 	return u
 }
 

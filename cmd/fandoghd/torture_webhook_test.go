@@ -69,45 +69,45 @@ func (r *receiver) has(d wanted) bool {
 }
 
 // checkDeliveries waits for all that was to be delivered, and wants to have been told of every version that is kept.
-func (w *torture) checkDeliveries() {
-	deadline := time.Now().Add(3 * patience) // the second attempt's pause is a minute
-	for _, d := range w.told {
-		for !w.receiver.has(d) && w.ctx.Err() == nil {
+func (t *torture) checkDeliveries() {
+	deadline := time.Now().Add(3 * timeout) // the second attempt's pause is a minute
+	for _, d := range t.told {
+		for !t.receiver.has(d) && t.ctx.Err() == nil {
 			if time.Now().After(deadline) {
-				w.Errorf("never delivered: %+v", d)
+				t.Errorf("never delivered: %+v", d)
 				break
 			}
-			wait(w.ctx, 100*time.Millisecond)
+			wait(t.ctx, 100*time.Millisecond)
 		}
 	}
 	told := map[string]bool{}
-	for _, d := range w.told {
+	for _, d := range t.told {
 		if d.event == string(catalog.EventBuildFinished) && d.state == string(catalog.Built) {
 			told[d.image+":"+d.version] = true
 		}
 	}
-	for _, e := range w.ledger.all(kept) {
+	for _, e := range t.ledger.all(kept) {
 		if !told[e.name()] {
-			w.Errorf("no event tells that %s was built", e.name())
+			t.Errorf("no event tells that %s was built", e.name())
 		}
 	}
 }
 
 // checkEvents reads the events since it last did, and holds how builds ended to what their sources are.
-func (w *torture) checkEvents() {
+func (t *torture) checkEvents() {
 	for {
 		var events []api.Event
 		path := "events?limit=500"
-		if w.lastEvent > 0 {
-			path += "&after=" + strconv.FormatInt(w.lastEvent, 10)
+		if t.lastEvent > 0 {
+			path += "&after=" + strconv.FormatInt(t.lastEvent, 10)
 		}
-		if !w.get(path, &events) || len(events) == 0 {
+		if !t.get(path, &events) || len(events) == 0 {
 			return
 		}
 		for _, e := range events {
-			w.lastEvent = e.ID
+			t.lastEvent = e.ID
 			if slices.Contains(catalog.WebhookEvents(), catalog.EventKind(e.Event)) {
-				w.told = append(w.told, wanted{strconv.FormatInt(e.ID, 10), e.Event, e.Image, e.Version, e.State})
+				t.told = append(t.told, wanted{strconv.FormatInt(e.ID, 10), e.Event, e.Image, e.Version, e.State})
 			}
 			if e.Event != string(catalog.EventBuildFinished) {
 				continue
@@ -116,9 +116,9 @@ func (w *torture) checkEvents() {
 			if strings.HasPrefix(e.Version, badTag) {
 				want = catalog.OutcomeUserError
 			}
-			w.count("builds ended " + e.Outcome)
+			t.count("builds ended " + e.Outcome)
 			if e.Outcome != string(want) {
-				w.Errorf("build %d of %s:%s ended %s, want %s: %s", e.Build, e.Image, e.Version, e.Outcome, want, e.Message)
+				t.Errorf("build %d of %s:%s ended %s, want %s: %s", e.Build, e.Image, e.Version, e.Outcome, want, e.Message)
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		PublicRegistry: d.addresses.publicHost,
 		Labels:         labelList(d.config.Builder.Labels),
 		LogDir:         d.config.DataPath("logs"),
-		WorkerID:       owner(),
+		WorkerID:       workerID(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
 		Spare:          d.config.Builder.Spare,
 		Timeout:        d.config.Builder.Timeout.Std(),

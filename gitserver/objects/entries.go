@@ -115,7 +115,7 @@ func (t *entryTable) slot(h *plumbing.Hash) int {
 }
 
 // add publishes an entry, whose hash and type no longer change. A pack has no object twice:
-// which of the two is read would be anybody's guess, and many of one make every look-up
+// which of the two is read would be left to chance, and many of one make every look-up
 // slow. Errors: ErrCorrupt.
 func (t *entryTable) add(i int32) error {
 	h := t.list.at(i).hash

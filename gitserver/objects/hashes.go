@@ -17,13 +17,13 @@ type Hashes struct {
 }
 
 // Len returns how many there are.
-func (s *Hashes) Len() int { return len(s.list) }
+func (h *Hashes) Len() int { return len(h.list) }
 
 // All returns them by number. The caller must not change it.
-func (s *Hashes) All() []plumbing.Hash { return s.list }
+func (h *Hashes) All() []plumbing.Hash { return h.list }
 
-func (s *Hashes) slot(h *plumbing.Hash) uint64 {
-	return binary.LittleEndian.Uint64(h[:8]) * s.key >> s.shift
+func (h *Hashes) slot(hash *plumbing.Hash) uint64 {
+	return binary.LittleEndian.Uint64(hash[:8]) * h.key >> h.shift
 }
 
 // same compares without a call, as it is done very often.
@@ -34,56 +34,56 @@ func same(a, b *plumbing.Hash) bool {
 }
 
 // Find returns a hash's number.
-func (s *Hashes) Find(h plumbing.Hash) (int, bool) {
-	if len(s.list) == 0 {
+func (h *Hashes) Find(hash plumbing.Hash) (int, bool) {
+	if len(h.list) == 0 {
 		return 0, false
 	}
-	for k := s.slot(&h); ; k = (k + 1) & uint64(len(s.slots)-1) {
-		switch i := s.slots[k]; {
+	for k := h.slot(&hash); ; k = (k + 1) & uint64(len(h.slots)-1) {
+		switch i := h.slots[k]; {
 		case i == 0:
 			return 0, false
-		case same(&s.list[i-1], &h):
+		case same(&h.list[i-1], &hash):
 			return int(i - 1), true
 		}
 	}
 }
 
 // Has reports whether a hash was added.
-func (s *Hashes) Has(h plumbing.Hash) bool {
-	_, ok := s.Find(h)
+func (h *Hashes) Has(hash plumbing.Hash) bool {
+	_, ok := h.Find(hash)
 	return ok
 }
 
 // Add returns a hash's number, and whether it is new.
-func (s *Hashes) Add(h plumbing.Hash) (i int, added bool) {
-	if 2*len(s.list) >= len(s.slots) {
-		s.grow()
+func (h *Hashes) Add(hash plumbing.Hash) (i int, added bool) {
+	if 2*len(h.list) >= len(h.slots) {
+		h.grow()
 	}
-	for k := s.slot(&h); ; k = (k + 1) & uint64(len(s.slots)-1) {
-		switch i := s.slots[k]; {
+	for k := h.slot(&hash); ; k = (k + 1) & uint64(len(h.slots)-1) {
+		switch i := h.slots[k]; {
 		case i == 0:
-			s.list = append(s.list, h)
-			s.slots[k] = uint32(len(s.list)) //nolint:gosec // no machine has room for more
-			return len(s.list) - 1, true
-		case same(&s.list[i-1], &h):
+			h.list = append(h.list, hash)
+			h.slots[k] = uint32(len(h.list)) //nolint:gosec // no machine has room for more
+			return len(h.list) - 1, true
+		case same(&h.list[i-1], &hash):
 			return int(i - 1), false
 		}
 	}
 }
 
-func (s *Hashes) grow() {
-	if s.slots == nil {
-		s.key = rand.Uint64() | 1 //nolint:gosec // it need not be secret for long
-		s.shift = 64 - 4
-		s.slots = make([]uint32, 1<<4)
+func (h *Hashes) grow() {
+	if h.slots == nil {
+		h.key = rand.Uint64() | 1 //nolint:gosec // it need not be secret for long
+		h.shift = 64 - 4
+		h.slots = make([]uint32, 1<<4)
 	}
-	s.shift--
-	s.slots = make([]uint32, 2*len(s.slots))
-	for i := range s.list {
-		k := s.slot(&s.list[i])
-		for s.slots[k] != 0 {
-			k = (k + 1) & uint64(len(s.slots)-1)
+	h.shift--
+	h.slots = make([]uint32, 2*len(h.slots))
+	for i := range h.list {
+		k := h.slot(&h.list[i])
+		for h.slots[k] != 0 {
+			k = (k + 1) & uint64(len(h.slots)-1)
 		}
-		s.slots[k] = uint32(i + 1) //nolint:gosec // as in Add
+		h.slots[k] = uint32(i + 1) //nolint:gosec // as in Add
 	}
 }

@@ -34,29 +34,29 @@ func parsePackIndex(name string, data []byte) (*packIndex, error) {
 	return x, nil
 }
 
-func (x *packIndex) find(h plumbing.Hash) (offset int64, ok bool) {
+func (p *packIndex) find(h plumbing.Hash) (offset int64, ok bool) {
 	low := 0
 	if h[0] > 0 {
-		low = int(binary.BigEndian.Uint32(x.fanout[4*(int(h[0])-1):]))
+		low = int(binary.BigEndian.Uint32(p.fanout[4*(int(h[0])-1):]))
 	}
-	high := int(binary.BigEndian.Uint32(x.fanout[4*int(h[0]):]))
-	if low > high || high > x.n {
+	high := int(binary.BigEndian.Uint32(p.fanout[4*int(h[0]):]))
+	if low > high || high > p.n {
 		return 0, false
 	}
-	i := x.search(low, high, h)
-	if i >= high || !bytes.Equal(x.names[i*20:i*20+20], h[:]) {
+	i := p.search(low, high, h)
+	if i >= high || !bytes.Equal(p.names[i*20:i*20+20], h[:]) {
 		return 0, false
 	}
-	return x.offset(i)
+	return p.offset(i)
 }
 
 // search returns the first of the names from low to high that is not below h. Names
 // are spread evenly, so it begins near where h should be.
-func (x *packIndex) search(low, high int, h plumbing.Hash) int {
+func (p *packIndex) search(low, high int, h plumbing.Hash) int {
 	const near = 16
 	want := binary.BigEndian.Uint64(h[:])
 	below := func(i int) bool {
-		at := x.names[i*20 : i*20+20]
+		at := p.names[i*20 : i*20+20]
 		have := binary.BigEndian.Uint64(at)
 		return have < want || have == want && bytes.Compare(at, h[:]) < 0
 	}
@@ -71,14 +71,14 @@ func (x *packIndex) search(low, high int, h plumbing.Hash) int {
 }
 
 // offset returns where the i-th object of the sorted names begins.
-func (x *packIndex) offset(i int) (offset int64, ok bool) {
-	offset = int64(binary.BigEndian.Uint32(x.offsets[i*4:]))
+func (p *packIndex) offset(i int) (offset int64, ok bool) {
+	offset = int64(binary.BigEndian.Uint32(p.offsets[i*4:]))
 	if offset&(1<<31) != 0 {
 		at := int(offset&^(1<<31)) * 8
-		if at+8 > len(x.long) {
+		if at+8 > len(p.long) {
 			return 0, false
 		}
-		offset = int64(binary.BigEndian.Uint64(x.long[at:]))
+		offset = int64(binary.BigEndian.Uint64(p.long[at:]))
 	}
 	return offset, true
 }

@@ -276,11 +276,11 @@ type packFile struct {
 // was not asked for while half of it filled goes.
 type baseCache struct {
 	mu         sync.Mutex
-	young, old map[basePlace]cachedBase
+	young, old map[baseKey]cachedBase
 	held       int64 // bytes in young
 }
 
-type basePlace struct {
+type baseKey struct {
 	pack   *packFile
 	offset int64
 }
@@ -298,7 +298,7 @@ const (
 func (c *baseCache) get(p *packFile, offset int64) (cachedBase, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := basePlace{p, offset}
+	at := baseKey{p, offset}
 	b, ok := c.young[at]
 	if !ok {
 		if b, ok = c.old[at]; ok {
@@ -314,13 +314,13 @@ func (c *baseCache) put(p *packFile, offset int64, b cachedBase) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keep(basePlace{p, offset}, b)
+	c.keep(baseKey{p, offset}, b)
 }
 
 // keep is called with mu held.
-func (c *baseCache) keep(at basePlace, b cachedBase) {
+func (c *baseCache) keep(at baseKey, b cachedBase) {
 	if c.held+int64(len(b.data)) > maxCachedBases/2 || c.young == nil {
-		c.old, c.young, c.held = c.young, map[basePlace]cachedBase{}, 0
+		c.old, c.young, c.held = c.young, map[baseKey]cachedBase{}, 0
 	}
 	c.young[at] = b
 	c.held += int64(len(b.data))

@@ -47,40 +47,40 @@ type openPack struct {
 }
 
 // take opens a pack of the storage of an objects directory; who takes it gives it back. Errors: fs.ErrNotExist.
-func (ps *Packs) take(storage PackStorage, dir, name string) (*openPack, error) {
+func (p *Packs) take(storage PackStorage, dir, name string) (*openPack, error) {
 	path := filepath.Join(dir, name)
 	now, err := storage.Stat(name)
 	if err != nil {
 		return nil, err
 	}
-	ps.mu.Lock()
-	p := ps.open[path]
-	if p == nil || !os.SameFile(p.info, now) { // another repository's, that was there before
-		p = &openPack{path: path, storage: storage, name: name, info: now}
-		ps.open[path] = p
+	p.mu.Lock()
+	open := p.open[path]
+	if open == nil || !os.SameFile(open.info, now) { // another repository's, that was there before
+		open = &openPack{path: path, storage: storage, name: name, info: now}
+		p.open[path] = open
 	}
-	p.users++
-	ps.mu.Unlock()
-	if p.once.Do(p.load); p.err != nil {
-		return nil, errors.Join(p.err, ps.give(p))
+	open.users++
+	p.mu.Unlock()
+	if open.once.Do(open.load); open.err != nil {
+		return nil, errors.Join(open.err, p.give(open))
 	}
-	return p, nil
+	return open, nil
 }
 
 // give gives back what was taken.
-func (ps *Packs) give(p *openPack) error {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if p.users--; p.users > 0 {
+func (p *Packs) give(open *openPack) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if open.users--; open.users > 0 {
 		return nil
 	}
-	if ps.open[p.path] == p {
-		delete(ps.open, p.path)
+	if p.open[open.path] == open {
+		delete(p.open, open.path)
 	}
-	if p.f == nil {
+	if open.f == nil {
 		return nil
 	}
-	return p.f.Close()
+	return open.f.Close()
 }
 
 func (p *openPack) load() {

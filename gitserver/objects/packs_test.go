@@ -14,11 +14,11 @@ import (
 )
 
 // users returns how many stores have each of the open packs.
-func (ps *Packs) users() (users []int) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	for _, p := range ps.open {
-		users = append(users, p.users)
+func (p *Packs) users() (users []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, open := range p.open {
+		users = append(users, open.users)
 	}
 	return users
 }

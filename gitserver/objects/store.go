@@ -34,8 +34,8 @@ type Store struct {
 }
 
 // OpenStore opens a repository's objects directory. No directory is an empty store.
-func (ps *Packs) OpenStore(dir string) (*Store, error) {
-	s := &Store{dir: dir, storage: ps.storage(dir), shared: ps, known: map[string]bool{}}
+func (p *Packs) OpenStore(dir string) (*Store, error) {
+	s := &Store{dir: dir, storage: p.storage(dir), shared: p, known: map[string]bool{}}
 	if err := s.rescan(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

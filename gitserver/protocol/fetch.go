@@ -72,7 +72,7 @@ func notOurs(h plumbing.Hash) error {
 }
 
 // checkReachable refuses commits that no ref leads to. Files and trees may be had
-// by anyone who knows their names, as in git.
+// by any client that knows their names, as in git.
 func (f *fetch) checkReachable(commits []int32) error {
 	missed, err := f.unreached(commits)
 	if err == nil && len(missed) > 0 {

@@ -28,41 +28,41 @@ func newFetchRequest() *fetchRequest {
 	return &fetchRequest{filter: noFilter, can: map[string]string{}}
 }
 
-func (q *fetchRequest) asked(capability string) bool {
-	_, ok := q.can[capability]
+func (r *fetchRequest) asked(capability string) bool {
+	_, ok := r.can[capability]
 	return ok
 }
 
 // argument takes a line that both versions have. Errors: Invalid.
-func (q *fetchRequest) argument(line []byte) error {
+func (r *fetchRequest) argument(line []byte) error {
 	word, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(word) {
 	case "want":
-		return addHash(&q.wants, line, rest)
+		return addHash(&r.wants, line, rest)
 	case "have":
-		return addHash(&q.haves, line, rest)
+		return addHash(&r.haves, line, rest)
 	case "shallow":
-		return addHash(&q.shallow, line, rest)
+		return addHash(&r.shallow, line, rest)
 	case "deepen":
 		n, err := strconv.ParseUint(string(rest), 10, 31)
-		q.depth = int(n) //nolint:gosec // 31 bits
+		r.depth = int(n) //nolint:gosec // 31 bits
 		if err != nil || n == 0 {
 			return badLine(line)
 		}
 	case "deepen-since":
 		n, err := strconv.ParseUint(string(rest), 10, 63)
-		q.since = int64(n) //nolint:gosec // 63 bits
+		r.since = int64(n) //nolint:gosec // 63 bits
 		if err != nil || n == 0 {
 			return badLine(line)
 		}
 	case "deepen-not":
-		if len(q.without) == maxCommands {
+		if len(r.without) == maxCommands {
 			return badLine(line)
 		}
-		q.without = append(q.without, string(rest))
+		r.without = append(r.without, string(rest))
 	case "filter":
-		q.filter = noFilter
-		return q.filter.add(string(rest))
+		r.filter = noFilter
+		return r.filter.add(string(rest))
 	default:
 		return catalog.Errorf(catalog.Invalid, "the client requested %.100q, which is not supported", line)
 	}
@@ -83,8 +83,8 @@ func badLine(line []byte) error {
 }
 
 // checkDepth refuses what contradicts itself.
-func (q *fetchRequest) checkDepth() error {
-	if q.depth > 0 && (q.since > 0 || len(q.without) > 0) {
+func (r *fetchRequest) checkDepth() error {
+	if r.depth > 0 && (r.since > 0 || len(r.without) > 0) {
 		return catalog.Errorf(catalog.Invalid, "a depth can't be combined with a time or excluded refs; use only one of them")
 	}
 	return nil

@@ -160,28 +160,28 @@ func FuzzFetchRequest(f *testing.F) {
 }
 
 // lines are those that ask for what q does.
-func (q *fetchRequest) lines() (lines []string) {
-	for word, set := range map[string][]plumbing.Hash{"want": q.wants.All(), "have": q.haves.All(), "shallow": q.shallow.All()} {
+func (r *fetchRequest) lines() (lines []string) {
+	for word, set := range map[string][]plumbing.Hash{"want": r.wants.All(), "have": r.haves.All(), "shallow": r.shallow.All()} {
 		for _, h := range set {
 			lines = append(lines, word+" "+h.String())
 		}
 	}
-	if q.depth > 0 {
-		lines = append(lines, fmt.Sprint("deepen ", q.depth))
+	if r.depth > 0 {
+		lines = append(lines, fmt.Sprint("deepen ", r.depth))
 	}
-	if q.since > 0 {
-		lines = append(lines, fmt.Sprint("deepen-since ", q.since))
+	if r.since > 0 {
+		lines = append(lines, fmt.Sprint("deepen-since ", r.since))
 	}
-	for _, ref := range q.without {
+	for _, ref := range r.without {
 		lines = append(lines, "deepen-not "+ref)
 	}
-	if q.filter.active() {
+	if r.filter.active() {
 		var parts []string
-		if q.filter.maxBlob < unfiltered {
-			parts = append(parts, fmt.Sprintf("blob:limit=%d", q.filter.maxBlob))
+		if r.filter.maxBlob < unfiltered {
+			parts = append(parts, fmt.Sprintf("blob:limit=%d", r.filter.maxBlob))
 		}
-		if q.filter.maxDepth < unfiltered {
-			parts = append(parts, fmt.Sprintf("tree:%d", q.filter.maxDepth))
+		if r.filter.maxDepth < unfiltered {
+			parts = append(parts, fmt.Sprintf("tree:%d", r.filter.maxDepth))
 		}
 		lines = append(lines, "filter combine:"+strings.Join(parts, "+"))
 	}

@@ -44,44 +44,44 @@ func newHistory(ctx context.Context, repo *repository.Repository) (*history, err
 }
 
 // number names a commit, which is not read yet.
-func (g *history) number(h plumbing.Hash) int32 {
-	i, added := g.names.Add(h)
+func (h *history) number(hash plumbing.Hash) int32 {
+	i, added := h.names.Add(hash)
 	if added {
-		g.commits = append(g.commits, commitNode{})
+		h.commits = append(h.commits, commitNode{})
 	}
 	return int32(i) //nolint:gosec // commits are fewer
 }
 
-func (g *history) hash(i int32) plumbing.Hash { return g.names.All()[i] }
+func (h *history) hash(i int32) plumbing.Hash { return h.names.All()[i] }
 
 // commit reads a commit; one at the end of this repository's history has no
 // parents. What it returns is good until the next call.
-func (g *history) commit(i int32) (*commitNode, error) {
-	if g.commits[i].read {
-		return &g.commits[i], nil
+func (h *history) commit(i int32) (*commitNode, error) {
+	if h.commits[i].read {
+		return &h.commits[i], nil
 	}
-	if err := g.ctx.Err(); err != nil {
+	if err := h.ctx.Err(); err != nil {
 		return nil, err
 	}
-	h := g.hash(i)
-	c, err := g.repo.Commit(h)
+	hash := h.hash(i)
+	c, err := h.repo.Commit(hash)
 	if err != nil {
 		return nil, err
 	}
 	var parents []int32
-	if !g.grafts[h] {
+	if !h.grafts[hash] {
 		for _, p := range c.Parents {
-			parents = append(parents, g.number(p))
+			parents = append(parents, h.number(p))
 		}
 	}
-	n := &g.commits[i]
+	n := &h.commits[i]
 	n.tree, n.time, n.parents, n.read = c.Tree, c.Time, parents, true
 	return n, nil
 }
 
 // parents are those that a walk follows.
-func (g *history) parents(i int32) ([]int32, error) {
-	c, err := g.commit(i)
+func (h *history) parents(i int32) ([]int32, error) {
+	c, err := h.commit(i)
 	if err != nil || c.cut {
 		return nil, err
 	}
@@ -101,33 +101,33 @@ type queued struct {
 	commit int32
 }
 
-func (q *byTime) Len() int { return len(q.queue) }
-func (q *byTime) Less(i, j int) bool {
-	a, b := &q.queue[i], &q.queue[j]
-	return a.time > b.time || a.time == b.time && a.order < b.order
+func (b *byTime) Len() int { return len(b.queue) }
+func (b *byTime) Less(i, j int) bool {
+	left, right := &b.queue[i], &b.queue[j]
+	return left.time > right.time || left.time == right.time && left.order < right.order
 }
-func (q *byTime) Swap(i, j int) { q.queue[i], q.queue[j] = q.queue[j], q.queue[i] }
-func (q *byTime) Push(x any)    { q.queue = append(q.queue, x.(queued)) }
-func (q *byTime) Pop() any {
-	last := q.queue[len(q.queue)-1]
-	q.queue = q.queue[:len(q.queue)-1]
+func (b *byTime) Swap(i, j int) { b.queue[i], b.queue[j] = b.queue[j], b.queue[i] }
+func (b *byTime) Push(x any)    { b.queue = append(b.queue, x.(queued)) }
+func (b *byTime) Pop() any {
+	last := b.queue[len(b.queue)-1]
+	b.queue = b.queue[:len(b.queue)-1]
 	return last
 }
 
-func (q *byTime) add(i int32) error {
-	c, err := q.g.commit(i)
+func (b *byTime) add(i int32) error {
+	c, err := b.g.commit(i)
 	if err != nil {
 		return err
 	}
-	q.n++
-	heap.Push(q, queued{c.time, q.n, i})
+	b.n++
+	heap.Push(b, queued{c.time, b.n, i})
 	return nil
 }
 
 // first is the time of the next commit.
-func (q *byTime) first() int64 { return q.queue[0].time }
+func (b *byTime) first() int64 { return b.queue[0].time }
 
-func (q *byTime) next() int32 { return heap.Pop(q).(queued).commit }
+func (b *byTime) next() int32 { return heap.Pop(b).(queued).commit }
 
 // marks are bits of commits, by number.
 type marks []uint8
@@ -170,8 +170,8 @@ type painting struct {
 // between returns the commits from include on that exclude does not reach and that
 // are not older than since, the newest first, and those next to them that
 // exclude reaches.
-func (g *history) between(include, exclude []int32, since int64) (found, edge []int32, err error) {
-	p := &painting{g: g, queue: byTime{g: g}, excludes: len(exclude) > 0}
+func (h *history) between(include, exclude []int32, since int64) (found, edge []int32, err error) {
+	p := &painting{g: h, queue: byTime{g: h}, excludes: len(exclude) > 0}
 	for _, i := range exclude {
 		if err := p.add(i, true); err != nil {
 			return nil, nil, err
@@ -190,7 +190,7 @@ func (g *history) between(include, exclude []int32, since int64) (found, edge []
 		case err != nil:
 			return nil, nil, err
 		case ours:
-			found, last = append(found, i), g.commits[i].time
+			found, last = append(found, i), h.commits[i].time
 		case p.queue.Len() == 0:
 		case last <= p.queue.first() || p.open > 0:
 			left = slop
@@ -274,7 +274,7 @@ func (p *painting) result(found []int32) (ours, edge []int32, err error) {
 // boundary returns the commits where a shallow clone ends, and what reports of those that
 // are nearer: it ends depth commits away from starts, and where this
 // repository's own history ends.
-func (g *history) boundary(starts []int32, depth int) (ends []int32, inside func(int32) bool, err error) {
+func (h *history) boundary(starts []int32, depth int) (ends []int32, inside func(int32) bool, err error) {
 	var seen marks
 	level := starts
 	for n := 1; len(level) > 0; n++ {
@@ -283,11 +283,11 @@ func (g *history) boundary(starts []int32, depth int) (ends []int32, inside func
 			if !seen.set(i, markSeen) {
 				continue
 			}
-			c, err := g.commit(i)
+			c, err := h.commit(i)
 			if err != nil {
 				return nil, nil, err
 			}
-			if g.grafts[g.hash(i)] || n == depth {
+			if h.grafts[h.hash(i)] || n == depth {
 				seen.set(i, markEdge)
 				ends = append(ends, i)
 				continue
@@ -303,13 +303,13 @@ func (g *history) boundary(starts []int32, depth int) (ends []int32, inside func
 func (m marks) inside(i int32) bool { return m.has(i, markSeen) && !m.has(i, markEdge) }
 
 // border returns those of commits that have a parent which is not among them.
-func (g *history) border(commits []int32) (ends []int32, inside func(int32) bool, err error) {
+func (h *history) border(commits []int32) (ends []int32, inside func(int32) bool, err error) {
 	var seen marks
 	for _, i := range commits {
 		seen.set(i, markSeen)
 	}
 	for _, i := range commits {
-		parents, err := g.parents(i)
+		parents, err := h.parents(i)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -323,9 +323,9 @@ func (g *history) border(commits []int32) (ends []int32, inside func(int32) bool
 
 // walk visits commits from starts on, the newest first and none older than since,
 // until enough.
-func (g *history) walk(starts []int32, since int64, enough func(int32) bool) error {
+func (h *history) walk(starts []int32, since int64, enough func(int32) bool) error {
 	var seen marks
-	queue := byTime{g: g}
+	queue := byTime{g: h}
 	for next := starts; ; {
 		for _, i := range next {
 			if !seen.set(i, markSeen) {
@@ -343,14 +343,14 @@ func (g *history) walk(starts []int32, since int64, enough func(int32) bool) err
 			return nil
 		}
 		var err error
-		if next, err = g.parents(i); err != nil {
+		if next, err = h.parents(i); err != nil {
 			return err
 		}
 	}
 }
 
 // unreached returns those of targets that starts do not lead to.
-func (g *history) unreached(starts, targets []int32) (missed []int32, err error) {
+func (h *history) unreached(starts, targets []int32) (missed []int32, err error) {
 	var wanted, met marks
 	left := 0
 	for _, i := range targets {
@@ -361,7 +361,7 @@ func (g *history) unreached(starts, targets []int32) (missed []int32, err error)
 	if left == 0 {
 		return nil, nil
 	}
-	err = g.walk(starts, 0, func(i int32) bool {
+	err = h.walk(starts, 0, func(i int32) bool {
 		if wanted.has(i, markSeen) && met.set(i, markSeen) {
 			left--
 		}

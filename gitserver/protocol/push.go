@@ -73,26 +73,26 @@ type KeyLister interface {
 
 // push is one client's push to one image.
 type push struct {
-	handler    *PushHandler
-	ref        catalog.ImageRef
-	user       catalog.Identity
-	audit      hclog.Logger                // takes a line for each ref that changed
-	allowed    func(context.Context) error // asked again before anything changes
-	nonce      string                      // what a signed push must sign
-	unsettled  map[string]string           // tags that were not advertised
-	req        *pushRequest
-	options    catalog.PushOptions
-	sideband   *sidebandWriter
-	attached   map[*command]bool      // the ref stands already, only the build is asked for
-	moved      []*command             // refs that were changed
-	quarantine *repository.Quarantine // where the objects are until they enter the repository
+	handler     *PushHandler
+	ref         catalog.ImageRef
+	user        catalog.Identity
+	audit       hclog.Logger                // takes a line for each ref that changed
+	allowed     func(context.Context) error // asked again before anything changes
+	nonce       string                      // what a signed push must sign
+	unbuiltTags map[string]string           // tags that were not advertised
+	req         *pushRequest
+	options     catalog.PushOptions
+	sideband    *sidebandWriter
+	attached    map[*command]bool      // the ref stands already, only the build is asked for
+	moved       []*command             // refs that were changed
+	quarantine  *repository.Quarantine // where the objects are until they enter the repository
 }
 
 // Serve takes one push from in and answers on out. A push may take long, so allowed is asked
 // whether it still may be when it is to take effect. It returns early, leaving
 // builds alone, when lost is closed. ctx is the server's, not the connection's.
-func (rp *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
-	p := &push{handler: rp, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
+func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
+	p := &push{handler: h, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
 	if err := p.advertise(ctx, out); err != nil {
 		return err
 	}
@@ -147,33 +147,33 @@ func (p *push) advertise(ctx context.Context, out io.Writer) error {
 	defer objects.Discard(snapshot)
 	// After the snapshot: a version that was built meanwhile may be shown, one
 	// that came meanwhile may not.
-	if err := p.findUnsettled(ctx); err != nil {
+	if err := p.findUnbuiltTags(ctx); err != nil {
 		return err
 	}
 	return ad.end(shallow, snapshot.Each("refs/", func(f refs.Ref) error {
-		if p.isUnsettled(f.Name) || strings.HasPrefix(f.Name, refs.Hidden) {
+		if p.isUnbuiltTag(f.Name) || strings.HasPrefix(f.Name, refs.Hidden) {
 			return nil
 		}
 		return ad.ref(f.Hash, f.Name, "")
 	}))
 }
 
-func (p *push) findUnsettled(ctx context.Context) error {
+func (p *push) findUnbuiltTags(ctx context.Context) error {
 	image, err := p.handler.images.Image(ctx, p.ref)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil
 	}
 	if err == nil {
-		p.unsettled, err = p.handler.receiver.Unsettled(ctx, image)
+		p.unbuiltTags, err = p.handler.receiver.UnbuiltTags(ctx, image)
 	}
 	return err
 }
 
-// isUnsettled reports whether a ref is a tag that the client was not shown.
-func (p *push) isUnsettled(name string) bool {
+// isUnbuiltTag reports whether a ref is a tag that the client was not shown.
+func (p *push) isUnbuiltTag(name string) bool {
 	tag, isTag := strings.CutPrefix(name, "refs/tags/")
-	_, unsettled := p.unsettled[tag]
-	return isTag && unsettled
+	_, unbuilt := p.unbuiltTags[tag]
+	return isTag && unbuilt
 }
 
 // run does all but the report. An error means that nothing was done; what befell single refs is in their commands.

@@ -70,7 +70,7 @@ func (p *push) checkCommand(repo *repository.Repository, c *command) error {
 	if strings.HasPrefix(c.change.Name, "refs/heads/") && (target.Type != plumbing.CommitObject || target.Hash != c.change.New) {
 		return catalog.Errorf(catalog.Invalid, "branch %s must point to a commit", strings.TrimPrefix(c.change.Name, "refs/heads/"))
 	}
-	return p.checkUnsettled(repo, c, target.Hash)
+	return p.checkUnbuiltTag(repo, c, target.Hash)
 }
 
 // notPushed says that a command's object is missing. Git leaves out what is behind the refs that it was shown,
@@ -88,11 +88,11 @@ func notPushed(repo *repository.Repository, c *command) error {
 	return catalog.Errorf(catalog.Invalid, "%s points to object %s, which was not pushed%s", c.change.Name, c.change.New, why)
 }
 
-// checkUnsettled looks at a tag that the client could not know of. The same
+// checkUnbuiltTag looks at a tag that the client could not know of. The same
 // commit attaches to its build; whether another may replace it is for
 // PreReceive to say.
-func (p *push) checkUnsettled(repo *repository.Repository, c *command, commit plumbing.Hash) error {
-	if !p.isUnsettled(c.change.Name) || !c.change.Old.IsZero() {
+func (p *push) checkUnbuiltTag(repo *repository.Repository, c *command, commit plumbing.Hash) error {
+	if !p.isUnbuiltTag(c.change.Name) || !c.change.Old.IsZero() {
 		return nil
 	}
 	current, ok, err := refs.Read(repo.Refs, c.change.Name)
@@ -118,7 +118,7 @@ func (p *push) updates() ([]catalog.RefUpdate, error) {
 			continue
 		}
 		u := catalog.RefUpdate{Name: c.change.Name}
-		if !c.change.Old.IsZero() && !p.isUnsettled(c.change.Name) {
+		if !c.change.Old.IsZero() && !p.isUnbuiltTag(c.change.Name) {
 			u.Old = c.change.Old.String()
 		}
 		if !c.isDelete() {

@@ -48,36 +48,36 @@ func newSideband(w io.Writer, capabilities map[string]string) *sidebandWriter {
 	return b
 }
 
-func (b *sidebandWriter) lose() { b.lostOnce.Do(func() { close(b.lost) }) }
+func (s *sidebandWriter) lose() { s.lostOnce.Do(func() { close(s.lost) }) }
 
-func (b *sidebandWriter) send(write func() (int, error)) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (s *sidebandWriter) send(write func() (int, error)) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	n, err := write()
 	if err != nil {
-		b.lose()
+		s.lose()
 	}
-	b.lastSent = time.Now()
+	s.lastSent = time.Now()
 	return n, err
 }
 
 // Write sends data.
-func (b *sidebandWriter) Write(p []byte) (int, error) {
-	return b.send(func() (int, error) {
-		if b.packet == nil {
-			return b.w.Write(p)
+func (s *sidebandWriter) Write(p []byte) (int, error) {
+	return s.send(func() (int, error) {
+		if s.packet == nil {
+			return s.w.Write(p)
 		}
-		return b.pack(bandData, p)
+		return s.pack(bandData, p)
 	})
 }
 
 // pack writes p in packets of a band.
-func (b *sidebandWriter) pack(channel byte, p []byte) (n int, err error) {
+func (s *sidebandWriter) pack(channel byte, p []byte) (n int, err error) {
 	const head = 5
 	for n < len(p) && err == nil {
-		k := copy(b.packet[head:], p[n:])
-		_ = fmt.Appendf(b.packet[:0], "%04x%c", head+k, channel) // in place: there is room
-		if _, err = b.w.Write(b.packet[:head+k]); err == nil {
+		k := copy(s.packet[head:], p[n:])
+		_ = fmt.Appendf(s.packet[:0], "%04x%c", head+k, channel) // in place: there is room
+		if _, err = s.w.Write(s.packet[:head+k]); err == nil {
 			n += k
 		}
 	}
@@ -85,24 +85,24 @@ func (b *sidebandWriter) pack(channel byte, p []byte) (n int, err error) {
 }
 
 // end closes the sideband; nothing is sent afterwards.
-func (b *sidebandWriter) end() error {
-	if b.packet == nil {
+func (s *sidebandWriter) end() error {
+	if s.packet == nil {
 		return nil
 	}
-	_, err := b.send(func() (int, error) { return 0, pktline.NewEncoder(b.w).Flush() })
+	_, err := s.send(func() (int, error) { return 0, pktline.NewEncoder(s.w).Flush() })
 	return err
 }
 
 // fatal ends the sideband by an error, which git shows as the remote's. Without a band nothing
 // can be said any more.
-func (b *sidebandWriter) fatal(err error) error {
-	if b.packet == nil {
+func (s *sidebandWriter) fatal(err error) error {
+	if s.packet == nil {
 		return err
 	}
-	_, _ = b.send(func() (int, error) {
-		return b.pack(bandError, []byte(reportLine(err)+"\n"))
+	_, _ = s.send(func() (int, error) {
+		return s.pack(bandError, []byte(reportLine(err)+"\n"))
 	})
-	_ = b.end()
+	_ = s.end()
 	return &shownError{err}
 }
 
@@ -118,8 +118,8 @@ func (p progress) Write(text []byte) (int, error) {
 }
 
 // keepAlive breaks silences of every until stop is called.
-func (b *sidebandWriter) keepAlive(every time.Duration) (stop func()) {
-	if b.packet == nil || every <= 0 {
+func (s *sidebandWriter) keepAlive(every time.Duration) (stop func()) {
+	if s.packet == nil || every <= 0 {
 		return func() {}
 	}
 	done := make(chan struct{})
@@ -131,15 +131,15 @@ func (b *sidebandWriter) keepAlive(every time.Duration) (stop func()) {
 			select {
 			case <-done:
 				return
-			case <-b.lost:
+			case <-s.lost:
 				return
 			case <-ticker.C:
 			}
-			_, _ = b.send(func() (int, error) {
-				if time.Since(b.lastSent) < every/2 {
+			_, _ = s.send(func() (int, error) {
+				if time.Since(s.lastSent) < every/2 {
 					return 0, nil
 				}
-				return io.WriteString(b.w, emptyPacket)
+				return io.WriteString(s.w, emptyPacket)
 			})
 		}
 	})

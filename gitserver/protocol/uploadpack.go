@@ -66,15 +66,15 @@ func Version(environment []string) int {
 
 // Serve answers one clone, fetch or ls-remote, until ctx ends. exists reports whether
 // there is such an image when nothing was pushed yet. allowed is asked again whenever the client has asked for something.
-func (u *FetchHandler) Serve(ctx context.Context, ref catalog.ImageRef, exists func() bool, allowed func(context.Context) error, version int, in io.Reader, out io.Writer) error {
-	repo, err := u.open(ref, exists)
+func (h *FetchHandler) Serve(ctx context.Context, ref catalog.ImageRef, exists func() bool, allowed func(context.Context) error, version int, in io.Reader, out io.Writer) error {
+	repo, err := h.open(ref, exists)
 	if err != nil {
 		return err
 	}
 	defer objects.Discard(repo)
 	w := bufio.NewWriterSize(out, 32<<10)
 	s := &fetchSession{
-		ctx: ctx, allowed: allowed, repo: repo, keepAlive: u.keepAlive, shown: hashSet{},
+		ctx: ctx, allowed: allowed, repo: repo, keepAlive: h.keepAlive, shown: hashSet{},
 		in: newPacketReader(answering{in, w}), w: w, raw: out, out: pktline.NewEncoder(w),
 	}
 	if version == 2 {
@@ -97,12 +97,12 @@ func goingDown(err error) error {
 
 // open returns an image's repository, which is an empty one before the first push.
 // Errors: NotFound.
-func (u *FetchHandler) open(ref catalog.ImageRef, exists func() bool) (*repository.Repository, error) {
-	repo, err := u.repos.Open(ref)
+func (h *FetchHandler) open(ref catalog.ImageRef, exists func() bool) (*repository.Repository, error) {
+	repo, err := h.repos.Open(ref)
 	if catalog.CodeOf(err) != catalog.NotFound || !exists() {
 		return repo, err
 	}
-	return u.repos.OpenEmpty(ref)
+	return h.repos.OpenEmpty(ref)
 }
 
 // serveV0 speaks version 0, and 1, which differs in its first line.

@@ -47,26 +47,26 @@ func RemoveLocks(dir string) error {
 }
 
 // Recover is for a start: it moves refs that older versions or git's own commands gave files of their own into packed-refs.
-func (s *Files) Recover() error {
-	unlock, err := s.lock()
+func (f *Files) Recover() error {
+	unlock, err := f.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := s.takeIn(); err != nil {
+	if _, err := f.takeIn(); err != nil {
 		return err
 	}
-	return s.dropEmptyDirs(filepath.Join(s.dir, "refs"))
+	return f.dropEmptyDirs(filepath.Join(f.dir, "refs"))
 }
 
 // Open implements Store.
-func (s *Files) Open() (Snapshot, error) {
-	loose, err := looseRefs(s.dir)
+func (f *Files) Open() (Snapshot, error) {
+	loose, err := looseRefs(f.dir)
 	if err != nil {
 		return nil, err
 	}
 	// Only now: who takes refs in puts them there before their files go.
-	packed, err := openPackedRefs(s.dir)
+	packed, err := openPackedRefs(f.dir)
 	if err != nil || len(loose) == 0 {
 		return packed, err
 	}
@@ -76,7 +76,7 @@ func (s *Files) Open() (Snapshot, error) {
 		return nil, err
 	}
 	for i := range loose {
-		if err := s.peel(&loose[i]); err != nil {
+		if err := f.peel(&loose[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -95,13 +95,13 @@ func merged(refs, others []Ref) []Ref {
 }
 
 // Update implements Store.
-func (s *Files) Update(changes []Change, allOrNone bool) (refused []error, err error) {
-	unlock, err := s.lock()
+func (f *Files) Update(changes []Change, allOrNone bool) (refused []error, err error) {
+	unlock, err := f.lock()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	refs, err := s.takeIn()
+	refs, err := f.takeIn()
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +110,13 @@ func (s *Files) Update(changes []Change, allOrNone bool) (refused []error, err e
 	if !any {
 		return refused, nil
 	}
-	return refused, s.write(table.result())
+	return refused, f.write(table.result())
 }
 
 // takeIn returns the refs after those with files of their own were moved into packed-refs. One that git
 // is writing just now stays.
-func (s *Files) takeIn() ([]Ref, error) {
-	packed, err := openPackedRefs(s.dir)
+func (f *Files) takeIn() ([]Ref, error) {
+	packed, err := openPackedRefs(f.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -125,47 +125,47 @@ func (s *Files) takeIn() ([]Ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	loose, err := looseRefs(s.dir)
+	loose, err := looseRefs(f.dir)
 	if len(loose) == 0 || err != nil {
 		return refs, err
 	}
 	refs = merged(refs, loose)
-	if err := s.write(refs); err != nil {
+	if err := f.write(refs); err != nil {
 		return nil, err
 	}
 	var errs []error
-	for _, f := range loose {
-		errs = append(errs, s.dropLoose(f))
+	for _, ref := range loose {
+		errs = append(errs, f.dropLoose(ref))
 	}
 	return refs, errors.Join(errs...)
 }
 
 // dropLoose removes a ref's own file if it still says what was taken in. Errors: Conflict.
-func (s *Files) dropLoose(f Ref) error {
-	path := filepath.Join(s.dir, filepath.FromSlash(f.Name))
-	err := s.disk.Create(path+".lock", nil)
+func (f *Files) dropLoose(ref Ref) error {
+	path := filepath.Join(f.dir, filepath.FromSlash(ref.Name))
+	err := f.disk.Create(path+".lock", nil)
 	if errors.Is(err, fs.ErrExist) {
-		return catalog.Wrap(catalog.Conflict, err, "another process is changing %s; try again", f.Name)
+		return catalog.Wrap(catalog.Conflict, err, "another process is changing %s; try again", ref.Name)
 	}
 	if err != nil {
 		return err
 	}
 	now, ok, err := readLoose(path)
-	if err == nil && ok && now != f.Hash {
-		err = catalog.Errorf(catalog.Conflict, "another process changed %s; try again", f.Name)
+	if err == nil && ok && now != ref.Hash {
+		err = catalog.Errorf(catalog.Conflict, "another process changed %s; try again", ref.Name)
 	}
 	if err == nil && ok {
-		err = s.disk.Remove(path)
+		err = f.disk.Remove(path)
 	}
-	err = errors.Join(err, s.disk.Remove(path+".lock"))
-	for dir := filepath.Dir(path); s.isNested(dir) && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	err = errors.Join(err, f.disk.Remove(path+".lock"))
+	for dir := filepath.Dir(path); f.isNested(dir) && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
 	}
 	return err
 }
 
 // isNested reports whether a directory below refs is none that git needs to be there.
-func (s *Files) isNested(dir string) bool {
-	name, err := filepath.Rel(s.dir, dir)
+func (f *Files) isNested(dir string) bool {
+	name, err := filepath.Rel(f.dir, dir)
 	return err == nil && !slices.Contains([]string{".", "refs", "refs/heads", "refs/tags"}, name)
 }
 
@@ -173,13 +173,13 @@ func (s *Files) isNested(dir string) bool {
 const lockWait = time.Second
 
 // lock keeps other writers of packed-refs out, as git does. Errors: Conflict.
-func (s *Files) lock() (unlock func(), err error) {
-	lock := filepath.Join(s.dir, "packed-refs.lock")
+func (f *Files) lock() (unlock func(), err error) {
+	lock := filepath.Join(f.dir, "packed-refs.lock")
 	deadline := time.Now().Add(lockWait)
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		err := s.disk.Create(lock, nil)
+		err := f.disk.Create(lock, nil)
 		if err == nil {
 			return func() { _ = os.Remove(lock) }, nil
 		}
@@ -194,16 +194,16 @@ func (s *Files) lock() (unlock func(), err error) {
 }
 
 // write replaces packed-refs. The caller holds its lock.
-func (s *Files) write(refs []Ref) error {
-	path := filepath.Join(s.dir, "packed-refs")
+func (f *Files) write(refs []Ref) error {
+	path := filepath.Join(f.dir, "packed-refs")
 	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // as a crash left it
 	}
-	err := s.disk.Create(path+".new", func(w io.Writer) error {
+	err := f.disk.Create(path+".new", func(w io.Writer) error {
 		_, err := io.WriteString(w, packedHeader)
 		var lines []byte
 		for i := 0; i < len(refs) && err == nil; i++ {
-			if err = s.peel(&refs[i]); err == nil {
+			if err = f.peel(&refs[i]); err == nil {
 				lines = appendPacked(lines[:0], refs[i])
 				_, err = w.Write(lines)
 			}
@@ -213,8 +213,8 @@ func (s *Files) write(refs []Ref) error {
 	if err != nil {
 		return err
 	}
-	if err := s.disk.Rename(path+".new", path); err != nil {
+	if err := f.disk.Rename(path+".new", path); err != nil {
 		return err
 	}
-	return s.disk.SyncDir(s.dir)
+	return f.disk.SyncDir(f.dir)
 }

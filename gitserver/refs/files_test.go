@@ -60,60 +60,60 @@ func newEnv(t *testing.T, tags int) *env {
 	return f
 }
 
-func (f *env) git(stdin string, args ...string) string {
-	f.t.Helper()
-	cmd := exec.Command("git", append([]string{"-C", f.dir, "-c", "user.name=A", "-c", "user.email=a@example.org"}, args...)...)
+func (e *env) git(stdin string, args ...string) string {
+	e.t.Helper()
+	cmd := exec.Command("git", append([]string{"-C", e.dir, "-c", "user.name=A", "-c", "user.email=a@example.org"}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		f.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		e.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
 }
 
 // store returns the refs, opened anew.
-func (f *env) store() *refs.Files { return refs.NewFiles(f.dir, f.disk, f.peel) }
+func (e *env) store() *refs.Files { return refs.NewFiles(e.dir, e.disk, e.peel) }
 
-func (f *env) peel(r *refs.Ref) error {
+func (e *env) peel(r *refs.Ref) error {
 	if !r.Peeled.IsZero() {
 		return nil
 	}
-	target, err := f.objects.Peel(r.Hash)
+	target, err := e.objects.Peel(r.Hash)
 	r.Peeled = target.Hash
 	return err
 }
 
-func (f *env) update(changes ...refs.Change) error {
-	f.t.Helper()
-	f.writing.Lock()
-	defer f.writing.Unlock()
-	return refs.UpdateAll(f.store(), changes...)
+func (e *env) update(changes ...refs.Change) error {
+	e.t.Helper()
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	return refs.UpdateAll(e.store(), changes...)
 }
 
-func (f *env) mustUpdate(changes ...refs.Change) {
-	f.t.Helper()
-	if err := f.update(changes...); err != nil {
-		f.t.Fatal(err)
+func (e *env) mustUpdate(changes ...refs.Change) {
+	e.t.Helper()
+	if err := e.update(changes...); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
 // pack moves all refs into packed-refs, as a start does.
-func (f *env) pack() {
-	f.t.Helper()
-	if err := f.store().Recover(); err != nil {
-		f.t.Fatal(err)
+func (e *env) pack() {
+	e.t.Helper()
+	if err := e.store().Recover(); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
 // listed is what git sees; all refs as "object name meaning" by name.
-func (f *env) listed(prefix string) []string {
-	f.t.Helper()
-	out := f.git("", "for-each-ref", "--sort=refname", "--format=%(objectname) %(refname) %(*objectname)", prefix)
+func (e *env) listed(prefix string) []string {
+	e.t.Helper()
+	out := e.git("", "for-each-ref", "--sort=refname", "--format=%(objectname) %(refname) %(*objectname)", prefix)
 	var lines []string
 	for line := range strings.SplitSeq(out, "\n") {
 		fields := strings.Fields(line)
 		if len(fields) == 3 { // git shows one step of a tag of a tag
-			fields[2] = f.git("", "rev-parse", fields[1]+"^{}")
+			fields[2] = e.git("", "rev-parse", fields[1]+"^{}")
 		}
 		lines = append(lines, strings.Join(fields, " "))
 	}
@@ -122,12 +122,12 @@ func (f *env) listed(prefix string) []string {
 }
 
 // read is what we see, in the same form.
-func (f *env) read(prefix string) []string {
-	f.t.Helper()
-	store := f.store()
+func (e *env) read(prefix string) []string {
+	e.t.Helper()
+	store := e.store()
 	var lines []string
 	err := refs.Each(store, prefix, func(r refs.Ref) error {
-		err := f.peel(&r)
+		err := e.peel(&r)
 		line := r.Hash.String() + " " + r.Name
 		if r.Peeled != r.Hash {
 			line += " " + r.Peeled.String()
@@ -136,62 +136,62 @@ func (f *env) read(prefix string) []string {
 		return err
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return lines
 }
 
 // check holds everything that reads refs to what git says.
-func (f *env) check() {
-	f.t.Helper()
+func (e *env) check() {
+	e.t.Helper()
 	for _, prefix := range []string{"refs/", "refs/heads/", "refs/tags/zz/", "refs/none/"} {
-		got := strings.Join(f.read(prefix), "\n")
-		if want := strings.Join(f.listed(prefix), "\n"); got != want {
-			f.t.Errorf("%s holds\n%s\nwant\n%s", prefix, got, want)
+		got := strings.Join(e.read(prefix), "\n")
+		if want := strings.Join(e.listed(prefix), "\n"); got != want {
+			e.t.Errorf("%s holds\n%s\nwant\n%s", prefix, got, want)
 		}
 	}
-	store := f.store()
-	for _, line := range f.listed("refs/") {
+	store := e.store()
+	for _, line := range e.listed("refs/") {
 		fields := strings.Fields(line)
 		if h, ok, err := refs.Read(store, fields[1]); !ok || err != nil || h.String() != fields[0] {
-			f.t.Errorf("%s is %s, %v, %v, want %s", fields[1], h, ok, err, fields[0])
+			e.t.Errorf("%s is %s, %v, %v, want %s", fields[1], h, ok, err, fields[0])
 		}
 	}
 	for _, name := range []string{"refs/", "refs/heads", "refs/heads/a", "refs/heads/maim", "refs/heads/main2", "refs/tags/v", "refs/tags/zz", "refs/zz", "a"} {
 		if h, ok, err := refs.Read(store, name); ok || err != nil {
-			f.t.Errorf("%s is %s, %v, want none", name, h, err)
+			e.t.Errorf("%s is %s, %v, want none", name, h, err)
 		}
 	}
 }
 
 // looseFiles counts the refs with files of their own.
-func (f *env) looseFiles() (n int) {
-	f.t.Helper()
-	err := filepath.WalkDir(filepath.Join(f.dir, "refs"), func(_ string, d fs.DirEntry, err error) error {
+func (e *env) looseFiles() (n int) {
+	e.t.Helper()
+	err := filepath.WalkDir(filepath.Join(e.dir, "refs"), func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			n++
 		}
 		return err
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return n
 }
 
-func (f *env) packedText() string {
-	f.t.Helper()
-	text, err := os.ReadFile(filepath.Join(f.dir, "packed-refs"))
+func (e *env) packedText() string {
+	e.t.Helper()
+	text, err := os.ReadFile(filepath.Join(e.dir, "packed-refs"))
 	if err != nil {
-		f.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return string(text)
 }
 
-func (f *env) writePacked(text string) {
-	f.t.Helper()
-	if err := os.WriteFile(filepath.Join(f.dir, "packed-refs"), []byte(text), 0o644); err != nil {
-		f.t.Fatal(err)
+func (e *env) writePacked(text string) {
+	e.t.Helper()
+	if err := os.WriteFile(filepath.Join(e.dir, "packed-refs"), []byte(text), 0o644); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
@@ -262,11 +262,11 @@ func TestFileRefs(t *testing.T) {
 	f.git("", "fsck", "--full", "--strict")
 }
 
-func (f *env) mustRead(name string) plumbing.Hash {
-	f.t.Helper()
-	h, ok, err := refs.Read(f.store(), name)
+func (e *env) mustRead(name string) plumbing.Hash {
+	e.t.Helper()
+	h, ok, err := refs.Read(e.store(), name)
 	if !ok || err != nil {
-		f.t.Fatalf("%s: %v", name, err)
+		e.t.Fatalf("%s: %v", name, err)
 	}
 	return h
 }

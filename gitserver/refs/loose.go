@@ -54,7 +54,7 @@ func readLoose(path string) (h plumbing.Hash, ok bool, err error) {
 }
 
 // dropEmptyDirs removes the directories that refs with files of their own have left.
-func (s *Files) dropEmptyDirs(dir string) error {
+func (f *Files) dropEmptyDirs(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -63,11 +63,11 @@ func (s *Files) dropEmptyDirs(dir string) error {
 		if !e.IsDir() {
 			continue
 		}
-		if err := s.dropEmptyDirs(filepath.Join(dir, e.Name())); err != nil {
+		if err := f.dropEmptyDirs(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
-	if !s.isNested(dir) {
+	if !f.isNested(dir) {
 		return nil
 	}
 	if err := os.Remove(dir); !errors.Is(err, syscall.ENOTEMPTY) {

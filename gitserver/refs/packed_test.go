@@ -262,18 +262,18 @@ func TestCrashWhileRefsAreTakenIn(t *testing.T) {
 }
 
 // start does what the server does when it starts.
-func (f *env) start() {
-	f.t.Helper()
-	if err := errors.Join(refs.RemoveLocks(f.dir), f.store().Recover()); err != nil {
-		f.t.Fatal(err)
+func (e *env) start() {
+	e.t.Helper()
+	if err := errors.Join(refs.RemoveLocks(e.dir), e.store().Recover()); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
 // leave writes a file as a crash leaves it.
-func (f *env) leave(name, text string) {
-	f.t.Helper()
-	if err := os.WriteFile(filepath.Join(f.dir, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
-		f.t.Fatal(err)
+func (e *env) leave(name, text string) {
+	e.t.Helper()
+	if err := os.WriteFile(filepath.Join(e.dir, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
+		e.t.Fatal(err)
 	}
 }
 

@@ -44,38 +44,38 @@ type comparison struct {
 
 // differs compares two trees; a zero hash stands for an empty one. Equal
 // subtrees are not read.
-func (r *comparison) differs(a, b plumbing.Hash, prefix string) (bool, error) {
-	if err := r.ctx.Err(); err != nil {
+func (c *comparison) differs(a, b plumbing.Hash, prefix string) (bool, error) {
+	if err := c.ctx.Err(); err != nil {
 		return false, err
 	}
-	if strings.Count(prefix, "/") > maxTreeDepth || r.looked > maxTreeEntries {
+	if strings.Count(prefix, "/") > maxTreeDepth || c.looked > maxTreeEntries {
 		return true, nil
 	}
-	left, err := r.repo.entries(a)
+	left, err := c.repo.entries(a)
 	if err != nil {
 		return false, err
 	}
-	right, err := r.repo.entries(b)
+	right, err := c.repo.entries(b)
 	if err != nil {
 		return false, err
 	}
-	r.looked += len(left) + len(right)
+	c.looked += len(left) + len(right)
 	for name, here := range left {
 		there := right[name]
 		delete(right, name)
-		if differs, err := r.entryDiffers(here, there, prefix+name); differs || err != nil {
+		if differs, err := c.entryDiffers(here, there, prefix+name); differs || err != nil {
 			return differs, err
 		}
 	}
 	for name, there := range right {
-		if differs, err := r.entryDiffers(objects.TreeEntry{}, there, prefix+name); differs || err != nil {
+		if differs, err := c.entryDiffers(objects.TreeEntry{}, there, prefix+name); differs || err != nil {
 			return differs, err
 		}
 	}
 	return false, nil
 }
 
-func (r *comparison) entryDiffers(a, b objects.TreeEntry, path string) (bool, error) {
+func (c *comparison) entryDiffers(a, b objects.TreeEntry, path string) (bool, error) {
 	if a.Hash == b.Hash && a.Mode == b.Mode {
 		return false, nil
 	}
@@ -86,7 +86,7 @@ func (r *comparison) entryDiffers(a, b objects.TreeEntry, path string) (bool, er
 			trees[i] = e.Hash
 		case 0:
 		default:
-			if r.match(path) {
+			if c.match(path) {
 				return true, nil
 			}
 		}
@@ -94,7 +94,7 @@ func (r *comparison) entryDiffers(a, b objects.TreeEntry, path string) (bool, er
 	if !slices.ContainsFunc(trees[:], func(h plumbing.Hash) bool { return !h.IsZero() }) {
 		return false, nil
 	}
-	return r.differs(trees[0], trees[1], path+"/")
+	return c.differs(trees[0], trees[1], path+"/")
 }
 
 func (r *Repository) entries(tree plumbing.Hash) (map[string]objects.TreeEntry, error) {

@@ -27,21 +27,21 @@ import (
 var imageRef = catalog.ImageRef{Namespace: "alice", Name: "app"}
 
 // treeOf pushes a clone's HEAD without a server and opens its tree.
-func (c *workTree) tree() (catalog.Tree, error) {
-	c.t.Helper()
-	dir := c.repos.path(imageRef)
+func (w *workTree) tree() (catalog.Tree, error) {
+	w.t.Helper()
+	dir := w.repos.path(imageRef)
 	if _, err := os.Stat(dir); err != nil {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			c.t.Fatal(err)
+			w.t.Fatal(err)
 		}
 		if err := initRepository(refs.OS{}, dir); err != nil {
-			c.t.Fatal(err)
+			w.t.Fatal(err)
 		}
 	}
-	c.git("push", "-q", "--force", "file://"+dir, "HEAD:refs/heads/main")
-	t, err := c.repos.Tree(c.t.Context(), imageRef, c.git("rev-parse", "HEAD"))
+	w.git("push", "-q", "--force", "file://"+dir, "HEAD:refs/heads/main")
+	t, err := w.repos.Tree(w.t.Context(), imageRef, w.git("rev-parse", "HEAD"))
 	if err == nil {
-		c.t.Cleanup(func() { _ = t.Close() })
+		w.t.Cleanup(func() { _ = t.Close() })
 	}
 	return t, err
 }

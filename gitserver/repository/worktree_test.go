@@ -24,41 +24,41 @@ func newWorkTree(t *testing.T) *workTree {
 	return c
 }
 
-func (c *workTree) command(args ...string) *exec.Cmd {
+func (w *workTree) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
-	cmd.Dir = c.dir
+	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org")
 	return cmd
 }
 
-func (c *workTree) git(args ...string) string {
-	c.t.Helper()
-	out, err := c.command(args...).CombinedOutput()
+func (w *workTree) git(args ...string) string {
+	w.t.Helper()
+	out, err := w.command(args...).CombinedOutput()
 	if err != nil {
-		c.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		w.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-func (c *workTree) write(name, content string) {
-	c.t.Helper()
-	path := filepath.Join(c.dir, name)
+func (w *workTree) write(name, content string) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		c.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		c.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 }
 
 // commit writes one file, commits it and returns the commit.
-func (c *workTree) commit(name, content string) string {
-	c.t.Helper()
-	c.write(name, content)
-	c.git("add", "-A")
-	c.git("commit", "-q", "-m", "change "+name)
-	return c.git("rev-parse", "HEAD")
+func (w *workTree) commit(name, content string) string {
+	w.t.Helper()
+	w.write(name, content)
+	w.git("add", "-A")
+	w.git("commit", "-q", "-m", "change "+name)
+	return w.git("rev-parse", "HEAD")
 }
 
 func manyLines(n int, text string) string {

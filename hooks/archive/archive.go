@@ -243,7 +243,7 @@ func (u *unpacker) noteMode(clean string, e archiveEntry) {
 	if e.kind == kindDir || e.mode&0o100 != 0 {
 		kept = 0o755
 	}
-	// That the group may write is the umask's doing more often than anybody's wish.
+	// That the group may write is the umask's doing more often than the user's wish.
 	if e.mode&^0o020 != kept && e.mode != 0 {
 		u.lost[clean] = e.mode
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/egress"
 )
 
-// The machine's own public address reaches services that a firewall keeps from everybody else.
+// The machine's own public address reaches services that a firewall keeps from other machines.
 func TestOwnPublicAddressIsRefused(t *testing.T) {
 	const own = "11.22.33.44"
 	ip := func(action string) {

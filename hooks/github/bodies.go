@@ -9,7 +9,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// maxBodies bounds the memory that deliveries nobody verified yet may hold.
+// maxBodies bounds the memory that deliveries that are not verified yet may hold.
 const maxBodies = 128 << 20
 
 // memoryTime is how long a delivery waits for memory.
@@ -17,7 +17,7 @@ const memoryTime = 5 * time.Second
 
 // bodyMemory is what deliveries that still arrive hold. When there is none left, the one is
 // given up that holds most, of the network whose deliveries hold most, and what becomes free
-// goes to the network that holds least: who leaves many unfinished keeps out nobody else.
+// goes to the network that holds least: a sender that leaves many unfinished keeps out no other.
 type bodyMemory struct {
 	mu       sync.Mutex
 	free     int64

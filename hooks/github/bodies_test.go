@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Whoever leaves large deliveries unfinished, unsigned, keeps nobody's out.
+// A sender that leaves large deliveries unfinished, unsigned, keeps out no other.
 func TestUnfinishedDeliveries(t *testing.T) {
 	f := newForge(t)
 	h := newEnv(t, f)

@@ -42,7 +42,7 @@ func TestBodyMemoryGoesToWhoHoldsLeast(t *testing.T) {
 		}
 	}
 	if givenUp == 0 {
-		t.Error("nobody's delivery was given up")
+		t.Error("no delivery was given up")
 	}
 	if m.free != maxBodies-3*share/4 {
 		t.Errorf("%d bytes are free", m.free)

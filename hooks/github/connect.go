@@ -40,13 +40,13 @@ func (s *Service) seal(imageID int64, keys sealed) ([]byte, error) {
 }
 
 // access says how the source is read.
-func (k sealed) access() string {
+func (s sealed) access() string {
 	switch {
-	case k.DeployKey != "":
+	case s.DeployKey != "":
 		return "deploy key"
-	case k.Token != "":
+	case s.Token != "":
 		return "token"
-	case k.App:
+	case s.App:
 		return "app"
 	}
 	return "public"

@@ -32,7 +32,7 @@ type reply struct {
 var signaturePattern = regexp.MustCompile(`^sha256=[0-9a-f]{64}$`)
 
 // unverified answers every delivery that is not proven to come from a connected
-// repository, so that nobody learns what is connected.
+// repository, so that a stranger does not learn what is connected.
 var unverified = reply{status: http.StatusUnauthorized,
 	Message: "the delivery does not match a connected repository: connect the repository first, and check that the webhook's secret is the one that was shown then"}
 
@@ -187,11 +187,11 @@ func payloadOf(contentType string, body []byte) ([]byte, error) {
 var decoy = rand.Text()
 
 // verify returns the connections whose secret signed the body: nil when none
-// did, and none of length zero when the App did for a repository that nobody
-// connected.
+// did, and none of length zero when the App did for a repository without
+// a connection.
 func (s *Service) verify(ctx context.Context, by origin, signature string, body []byte) ([]catalog.Connection, error) {
 	signed := func(secret string) bool {
-		// An empty secret would be proven by anybody.
+		// An empty secret would be proven by any sender.
 		ok := secret != "" && github.ValidateSignature(signature, body, []byte(secret)) == nil
 		return ok
 	}
@@ -278,13 +278,13 @@ func (s *Service) put(ctx context.Context, id string, a refEvent, to []catalog.C
 	if err != nil {
 		return nil, err
 	}
-	var news []catalog.NewJob
+	var waiting []catalog.NewJob
 	for _, c := range to {
 		// By connection: the same event goes to each webhook of a repository
 		// by the same ID, and they need not share a secret.
-		news = append(news, catalog.NewJob{Kind: KindDelivery, Key: fmt.Sprintf("%s/%d", id, c.ID), Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
+		waiting = append(waiting, catalog.NewJob{Kind: KindDelivery, Key: fmt.Sprintf("%s/%d", id, c.ID), Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
 	}
-	return s.worker.Put(ctx, news...)
+	return s.worker.Put(ctx, waiting...)
 }
 
 func listOf(images []string) string {

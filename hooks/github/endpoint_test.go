@@ -25,7 +25,7 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
-// memoryRemote is a remote without git, for payloads whose commits nobody has.
+// memoryRemote is a remote without git, for payloads whose commits are in no repository.
 type memoryRemote struct {
 	refs    map[string]string
 	fetched []string
@@ -178,12 +178,12 @@ func TestExamplesOfGitHub(t *testing.T) {
 		}
 	}
 	h.start(h.service.Run)
-	h.settled(image)
+	h.processed(image)
 	testkit.Eventually(t, "all deliveries are worked off", func() bool {
 		_, waiting, err := h.store.NextJob(t.Context(), []catalog.JobKind{github.KindDelivery})
 		return err == nil && !waiting
 	})
-	h.settled(image)
+	h.processed(image)
 	names := strings.Fields(h.versions(image))
 	slices.Sort(names)
 	if got := strings.Join(names, " "); got != "0.0.1 master-6113728 simple-tag" {

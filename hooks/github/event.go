@@ -84,21 +84,21 @@ func refOf(refType, name string) string {
 	return ""
 }
 
-func (a refEvent) check() error {
-	_, isTag := a.tag()
-	_, isBranch := a.branch()
+func (e refEvent) check() error {
+	_, isTag := e.tag()
+	_, isBranch := e.branch()
 	switch {
 	case !isTag && !isBranch:
-		return catalog.Errorf(catalog.Invalid, "%q is neither a branch nor a tag", a.Ref)
-	case len(a.Ref) > 1024 || strings.ContainsAny(a.Ref, "\x00\r\n"):
+		return catalog.Errorf(catalog.Invalid, "%q is neither a branch nor a tag", e.Ref)
+	case len(e.Ref) > 1024 || strings.ContainsAny(e.Ref, "\x00\r\n"):
 		return catalog.Errorf(catalog.Invalid, "the ref's name is not valid in git")
-	case a.Object != "" && !objectPattern.MatchString(a.Object):
-		return catalog.Errorf(catalog.Invalid, "%q is not a SHA-1 object name", a.Object)
-	case a.Object == "" && a.Event == "push" && !a.Deleted:
+	case e.Object != "" && !objectPattern.MatchString(e.Object):
+		return catalog.Errorf(catalog.Invalid, "%q is not a SHA-1 object name", e.Object)
+	case e.Object == "" && e.Event == "push" && !e.Deleted:
 		return catalog.Errorf(catalog.Invalid, "the push does not say what it pushed")
 	}
 	return nil
 }
 
-func (a refEvent) tag() (string, bool)    { return catalog.RefUpdate{Name: a.Ref}.Tag() }
-func (a refEvent) branch() (string, bool) { return catalog.RefUpdate{Name: a.Ref}.Branch() }
+func (e refEvent) tag() (string, bool)    { return catalog.RefUpdate{Name: e.Ref}.Tag() }
+func (e refEvent) branch() (string, bool) { return catalog.RefUpdate{Name: e.Ref}.Branch() }

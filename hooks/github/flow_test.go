@@ -38,7 +38,7 @@ func TestTagBecomesAVersion(t *testing.T) {
 	if v.Commit != commit || v.Trigger != catalog.TriggerGitHub {
 		t.Errorf("built %+v, want commit %s", v, commit)
 	}
-	h.settled(image)
+	h.processed(image)
 	builds, err := h.store.ListBuilds(t.Context(), v.ID, catalog.Page{})
 	if err != nil || len(builds) != 1 {
 		t.Errorf("%d builds of one push, %v", len(builds), err)
@@ -84,7 +84,7 @@ func TestTagsOfTags(t *testing.T) {
 	w.push("v13", "v120", "v-file")
 	deliver := func(tag string) string {
 		h.deliver("push", pushed("acme/app", "refs/tags/"+tag, w.git("rev-parse", tag)))
-		return h.settled(image)
+		return h.processed(image)
 	}
 	wantText(t, "thirteen tags in a row", deliver("v13"), "done: version v13, build 1")
 	if v := h.await(image, "v13", catalog.Built); v.Commit != commit {
@@ -124,9 +124,9 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 	w.git("tag", "-f", "v1")
 	w.push("v1")
 	h.deliver("push", pushed("acme/app", "refs/tags/v1", second))
-	wantText(t, "a moved tag", h.settled(image), "done: refused: version v1 is already built and never changes")
+	wantText(t, "a moved tag", h.processed(image), "done: refused: version v1 is already built and never changes")
 	h.deliver("delete", of("acme/app", "ref", "v1", "ref_type", "tag"))
-	wantText(t, "a deleted tag", h.settled(image), "done: deleted on GitHub")
+	wantText(t, "a deleted tag", h.processed(image), "done: deleted on GitHub")
 	if v := h.version(image, "v1"); v.State != catalog.Built || v.Commit != first {
 		t.Errorf("v1 is %s of %s", v.State, v.Commit)
 	}
@@ -138,7 +138,7 @@ func TestBuiltVersionsNeverChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.deliver("push", pushed("acme/app", "refs/tags/v2", second))
-	wantText(t, "another's tag", h.settled(image), "done: refused: ")
+	wantText(t, "another's tag", h.processed(image), "done: refused: ")
 	if h.version(image, "v2").State != "" {
 		t.Error("v2 is built")
 	}
@@ -157,7 +157,7 @@ func TestFailedBuildAndItsNextTry(t *testing.T) {
 	h.deliver("push", pushed("acme/app", "refs/tags/v1", bad))
 	h.await(image, "v1", catalog.BuildFailed)
 	h.deliver("create", of("acme/app", "ref", "v1", "ref_type", "tag"))
-	wantText(t, "the same push again", h.settled(image), "already handled: version v1, build 1")
+	wantText(t, "the same push again", h.processed(image), "already handled: version v1, build 1")
 
 	good := w.commit("Dockerfile", "FROM scratch\n")
 	w.git("tag", "-f", "v1")
@@ -184,7 +184,7 @@ func TestBranches(t *testing.T) {
 		commit := w.commit("file", branch+strings.Repeat("x", len(w.git("log", "--oneline"))))
 		w.push("HEAD:refs/heads/" + branch)
 		h.deliver("push", pushed("acme/app", "refs/heads/"+branch, commit))
-		h.settled(image)
+		h.processed(image)
 		return strings.ReplaceAll(branch, "/", "-") + "-" + commit[:7]
 	}
 	running := push("main")
@@ -210,11 +210,11 @@ func TestBranches(t *testing.T) {
 		h.await(image, version, catalog.Built)
 	}
 	push("elsewhere")
-	wantText(t, "another branch", h.settled(image), "branch elsewhere is not built")
+	wantText(t, "another branch", h.processed(image), "branch elsewhere is not built")
 	w.git("commit", "-q", "--allow-empty", "-m", "words [skip ci]")
 	w.push("HEAD:refs/heads/main")
 	h.deliver("push", pushed("acme/app", "refs/heads/main", w.git("rev-parse", "HEAD")))
-	wantText(t, "a commit that asks for it", h.settled(image), "the commit's message asks to skip it")
+	wantText(t, "a commit that asks for it", h.processed(image), "the commit's message asks to skip it")
 	build, err := catalog.NewestBuild(t.Context(), h.store, h.version(image, newest))
 	if want := f.URL + "/acme/app"; err != nil || build.Options.Source != want || build.Options.Branch != "feature/a" {
 		t.Errorf("built with %+v, %v; want the source %q", build.Options, err, want)
@@ -239,7 +239,7 @@ func TestMonorepo(t *testing.T) {
 		commit := w.push(tag)
 		h.deliver("push", pushed("acme/mono", "refs/tags/"+tag, commit))
 		for _, image := range []catalog.Image{api, web} {
-			h.settled(image)
+			h.processed(image)
 			for _, v := range strings.Fields(h.versions(image)) {
 				h.await(image, v, catalog.Built)
 			}
@@ -258,7 +258,7 @@ func TestMonorepo(t *testing.T) {
 	if got := h.versions(web); got != "v3 v2 v1" {
 		t.Errorf("web: %s", got)
 	}
-	wantText(t, "an unchanged one", h.settled(api), `no file that matches "api shared/**" differs from version v3`)
+	wantText(t, "an unchanged one", h.processed(api), `no file that matches "api shared/**" differs from version v3`)
 	if options, ok := h.built.Load("ann/api:v3"); !ok || options.(catalog.BuildOptions).Context != "api" {
 		t.Errorf("built with %+v", options)
 	}
@@ -285,7 +285,7 @@ func TestSync(t *testing.T) {
 	}
 	h.await(image, "v1.10", catalog.Built)
 	h.await(image, "v1.9", catalog.Built)
-	h.settled(image)
+	h.processed(image)
 	if h.version(image, "v1.2").State != "" {
 		t.Error("the limit was not kept")
 	}
@@ -330,7 +330,7 @@ func TestRemoteTrouble(t *testing.T) {
 	// Private without a token: given up, and a redelivery tries again.
 	f.set(func(f *forge) { f.password = "secret" })
 	id := h.deliver("push", pushed("acme/app", "refs/tags/v1", commit))
-	wantText(t, "without a token", h.settled(image), "failed: access to the repository was denied")
+	wantText(t, "without a token", h.processed(image), "failed: access to the repository was denied")
 	f.set(func(f *forge) { f.password = "" })
 	body := []byte(`{"repository":{"full_name":"acme/app"},"ref":"refs/tags/v1","after":"` + commit + `"}`)
 	if a := h.post("push", id, body); a.status != http.StatusOK || !strings.Contains(a.Message, "checking ") {
@@ -341,12 +341,12 @@ func TestRemoteTrouble(t *testing.T) {
 	// A ref that the remote shows only later; one that never comes; one that moved on.
 	w.git("tag", "v2")
 	h.deliver("push", pushed("acme/app", "refs/tags/v3", commit))
-	wantText(t, "a ref that never comes", h.settled(image), "done: the ref has since been deleted")
+	wantText(t, "a ref that never comes", h.processed(image), "done: the ref has since been deleted")
 	w.push("v2")
 	h.deliver("push", pushed("acme/app", "refs/tags/v2", strings.Repeat("1", 40)))
-	wantText(t, "a ref that moved on", h.settled(image), "done: the ref has since moved")
+	wantText(t, "a ref that moved on", h.processed(image), "done: the ref has since moved")
 
-	// A redirect to elsewhere is refused, whoever the forge is.
+	// A redirect to elsewhere is refused, also from a forge on this network.
 	inside := newForge(t)
 	f.set(func(f *forge) {
 		f.handle = func(w http.ResponseWriter, r *http.Request) bool {
@@ -355,7 +355,7 @@ func TestRemoteTrouble(t *testing.T) {
 		}
 	})
 	h.deliver("push", pushed("acme/app", "refs/tags/v2", commit))
-	wantText(t, "a redirect", h.settled(image), "failed: request to "+inside.URL+" refused")
+	wantText(t, "a redirect", h.processed(image), "failed: request to "+inside.URL+" refused")
 }
 
 // What a connection builds is built as who made it, who must not be disabled.
@@ -376,7 +376,7 @@ func TestConnectionsOfTheDisabledRest(t *testing.T) {
 	w.git("tag", "v1.0")
 	w.push("main", "v1.0")
 	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
-	h.settled(image)
+	h.processed(image)
 	status := h.status(image)
 	if len(status.Deliveries) != 1 || !strings.Contains(status.Deliveries[0].Answer, "is disabled") || h.versions(image) != "" {
 		t.Errorf("a disabled user's connection: %+v, versions %s", status.Deliveries, h.versions(image))

@@ -91,7 +91,7 @@ type Config struct {
 	SyncLimit      int             // builds of one sync
 	Parallel       int             // deliveries worked off at once; 4
 	Pauses         []time.Duration // between attempts; 5 s, 30 s, 2 min, 10 min, 30 min
-	Owner          string          // names this process in leases; unique to each start
+	WorkerID       string          // names this process in leases; unique to each start
 	Logger         hclog.Logger
 }
 
@@ -141,7 +141,7 @@ func New(c Config) (*Service, error) {
 	}
 	s.http = egress.Client(egress.Policy{Origins: []string{egress.Origin(s.base), egress.Origin(api)}, Private: !public})
 	s.worker = jobs.New(jobs.Config{
-		Store: c.Store, Owner: c.Owner + "/github", Parallel: c.Parallel, Logger: c.Logger,
+		Store: c.Store, WorkerID: c.WorkerID + "/github", Parallel: c.Parallel, Logger: c.Logger,
 		Kinds: map[catalog.JobKind]jobs.Kind{
 			KindDelivery: {Do: s.deliver, Pauses: c.Pauses},
 			KindStatus:   {Do: s.sendStatus, Pauses: c.Pauses},
@@ -159,7 +159,7 @@ func (c *Config) setAddresses() error {
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	base, err := url.Parse(c.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" || base.User != nil {
-		return fmt.Errorf("github: %q is no https://host", c.BaseURL)
+		return fmt.Errorf("github: %q is not a valid https://host", c.BaseURL)
 	}
 	switch {
 	case c.APIURL == "" && c.BaseURL == publicGitHub:

@@ -207,10 +207,10 @@ type env struct {
 
 // Solve stands in for BuildKit: it reads the Dockerfile and finds it good
 // unless it says otherwise.
-func (h *env) Solve(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
-	if h.hold != nil {
+func (e *env) Solve(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
+	if e.hold != nil {
 		select {
-		case <-h.hold:
+		case <-e.hold:
 		case <-ctx.Done():
 			return builder.SolveResult{}, ctx.Err()
 		}
@@ -228,7 +228,7 @@ func (h *env) Solve(ctx context.Context, r builder.SolveRequest, _ func(builder.
 	if err != nil || strings.Contains(string(text), "bad") {
 		return builder.SolveResult{}, &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: "the Dockerfile is bad"}
 	}
-	h.built.Store(r.Build.Image.Repository()+":"+r.Build.Version, r.Options)
+	e.built.Store(r.Build.Image.Repository()+":"+r.Build.Version, r.Options)
 	return builder.SolveResult{Digest: "sha256:" + strings.Repeat("1", 64), Size: 1}, nil
 }
 
@@ -270,7 +270,7 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 		BuildURL:   func(b catalog.Build) string { return fmt.Sprintf("https://fandogh.example/%d", b.ID) },
 		Pauses:     []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond},
 		MaxPayload: 25 << 20, SyncLimit: 20,
-		Owner: "test", Logger: logger,
+		WorkerID: "test", Logger: logger,
 	}
 	for _, c := range change {
 		c(&h.config)
@@ -282,36 +282,36 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 }
 
 // restart makes the service anew, as a new process does.
-func (h *env) restart() {
-	h.t.Helper()
+func (e *env) restart() {
+	e.t.Helper()
 	var err error
-	h.config.Owner += "x"
-	if h.service, err = github.New(h.config); err != nil {
-		h.t.Fatal(err)
+	e.config.WorkerID += "x"
+	if e.service, err = github.New(e.config); err != nil {
+		e.t.Fatal(err)
 	}
-	h.server = httptest.NewServer(h.service)
-	h.t.Cleanup(h.server.Close)
+	e.server = httptest.NewServer(e.service)
+	e.t.Cleanup(e.server.Close)
 }
 
 // run starts the service and the builder; the test's end stops them.
-func (h *env) run() {
-	h.start(h.service.Run)
-	h.start(h.builder.Run)
+func (e *env) run() {
+	e.start(e.service.Run)
+	e.start(e.builder.Run)
 }
 
-func (h *env) start(run func(context.Context) error) {
+func (e *env) start(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	h.t.Cleanup(func() {
+	e.t.Cleanup(func() {
 		cancel()
 		select {
 		case err := <-ended:
 			if err != nil {
-				h.t.Errorf("Run: %v", err)
+				e.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
-			h.t.Error("Run did not return")
+		case <-time.After(time.Minute):
+			e.t.Error("Run did not return")
 		}
 	})
 }
@@ -324,25 +324,25 @@ func (w testWriter) Write(p []byte) (int, error) {
 }
 
 // image makes an image of ann's.
-func (h *env) image(name string) catalog.Image {
-	h.t.Helper()
-	image, err := h.store.CreateImage(h.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: name}, OwnerID: h.user.ID})
+func (e *env) image(name string) catalog.Image {
+	e.t.Helper()
+	image, err := e.store.CreateImage(e.t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: name}, OwnerID: e.user.ID})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return image
 }
 
 // connect makes an image that is connected with the test's secret.
-func (h *env) connect(name, repository string, change ...func(*catalog.GitHubSettings)) catalog.Image {
-	h.t.Helper()
-	image := h.image(name)
+func (e *env) connect(name, repository string, change ...func(*catalog.GitHubSettings)) catalog.Image {
+	e.t.Helper()
+	image := e.image(name)
 	settings := catalog.GitHubSettings{Repository: repository, Secret: ptr(secret)}
 	for _, c := range change {
 		c(&settings)
 	}
-	if _, err := h.service.Connect(h.t.Context(), image, h.user.ID, settings); err != nil {
-		h.t.Fatal(err)
+	if _, err := e.service.Connect(e.t.Context(), image, e.user.ID, settings); err != nil {
+		e.t.Fatal(err)
 	}
 	return image
 }
@@ -363,11 +363,11 @@ type answer struct {
 }
 
 // post sends a delivery; headers are pairs over the usual ones, "" leaves one out.
-func (h *env) post(event, id string, body []byte, headers ...string) answer {
-	h.t.Helper()
-	request, err := http.NewRequest(http.MethodPost, h.server.URL+"/webhooks/github", strings.NewReader(string(body)))
+func (e *env) post(event, id string, body []byte, headers ...string) answer {
+	e.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, e.server.URL+"/webhooks/github", strings.NewReader(string(body)))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	set := append([]string{"Content-Type", "application/json", "X-GitHub-Event", event, "X-GitHub-Delivery", id, "X-Hub-Signature-256", sign(body, secret)}, headers...)
 	for i := 0; i < len(set); i += 2 {
@@ -377,27 +377,27 @@ func (h *env) post(event, id string, body []byte, headers ...string) answer {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode}
 	if err := json.NewDecoder(response.Body).Decode(&a); err != nil || a.Message == "" {
-		h.t.Errorf("%s %s: the answer is not for people: %v", event, id, err)
+		e.t.Errorf("%s %s: the answer is not for people: %v", event, id, err)
 	}
 	return a
 }
 
 // deliver sends an event, which must be taken, under an ID that it returns.
-func (h *env) deliver(event string, payload map[string]any) string {
-	h.t.Helper()
-	h.ids++
-	id := fmt.Sprintf("id-%d", h.ids)
+func (e *env) deliver(event string, payload map[string]any) string {
+	e.t.Helper()
+	e.ids++
+	id := fmt.Sprintf("id-%d", e.ids)
 	body, err := json.Marshal(payload)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	if a := h.post(event, id, body); a.status != http.StatusOK {
-		h.t.Fatalf("%s: answered %d %s", event, a.status, a.Message)
+	if a := e.post(event, id, body); a.status != http.StatusOK {
+		e.t.Fatalf("%s: answered %d %s", event, a.status, a.Message)
 	}
 	return id
 }
@@ -416,32 +416,32 @@ func pushed(repository, ref, after string) map[string]any {
 
 // eventually polls until ok or a deadline.
 // version returns a version, with no state when there is none.
-func (h *env) version(image catalog.Image, name string) catalog.Version {
-	h.t.Helper()
-	v, err := h.store.Version(h.t.Context(), image.ID, name)
+func (e *env) version(image catalog.Image, name string) catalog.Version {
+	e.t.Helper()
+	v, err := e.store.Version(e.t.Context(), image.ID, name)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return v
 }
 
-func (h *env) await(image catalog.Image, version string, state catalog.State) catalog.Version {
-	h.t.Helper()
+func (e *env) await(image catalog.Image, version string, state catalog.State) catalog.Version {
+	e.t.Helper()
 	var v catalog.Version
-	testkit.Eventually(h.t, fmt.Sprintf("%s:%s is %s", image.Ref, version, state), func() bool {
-		v = h.version(image, version)
+	testkit.Eventually(e.t, fmt.Sprintf("%s:%s is %s", image.Ref, version, state), func() bool {
+		v = e.version(image, version)
 		return v.State == state
 	})
 	return v
 }
 
-// settled waits until no delivery of an image waits, and returns what came of
+// processed waits until no delivery of an image waits, and returns what came of
 // the newest.
-func (h *env) settled(image catalog.Image) string {
-	h.t.Helper()
+func (e *env) processed(image catalog.Image) string {
+	e.t.Helper()
 	newest := ""
-	testkit.Eventually(h.t, "deliveries of "+image.Ref.Name, func() bool {
-		s := h.status(image)
+	testkit.Eventually(e.t, "deliveries of "+image.Ref.Name, func() bool {
+		s := e.status(image)
 		for _, d := range s.Deliveries {
 			if d.State == catalog.JobWaiting || d.State == catalog.JobRunning {
 				return false
@@ -456,20 +456,20 @@ func (h *env) settled(image catalog.Image) string {
 	return newest
 }
 
-func (h *env) status(image catalog.Image) catalog.GitHubStatus {
-	h.t.Helper()
-	s, err := h.service.Status(h.t.Context(), image)
+func (e *env) status(image catalog.Image) catalog.GitHubStatus {
+	e.t.Helper()
+	s, err := e.service.Status(e.t.Context(), image)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return s
 }
 
-func (h *env) versions(image catalog.Image) string {
-	h.t.Helper()
-	list, err := h.store.ListVersions(h.t.Context(), image.ID, catalog.VersionFilter{})
+func (e *env) versions(image catalog.Image) string {
+	e.t.Helper()
+	list, err := e.store.ListVersions(e.t.Context(), image.ID, catalog.VersionFilter{})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	var names []string
 	for _, v := range list {

@@ -34,7 +34,7 @@ func takenOver(c catalog.Connection, id int64) string {
 }
 
 // identify makes sure that a delivery comes from the repository that was connected, whatever that is called
-// now. What a delivery says of a name is no proof, as whoever knows the webhook's secret can write it, and
+// now. What a delivery says of a name is no proof, as any sender that knows the webhook's secret can write it, and
 // with the name goes what the connection's token is used for: GitHub's API is asked.
 func (d *delivery) identify(ctx context.Context) (refusal string, err error) {
 	by, c := d.event.From, &d.connection
@@ -131,7 +131,7 @@ func (s *Service) name(ctx context.Context, c *catalog.Connection, now origin) e
 }
 
 // recognize asks whether a connection's name is still its repository's, as far as the API tells, before its tags are built: git
-// would take those of whoever has the name now.
+// would take those of the repository that has the name now.
 func (s *Service) recognize(ctx context.Context, c *catalog.Connection) (refusal string, err error) {
 	keys, err := s.open(*c)
 	if err != nil {

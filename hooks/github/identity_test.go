@@ -23,11 +23,11 @@ func numbered(id int64, payload map[string]any) map[string]any {
 }
 
 // answered waits for a delivery to be worked off and returns what came of it.
-func (h *env) answered(image catalog.Image, id string) string {
-	h.t.Helper()
+func (e *env) answered(image catalog.Image, id string) string {
+	e.t.Helper()
 	var answer string
-	testkit.Eventually(h.t, "delivery "+id, func() bool {
-		for _, d := range h.status(image).Deliveries {
+	testkit.Eventually(e.t, "delivery "+id, func() bool {
+		for _, d := range e.status(image).Deliveries {
 			if strings.HasPrefix(d.Key, id+"/") {
 				answer = d.Answer
 				return d.State == catalog.JobDone || d.State == catalog.JobFailed
@@ -84,7 +84,7 @@ func TestRenamedRepository(t *testing.T) {
 	wantText(t, "the audit log", log.String(), "audit: repository renamed: image=ann/shop repository=acme/store former=acme/shop number=4711")
 }
 
-// Whoever gets the name of a repository that was renamed or deleted does not get its image.
+// The next owner of the name of a repository that was renamed or deleted does not get its image.
 func TestNameThatWasTakenOver(t *testing.T) {
 	f := newForge(t)
 	h := newEnv(t, f)
@@ -119,7 +119,7 @@ func TestNameThatWasTakenOver(t *testing.T) {
 	if got := h.versions(image); got != "v1" {
 		t.Errorf("there are the versions %s", got)
 	}
-	// It is the other one when somebody says so.
+	// It is the other one when a user says so.
 	if _, err := h.service.Connect(t.Context(), image, h.user.ID, catalog.GitHubSettings{Repository: "acme/shop"}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,13 +131,13 @@ func TestNameThatWasTakenOver(t *testing.T) {
 }
 
 // synced waits for the newest comparison of tags and returns its answer.
-func (h *env) synced(image catalog.Image) string {
-	h.t.Helper()
+func (e *env) synced(image catalog.Image) string {
+	e.t.Helper()
 	var answer string
-	testkit.Eventually(h.t, "the comparison of tags", func() bool {
-		found, err := h.store.ListJobs(h.t.Context(), github.KindSync, h.status(image).ID, catalog.Page{Limit: 1})
+	testkit.Eventually(e.t, "the comparison of tags", func() bool {
+		found, err := e.store.ListJobs(e.t.Context(), github.KindSync, e.status(image).ID, catalog.Page{Limit: 1})
 		if err != nil {
-			h.t.Fatal(err)
+			e.t.Fatal(err)
 		}
 		if len(found) == 0 || found[0].State != catalog.JobDone {
 			return false

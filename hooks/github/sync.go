@@ -70,7 +70,7 @@ func (s *Service) syncAll(ctx context.Context) error {
 	}
 }
 
-// sync has the tags built that the remote has and nobody told us of: GitHub
+// sync has the tags built that the remote has and no delivery told us of: GitHub
 // sends no event when more than three are pushed at once.
 func (s *Service) sync(ctx context.Context, job catalog.Job) (string, error) {
 	var how syncJob

@@ -123,7 +123,7 @@ func (d *delivery) resting(ctx context.Context) (string, error) {
 	if err == nil && user.Disabled() {
 		return fmt.Sprintf("not built: %s, who connected the image, is disabled; connect it again as another user", user.Name), nil
 	}
-	if catalog.CodeOf(err) == catalog.NotFound { // nobody in particular connected it
+	if catalog.CodeOf(err) == catalog.NotFound { // no user who exists connected it
 		err = nil
 	}
 	return "", err

@@ -32,16 +32,16 @@ type Follower struct {
 // fails is handed over again, so Handle must bear an event twice.
 func (f Follower) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		news := f.Store.NewEvents()
+		notified := f.Store.NewEvents()
 		err := f.catchUp(ctx)
 		pause := time.Minute
 		if err != nil && ctx.Err() == nil {
 			f.Logger.Error("failed to follow events", "consumer", f.Name, "error", err)
-			pause, news = 5*time.Second, nil
+			pause, notified = 5*time.Second, nil
 		}
 		timer := time.NewTimer(pause)
 		select {
-		case <-news:
+		case <-notified:
 		case <-timer.C:
 		case <-ctx.Done():
 		}

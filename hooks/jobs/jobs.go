@@ -38,11 +38,11 @@ type Kind struct {
 	Pauses []time.Duration
 }
 
-// Config is what a Worker is made of; Store, Kinds and Owner are required.
+// Config is what a Worker is made of; Store, Kinds and WorkerID are required.
 type Config struct {
 	Store    catalog.Jobs
 	Kinds    map[catalog.JobKind]Kind
-	Owner    string        // names this worker in leases; unique to each start
+	WorkerID string        // names this worker in leases; unique to each start
 	Parallel int           // jobs at once; 0: 4
 	Timeout  time.Duration // of one attempt; 0: 10 minutes
 	Logger   hclog.Logger
@@ -88,7 +88,7 @@ func New(c Config) *Worker {
 // Run works until ctx ends; then jobs that were not done wait in the store, and
 // it returns nil. It first takes back what an earlier process left. Call it once.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.Owner, w.config.Now()); err != nil {
+	if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.WorkerID, w.config.Now()); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
@@ -97,7 +97,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for reclaimed := w.config.Now(); ctx.Err() == nil; {
 		if now := w.config.Now(); now.Sub(reclaimed) >= maxWait {
 			// A lease that ended without a record, because the store had trouble.
-			if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.Owner, now); err != nil && ctx.Err() == nil {
+			if err := w.config.Store.ReclaimJobs(ctx, w.kinds, w.config.WorkerID, now); err != nil && ctx.Err() == nil {
 				w.config.Logger.Error("failed to look for jobs without a worker", "error", err)
 			}
 			reclaimed = now
@@ -107,7 +107,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		job, err := w.config.Store.ClaimJob(ctx, w.kinds, w.config.Owner, w.busiest(), w.config.Now(), w.config.Now().Add(w.config.Timeout+grace))
+		job, err := w.config.Store.ClaimJob(ctx, w.kinds, w.config.WorkerID, w.busiest(), w.config.Now(), w.config.Now().Add(w.config.Timeout+grace))
 		if err == nil {
 			running.Go(func() {
 				defer func() { <-slots }()
@@ -165,9 +165,9 @@ func (w *Worker) attempt(ctx context.Context, job catalog.Job) {
 	defer cancel()
 	switch {
 	case err == nil:
-		err = w.config.Store.EndJob(store, job.ID, w.config.Owner, catalog.JobDone, answer, w.config.Now())
+		err = w.config.Store.EndJob(store, job.ID, w.config.WorkerID, catalog.JobDone, answer, w.config.Now())
 	case ctx.Err() != nil: // shutting down; it was not the job's fault
-		err = w.config.Store.RetryJob(store, job.ID, w.config.Owner, w.config.Now(), job.Answer, true)
+		err = w.config.Store.RetryJob(store, job.ID, w.config.WorkerID, w.config.Now(), job.Answer, true)
 	default:
 		err = w.failed(store, job, kind, err)
 	}
@@ -191,11 +191,11 @@ func (w *Worker) failed(ctx context.Context, job catalog.Job, kind Kind, err err
 	logger := w.config.Logger.With("kind", job.Kind, "job", job.Key, "attempt", job.Attempts, "error", err)
 	if job.Attempts > len(kind.Pauses) || slices.Contains(final, catalog.CodeOf(err)) {
 		logger.Warn("a job failed for good")
-		return w.config.Store.EndJob(ctx, job.ID, w.config.Owner, catalog.JobFailed, message, w.config.Now())
+		return w.config.Store.EndJob(ctx, job.ID, w.config.WorkerID, catalog.JobFailed, message, w.config.Now())
 	}
 	pause := kind.Pauses[job.Attempts-1]
 	logger.Info("a job failed and will be retried", "in", pause)
-	return w.config.Store.RetryJob(ctx, job.ID, w.config.Owner, w.config.Now().Add(pause), message, false)
+	return w.config.Store.RetryJob(ctx, job.ID, w.config.WorkerID, w.config.Now().Add(pause), message, false)
 }
 
 // entry is one call of Put on its way into the store.

@@ -22,7 +22,7 @@ const kind catalog.JobKind = "test"
 
 func newWorker(store catalog.Jobs, do func(context.Context, catalog.Job) (string, error), change ...func(*jobs.Config)) *jobs.Worker {
 	c := jobs.Config{
-		Store: store, Owner: fmt.Sprintf("test-%d", time.Now().UnixNano()), Timeout: 10 * time.Second,
+		Store: store, WorkerID: fmt.Sprintf("test-%d", time.Now().UnixNano()), Timeout: 10 * time.Second,
 		Kinds: map[catalog.JobKind]jobs.Kind{kind: {Do: do, Pauses: []time.Duration{time.Millisecond, time.Millisecond}}},
 	}
 	for _, f := range change {
@@ -44,7 +44,7 @@ func start(t *testing.T, run func(context.Context) error) (stop func()) {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("Run did not return")
 		}
 	})
@@ -54,11 +54,11 @@ func start(t *testing.T, run func(context.Context) error) (stop func()) {
 
 func put(t *testing.T, w *jobs.Worker, keys ...string) []catalog.PutJob {
 	t.Helper()
-	var news []catalog.NewJob
+	var waiting []catalog.NewJob
 	for _, key := range keys {
-		news = append(news, catalog.NewJob{Kind: kind, Key: key, Subject: 1})
+		waiting = append(waiting, catalog.NewJob{Kind: kind, Key: key, Subject: 1})
 	}
-	made, err := w.Put(t.Context(), news...)
+	made, err := w.Put(t.Context(), waiting...)
 	if err != nil || len(made) != len(keys) {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -95,11 +95,11 @@ func TestOneNamespaceLeavesPlaces(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}, func(c *jobs.Config) { c.Parallel, c.Timeout = 4, time.Hour })
-	var news []catalog.NewJob
+	var waiting []catalog.NewJob
 	for n := range 6 {
-		news = append(news, catalog.NewJob{Kind: kind, Key: fmt.Sprint(n), Subject: 1, NamespaceID: 1})
+		waiting = append(waiting, catalog.NewJob{Kind: kind, Key: fmt.Sprint(n), Subject: 1, NamespaceID: 1})
 	}
-	if _, err := w.Put(t.Context(), news...); err != nil {
+	if _, err := w.Put(t.Context(), waiting...); err != nil {
 		t.Fatal(err)
 	}
 	start(t, w.Run)
@@ -172,11 +172,11 @@ type forgetful struct {
 	lost atomic.Bool
 }
 
-func (f *forgetful) EndJob(ctx context.Context, id int64, owner string, state catalog.JobState, answer string, now time.Time) error {
+func (f *forgetful) EndJob(ctx context.Context, id int64, workerID string, state catalog.JobState, answer string, now time.Time) error {
 	if f.lost.CompareAndSwap(false, true) {
 		return errors.New("the disk is full")
 	}
-	return f.Jobs.EndJob(ctx, id, owner, state, answer, now)
+	return f.Jobs.EndJob(ctx, id, workerID, state, answer, now)
 }
 
 // A job whose end was not recorded is done again, however busy the queue is.
@@ -235,15 +235,15 @@ type countingStore struct {
 	held atomic.Int64 // jobs of the first call, which waits for hold
 }
 
-func (s *countingStore) PutJobs(ctx context.Context, news []catalog.NewJob, now time.Time) ([]catalog.PutJob, error) {
+func (s *countingStore) PutJobs(ctx context.Context, waiting []catalog.NewJob, now time.Time) ([]catalog.PutJob, error) {
 	if s.puts.Add(1) == 1 {
-		s.held.Store(int64(len(news)))
+		s.held.Store(int64(len(waiting)))
 		<-s.hold
 	}
 	if s.fail.Load() {
 		return nil, errors.New("disk")
 	}
-	return s.Store.PutJobs(ctx, news, now)
+	return s.Store.PutJobs(ctx, waiting, now)
 }
 
 func TestPutsShareTransactions(t *testing.T) {
@@ -299,14 +299,14 @@ func TestFollower(t *testing.T) {
 		return nil
 	}}
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
-	queue("v1") // before anybody follows
+	queue("v1") // before the follower runs
 	stop := start(t, follower.Run)
 	testkit.Eventually(t, "the first events", func() bool { return count() == 4 })
 	queue("v2")
 	testkit.Eventually(t, "events as they come", func() bool { return count() == 6 })
 	testkit.Eventually(t, "the cursor", func() bool { at, err := store.Cursor(t.Context(), "test"); return err == nil && at == 6 })
 	stop()
-	queue("v3") // while nobody follows
+	queue("v3") // while no follower runs
 	start(t, follower.Run)
 	testkit.Eventually(t, "what was missed", func() bool { return count() == 8 })
 	want := "[member.changed  image.created  version.created v1 build.queued v1 version.created v2 build.queued v2 version.created v3 build.queued v3]"

@@ -55,7 +55,7 @@ type Config struct {
 	AllowPrivate bool            // also addresses that are not on the public Internet
 	Timeout      time.Duration   // of one attempt; 15 s
 	Pauses       []time.Duration // between attempts; 10 s, 1 min, 6 min, 36 min, 3 h 36 min
-	Owner        string          // names this process in leases; unique to each start
+	WorkerID     string          // names this process in leases; unique to each start
 	Logger       hclog.Logger
 	Now          func() time.Time
 }
@@ -87,7 +87,7 @@ func New(c Config) *Service {
 	}
 	s := &Service{config: c, http: egress.Client(egress.Policy{Private: c.AllowPrivate, Timeout: c.Timeout})}
 	s.worker = jobs.New(jobs.Config{
-		Store: c.Store, Owner: c.Owner + "/webhooks", Timeout: 2 * c.Timeout, Parallel: 8, Logger: c.Logger, Now: c.Now,
+		Store: c.Store, WorkerID: c.WorkerID + "/webhooks", Timeout: 2 * c.Timeout, Parallel: 8, Logger: c.Logger, Now: c.Now,
 		Kinds: map[catalog.JobKind]jobs.Kind{Kind: {Do: s.send, Pauses: c.Pauses}},
 	})
 	return s
@@ -131,7 +131,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 	if err != nil {
 		return err
 	}
-	var news []catalog.NewJob
+	var waiting []catalog.NewJob
 	for _, w := range webhooks {
 		if !w.Wants(e) {
 			continue
@@ -147,12 +147,12 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 		if err != nil {
 			return err
 		}
-		news = append(news, catalog.NewJob{Kind: Kind, Key: m.Delivery, Subject: w.ID, NamespaceID: w.NamespaceID, Payload: payload})
+		waiting = append(waiting, catalog.NewJob{Kind: Kind, Key: m.Delivery, Subject: w.ID, NamespaceID: w.NamespaceID, Payload: payload})
 	}
-	if len(news) == 0 {
+	if len(waiting) == 0 {
 		return nil
 	}
-	_, err = s.worker.Put(ctx, news...)
+	_, err = s.worker.Put(ctx, waiting...)
 	return err
 }
 

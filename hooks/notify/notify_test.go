@@ -104,7 +104,7 @@ func newEnv(t *testing.T, change ...func(*notify.Config)) *env {
 		t.Fatal(err)
 	}
 	ms := time.Millisecond
-	config := notify.Config{Store: store, Secrets: keyring, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, Owner: "test", Timeout: 5 * time.Second}
+	config := notify.Config{Store: store, Secrets: keyring, AllowPrivate: true, Pauses: []time.Duration{ms, ms, ms, ms, ms}, WorkerID: "test", Timeout: 5 * time.Second}
 	for _, c := range change {
 		c(&config)
 	}
@@ -113,48 +113,48 @@ func newEnv(t *testing.T, change ...func(*notify.Config)) *env {
 	return h
 }
 
-func (h *env) run() {
+func (e *env) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- h.service.Run(ctx) }()
-	h.t.Cleanup(func() {
+	go func() { ended <- e.service.Run(ctx) }()
+	e.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			h.t.Errorf("Run: %v", err)
+			e.t.Errorf("Run: %v", err)
 		}
 	})
 }
 
-func (h *env) create(imageID int64, url, events string) catalog.Webhook {
-	h.t.Helper()
-	w, secret, err := h.service.Create(h.t.Context(), catalog.Webhook{Namespace: "ann", ImageID: imageID, URL: url, Events: events}, "a secret of sixteen or more")
+func (e *env) create(imageID int64, url, events string) catalog.Webhook {
+	e.t.Helper()
+	w, secret, err := e.service.Create(e.t.Context(), catalog.Webhook{Namespace: "ann", ImageID: imageID, URL: url, Events: events}, "a secret of sixteen or more")
 	if err != nil || w.Sealed != nil || secret != "a secret of sixteen or more" {
-		h.t.Fatalf("%+v, %q, %v", w, secret, err)
+		e.t.Fatalf("%+v, %q, %v", w, secret, err)
 	}
 	return w
 }
 
 // build takes a version to its end.
-func (h *env) build(version string) {
-	h.t.Helper()
-	ctx, now := h.t.Context(), time.Now()
-	if _, err := h.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: h.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: "c"}}); err != nil {
-		h.t.Fatal(err)
+func (e *env) build(version string) {
+	e.t.Helper()
+	ctx, now := e.t.Context(), time.Now()
+	if _, err := e.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: "c"}}); err != nil {
+		e.t.Fatal(err)
 	}
-	b, err := h.store.ClaimBuild(ctx, "w", math.MaxInt, now, now.Add(time.Hour))
+	b, err := e.store.ClaimBuild(ctx, "w", math.MaxInt, now, now.Add(time.Hour))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	if err := h.store.FinishBuild(ctx, b.ID, "w", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: "sha256:d", EndedAt: now}); err != nil {
-		h.t.Fatal(err)
+	if err := e.store.FinishBuild(ctx, b.ID, "w", catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Digest: "sha256:d", EndedAt: now}); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
-func (h *env) deliveries(w catalog.Webhook) []catalog.Job {
-	h.t.Helper()
-	jobs, err := h.service.Deliveries(h.t.Context(), "ann", w.ImageID, w.ID, catalog.Page{})
+func (e *env) deliveries(w catalog.Webhook) []catalog.Job {
+	e.t.Helper()
+	jobs, err := e.service.Deliveries(e.t.Context(), "ann", w.ImageID, w.ID, catalog.Page{})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	return jobs
 }
@@ -164,7 +164,7 @@ func TestEventsAreTold(t *testing.T) {
 	all, some := newListener(t, "a secret of sixteen or more"), newListener(t, "a secret of sixteen or more")
 	h.create(0, all.URL, "")
 	one := h.create(h.image.ID, some.URL, "build.finished, version.deleted")
-	// What happens while nobody runs is told later.
+	// What happens while the service does not run is told later.
 	h.build("v1")
 	h.run()
 	v, err := h.store.Version(t.Context(), h.image.ID, "v1")

@@ -66,7 +66,7 @@ func create(file string) (text []byte, err error) {
 }
 
 // Seal encrypts a secret. The associated data say what it belongs to; Open must be told the
-// same, so that nobody passes one row's secret off as another's.
+// same, so that one row's secret can't be passed off as another's.
 func (k *Keyring) Seal(secret []byte, associatedData string) []byte {
 	return k.aead.Seal(nil, nil, secret, []byte(associatedData))
 }

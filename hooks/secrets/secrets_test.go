@@ -58,7 +58,7 @@ func TestBadKeyFile(t *testing.T) {
 		t.Error("a short key was taken")
 	}
 	if _, err := secrets.Open(filepath.Join(t.TempDir(), "missing", "key")); err == nil {
-		t.Error("no directory is no error")
+		t.Error("a missing directory gave no error")
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package atomicfile writes files that are there whole or not at all, whenever somebody reads them and
+// Package atomicfile writes files that are there whole or not at all, whenever a process reads them and
 // whenever the machine fails: the content is on disk before the name is, and the name before a function returns.
 package atomicfile
 
@@ -41,7 +41,7 @@ func put(path string, mode fs.FileMode, write func(io.Writer) error, place func(
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // gone once it was renamed; at worst a file that nobody uses
+	defer os.Remove(file.Name()) //nolint:errcheck // gone once it was renamed; at worst a file without use
 	err = write(file)
 	if err == nil {
 		err = errors.Join(file.Chmod(mode), file.Sync())

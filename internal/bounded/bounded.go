@@ -25,7 +25,7 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 }
 
 // Begin reads the first limit bytes of r, or all if it has fewer. It is for what is
-// shown or guessed at; whoever trusts the text takes ReadAll. What came before an
+// shown or guessed at; a caller that trusts the text takes ReadAll. What came before an
 // error is returned with it.
 func Begin(r io.Reader, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, limit)) //nolint:forbidigo // this is the bounded reader

@@ -1,5 +1,5 @@
-// Package connlimit bounds how many connections a server has, such that who fills
-// the places keeps nobody out.
+// Package connlimit bounds how many connections a server has, such that a client that
+// fills the places keeps no other out.
 package connlimit
 
 import (
@@ -13,31 +13,31 @@ import (
 )
 
 // Limits counts connections: in all, by network (catalog.NetworkOf), and those that are
-// nobody's yet, of which there are at most a quarter of all, so that they
-// never take the places of the others. Zero: no limit.
+// anonymous, without a login yet, of which there are at most a quarter of all, so
+// that they never take the places of the others. Zero: no limit.
 //
-// When there is no place, a newcomer takes that of one that is nobody's, of
+// When there is no place, a newcomer takes that of an anonymous one, of
 // the network that has most of those, by lot. Refusing newcomers instead would let
-// whoever fills the places shut everybody out.
+// a client that fills the places shut all others out.
 type Limits struct {
 	Max, PerNetwork int
 	// Many are addresses behind which there may be many clients: PerNetwork is not
 	// for them.
 	Many []netip.Prefix
 
-	mu       sync.Mutex
-	total    int
-	nobodys  int
-	networks map[string]*network
+	mu        sync.Mutex
+	total     int
+	anonymous int
+	networks  map[string]*network
 }
 
 // network is where connections come from.
 type network struct {
-	total   int
-	nobodys []*Conn
+	total     int
+	anonymous []*Conn
 }
 
-// Admit counts a connection in, as nobody's. Where there is no place it closes another one,
+// Admit counts a connection in, as anonymous. Where there is no place it closes another one,
 // and dropped is true. Where that can't be either, there is no connection.
 func (l *Limits) Admit(conn net.Conn) (admitted *Conn, dropped bool) {
 	from := conn.RemoteAddr().String()
@@ -52,7 +52,7 @@ func (l *Limits) Admit(conn net.Conn) (admitted *Conn, dropped bool) {
 	switch {
 	case known != nil && l.PerNetwork > 0 && known.total >= l.PerNetwork && !l.hasMany(from):
 		victim = known.any()
-	case l.Max > 0 && (l.total >= l.Max || l.nobodys >= max(1, l.Max/4)):
+	case l.Max > 0 && (l.total >= l.Max || l.anonymous >= max(1, l.Max/4)):
 		victim = l.busiest().any()
 	default:
 		return l.add(conn, name), false
@@ -61,7 +61,7 @@ func (l *Limits) Admit(conn net.Conn) (admitted *Conn, dropped bool) {
 		return nil, false
 	}
 	l.remove(victim)
-	_ = victim.Conn.Close() // nobody's
+	_ = victim.Conn.Close() // anonymous
 	return l.add(conn, name), true
 }
 
@@ -70,12 +70,12 @@ func (l *Limits) hasMany(from string) bool {
 	return err == nil && slices.ContainsFunc(l.Many, func(p netip.Prefix) bool { return p.Contains(address.Addr().Unmap()) })
 }
 
-// busiest returns the network with most connections that are nobody's; of
+// busiest returns the network with most anonymous connections; of
 // several, any.
 func (l *Limits) busiest() *network {
 	var most *network
 	for _, n := range l.networks {
-		if most == nil || len(n.nobodys) > len(most.nobodys) {
+		if most == nil || len(n.anonymous) > len(most.anonymous) {
 			most = n
 		}
 	}
@@ -83,10 +83,10 @@ func (l *Limits) busiest() *network {
 }
 
 func (n *network) any() *Conn {
-	if len(n.nobodys) == 0 {
+	if len(n.anonymous) == 0 {
 		return nil
 	}
-	return n.nobodys[rand.IntN(len(n.nobodys))] //nolint:gosec // no secret
+	return n.anonymous[rand.IntN(len(n.anonymous))] //nolint:gosec // no secret
 }
 
 func (l *Limits) add(conn net.Conn, name string) *Conn {
@@ -115,36 +115,36 @@ func (l *Limits) remove(c *Conn) {
 	}
 }
 
-// disown puts a connection to those that are nobody's.
+// disown puts a connection to the anonymous ones.
 func (l *Limits) disown(c *Conn) {
 	if !c.owned || !c.counted {
 		return
 	}
 	c.owned = false
-	c.at = len(c.from.nobodys)
-	c.from.nobodys = append(c.from.nobodys, c)
-	l.nobodys++
+	c.at = len(c.from.anonymous)
+	c.from.anonymous = append(c.from.anonymous, c)
+	l.anonymous++
 }
 
-// own takes a connection off those that are nobody's.
+// own takes a connection off the anonymous ones.
 func (l *Limits) own(c *Conn) {
 	if c.owned {
 		return
 	}
 	c.owned = true
-	last := c.from.nobodys[len(c.from.nobodys)-1]
-	c.from.nobodys[c.at], last.at = last, c.at
-	c.from.nobodys = slices.Delete(c.from.nobodys, len(c.from.nobodys)-1, len(c.from.nobodys))
-	l.nobodys--
+	last := c.from.anonymous[len(c.from.anonymous)-1]
+	c.from.anonymous[c.at], last.at = last, c.at
+	c.from.anonymous = slices.Delete(c.from.anonymous, len(c.from.anonymous)-1, len(c.from.anonymous))
+	l.anonymous--
 }
 
-// CloseNobodys closes the connections that are nobody's.
-func (l *Limits) CloseNobodys() {
+// CloseAnonymous closes the anonymous connections.
+func (l *Limits) CloseAnonymous() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range l.networks {
-		for _, c := range n.nobodys {
-			_ = c.Conn.Close() // nobody's
+		for _, c := range n.anonymous {
+			_ = c.Conn.Close() // anonymous
 		}
 	}
 }
@@ -165,7 +165,7 @@ type Conn struct {
 
 	// limits.mu guards these.
 	counted, owned bool
-	at             int // in from.nobodys
+	at             int // in from.anonymous
 }
 
 // Own notes that a client has shown whose the connection is. It is false when the
@@ -179,7 +179,7 @@ func (c *Conn) Own() bool {
 	return c.counted
 }
 
-// Disown makes the connection nobody's again.
+// Disown makes the connection anonymous again.
 func (c *Conn) Disown() {
 	c.limits.mu.Lock()
 	defer c.limits.mu.Unlock()

@@ -54,7 +54,7 @@ func TestWhoIsDroppedBeforeTheLogin(t *testing.T) {
 		c.come(user)
 		for range 200 {
 			if c.come(attacker) == nil {
-				t.Fatal("a newcomer is refused while there is somebody to drop")
+				t.Fatal("a newcomer is refused while there is a connection to drop")
 			}
 		}
 		c.come(other)
@@ -62,7 +62,7 @@ func TestWhoIsDroppedBeforeTheLogin(t *testing.T) {
 			t.Errorf("open are %d of the user, %d of another, %d of the attacker", c.open(user), c.open(other), c.open(attacker))
 		}
 	})
-	t.Run("nobody who is logged in", func(t *testing.T) {
+	t.Run("none of a user who is logged in", func(t *testing.T) {
 		c := &crowd{Limits: &Limits{Max: 8, PerNetwork: 8}}
 		for range 6 {
 			if !c.come(user).Own() {
@@ -109,7 +109,7 @@ func TestWhoIsDroppedBeforeTheLogin(t *testing.T) {
 			t.Errorf("open are %d", c.open(user))
 		}
 	})
-	t.Run("what is nobody's again", func(t *testing.T) {
+	t.Run("what is anonymous again", func(t *testing.T) {
 		c := &crowd{Limits: &Limits{Max: 8}}
 		conn := c.come(user)
 		for range 3 { // as often as it likes
@@ -118,8 +118,8 @@ func TestWhoIsDroppedBeforeTheLogin(t *testing.T) {
 			conn.Disown()
 			conn.Disown()
 		}
-		if c.nobodys != 1 {
-			t.Errorf("%d are nobody's", c.nobodys)
+		if c.anonymous != 1 {
+			t.Errorf("%d are anonymous", c.anonymous)
 		}
 		c.come(other)
 		c.come(other)
@@ -153,8 +153,8 @@ func TestWhoIsDroppedBeforeTheLogin(t *testing.T) {
 		for _, conn := range all {
 			_ = conn.Close()
 		}
-		if c.total != 0 || c.nobodys != 0 || len(c.networks) != 0 {
-			t.Errorf("left are %d, %d not logged in, %v", c.total, c.nobodys, c.networks)
+		if c.total != 0 || c.anonymous != 0 || len(c.networks) != 0 {
+			t.Errorf("left are %d, %d not logged in, %v", c.total, c.anonymous, c.networks)
 		}
 	})
 }

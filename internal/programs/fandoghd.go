@@ -17,15 +17,15 @@ type Fandoghd struct {
 }
 
 // Run starts the daemon and waits until the path answers 200.
-func (d *Fandoghd) Run(ctx context.Context, path string, env []string) error {
-	addresses := filepath.Join(d.Data, "addresses.json")
+func (f *Fandoghd) Run(ctx context.Context, path string, env []string) error {
+	addresses := filepath.Join(f.Data, "addresses.json")
 	_ = os.Remove(addresses)
-	log := filepath.Join(filepath.Dir(d.Data), "fandoghd.log")
+	log := filepath.Join(filepath.Dir(f.Data), "fandoghd.log")
 	var err error
-	if d.Process, err = Start(ctx, log, env, d.Binary, "serve", "--data", d.Data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"); err != nil {
+	if f.Process, err = Start(ctx, log, env, f.Binary, "serve", "--data", f.Data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"); err != nil {
 		return err
 	}
-	return d.Await(ctx, func() bool {
+	return f.Await(ctx, func() bool {
 		text, err := os.ReadFile(addresses)
 		if err != nil {
 			return false
@@ -34,8 +34,8 @@ func (d *Fandoghd) Run(ctx context.Context, path string, env []string) error {
 		if json.Unmarshal(text, &a) != nil {
 			return false
 		}
-		d.HTTP, d.SSH = a.HTTP, a.SSH
-		return answers(ctx, "http://"+d.HTTP+path)
+		f.HTTP, f.SSH = a.HTTP, a.SSH
+		return answers(ctx, "http://"+f.HTTP+path)
 	})
 }
 
@@ -49,22 +49,22 @@ func answers(ctx context.Context, url string) bool {
 }
 
 // Admin runs `fandoghd admin` on the data directory and returns its standard output.
-func (d *Fandoghd) Admin(ctx context.Context, stdin string, args ...string) (string, error) {
+func (f *Fandoghd) Admin(ctx context.Context, stdin string, args ...string) (string, error) {
 	if stdin != "" {
-		return Command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, d.Binary, "admin", "--data", d.Data}, args...)...)
+		return Command(ctx, "", nil, "sh", append([]string{"-c", `printf %s "$0" | "$@"`, stdin, f.Binary, "admin", "--data", f.Data}, args...)...)
 	}
-	return Command(ctx, "", nil, d.Binary, append([]string{"admin", "--data", d.Data}, args...)...)
+	return Command(ctx, "", nil, f.Binary, append([]string{"admin", "--data", f.Data}, args...)...)
 }
 
 // AddUser makes a user with a password and, unless publicKey is empty, a key.
-func (d *Fandoghd) AddUser(ctx context.Context, name, publicKey string, flags ...string) error {
+func (f *Fandoghd) AddUser(ctx context.Context, name, publicKey string, flags ...string) error {
 	args := append([]string{"user", "add", name, "--password-stdin"}, flags...)
-	if _, err := d.Admin(ctx, "password-of-"+name, args...); err != nil {
+	if _, err := f.Admin(ctx, "password-of-"+name, args...); err != nil {
 		return err
 	}
 	if publicKey == "" {
 		return nil
 	}
-	_, err := d.Admin(ctx, "", "key", "add", name, publicKey)
+	_, err := f.Admin(ctx, "", "key", "add", name, publicKey)
 	return err
 }

@@ -12,7 +12,7 @@ func MakeKey(ctx context.Context, dir string) (string, error) {
 	return key, err
 }
 
-// SSHFlags are for a client that has a key of MakeKey and asks nobody anything.
+// SSHFlags are for a client that has a key of MakeKey and asks the user nothing.
 func SSHFlags(key string) string {
 	return "-F /dev/null -i " + key + " -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 }

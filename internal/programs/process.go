@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something to start.
-const patience = 60 * time.Second
+// startTimeout bounds every wait for something to start.
+const startTimeout = 60 * time.Second
 
 // Process is a child that runs until it is stopped.
 type Process struct {
@@ -52,7 +52,7 @@ func Start(ctx context.Context, log string, env []string, name string, args ...s
 
 // Await asks until ready says yes.
 func (p *Process) Await(ctx context.Context, ready func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -104,7 +104,7 @@ func Command(ctx context.Context, dir string, env []string, name string, args ..
 	return strings.TrimSpace(out.String()), nil
 }
 
-// FreeAddress returns a loopback address that nobody listens on.
+// FreeAddress returns a loopback address that no process listens on.
 func FreeAddress(ctx context.Context) (string, error) {
 	var listen net.ListenConfig
 	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -114,7 +114,7 @@ func FreeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// Listens reports whether somebody accepts connections there.
+// Listens reports whether a server accepts connections there.
 func Listens(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: time.Second}
 	c, err := dialer.DialContext(ctx, "tcp", address)

@@ -47,7 +47,7 @@ func newBridge(c gateway.Client, frontends []string, log hclog.Logger) *bridge {
 	}
 }
 
-// serve gives the child its job and answers it until it has a result, it ends or ctx does.
+// serve gives the child its task and answers it until it has a result, it ends or ctx does.
 func (b *bridge) serve(ctx context.Context, p *process) (*gateway.Result, error) {
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
@@ -56,7 +56,7 @@ func (b *bridge) serve(ctx context.Context, p *process) (*gateway.Result, error)
 	defer stop()
 
 	o := b.client.BuildOpts()
-	sent := sendJob(p.conn, job{Options: o.Opts, Session: o.SessionID, Product: o.Product, Workers: o.Workers, Frontends: b.frontends})
+	sent := sendTask(p.conn, task{Options: o.Opts, Session: o.SessionID, Product: o.Product, Workers: o.Workers, Frontends: b.frontends})
 	if sent != nil {
 		p.kill() // it may be stuck; why it ended says more
 	}

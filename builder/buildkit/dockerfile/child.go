@@ -58,7 +58,7 @@ func runChild(build gateway.BuildFunc) error {
 	if _, err := conn.Write([]byte{0}); err != nil {
 		return err
 	}
-	j, err := receiveJob(conn)
+	t, err := receiveTask(conn)
 	if errors.Is(err, io.EOF) {
 		return nil // not needed any more
 	}
@@ -68,12 +68,12 @@ func runChild(build gateway.BuildFunc) error {
 	if err := limitTime(); err != nil {
 		return err
 	}
-	return interpret(conn, j, build)
+	return interpret(conn, t, build)
 }
 
 // interpret runs the frontend over the socket. It returns once the daemon has the
 // result or the error.
-func interpret(conn net.Conn, j *job, build gateway.BuildFunc) error {
+func interpret(conn net.Conn, t *task, build gateway.BuildFunc) error {
 	ctx := context.Background()
 	dialed := false
 	bridge, err := grpc.NewClient("passthrough:///daemon",
@@ -91,12 +91,12 @@ func interpret(conn net.Conn, j *job, build gateway.BuildFunc) error {
 	if err != nil {
 		return err
 	}
-	c, err := grpcclient.New(ctx, j.Options, j.Session, j.Product, pb.NewLLBBridgeClient(bridge), j.Workers)
+	c, err := grpcclient.New(ctx, t.Options, t.Session, t.Product, pb.NewLLBBridgeClient(bridge), t.Workers)
 	if err != nil {
 		return err
 	}
 	return c.Run(ctx, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return runFrontend(ctx, &asking{c, j.Frontends}, build)
+		return runFrontend(ctx, &asking{c, t.Frontends}, build)
 	})
 }
 

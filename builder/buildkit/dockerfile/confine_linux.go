@@ -111,8 +111,8 @@ func leaveFiles() error {
 	return unix.Chdir("/")
 }
 
-// leaveRoot makes a child of root one of nobody, without capabilities. A user
-// namespace may have nobody else to be.
+// leaveRoot makes a child of root one of the user nobody, without capabilities. A user
+// namespace may map no other user.
 func leaveRoot() error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -35,7 +35,7 @@ type Context interface {
 	Lstat(name string) (fs.FileInfo, error)
 	// Blob names the content of a file or link.
 	Blob(name string) (catalog.BlobID, error)
-	// Untimed is the same files for whoever reads no times.
+	// Untimed is the same files for a caller that reads no times.
 	Untimed() fsutil.FS
 	// InTree returns a name's path in the commit.
 	InTree(name string) string

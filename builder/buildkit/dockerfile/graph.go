@@ -299,7 +299,7 @@ func (w *graphWriter) layer(l layerOp) *pb.Input {
 	}, w.behind(l), l.state.Digest)}
 }
 
-// behind describes an operation that nobody is told of: it hides in a layer's step.
+// behind describes an operation that the log does not show: it hides in a layer's step.
 func (w *graphWriter) behind(l layerOp) *pb.OpMetadata {
 	hidden := w.grouped(l, true)
 	hidden.IgnoreCache = false

@@ -21,7 +21,7 @@ import (
 	"github.com/tonistiigi/fsutil/types"
 )
 
-const testTimeout = 30 * time.Second
+const testTimeout = time.Minute
 
 func TestMain(m *testing.M) {
 	if isChild() {

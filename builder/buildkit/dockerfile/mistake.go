@@ -32,7 +32,7 @@ type answered struct{ error }
 
 func (a *answered) Unwrap() error { return a.error }
 
-// blame makes a MistakeError of what nobody answered.
+// blame makes a MistakeError of an error that did not come over the socket.
 func blame(err error) error {
 	var theirs *answered
 	if err == nil || errors.As(err, &theirs) {

@@ -93,28 +93,28 @@ type part struct {
 	has     map[string]bool // directories that are only on the way
 }
 
-func (d *partition) add(e export.Entry) {
-	for len(d.above) > 0 && !isBelow(e.Name, d.above[len(d.above)-1].Name) {
-		d.above = d.above[:len(d.above)-1]
+func (p *partition) add(e export.Entry) {
+	for len(p.above) > 0 && !isBelow(e.Name, p.above[len(p.above)-1].Name) {
+		p.above = p.above[:len(p.above)-1]
 	}
-	p, isInside := d.whole[path.Dir(e.Name)]
+	into, isInside := p.whole[path.Dir(e.Name)]
 	if !isInside {
-		if e.Mode.IsDir() && (e.IsParent || d.measures[e.Name] > partSize) {
-			d.above = append(d.above, e)
+		if e.Mode.IsDir() && (e.IsParent || p.measures[e.Name] > partSize) {
+			p.above = append(p.above, e)
 			return
 		}
-		p = d.parts[bucket(e.Name, len(d.parts))]
-		for _, dir := range d.above {
-			if !p.has[dir.Name] {
-				p.has[dir.Name] = true
-				p.entries = append(p.entries, dir)
+		into = p.parts[bucket(e.Name, len(p.parts))]
+		for _, dir := range p.above {
+			if !into.has[dir.Name] {
+				into.has[dir.Name] = true
+				into.entries = append(into.entries, dir)
 			}
 		}
 	}
 	if e.Mode.IsDir() {
-		d.whole[e.Name] = p
+		p.whole[e.Name] = into
 	}
-	p.entries = append(p.entries, e)
+	into.entries = append(into.entries, e)
 }
 
 func isBelow(name, dir string) bool {

@@ -36,7 +36,7 @@ func TestChildThatEndsFailsItsBuildAlone(t *testing.T) {
 	} {
 		t.Run(do, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // time to use up 10 s of a busy processor
 			defer cancel()
 			_, err := i.interpret(ctx, newFake(map[string]string{"do": do}))
 			var failure *builder.SolveError

@@ -17,7 +17,7 @@ import (
 const rehearsed = "FROM scratch\nARG A=1\nENV B=$A PATH=/bin:$PATH\nWORKDIR /app\nCOPY . .\nRUN --mount=type=cache,target=/c make\n" +
 	"FROM scratch\nCOPY --from=0 /app /app\nUSER 1\nEXPOSE 80\nCMD [\"/app\"]\n"
 
-// rehearse interprets a Dockerfile with nobody waiting, over a socket as in earnest: what
+// rehearse interprets a Dockerfile that no build waits for, over a socket as in earnest: what
 // a process does for the first time takes it several times as long, and some reads
 // files, like the processor's kind.
 func rehearse() error {
@@ -32,34 +32,34 @@ func rehearse() error {
 		return err
 	}
 	defer theirs.Close() //nolint:errcheck // both ends are here
-	b := newBridge(stage{}, nil, hclog.NewNullLogger())
+	b := newBridge(rehearsalClient{}, nil, hclog.NewNullLogger())
 	b.refuse, b.span = func(error) {}, trace.SpanFromContext(context.Background())
 	defer b.answer(ours)()
-	return interpret(theirs, &job{Options: map[string]string{}}, frontend.Build)
+	return interpret(theirs, &task{Options: map[string]string{}}, frontend.Build)
 }
 
-// stage is a gateway.Client that has one Dockerfile and solves nothing.
-type stage struct{ gateway.Client }
+// rehearsalClient is a gateway.Client that has one Dockerfile and solves nothing.
+type rehearsalClient struct{ gateway.Client }
 
-func (stage) BuildOpts() gateway.BuildOpts {
+func (rehearsalClient) BuildOpts() gateway.BuildOpts {
 	return gateway.BuildOpts{Caps: pb.Caps.CapSet(pb.Caps.All()), LLBCaps: llb.Caps.CapSet(llb.Caps.All())}
 }
 
-func (stage) Solve(context.Context, gateway.SolveRequest) (*gateway.Result, error) {
+func (rehearsalClient) Solve(context.Context, gateway.SolveRequest) (*gateway.Result, error) {
 	result := gateway.NewResult()
-	result.SetRef(prop{})
+	result.SetRef(rehearsalReference{})
 	return result, nil
 }
 
-type prop struct{ gateway.Reference }
+type rehearsalReference struct{ gateway.Reference }
 
-func (prop) ReadFile(_ context.Context, r gateway.ReadRequest) ([]byte, error) {
+func (rehearsalReference) ReadFile(_ context.Context, r gateway.ReadRequest) ([]byte, error) {
 	if r.Filename == "Dockerfile" {
 		return []byte(rehearsed), nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (prop) StatFile(context.Context, gateway.StatRequest) (*types.Stat, error) {
+func (rehearsalReference) StatFile(context.Context, gateway.StatRequest) (*types.Stat, error) {
 	return nil, fs.ErrNotExist
 }

@@ -176,8 +176,8 @@ func (r *rootfs) cover(ctx context.Context, entries []export.Entry) error {
 	return nil
 }
 
-// owner looks up who an option names, by BuildKit's rules: nobody is root, and a user
-// without a group has his own.
+// owner looks up who an option names, by BuildKit's rules: an empty option is root, and a
+// user without a group has his own.
 func (r *rootfs) owner(ctx context.Context, o *pb.ChownOpt) (owner, error) {
 	var found owner
 	switch u := o.GetUser().GetUser().(type) {

@@ -18,7 +18,7 @@ const (
 // such as a base by its digest, so that BuildKit is asked for one once and not by each
 // build. A nil one remembers nothing.
 type SeenDirs struct {
-	dirs *lru.Cache[seenDir, map[string]*types.Stat] // which nobody changes
+	dirs *lru.Cache[seenDir, map[string]*types.Stat] // which are never changed
 }
 
 type seenDir struct{ id, path string }

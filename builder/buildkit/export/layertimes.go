@@ -54,7 +54,7 @@ func (l layerTimes) of(blob catalog.BlobID) (time.Time, error) {
 	}
 	const digits = 16
 	if len(blob) < digits {
-		return time.Time{}, fmt.Errorf("%q is no name of a content", blob)
+		return time.Time{}, fmt.Errorf("%q is not a valid name of a content", blob)
 	}
 	n, err := strconv.ParseUint(string(blob[:digits]), 16, 64)
 	return layerEpoch.Add(time.Duration(n%timeSpan) * time.Second), err

@@ -54,7 +54,7 @@ func newLayerWriter(s *Store, o content.WriterOpts) *layerWriter {
 		if w.stored, w.err = s.store(o.Desc.Digest, out); w.err != nil && !errors.Is(w.err, errAbandoned) {
 			s.fail(w.err)
 		}
-		// Whoever still writes must not wait for a reader.
+		// A writer that goes on must not wait for a reader.
 		_ = out.CloseWithError(errors.Join(w.err, errAbandoned))
 	}()
 	return w

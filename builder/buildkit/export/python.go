@@ -67,19 +67,19 @@ func readCompiled(h *tar.Header, content io.Reader) (*compiledPython, error) {
 }
 
 // source names what dir/__pycache__/name.cpython-311.pyc was compiled from.
-func (f *compiledPython) source() string {
-	name, _, _ := strings.Cut(path.Base(f.header.Name), ".")
-	return path.Join(path.Dir(path.Dir(f.header.Name)), name+".py")
+func (c *compiledPython) source() string {
+	name, _, _ := strings.Cut(path.Base(c.header.Name), ".")
+	return path.Join(path.Dir(path.Dir(c.header.Name)), name+".py")
 }
 
 // of makes the module one of its source as that is in the image, if it was its.
-func (f *compiledPython) of(source PythonSource) *compiledPython {
-	h := f.content[:compiledHeader]
+func (c *compiledPython) of(source PythonSource) *compiledPython {
+	h := c.content[:compiledHeader]
 	le := binary.LittleEndian
 	if le.Uint32(h[compiledFlags:]) == 0 && le.Uint32(h[compiledTime:]) == uint32(source.Made.Unix()) && le.Uint32(h[compiledSize:]) == uint32(source.Size) {
 		le.PutUint32(h[compiledTime:], uint32(source.Dated.Unix()))
 	}
-	return f
+	return c
 }
 
 // hold takes a module in, and returns those that are to be written now.

@@ -128,7 +128,7 @@ func complain(to netip.Addr, icmp []byte) error {
 	}
 	icmp = append(icmp, packet(own, to, unix.IPPROTO_ICMP, []byte{8, 0, 0, 0, 0, 1, 0, 1})...)
 	binary.BigEndian.PutUint16(icmp[2:], checksum(icmp))
-	// Somebody must have sent what is answered.
+	// A process must have sent what is answered.
 	if _, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP); err != nil {
 		return err
 	}

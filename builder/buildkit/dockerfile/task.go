@@ -8,9 +8,9 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
-// job is what a child is told first: what gateway.Client.BuildOpts says, but the
+// task is what a child is told first: what gateway.Client.BuildOpts says, but the
 // capabilities, and what the operator allows.
-type job struct {
+type task struct {
 	Options   map[string]string
 	Session   string
 	Product   string
@@ -18,9 +18,9 @@ type job struct {
 	Frontends []string
 }
 
-// sendJob writes a job and its length, so that what follows is left to be read.
-func sendJob(w io.Writer, j job) error {
-	text, err := json.Marshal(j)
+// sendTask writes a task and its length, so that what follows is left to be read.
+func sendTask(w io.Writer, t task) error {
+	text, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func sendJob(w io.Writer, j job) error {
 	return err
 }
 
-// receiveJob reads one. Its error is io.EOF when there is none.
-func receiveJob(r io.Reader) (*job, error) {
+// receiveTask reads one. Its error is io.EOF when there is none.
+func receiveTask(r io.Reader) (*task, error) {
 	var size uint32
 	if err := binary.Read(r, binary.BigEndian, &size); err != nil {
 		return nil, err
@@ -38,6 +38,6 @@ func receiveJob(r io.Reader) (*job, error) {
 	if _, err := io.ReadFull(r, text); err != nil {
 		return nil, err
 	}
-	j := &job{Options: map[string]string{}}
-	return j, json.Unmarshal(text, j)
+	t := &task{Options: map[string]string{}}
+	return t, json.Unmarshal(text, t)
 }

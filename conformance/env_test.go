@@ -24,8 +24,8 @@ import (
 // user owns every repository and every base image.
 const user = "conf"
 
-// world is both sides, running.
-type world struct {
+// env is both sides, running.
+type env struct {
 	dir      string
 	tools    string
 	daemon   *programs.Fandoghd
@@ -39,22 +39,22 @@ type world struct {
 }
 
 var both struct {
-	once  sync.Once
-	world *world
-	err   error
+	once sync.Once
+	env  *env
+	err  error
 }
 
-// theWorld starts both sides when the first test asks.
-func theWorld(t testing.TB) *world {
+// theEnv starts both sides when the first test asks.
+func theEnv(t testing.TB) *env {
 	t.Helper()
-	both.once.Do(func() { both.world, both.err = startWorld(context.Background()) })
+	both.once.Do(func() { both.env, both.err = startEnv(context.Background()) })
 	if both.err != nil {
 		t.Fatal(both.err)
 	}
-	return both.world
+	return both.env
 }
 
-// dirVariable names the directory of all worlds of a run: the fuzzer's workers have one
+// dirVariable names the directory of all environments of a run: the fuzzer's workers have one
 // each, and may be killed before they can remove theirs.
 const dirVariable = "CONFORMANCE_DIR"
 
@@ -77,8 +77,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}()
 	code := m.Run()
-	if both.world != nil {
-		if err := both.world.faults(); err != nil {
+	if both.env != nil {
+		if err := both.env.faults(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -91,8 +91,8 @@ func TestMain(m *testing.M) {
 // this process made for them.
 func end(owned string) {
 	both.once.Do(func() {})
-	if both.world != nil {
-		both.world.stop()
+	if both.env != nil {
+		both.env.stop()
 	}
 	if owned == "" {
 		return
@@ -107,12 +107,12 @@ func end(owned string) {
 	fmt.Fprintln(os.Stderr, err)
 }
 
-func startWorld(ctx context.Context) (w *world, err error) {
-	w = &world{tools: os.Getenv("FANDOGH_TEST_TOOLS")}
+func startEnv(ctx context.Context) (w *env, err error) {
+	w = &env{tools: os.Getenv("FANDOGH_TEST_TOOLS")}
 	if w.tools == "" {
 		w.tools, _ = filepath.Abs("../bin")
 	}
-	if w.dir, err = os.MkdirTemp(os.Getenv(dirVariable), "world-"); err != nil {
+	if w.dir, err = os.MkdirTemp(os.Getenv(dirVariable), "env-"); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -128,87 +128,87 @@ func startWorld(ctx context.Context) (w *world, err error) {
 	return w, nil
 }
 
-func (w *world) stop() {
-	for _, e := range engines {
-		e.process.Stop()
+func (e *env) stop() {
+	for _, engine := range engines {
+		engine.process.Stop()
 	}
-	if w.plain != nil {
-		w.plain.Stop()
+	if e.plain != nil {
+		e.plain.Stop()
 	}
-	if w.daemon != nil && w.daemon.Process != nil {
-		w.daemon.Stop()
+	if e.daemon != nil && e.daemon.Process != nil {
+		e.daemon.Stop()
 	}
-	if err := os.RemoveAll(w.dir); err != nil {
+	if err := os.RemoveAll(e.dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
 
 // subdir makes a new directory with a name of its own.
-func (w *world) subdir(name string) (string, error) {
-	dir := filepath.Join(w.dir, fmt.Sprintf("%s-%d", name, w.serial.Add(1)))
+func (e *env) subdir(name string) (string, error) {
+	dir := filepath.Join(e.dir, fmt.Sprintf("%s-%d", name, e.serial.Add(1)))
 	return dir, os.Mkdir(dir, 0o755)
 }
 
-func (w *world) tool(name string) string { return filepath.Join(w.tools, name) }
+func (e *env) tool(name string) string { return filepath.Join(e.tools, name) }
 
-func (w *world) startDaemon(ctx context.Context) error {
+func (e *env) startDaemon(ctx context.Context) error {
 	binary := os.Getenv("CONFORMANCE_FANDOGHD")
 	if binary == "" {
-		binary = filepath.Join(w.dir, "fandoghd")
+		binary = filepath.Join(e.dir, "fandoghd")
 		if _, err := programs.Command(ctx, "..", nil, "go", "build", "-o", binary, "./cmd/fandoghd"); err != nil {
 			return err
 		}
 	}
-	w.daemon = &programs.Fandoghd{Binary: binary, Data: filepath.Join(w.dir, "data")}
-	return w.daemon.Run(ctx, "/readyz", []string{"FANDOGH_BUILDER_MANAGED_BUILDKITD=" + w.tool("buildkitd"), "FANDOGH_BUILDER_PARALLEL=4", "FANDOGH_LOG_LEVEL=debug"})
+	e.daemon = &programs.Fandoghd{Binary: binary, Data: filepath.Join(e.dir, "data")}
+	return e.daemon.Run(ctx, "/readyz", []string{"FANDOGH_BUILDER_MANAGED_BUILDKITD=" + e.tool("buildkitd"), "FANDOGH_BUILDER_PARALLEL=4", "FANDOGH_LOG_LEVEL=debug"})
 }
 
-func (w *world) addUser(ctx context.Context) error {
-	key, err := programs.MakeKey(ctx, w.dir)
+func (e *env) addUser(ctx context.Context) error {
+	key, err := programs.MakeKey(ctx, e.dir)
 	if err != nil {
 		return err
 	}
-	w.gitEnv = append(programs.GitEnv(programs.SSHFlags(key)), "GIT_AUTHOR_DATE="+commitDate, "GIT_COMMITTER_DATE="+commitDate)
-	if err := w.daemon.AddUser(ctx, user, key+".pub"); err != nil {
+	e.gitEnv = append(programs.GitEnv(programs.SSHFlags(key)), "GIT_AUTHOR_DATE="+commitDate, "GIT_COMMITTER_DATE="+commitDate)
+	if err := e.daemon.AddUser(ctx, user, key+".pub"); err != nil {
 		return err
 	}
-	w.token, err = w.daemon.Admin(ctx, "", "token", "create", user)
+	e.token, err = e.daemon.Admin(ctx, "", "token", "create", user)
 	return err
 }
 
 // startPlain runs the other side, which reads base images from the daemon's registry.
-func (w *world) startPlain(ctx context.Context) error {
-	dir, err := w.subdir("plain")
+func (e *env) startPlain(ctx context.Context) error {
+	dir, err := e.subdir("plain")
 	if err != nil {
 		return err
 	}
-	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + w.token))
-	config, err := json.Marshal(map[string]any{"auths": map[string]any{w.daemon.HTTP: map[string]string{"auth": auth}}})
+	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + e.token))
+	config, err := json.Marshal(map[string]any{"auths": map[string]any{e.daemon.HTTP: map[string]string{"auth": auth}}})
 	if err != nil {
 		return err
 	}
-	w.plainEnv = []string{"DOCKER_CONFIG=" + dir}
+	e.plainEnv = []string{"DOCKER_CONFIG=" + dir}
 	err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600)
 	if err != nil {
 		return err
 	}
-	more := fmt.Sprintf("[worker.oci]\nnetworkMode = \"host\"\n[registry.%q]\nhttp = true\n", w.daemon.HTTP)
-	w.plain, err = programs.StartBuildkitd(ctx, w.tool("buildkitd"), w.tool("buildctl"), dir, more)
+	more := fmt.Sprintf("[worker.oci]\nnetworkMode = \"host\"\n[registry.%q]\nhttp = true\n", e.daemon.HTTP)
+	e.plain, err = programs.StartBuildkitd(ctx, e.tool("buildkitd"), e.tool("buildctl"), dir, more)
 	return err
 }
 
-func (w *world) auth() authn.Authenticator {
-	return authn.FromConfig(authn.AuthConfig{Username: user, Password: w.token})
+func (e *env) auth() authn.Authenticator {
+	return authn.FromConfig(authn.AuthConfig{Username: user, Password: e.token})
 }
 
 // reference is the name of an image of the user's, for both sides.
-func (w *world) reference(image, tag string) string {
-	return w.daemon.HTTP + "/" + user + "/" + image + ":" + tag
+func (e *env) reference(image, tag string) string {
+	return e.daemon.HTTP + "/" + user + "/" + image + ":" + tag
 }
 
 // faults tells of what must never stand in a daemon's log.
-func (w *world) faults() error {
-	text, err := os.ReadFile(w.daemon.Log)
+func (e *env) faults() error {
+	text, err := os.ReadFile(e.daemon.Log)
 	if err != nil {
 		return err
 	}
