@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"hooks/egress":                  {"catalog", "internal/reserved"},
 	"hooks/jobs":                    {"catalog"},
 	"hooks/secrets":                 {},
+	"hooks/submodules":              {"catalog", "hooks/egress"},
 	"hooks/github":                  {"catalog", "hooks", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/periodic"},
 	"hooks/notify":                  {"catalog", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/reserved"},
 	"builder":                       {"catalog"},

@@ -32,6 +32,13 @@ type Credentials interface {
 	Issue(grant catalog.BuildGrant) (credential Credential, revoke func())
 }
 
+// Submodules finds the repositories of submodules; hooks/submodules does.
+type Submodules interface {
+	// Find returns where the submodule of a URL is for a build; base is the URL of the repository that names it, "" for the
+	// build's own. Errors: Invalid.
+	Find(ctx context.Context, build catalog.Build, base, url string) (catalog.SubmoduleSource, error)
+}
+
 // Config is what a Builder is made of. Store, Sources, Solver, Credentials,
 // RegistryHost, LogDir, WorkerID, Parallel and Timeout are required.
 type Config struct {
@@ -50,6 +57,8 @@ type Config struct {
 	// Spare is how many more run at once for namespaces of which nothing runs: one
 	// that fills all slots leaves some to the others.
 	Spare int
+	// Submodules finds the submodules of builds; nil: they are refused.
+	Submodules Submodules
 	// Labels is what BuildOptions.Labels is where a repository leaves it open.
 	Labels      string
 	Timeout     time.Duration // of one attempt

@@ -51,6 +51,8 @@ func (memoryTree) Describe(context.Context, catalog.CheckedOut) (string, error) 
 }
 func (memoryTree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
 
+func (memoryTree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
+
 func (s *memorySources) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

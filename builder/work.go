@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,7 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
 	}
+	a.openSubmodules(ctx, tree, options)
 	as := catalog.CheckedOut{Tag: a.build.Version, Branch: options.Branch}
 	if options.KeepGit {
 		if err := tree.KeepGit(ctx, as); err != nil {
@@ -110,6 +112,19 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 		Build: a.build, Options: options, Tree: tree, As: as,
 		Destination: a.reference(a.config.RegistryHost()), Credential: credential,
 	}, a.progress)
+}
+
+// openSubmodules lets the build read what is in other repositories.
+func (a *attempt) openSubmodules(ctx context.Context, tree catalog.Tree, options catalog.BuildOptions) {
+	if a.config.Submodules == nil {
+		return
+	}
+	tree.OpenSubmodules(ctx, catalog.SubmoduleAccess{
+		Find: func(ctx context.Context, base, url string) (catalog.SubmoduleSource, error) {
+			return a.config.Submodules.Find(ctx, a.build, cmp.Or(base, options.Source), url)
+		},
+		Say: func(line string) { a.log.sayf("%s", line) },
+	})
 }
 
 // reference names the image at a registry.

@@ -24,7 +24,7 @@ type Files interface {
 // has them. Names are bytes that need not be UTF-8. Lstat and ReadLink never follow links; what follows them
 // takes the tree for all there is, so that absolute ones and those above the root begin at the root. A submodule (a
 // directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat or Open, is Invalid
-// and says what to do. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
+// and says what to do, but for submodules that OpenSubmodules gives access to. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
 // its BlobID, and nil of a directory. It is safe for concurrent use.
 type Tree interface {
 	Files
@@ -40,6 +40,9 @@ type Tree interface {
 	// KeepGit puts a .git into the root, of which git tells the commit's history, its tags and its files. To git
 	// no file of the tree ever differs from the commit. It is there before anything is read, or not at all. Errors: TooLarge.
 	KeepGit(ctx context.Context, as CheckedOut) error
+	// OpenSubmodules has the files of a submodule fetched when they are first asked for; ctx bounds that. Before it is
+	// called, submodules are refused. ReadDir takes one that can't be had for empty: a walk may not need it. One that no .gitmodules names, or that is not to be updated, is an empty directory.
+	OpenSubmodules(ctx context.Context, access SubmoduleAccess)
 }
 
 // CheckedOut is what a commit is built for. Of several tags of the commit, only its own is told of.

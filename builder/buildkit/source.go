@@ -36,12 +36,12 @@ func sourceOf(ctx context.Context, r builder.SolveRequest) (source, error) {
 	}
 	file, err := r.Tree.Whole().Open(s.dockerfile)
 	if err != nil {
-		return source{}, unreadable(err)
+		return source{}, unreadable(err, notRead)
 	}
 	defer file.Close() //nolint:errcheck // only read
 	text, err := bounded.Begin(file, maxDockerfile)
 	if err != nil {
-		return source{}, unreadable(err)
+		return source{}, unreadable(err, notRead)
 	}
 	s.args, err = factArgs(ctx, r, string(text))
 	return s, err
@@ -74,7 +74,7 @@ func findContext(tree catalog.Tree, dir, option string) error {
 	case err == nil && info.IsDir():
 		return nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return unreadable(err)
+		return unreadable(err, notRead)
 	}
 	if info, err := fs.Stat(tree.Whole(), dir); err == nil && info.IsDir() {
 		return userError("context=%s is excluded from builds by export-ignore in .gitattributes; remove that attribute", option)
@@ -92,7 +92,7 @@ func checkIgnoreFile(tree catalog.Tree, s source) error {
 	}
 	context, err := tree.Sub(s.contextDir)
 	if err != nil {
-		return unreadable(err)
+		return unreadable(err, notRead)
 	}
 	_, err = findText(context, ".dockerignore", path.Join(s.contextDir, ".dockerignore"))
 	return err
@@ -109,22 +109,22 @@ func findText(files fs.FS, name, shown string) (found bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	if !info.Mode().IsRegular() {
 		return false, nil
 	}
 	file, err := files.Open(name)
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	defer file.Close() //nolint:errcheck // only read
 	begin, err := bounded.Begin(file, 4)
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	if err := builder.CheckEncoding(shown, begin); err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	return true, nil
 }
@@ -164,11 +164,18 @@ func userError(format string, args ...any) *builder.SolveError {
 	return &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: fmt.Sprintf(format, args...)}
 }
 
+const notRead = "the commit's files could not be read"
+
 // unreadable says why something of the commit can't be read: something that can't be
-// built, which is the user's, or a fault of ours.
-func unreadable(err error) *builder.SolveError {
-	if catalog.CodeOf(err) == catalog.Invalid {
+// built, which is the user's, a repository elsewhere that does not answer, or a fault of ours.
+func unreadable(err error, ours string) *builder.SolveError {
+	switch catalog.CodeOf(err) {
+	case catalog.Invalid:
 		return userError("%s", catalog.MessageOf(err))
+	case catalog.Unavailable: // the repository of a submodule
+		later := infrastructure(err, "%s", catalog.MessageOf(err))
+		later.Retry = builder.RetryLater
+		return later
 	}
-	return infrastructure(err, "the commit's files could not be read")
+	return infrastructure(err, "%s", ours)
 }

@@ -96,6 +96,9 @@ func (t *Tree) Describe(context.Context, catalog.CheckedOut) (string, error) {
 // KeepGit implements catalog.Tree.
 func (t *Tree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
 
+// OpenSubmodules implements catalog.Tree.
+func (t *Tree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
+
 // Close implements catalog.Tree.
 func (t *Tree) Close() error { return nil }
 

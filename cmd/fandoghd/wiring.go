@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -17,6 +18,7 @@ import (
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
@@ -52,6 +54,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		Credentials:    grants{&d.registry.Grants},
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
+		Submodules:     d.submodules(),
 		Labels:         labelList(d.config.Builder.Labels),
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       workerID(),
@@ -62,6 +65,27 @@ func (d *daemon) openBuilder(context.Context) error {
 		Logger:         d.log.Named("builder"),
 	})
 	return err
+}
+
+// submodules finds submodules for builds, where these reach.
+func (d *daemon) submodules() *submodules.Finder {
+	limits := d.config.SSH
+	c := submodules.Config{
+		Tokens:       tokens{d},
+		SSHAddress:   func() string { return d.addresses.PublicSSH },
+		MaxPackBytes: int64(limits.MaxPack), MaxObjectBytes: int64(limits.MaxObject), MaxObjects: int64(limits.MaxObjects),
+	}
+	if d.managed != nil {
+		c.Allow = func(a netip.AddrPort) bool { return !d.managed.Refuses(a) }
+	}
+	return submodules.New(c)
+}
+
+// tokens are those of the connections, which are made after the builder.
+type tokens struct{ daemon *daemon }
+
+func (t tokens) Credentials(ctx context.Context, build catalog.Build, u *url.URL) (*catalog.Remote, error) {
+	return t.daemon.github.Credentials(ctx, build, u)
 }
 
 // labelList is a setting as BuildOptions.Labels has it.

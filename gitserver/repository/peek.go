@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -39,7 +38,7 @@ func (r *Repositories) Peek(_ context.Context, ref catalog.ImageRef, commit stri
 		return nil, errors.Join(err, repo.Close())
 	}
 	_, message, _ := bytes.Cut(text, []byte("\n\n"))
-	return &peek{tree: &tree{repos: r, repo: repo, commit: h}, root: c.Tree, message: string(message)}, nil
+	return &peek{tree: &tree{repos: r, repo: repo, commit: h, modules: &modules{}}, root: c.Tree, message: string(message)}, nil
 }
 
 // Message implements catalog.CommitFiles.
@@ -68,7 +67,7 @@ func (p *peek) Open(name string) (fs.File, error) {
 	if info.IsDir() {
 		return &openDir{tree: p.tree, node: info.node, info: info}, nil
 	}
-	content, err := p.tree.repo.Objects.Open(info.node.hash)
+	content, err := info.node.objects.Open(info.node.hash)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -99,7 +98,8 @@ func (p *peek) find(name string) (*node, error) {
 		var next *node
 		for _, e := range entries {
 			if e.Name == part {
-				next = newNode(e, path.Join(name), false)
+				next = newNode(e, name, false)
+				next.objects = p.tree.repo.Objects
 			}
 		}
 		if next == nil {

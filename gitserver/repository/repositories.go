@@ -27,8 +27,9 @@ import (
 
 // asideDir holds repositories of no image, for asideTime.
 const (
-	asideDir  = ".aside"
-	asideTime = 30 * 24 * time.Hour
+	asideDir   = ".aside"
+	modulesDir = ".modules" // repositories of images' submodules, by image
+	asideTime  = 30 * 24 * time.Hour
 )
 
 // Repositories is the directory of bare repositories, <ns>/<image>.git. One
@@ -44,6 +45,8 @@ type Repositories struct {
 	identities map[string]*identity
 
 	maintaining sync.Mutex // held while one repository is maintained
+
+	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
 
 var _ catalog.Sources = (*Repositories)(nil)
@@ -59,7 +62,20 @@ func OpenOn(disk refs.Disk, dir string, budget *objects.Budget, log hclog.Logger
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
-	r := &Repositories{dir: dir, log: log, disk: disk, packs: objects.NewPacks(budget), identities: map[string]*identity{}}
+	packs := objects.NewPacks(budget)
+	modules, err := openOne(disk, filepath.Join(dir, modulesDir), packs, log)
+	if err != nil {
+		return nil, err
+	}
+	r, err := openOne(disk, dir, packs, log)
+	if err == nil {
+		r.modules = modules
+	}
+	return r, err
+}
+
+func openOne(disk refs.Disk, dir string, packs *objects.Packs, log hclog.Logger) (*Repositories, error) {
+	r := &Repositories{dir: dir, log: log, disk: disk, packs: packs, identities: map[string]*identity{}}
 	quarantines := filepath.Join(dir, quarantineDir)
 	if err := os.RemoveAll(quarantines); err != nil {
 		return nil, err

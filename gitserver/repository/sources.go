@@ -128,7 +128,15 @@ func (r *Repositories) Delete(_ context.Context, ref catalog.ImageRef) error {
 		return err
 	}
 	// Renamed away first, so that a crash leaves a whole repository or none.
-	return errors.Join(r.move(ref, filepath.Join(away, "deleted.git")), os.RemoveAll(away))
+	return errors.Join(r.deleteModules(ref), r.move(ref, filepath.Join(away, "deleted.git")), os.RemoveAll(away))
+}
+
+// deleteModules removes what an image's submodules brought.
+func (r *Repositories) deleteModules(ref catalog.ImageRef) error {
+	if r.modules == nil {
+		return nil
+	}
+	return r.modules.Delete(context.Background(), ref)
 }
 
 // SetAside implements catalog.Sources.
@@ -145,7 +153,7 @@ func (r *Repositories) SetAside(_ context.Context, ref catalog.ImageRef) (string
 		return "", err
 	}
 	to := filepath.Join(dir, strings.ReplaceAll(ref.Repository(), "/", "_")+".git")
-	return to, r.move(ref, to)
+	return to, errors.Join(r.deleteModules(ref), r.move(ref, to))
 }
 
 // SetTag implements catalog.Sources.

@@ -13,6 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
 const maxLinkHops = 40
@@ -25,9 +26,11 @@ type tree struct {
 	commit plumbing.Hash
 	root   *node
 	time   time.Time
-	count  int
-	whole  bool        // with what is marked export-ignore
-	open   []io.Closer // beside the repository
+	count  *int // of what is in it, with submodules
+	whole  bool // with what is marked export-ignore
+
+	open    []io.Closer // beside the repository
+	modules *modules
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -42,7 +45,9 @@ type node struct {
 	// suspect is the path of a submodule, and of a file with filter=lfs, which may
 	// be a pointer; else empty.
 	suspect string
-	file    *gitFile // the content where it is no object of the repository
+	objects *objects.Store // where the object of a file or link is
+	file    *gitFile       // the content where it is no object
+	module  *module        // of a submodule, whose files come when they are asked for
 }
 
 // isModule reports whether a node is a submodule.
@@ -74,7 +79,7 @@ func (t *tree) CommitTime() time.Time { return t.time }
 
 // Close implements io.Closer. Open files fail afterwards.
 func (t *tree) Close() error {
-	err := t.repo.Objects.Close()
+	err := errors.Join(t.closeModules(), t.repo.Objects.Close())
 	for _, file := range t.open {
 		err = errors.Join(err, file.Close())
 	}
@@ -130,8 +135,10 @@ func (t *tree) walk(name string, follow bool) (*node, error) {
 			}
 			parts = append(strings.Split(target, "/"), parts...)
 		case child.mode.IsDir():
-			if len(parts) > 0 && child.suspect != "" {
-				return nil, t.refuse(child)
+			if len(parts) > 0 {
+				if err := t.enter(child); err != nil {
+					return nil, err
+				}
 			}
 			trail = append(trail, child)
 		case len(parts) > 0:
@@ -161,7 +168,7 @@ func (t *tree) child(dir *node, name string) *node {
 }
 
 func (t *tree) target(n *node) (string, error) {
-	data, err := t.repo.Objects.GetTyped(n.hash, plumbing.BlobObject)
+	data, err := n.objects.GetTyped(n.hash, plumbing.BlobObject)
 	return string(data), err
 }
 
@@ -181,7 +188,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if n.file != nil {
 		return &openFile{ReadCloser: n.file.open(), info: info}, nil
 	}
-	content, err := t.repo.Objects.Open(n.hash)
+	content, err := n.objects.Open(n.hash)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -227,6 +234,9 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !n.mode.IsDir() {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
 	}
+	if err := t.enterToList(n); err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
 	return t.entries(n), nil
 }
 
@@ -241,14 +251,17 @@ func (t *tree) entries(n *node) []fs.DirEntry {
 
 func (t *tree) info(n *node) (fileInfo, error) {
 	info := fileInfo{node: n, commit: t.time}
-	if err := t.refuse(n); err != nil || n.mode.IsDir() {
+	if n.mode.IsDir() {
+		return info, t.enter(n)
+	}
+	if err := n.refuse(); err != nil {
 		return info, err
 	}
 	if n.file != nil {
 		info.size = n.file.size
 		return info, nil
 	}
-	_, size, err := t.repo.Objects.Header(n.hash)
+	_, size, err := n.objects.Header(n.hash)
 	info.size = size
 	return info, err
 }

@@ -195,7 +195,7 @@ func (d *delivery) build(ctx context.Context) (string, error) {
 	queued, err := d.service.config.Queue.Submit(ctx, []catalog.NewBuild{{
 		ImageID: d.image.ID, Version: version, Trigger: catalog.TriggerGitHub, Commit: d.remote.Commit,
 		UserID: d.connection.UserID, Options: catalog.BuildOptions{
-			Context: d.connection.Context, Branch: branch, Source: d.service.config.BaseURL + "/" + d.connection.Repository,
+			Context: d.connection.Context, Branch: branch, Source: d.service.sourceOf(d.connection),
 		},
 	}})
 	if catalog.CodeOf(err) == catalog.Conflict {
