@@ -27,21 +27,7 @@ var fetchedSizes = []fetched{
 // pushed to them. The processor time is the server's, with SSH: of fandoghd, and
 // of sshd with git's upload-pack.
 func fetches(ctx context.Context, b *bench) ([]measure, error) {
-	if b.history != "" {
-		return b.fetchHistory(ctx, func() (*history, error) { return b.openHistory(ctx, b.history) })
-	}
-	var all []measure
-	for i, commits := range histories {
-		if i > 0 && !b.scale {
-			break
-		}
-		measures, err := b.fetchHistory(ctx, func() (*history, error) { return b.newHistory(ctx, commits) })
-		all = append(all, measures...)
-		if err != nil {
-			return all, err
-		}
-	}
-	return all, nil
+	return b.eachHistory(ctx, b.fetchHistory)
 }
 
 func (b *bench) fetchHistory(ctx context.Context, open func() (*history, error)) (all []measure, err error) {

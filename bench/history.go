@@ -39,6 +39,26 @@ const (
 	pictureSize = 68_000 // up to so many bytes, half of it on average
 )
 
+// eachHistory measures with the history that was asked for, else with those of histories: all of them at scale, and
+// otherwise the first.
+func (b *bench) eachHistory(ctx context.Context, measured func(context.Context, func() (*history, error)) ([]measure, error)) ([]measure, error) {
+	if b.history != "" {
+		return measured(ctx, func() (*history, error) { return b.openHistory(ctx, b.history) })
+	}
+	var all []measure
+	for i, commits := range histories {
+		if i > 0 && !b.scale {
+			break
+		}
+		measures, err := measured(ctx, func() (*history, error) { return b.newHistory(ctx, commits) })
+		all = append(all, measures...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
 func (b *bench) newHistory(ctx context.Context, commits int) (*history, error) {
 	h := &history{dir: b.path("history")}
 	if _, err := programs.Command(ctx, "", nil, "git", "init", "-q", "--bare", "-b", "main", h.dir); err != nil {

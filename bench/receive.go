@@ -21,21 +21,7 @@ const receiveRounds = 3
 // to both sides, so that what is timed is receiving alone: from the
 // connection to the answer that the objects are stored.
 func firstPush(ctx context.Context, b *bench) ([]measure, error) {
-	if b.history != "" {
-		return b.receive(ctx, func() (*history, error) { return b.openHistory(ctx, b.history) })
-	}
-	var all []measure
-	for i, commits := range histories {
-		if i > 0 && !b.scale {
-			break
-		}
-		measures, err := b.receive(ctx, func() (*history, error) { return b.newHistory(ctx, commits) })
-		all = append(all, measures...)
-		if err != nil {
-			return all, err
-		}
-	}
-	return all, nil
+	return b.eachHistory(ctx, b.receive)
 }
 
 // receive measures one history. The daemon is a new one: in memory that an earlier

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func TestBuildEndsBuilt(t *testing.T) {
@@ -52,9 +53,7 @@ func TestBuildEndsBuilt(t *testing.T) {
 	if request.Destination != "127.0.0.1:5000/alice/app:v1" {
 		t.Errorf("destination = %s", request.Destination)
 	}
-	if o := request.Options; o.Target != "base" || o.Args["A"] != "push" || o.Args["B"] != "repo" {
-		t.Errorf("options = %+v", o)
-	}
+	testkit.Same(t, "options", request.Options, catalog.BuildOptions{Target: "base", Args: map[string]string{"A": "push", "B": "repo"}})
 	if _, alive := h.credentials.grant(request.Credential.Username); alive {
 		t.Error("the credential outlived the build")
 	}

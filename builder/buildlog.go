@@ -18,13 +18,13 @@ type buildLog struct {
 	now     func() time.Time
 	logger  hclog.Logger
 	release func()
-	full    bool
-	lost    int // lines that could not be written since the last that could
+	bound   *Bound // of the file
+	lost    int    // lines that could not be written since the last that could
 }
 
 func (b *Builder) openLog(build catalog.Build) *buildLog {
 	file, release := b.useLog(build.ID)
-	return &buildLog{file: file, queued: build.QueuedAt, now: b.now, logger: b.logger.With("build", build.ID), release: release}
+	return &buildLog{file: file, queued: build.QueuedAt, now: b.now, logger: b.logger.With("build", build.ID), release: release, bound: logBound()}
 }
 
 // sayf writes what the builder has to say.
@@ -34,12 +34,7 @@ func (l *buildLog) sayf(format string, args ...any) {
 
 // output writes what the build printed, until the log is full.
 func (l *buildLog) output(at time.Time, line string) {
-	if l.full {
-		return
-	}
-	if l.file.length() > maxLogBytes {
-		l.full = true
-		l.sayf("The log exceeds %s; the rest of the output is left out.", humanSize(maxLogBytes))
+	if line = l.bound.Line(line, l.file.length()); line == "" {
 		return
 	}
 	l.write(at, cleanLines(line))

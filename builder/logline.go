@@ -22,19 +22,13 @@ import (
 // What follows the last line end was torn by a crash: readers don't see it, and
 // the next append cuts it off.
 
-// What a log takes. A line is cleaned, and cut where it is too long, by this package alone.
+// What a line takes. It is cleaned, and cut where it is too long, by this package alone.
 const (
 	// maxLineBytes bounds one line of text; readers rely on a line, with its
 	// offset, being shorter than readChunk.
 	maxLineBytes = 16 << 10
 	// maxOutputLineBytes bounds what is kept of one line that a step prints.
 	maxOutputLineBytes = 4 << 10
-	// MaxOutput is how many bytes of its steps' output a Solver passes on, of one solve, when it
-	// is not told otherwise.
-	MaxOutput = 10 << 20
-	// maxLogBytes bounds what all attempts at a build may write to disk; what the
-	// builder itself says is always kept.
-	maxLogBytes = 64 << 20
 )
 
 const cutMark = " … (line cut)"

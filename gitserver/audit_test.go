@@ -59,5 +59,5 @@ func TestAuditLog(t *testing.T) {
 	if _, status := h.ssh("stranger", "images"); status == 0 {
 		t.Error("a stranger got in")
 	}
-	eventually(t, "the failed login is logged", func() bool { return len(lines("login failed: from=")) == 1 })
+	testkit.Eventually(t, "the failed login is logged", func() bool { return len(lines("login failed: from=")) == 1 })
 }

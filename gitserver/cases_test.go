@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // quarantines is where the repositories' directory has them.
@@ -20,7 +21,7 @@ const quarantines = ".incoming"
 // quarantinesEmpty checks that no quarantine is left.
 func (e *env) quarantinesEmpty() {
 	e.t.Helper()
-	eventually(e.t, "quarantines go", func() bool {
+	testkit.Eventually(e.t, "quarantines go", func() bool {
 		left, err := os.ReadDir(filepath.Join(e.dir, "repos", quarantines))
 		return err == nil && len(left) == 0
 	})
@@ -161,16 +162,13 @@ func TestShallowCloneOfAnotherRepository(t *testing.T) {
 func TestDeleteOnlyPush(t *testing.T) {
 	h := newEnv(t, nil)
 	c := h.newClone("alice", "app")
-	c.commit("a.txt", "1")
+	commit := c.commit("a.txt", "1")
 	c.git("push", "origin", "main", "main:refs/heads/a/b", "main:other")
 	c.git("push", "origin", "--delete", "a/b", "other")
 	if refs := h.serverRefs(); strings.Count(refs, "\n") != 1 {
 		t.Errorf("only main should be left:\n%s", refs)
 	}
-	push := h.receiver.last(t)
-	if len(push.Updates) != 2 || push.Updates[0].New != "" || push.Updates[0].Old == "" {
-		t.Errorf("updates %+v, want two deletions", push.Updates)
-	}
+	testkit.Same(t, "updates", h.receiver.last(t).Updates, []catalog.RefUpdate{{Name: "refs/heads/a/b", Old: commit}, {Name: "refs/heads/other", Old: commit}})
 	c.git("push", "origin", "main:refs/heads/a") // where the directory a/ was
 	c.fails([]string{"push", "origin", "main:refs/heads/a/b"}, "can't exist beside")
 }

@@ -56,8 +56,8 @@ func TestLoginGrace(t *testing.T) {
 			}
 		}
 	}()
-	eventually(t, "the end of the connection", func() bool {
+	testkit.Eventually(t, "the end of the connection", func() bool {
 		return h.server.limits.Total() == 0
 	})
-	eventually(t, "a user's login", func() bool { _, status := h.ssh("alice", "images"); return status == 0 })
+	testkit.Eventually(t, "a user's login", func() bool { _, status := h.ssh("alice", "images"); return status == 0 })
 }

@@ -109,13 +109,18 @@ func (w testWriter) Write(p []byte) (int, error) {
 
 func newEnv(t *testing.T, change func(*Config)) *env {
 	t.Helper()
+	return newEnvOn(t, objects.NewFiles, change)
+}
+
+func newEnvOn(t *testing.T, storage func(objectsDir string) objects.Storage, change func(*Config)) *env {
+	t.Helper()
 	h := &env{t: t, dir: t.TempDir(), receiver: &receiver{}, disk: &refstest.FailingDisk{}}
 	ctx := context.Background()
 	var err error
 	if h.store, err = sqlite.Open(ctx, filepath.Join(h.dir, "fandogh.db")); err != nil {
 		t.Fatal(err)
 	}
-	if h.repos, err = repository.OpenOn(h.disk, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil {
+	if h.repos, err = repository.OpenOn(h.disk, storage, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil {
 		t.Fatal(err)
 	}
 	config := Config{
@@ -341,21 +346,6 @@ func (e *env) fsck() {
 	out, err := e.stock("alice/app", "fsck", "--full", "--strict").CombinedOutput()
 	if err != nil {
 		e.t.Errorf("git fsck: %v\n%s", err, out)
-	}
-}
-
-// eventually polls until ok or a deadline.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(time.Minute)
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		case <-poll.C:
-		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // openFiles counts this process's open files below a directory.
@@ -106,10 +107,10 @@ func TestKilledClones(t *testing.T) {
 	quiet := func() bool {
 		return h.server.perUser.none() && h.server.connections.none() && openFiles(t, filepath.Join(h.dir, "repos")) == 0
 	}
-	eventually(t, "the end of the push", quiet)
+	testkit.Eventually(t, "the end of the push", quiet)
 	held.from(0)
 	c.git("clone", "-q", h.url("app"), "whole")
-	eventually(t, "the end of a clone", quiet)
+	testkit.Eventually(t, "the end of a clone", quiet)
 	before := runtime.NumGoroutine()
 	ended := func() bool { return quiet() && runtime.NumGoroutine() <= before }
 
@@ -121,7 +122,7 @@ func TestKilledClones(t *testing.T) {
 	if err := <-held.ended; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the end of what was killed before its pack", ended)
+	testkit.Eventually(t, "the end of what was killed before its pack", ended)
 
 	// Clients that have got a part and read no more.
 	dir := t.TempDir()
@@ -136,7 +137,7 @@ func TestKilledClones(t *testing.T) {
 		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND="+stalls)
 		kills[i] = startGroup(t, cmd)
 	}
-	eventually(t, "clients in the middle of a pack", func() bool {
+	testkit.Eventually(t, "clients in the middle of a pack", func() bool {
 		files, err := os.ReadDir(dir)
 		return err == nil && len(files) == 1+clients
 	})
@@ -146,5 +147,5 @@ func TestKilledClones(t *testing.T) {
 	for _, kill := range kills {
 		kill()
 	}
-	eventually(t, "the end of what was killed in the middle of its pack", ended)
+	testkit.Eventually(t, "the end of what was killed in the middle of its pack", ended)
 }

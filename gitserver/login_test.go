@@ -20,6 +20,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // addKey gives alice another key.
@@ -94,7 +95,7 @@ func TestHostKeysAreLearnt(t *testing.T) {
 		if err := follow.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "three host keys by "+algorithm, func() bool {
+		testkit.Eventually(t, "three host keys by "+algorithm, func() bool {
 			text, err := os.ReadFile(known)
 			return err == nil && strings.Count(string(text), "\n") == 3
 		})

@@ -26,14 +26,10 @@ func TestPushAndClone(t *testing.T) {
 	c.git("tag", "v1.0")
 	c.git("push", "origin", "main", "v1.0")
 	push := h.receiver.last(t)
-	if len(push.Updates) != 2 || push.Image.Ref.String() != "alice/app" {
-		t.Fatalf("got push %+v", push)
-	}
-	for _, u := range push.Updates {
-		if u.Commit != first || u.New != first || u.Old != "" {
-			t.Errorf("update %+v, want a new ref at %s", u, first)
-		}
-	}
+	testkit.Same(t, "image", push.Image.Ref.String(), "alice/app")
+	testkit.Same(t, "updates", push.Updates, []catalog.RefUpdate{
+		{Name: "refs/heads/main", New: first, Commit: first}, {Name: "refs/tags/v1.0", New: first, Commit: first},
+	})
 	c.commit("a.txt", lines(500, "line")+"one more\n")
 	c.git("tag", "-a", "-m", "annotated", "v1.1")
 	c.git("push", "origin", "main", "v1.1")
@@ -123,9 +119,8 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 		t.Fatalf("git did not send the tag again:\n%s", out)
 	}
 	push := h.receiver.last(t)
-	if h.receiver.count() != 2 || len(push.Updates) != 1 || push.Updates[0].Commit != commit || push.Updates[0].Old != "" {
-		t.Errorf("the second push came as %+v", push.Updates)
-	}
+	testkit.Same(t, "pushes", h.receiver.count(), 2)
+	testkit.Same(t, "the second push", push.Updates, []catalog.RefUpdate{{Name: "refs/tags/v1", New: c.git("rev-parse", "v1"), Commit: commit}})
 	// The same commit under another tag object attaches too, the ref stays.
 	c.git("tag", "-f", "-a", "-m", "another note", "v1")
 	c.git("push", "origin", "v1")
@@ -164,7 +159,7 @@ func TestProgressIsLiveAndQuietKeepsIt(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first line", func() bool { return strings.Contains(out.String(), "remote: first line") })
+	testkit.Eventually(t, "the first line", func() bool { return strings.Contains(out.String(), "remote: first line") })
 	h.quarantinesEmpty() // a build may take long
 	if strings.Contains(out.String(), "last line") {
 		t.Error("the last line came before its time")
@@ -242,7 +237,7 @@ func TestShutdownWaitsForAPush(t *testing.T) {
 	<-began
 	stopped := make(chan struct{})
 	go func() { h.stop(); close(stopped) }()
-	eventually(t, "new connections to be refused", func() bool {
+	testkit.Eventually(t, "new connections to be refused", func() bool {
 		_, status := h.ssh("alice", "images")
 		return status == 255
 	})
@@ -375,7 +370,7 @@ func TestPacksAreMerged(t *testing.T) {
 		c.commit("a.txt", lines(50, fmt.Sprint("line ", i)))
 		c.git("push", "-q", "origin", "main")
 	}
-	eventually(t, "packs are merged", func() bool { return packs() <= 50 })
+	testkit.Eventually(t, "packs are merged", func() bool { return packs() <= 50 })
 	h.fsck()
 	c.git("clone", "-q", h.url("app"), "copy")
 	c.dir += "/copy"

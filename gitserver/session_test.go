@@ -16,6 +16,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // openSession opens one without a command.
@@ -63,7 +64,7 @@ func TestSessionsOfAConnectionAreCapped(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a place", func() bool { _, err := run(t, client, "images"); return err == nil })
+	testkit.Eventually(t, "a place", func() bool { _, err := run(t, client, "images"); return err == nil })
 	if out, err := run(t, h.dial("alice"), "images"); err != nil {
 		t.Errorf("another connection: %v %s", err, out)
 	}
@@ -149,7 +150,7 @@ func TestRequestsBeforeTheCommand(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 	_ = client.Close()
-	eventually(t, "the end of the connection", func() bool {
+	testkit.Eventually(t, "the end of the connection", func() bool {
 		h.server.open.mu.Lock()
 		defer h.server.open.mu.Unlock()
 		return len(h.server.open.all) == 0
@@ -413,7 +414,7 @@ func TestUnreadOutputEnds(t *testing.T) {
 	if err := s.Start("logs app v1"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the end of the session", func() bool {
+	testkit.Eventually(t, "the end of the session", func() bool {
 		h.server.perUser.mu.Lock()
 		defer h.server.perUser.mu.Unlock()
 		return len(h.server.perUser.of) == 0

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // TestKilledClientOnASharedConnection has the connection outlive the push, as
@@ -25,7 +26,7 @@ func TestKilledClientOnASharedConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = master.Process.Kill(); _ = master.Wait() })
-	eventually(t, "the shared connection", func() bool {
+	testkit.Eventually(t, "the shared connection", func() bool {
 		return exec.Command("ssh", "-S", socket, "-O", "check", "git@127.0.0.1").Run() == nil
 	})
 	began, ended := make(chan struct{}), make(chan error, 1)

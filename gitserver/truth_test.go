@@ -41,7 +41,7 @@ func TestRevokedWhilePushing(t *testing.T) {
 				out, err := c.try("push", "origin", "main:refs/heads/evil")
 				said <- fmt.Sprint(err, out)
 			}()
-			eventually(t, "git runs its hook", func() bool {
+			testkit.Eventually(t, "git runs its hook", func() bool {
 				_, err := os.Stat(filepath.Join(h.dir, "seen"))
 				return err == nil
 			})

@@ -9,16 +9,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 
+	"github.com/fandoghpaas/fandogh/builder/workers"
 	"github.com/fandoghpaas/fandogh/catalog"
 )
-
-// answerTimeout is how long a BuildKit may take to say that it is there.
-const answerTimeout = 5 * time.Second
 
 // TLS names the PEM files for mutual TLS with BuildKit at tcp:// addresses.
 type TLS struct {
@@ -127,17 +124,12 @@ func (b *backends) connect(ctx context.Context, address string) (*connection, er
 	if result.Client, err = client.New(ctx, address, options...); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	workers, err := result.ListWorkers(ctx)
-	if err == nil && len(workers) == 0 {
-		err = errors.New("BuildKit has no worker")
-	}
+	all, err := workers.List(ctx, result.Client)
 	if err != nil {
 		return nil, errors.Join(err, result.Close())
 	}
-	if len(workers[0].Platforms) > 0 {
-		result.platform = platforms.Format(workers[0].Platforms[0])
+	if len(all[0].Platforms) > 0 {
+		result.platform = platforms.Format(all[0].Platforms[0])
 	}
 	return result, nil
 }

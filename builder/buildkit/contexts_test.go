@@ -12,6 +12,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // stallingTree has a file of which nothing can be read until go on is closed.
@@ -61,7 +62,7 @@ func TestContextThatWasCutOffIsSentAgain(t *testing.T) {
 		_, err := solver.Solve(t.Context(), second, func(builder.Event) {})
 		done <- err
 	}()
-	buildkittest.Eventually(t, "one file has come", func() bool {
+	testkit.Eventually(t, "one file has come", func() bool {
 		copies, err := filepath.Glob(filepath.Join(dir, "root/runc-overlayfs/snapshots/snapshots/*/fs/content")) //nolint:forbidigo // no name of others
 		return err == nil && slices.ContainsFunc(copies, func(path string) bool {
 			text, _ := os.ReadFile(path)

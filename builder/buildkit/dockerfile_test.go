@@ -16,6 +16,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // Dockerfiles in the shape of those that people have.
@@ -199,12 +200,12 @@ func TestCancelEndsTheInterpretation(t *testing.T) {
 		ended <- err
 	}()
 	var busy string
-	buildkittest.Eventually(t, "a child works", func() bool { busy = busiest("fandogh-dockerfile"); return busy != "" })
+	testkit.Eventually(t, "a child works", func() bool { busy = busiest("fandogh-dockerfile"); return busy != "" })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	buildkittest.Eventually(t, "the child is gone", func() bool { return !slices.Contains(buildkittest.Processes("fandogh-dockerfile"), busy) })
+	testkit.Eventually(t, "the child is gone", func() bool { return !slices.Contains(buildkittest.Processes("fandogh-dockerfile"), busy) })
 }
 
 // busiest returns a process with this argument that has used some processor time

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // factsImage is a file of what a step sees of its surroundings, but for what is
@@ -51,7 +52,7 @@ func plainFacts(t *testing.T) string {
 	}
 	buildkittest.Run(t, "cp", "/bin/busybox", context)
 	probe := &backends{}
-	buildkittest.Eventually(t, "the plain buildkitd answers", func() bool {
+	testkit.Eventually(t, "the plain buildkitd answers", func() bool {
 		c, err := probe.connect(t.Context(), socket)
 		if err == nil {
 			_ = c.Close()

@@ -44,9 +44,9 @@ type progress struct {
 	steps  map[digest.Digest]*step // by vertex; those of a group share one
 	groups map[string]*step
 	order  []*step
-	room   int64 // bytes of output that may still be kept
-	isFull bool
-	taken  int64 // bytes that BuildKit holds of the output so far, about
+	bound  *builder.Bound // of the output
+	sent   int64          // bytes of it that were passed on
+	taken  int64          // bytes that BuildKit holds of it so far, about
 
 	disk Disk // BuildKit's
 }
@@ -71,7 +71,7 @@ func (s *step) printed(end string) bool {
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
-	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, room: limit, disk: unwatched{}}
+	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, bound: builder.OutputBound(limit), disk: unwatched{}}
 }
 
 func (p *progress) update(status *client.SolveStatus) {
@@ -212,7 +212,7 @@ func (p *progress) output(l *client.VertexLog) {
 		s.streams[l.Stream] = splitter
 	}
 	data := l.Data
-	if p.isFull {
+	if p.bound.IsFull() {
 		data = splitter.SkipTo(tailLines, data)
 	}
 	for _, line := range splitter.Write(data) {
@@ -235,16 +235,11 @@ func (p *progress) outputLine(s *step, at time.Time, line string) {
 		s.tail = s.tail[1:]
 	}
 	s.tail = append(s.tail, line)
-	if p.isFull {
-		return
-	}
 	text := fmt.Sprintf("#%d | %s", s.number, line)
-	if p.room -= int64(len(text)) + 1; p.room < 0 {
-		p.isFull = true
-		p.emit(builder.Event{Time: at, Line: "(the output of this build exceeds the limit; the rest is left out)"})
-		return
+	p.sent += int64(len(text)) + 1
+	if text = p.bound.Line(text, p.sent); text != "" {
+		p.emit(builder.Event{Time: at, Line: text})
 	}
-	p.emit(builder.Event{Time: at, Line: text})
 }
 
 func (p *progress) warn(w *client.VertexWarning) {

@@ -23,6 +23,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkit/export"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func TestSolvePushesAnImage(t *testing.T) {
@@ -334,12 +335,12 @@ func TestCancelStopsTheSolveAndItsStep(t *testing.T) {
 		done <- err
 	}()
 	buildkittest.AwaitLine(t, rec, "| asleep")
-	buildkittest.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
+	testkit.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("solve returned %v, want the context's error", err)
 	}
-	buildkittest.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
+	testkit.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
 }
 
 func TestBuildsAtOnceDoNotMix(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // Whatever lies where one of BuildKit's databases should be, a build succeeds soon.
@@ -72,7 +73,7 @@ func TestDamagedCacheIsSetAside(t *testing.T) {
 			before := len(log())
 			stop := buildkittest.RunDaemon(t, m)
 			defer func() { stop(); t.Logf("%v\n%s", err, log()[before:]) }()
-			buildkittest.Eventually(t, "a build succeeds", func() bool { err = build(); return err == nil })
+			testkit.Eventually(t, "a build succeeds", func() bool { err = build(); return err == nil })
 		})
 	}
 }

@@ -51,7 +51,7 @@ func (m *Manager) watchDisk(ctx context.Context) {
 func (m *Manager) prune(ctx context.Context, all bool) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := m.ask(ctx, func(c *client.Client) error { return m.cfg.Disk.prune(ctx, c, all) })
+	err := m.ask(ctx, func(c *client.Client, _ []*client.WorkerInfo) error { return m.cfg.Disk.prune(ctx, c, all) })
 	if err != nil {
 		m.log.Warn("BuildKit failed to free disk space", "error", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // smallDisk is a disk of its own, of 600 MiB. What is written to it counts as
@@ -54,7 +55,7 @@ func TestDiskIsNotFilled(t *testing.T) {
 	if failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, "the step that had written most was killed") {
 		t.Errorf("%s: %s\n%s", failure.Outcome, failure.Message, log)
 	}
-	buildkittest.Eventually(t, "what the step wrote is gone", func() bool { return free(t, dir) > cfg.Disk.Free })
+	testkit.Eventually(t, "what the step wrote is gone", func() bool { return free(t, dir) > cfg.Disk.Free })
 	select {
 	case err := <-neighbour:
 		t.Errorf("a build that wrote nothing ended too: %v", err)
@@ -104,9 +105,9 @@ func TestFilesOfADiskAreNotUsedUp(t *testing.T) {
 
 func TestCacheLeavesRoom(t *testing.T) {
 	var workers []*client.WorkerInfo
-	err := env.manager.ask(t.Context(), func(c *client.Client) (err error) {
-		workers, err = c.ListWorkers(t.Context())
-		return err
+	err := env.manager.ask(t.Context(), func(_ *client.Client, all []*client.WorkerInfo) error {
+		workers = all
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

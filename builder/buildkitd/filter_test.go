@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // listen counts the connections that arrive at a port of this machine.
@@ -61,7 +62,7 @@ func TestFirewallReloadOpensNothing(t *testing.T) {
 	}()
 	defer func() { cancel(); <-done }()
 	buildkittest.AwaitLine(t, said, "| tried")
-	buildkittest.Eventually(t, "the router is told of new addresses", func() bool {
+	testkit.Eventually(t, "the router is told of new addresses", func() bool {
 		filter, err := nftIn(n)
 		return err == nil && strings.Contains(filter, late) && strings.Contains(filter, buildkittest.OutsideHere)
 	})
@@ -71,7 +72,7 @@ func TestFirewallReloadOpensNothing(t *testing.T) {
 		}
 		buildkittest.Run(t, "nft", "delete", "table", "inet", n.device)
 		buildkittest.AwaitLine(t, said, "| tried")
-		buildkittest.Eventually(t, "the filter is restored", func() bool {
+		testkit.Eventually(t, "the filter is restored", func() bool {
 			_, err := nft("list table inet " + n.device)
 			return err == nil && acceptsForwarding(n.device)
 		})

@@ -9,16 +9,16 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+
+	"github.com/fandoghpaas/fandogh/builder/workers"
 )
 
 const (
-	startTimeout = time.Minute // from fork to the first build
-	// answerTimeout is how long it may take to say that it is there.
-	answerTimeout = 5 * time.Second
-	pollInterval  = 20 * time.Millisecond // between questions whether it answers
+	startTimeout = time.Minute           // from fork to the first build
+	pollInterval = 20 * time.Millisecond // between questions whether it answers
 
 	// A buildkitd that leaves healthMisses questions in a row without an answer
-	// hangs. Under any load it answers this one in far less than answerTimeout.
+	// hangs. Under any load it answers this one in far less than workers.Timeout.
 	healthInterval = 10 * time.Second
 	healthMisses   = 6
 	asideInterval  = time.Hour // between looks at what was set aside
@@ -86,7 +86,7 @@ func (m *Manager) watch(ctx context.Context, c *child) (why string) {
 func (m *Manager) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.answer)
 	defer cancel()
-	return m.ask(ctx, func(*client.Client) error { return nil }) == nil
+	return m.ask(ctx, func(*client.Client, []*client.WorkerInfo) error { return nil }) == nil
 }
 
 // try builds a file: not all of the cache is read when buildkitd starts, and with
@@ -97,32 +97,23 @@ func (m *Manager) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.ask(ctx, func(c *client.Client) error {
+	return m.ask(ctx, func(c *client.Client, _ []*client.WorkerInfo) error {
 		_, err := c.Solve(ctx, def, client.SolveOpt{Internal: true}, nil)
 		return err
 	})
 }
 
 // ask puts a question to a buildkitd that answers and has a worker.
-func (m *Manager) ask(ctx context.Context, question func(*client.Client) error) error {
+func (m *Manager) ask(ctx context.Context, question func(*client.Client, []*client.WorkerInfo) error) error {
 	c, err := client.New(ctx, m.Address())
 	if err != nil {
 		return err
 	}
-	if err = hasWorker(ctx, c); err == nil {
-		err = question(c)
+	all, err := workers.List(ctx, c)
+	if err == nil {
+		err = question(c, all)
 	}
 	return errors.Join(err, c.Close())
-}
-
-func hasWorker(ctx context.Context, c *client.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	workers, err := c.ListWorkers(ctx)
-	if err == nil && len(workers) == 0 {
-		err = errors.New("BuildKit has no worker")
-	}
-	return err
 }
 
 func (m *Manager) setReady(is bool) {

@@ -12,6 +12,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/worker/label"
+
+	"github.com/fandoghpaas/fandogh/builder/workers"
 )
 
 const (
@@ -40,6 +42,7 @@ type Config struct {
 	RegistryHost    string
 	RegistryAliases []string
 	PlainHTTP       bool     // RegistryHost does not speak TLS
+	Mirrored        []string // other registries, of which RegistryHost is asked first, as a mirror
 	MaxParallelism  int      // steps at once over all builds; 0: no limit
 	KeepBytes       int64    // what the build cache may use; 0: BuildKit's own rule for the disk
 	Disk            *Disk    // whose Free the build cache leaves; nil: BuildKit's own rule
@@ -117,7 +120,7 @@ func New(cfg Config) (*Manager, error) {
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net, proxies: proxies,
 		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id),
-		timing: timing{backoff: firstBackoff, health: healthInterval, answer: answerTimeout}, bootID: bootID,
+		timing: timing{backoff: firstBackoff, health: healthInterval, answer: workers.Timeout}, bootID: bootID,
 	}, nil
 }
 
@@ -241,12 +244,11 @@ func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 
 // warnOfSnapshotter tells what a file system without overlays costs.
 func (m *Manager) warnOfSnapshotter(ctx context.Context) {
-	err := m.ask(ctx, func(c *client.Client) error {
-		workers, err := c.ListWorkers(ctx)
-		if err == nil && len(workers) > 0 && workers[0].Labels[label.Snapshotter] == "native" {
+	err := m.ask(ctx, func(_ *client.Client, all []*client.WorkerInfo) error {
+		if all[0].Labels[label.Snapshotter] == "native" {
 			m.log.Warn("builds are slow and use many times the disk space: each step copies all files of its image, because overlayfs does not work on the file system of the data directory; use ext4 or XFS", "dir", m.cfg.Dir)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		m.log.Debug("failed to find out the file system of the build cache", "error", err)

@@ -26,6 +26,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // managerChildEnv makes this test binary a program that only runs a manager, in
@@ -59,7 +60,7 @@ func startSleep(t *testing.T, solver *buildkit.Solver, image string) (marker str
 		result <- err
 	}()
 	buildkittest.AwaitLine(t, rec, "| asleep")
-	buildkittest.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
+	testkit.Eventually(t, "the step sleeps", func() bool { return buildkittest.ProcessRuns(marker) })
 	return marker, result
 }
 
@@ -74,7 +75,7 @@ func TestKilledBuildkitdIsStartedAgainAndLeavesNoProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFreeFailure(t, marker, done, "the solve did not notice that buildkitd is gone")
-	buildkittest.Eventually(t, "buildkitd runs again", func() bool { return solver.Ping(t.Context()) == nil })
+	testkit.Eventually(t, "buildkitd runs again", func() bool { return solver.Ping(t.Context()) == nil })
 	tree := buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN true\n"}).WithBusybox()
 	if _, err := solver.Solve(t.Context(), env.Request("ann", "after", "1.0", tree), func(builder.Event) {}); err != nil {
 		t.Errorf("the next build: %v", err)
@@ -130,15 +131,15 @@ func TestKilledDaemonTakesBuildkitdAlong(t *testing.T) {
 	defer daemon.Wait()         //nolint:errcheck // it was killed
 	defer daemon.Process.Kill() //nolint:errcheck // it is dead already when all goes well
 	solver := newSolver(t, solverConfig(m, env.Registry))
-	buildkittest.Eventually(t, "buildkitd answers", func() bool { return solver.Ping(t.Context()) == nil })
+	testkit.Eventually(t, "buildkitd answers", func() bool { return solver.Ping(t.Context()) == nil })
 	marker, _ := startSleep(t, solver, "orphan")
 	pid := buildkittest.DaemonOf(t, dir)
 
 	if err := daemon.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	buildkittest.Eventually(t, "buildkitd dies with its parent", func() bool { return syscall.Kill(pid, 0) != nil })
-	buildkittest.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
+	testkit.Eventually(t, "buildkitd dies with its parent", func() bool { return syscall.Kill(pid, 0) != nil })
+	testkit.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
 
 	other := newManager(t, managerConfig(t.TempDir(), env.Registry))
 	buildkittest.RunReady(t, other) // removes what the killed one left, though its directory is another
@@ -203,20 +204,20 @@ func TestBuildkitdThatDoesNotStartIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := buildkittest.RunDaemon(t, m)
-	buildkittest.Eventually(t, "an empty cache is tried", func() bool { return strings.Contains(log(), "perhaps because the build cache is damaged") })
-	buildkittest.Eventually(t, "the cache is put back", func() bool { return strings.Contains(log(), "the cache is put back") })
+	testkit.Eventually(t, "an empty cache is tried", func() bool { return strings.Contains(log(), "perhaps because the build cache is damaged") })
+	testkit.Eventually(t, "the cache is put back", func() bool { return strings.Contains(log(), "the cache is put back") })
 	if text := log(); !strings.Contains(text, "it hurts here") || !strings.Contains(text, "exit status 7") {
 		t.Errorf("the log does not say why:\n%s", text)
 	}
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
 	}
-	buildkittest.Eventually(t, "a missing program is said", func() bool { return strings.Contains(log(), "exit status 127") })
+	testkit.Eventually(t, "a missing program is said", func() bool { return strings.Contains(log(), "exit status 127") })
 	if _, err := os.Stat(kept); err != nil {
 		t.Errorf("the cache that was not to blame: %v", err)
 	}
 	script(`exec ` + good + ` "$@"`)
-	buildkittest.Eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
+	testkit.Eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
 	stop()
 	requireNothingLeft(t, m)
 }
@@ -232,11 +233,11 @@ func TestManagerWaitsForWhatItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	buildkittest.RunDaemon(t, m)
-	buildkittest.Eventually(t, "it says what it waits for", func() bool { return strings.Contains(log(), "buildkitd's directory") })
+	testkit.Eventually(t, "it says what it waits for", func() bool { return strings.Contains(log(), "buildkitd's directory") })
 	if err := os.Remove(m.cfg.Dir); err != nil {
 		t.Fatal(err)
 	}
-	buildkittest.Eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
+	testkit.Eventually(t, "buildkitd runs", func() bool { return m.answers(t.Context()) })
 }
 
 func TestSilentBuildkitdIsStartedAgain(t *testing.T) {
@@ -252,7 +253,7 @@ func TestSilentBuildkitdIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFreeFailure(t, marker, done, "the solve still waits for a buildkitd that does not answer")
-	buildkittest.Eventually(t, "buildkitd runs again", func() bool { return m.answers(t.Context()) })
+	testkit.Eventually(t, "buildkitd runs again", func() bool { return m.answers(t.Context()) })
 	if text := log(); !strings.Contains(text, "it did not answer 6 times in a row and was killed") {
 		t.Errorf("the log does not say why:\n%s", text)
 	}
@@ -331,5 +332,5 @@ func wantFreeFailure(t *testing.T, marker string, done <-chan error, inVain stri
 	case <-time.After(buildkittest.Timeout):
 		t.Fatal(inVain)
 	}
-	buildkittest.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
+	testkit.Eventually(t, "the step's process ends", func() bool { return !buildkittest.ProcessRuns(marker) })
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder/buildkitd/netspace"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // attacker is testdata/attack, built once.
@@ -129,8 +130,8 @@ func TestStepsDoNotBorrowAddresses(t *testing.T) {
 		if !strings.Contains(log, "| sent") || strings.Contains(log, "| attack:") {
 			t.Fatalf("the attacks did not run:\n%s", log)
 		}
-		buildkittest.Eventually(t, "the honest datagram arrives", func() bool { return strings.Contains(heard(), "honest") })
-		buildkittest.Eventually(t, "the victim's datagram arrives after it", func() bool {
+		testkit.Eventually(t, "the honest datagram arrives", func() bool { return strings.Contains(heard(), "honest") })
+		testkit.Eventually(t, "the victim's datagram arrives after it", func() bool {
 			_, after, _ := strings.Cut(heard(), "honest")
 			return strings.Contains(after, "mine")
 		})

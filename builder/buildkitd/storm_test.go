@@ -15,6 +15,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // oneTree is a catalog.Sources of which every commit is the same tree.
@@ -97,7 +98,7 @@ func TestNoBuildIsLostWhileBuildkitdIsKilled(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		buildkittest.Eventually(t, "the manager starts another", func() bool {
+		testkit.Eventually(t, "the manager starts another", func() bool {
 			running := buildkittest.Processes(filepath.Join(m.cfg.Dir, "buildkitd.toml"))
 			return len(running) == 1 && filepath.Base(running[0]) != fmt.Sprint(pid)
 		})

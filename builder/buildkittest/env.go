@@ -111,7 +111,7 @@ func (e *Env) Request(namespace, image, version string, tree catalog.Tree) build
 // Solve runs a solve that must succeed; it returns its result and its log.
 func (e *Env) Solve(t *testing.T, r builder.SolveRequest) (builder.SolveResult, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	rec := &Recorder{}
 	result, err := e.Solver.Solve(ctx, r, rec.Event)
@@ -153,7 +153,7 @@ func (e *Env) ImageFiles(t *testing.T, r builder.SolveRequest) map[string]string
 // SolveError runs a solve that must fail.
 func (e *Env) SolveError(t *testing.T, r builder.SolveRequest) (*builder.SolveError, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	rec := &Recorder{}
 	_, err := e.Solver.Solve(ctx, r, rec.Event)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkitd/netspace"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // FetchStep asks an address and port for a page.
@@ -72,7 +73,7 @@ func Outside(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	Eventually(t, "the host outside answers", func() bool {
+	testkit.Eventually(t, "the host outside answers", func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", OutsidePrivate+":8080")
 		if err == nil {
 			_ = conn.Close()

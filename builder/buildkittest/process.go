@@ -20,18 +20,6 @@ import (
 // Timeout is how long what must happen may take.
 const Timeout = time.Minute
 
-// Eventually polls until a condition holds.
-func Eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(Timeout)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain: %s", Timeout, what)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
-}
-
 // AwaitLine waits until a solve says a line with a part.
 func AwaitLine(t *testing.T, rec *Recorder, part string) {
 	t.Helper()

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 type wireVersion struct {
@@ -38,15 +41,11 @@ func TestImages(t *testing.T) {
 	w.version("other", "1.0", catalog.OutcomeBuilt)
 	w.version("other", "2.0", catalog.OutcomeUserError)
 	images := into[[]wireImage](w.do("alice", "GET", "/fa/api/images", nil).expect(http.StatusOK))
-	if len(images) != 2 || images[0].Name != "other" || images[1].Name != "My_App" {
-		t.Fatalf("images %+v", images)
-	}
-	if images[1].Last != nil || images[0].Last == nil || images[0].Last.Version != "2.0" || images[0].Last.State != "BUILD_FAILED" {
-		t.Errorf("last versions %+v and %+v", images[0].Last, images[1].Last)
-	}
-	if images[0].Namespace != "alice" || images[0].Owner != w.users["alice"].ID {
-		t.Errorf("image %+v", images[0])
-	}
+	alice := w.users["alice"].ID
+	testkit.Same(t, "images", images, []wireImage{
+		{Name: "other", Namespace: "alice", Owner: alice, Last: &wireVersion{Version: "2.0", State: "BUILD_FAILED", Size: new(int64)}},
+		{Name: "My_App", Namespace: "alice", Owner: alice},
+	}, cmpopts.IgnoreFields(wireImage{}, "Created"), cmpopts.IgnoreFields(wireVersion{}, "Date"))
 	if r := w.do("bob", "GET", "/api/images", nil); strings.Contains(string(r.body), "other") {
 		t.Errorf("bob sees %s", r.body)
 	}

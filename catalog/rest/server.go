@@ -73,6 +73,7 @@ type Config struct {
 	Remover  Remover
 	GitHub   catalog.GitHubControl
 	Webhooks catalog.WebhookControl
+	Mirror   catalog.Mirror // nil: nothing is kept of other registries
 	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"reflect"
 	"sync"
 	"testing"
 
@@ -144,7 +143,7 @@ func testDeleteUser(t *testing.T, s catalog.Store) {
 func testDeleteUserWithImages(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	app := newImage(t, s, "ann", "app")
-	newImage(t, s, "ann", "other")
+	other := newImage(t, s, "ann", "other")
 	bob := newUser(t, s, "bob")
 	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleAdmin)) // who can't keep it
 	must(s.CreateWebhook(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.com/", Sealed: []byte("x"), UserID: bob.ID}))(t)
@@ -159,9 +158,9 @@ func testDeleteUserWithImages(t *testing.T, s catalog.Store) {
 	noError(t, s.DeleteUser(ctx, app.OwnerID, true))
 
 	removals := must(s.Removals(ctx))(t)
-	if len(removals) != 3 || removals[2].Image != (catalog.ImageRef{Namespace: "ann"}) || len(removals[2].Builds) != 0 || removals[0].Image != app.Ref || !reflect.DeepEqual(removals[0].Builds, []int64{built.ID, running.ID}) {
-		t.Errorf("left to remove: %+v", removals)
-	}
+	wantRemovals(t, removals, catalog.Removal{ImageID: app.ID, Image: app.Ref, Builds: []int64{built.ID, running.ID}},
+		catalog.Removal{ImageID: other.ID, Image: other.Ref, Builds: []int64{}},
+		catalog.Removal{Image: catalog.ImageRef{Namespace: "ann"}, Builds: []int64{}})
 	wantEqual(t, "namespaces of a member", names(must(s.ListNamespaces(ctx, bob.ID))(t), namespaceName), "[bob]")
 
 	noError(t, s.EndRemoval(ctx, removals[2].ID))
@@ -201,9 +200,10 @@ func testDeleteUserOfATeam(t *testing.T, s catalog.Store) {
 	_, err := s.ConnectionByID(ctx, connection.ID)
 	wantCode(t, err, catalog.NotFound) // it built as ann
 	events := must(s.EventsAfter(ctx, "team", last, 0))(t)
-	if len(events) != 1 || events[0].Kind != catalog.EventMemberChanged || events[0].Member != "ann" || events[0].Role != catalog.RoleNone {
-		t.Errorf("the team is told of %+v", events)
-	}
+	wantEqual(t, "what the team is told of", len(events), 1)
+	wantEqual(t, "the event", events[0], catalog.Event{
+		ID: events[0].ID, At: events[0].At, Kind: catalog.EventMemberChanged, NamespaceID: events[0].NamespaceID, Image: catalog.ImageRef{Namespace: "team"}, Member: "ann", Role: catalog.RoleNone,
+	})
 }
 
 func testDeleteNamespace(t *testing.T, s catalog.Store) {
@@ -245,9 +245,7 @@ func testListAllNamespaces(t *testing.T, s catalog.Store) {
 		{Namespace: must(s.Namespace(ctx, "ann"))(t), Personal: true, Images: 2, Owners: []string{"ann"}},
 		{Namespace: must(s.Namespace(ctx, "bob"))(t), Personal: true, Owners: []string{"bob"}},
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
+	wantEqual(t, "namespaces", got, want)
 }
 
 func testAuditLines(t *testing.T, s catalog.Store) {

@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -24,12 +23,8 @@ func testQueueBuilds(t *testing.T, s catalog.Store) {
 		ID: b.ID, VersionID: b.VersionID, Number: 1, Image: i.Ref, ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerPush,
 		Commit: commitA, UserID: i.OwnerID, Options: n.Options, State: catalog.Pending, QueuedAt: b.QueuedAt,
 	}
-	if !reflect.DeepEqual(b, catalog.QueuedBuild{Build: want}) {
-		t.Errorf("got %+v, want %+v", b, want)
-	}
-	if got := must(s.Build(ctx, b.ID))(t); !reflect.DeepEqual(got, want) {
-		t.Errorf("stored: got %+v, want %+v", got, want)
-	}
+	wantEqual(t, "queued", b, catalog.QueuedBuild{Build: want})
+	wantEqual(t, "stored", must(s.Build(ctx, b.ID))(t), want)
 	v := must(s.Version(ctx, i.ID, "v1"))(t)
 	wantRecent(t, "version created", v.CreatedAt)
 	wantEqual(t, "version", v, catalog.Version{
@@ -150,16 +145,12 @@ func testFinishBuild(t *testing.T, s catalog.Store) {
 		noError(t, s.FinishBuild(ctx, want.ID, worker, result))
 
 		want.State, want.Outcome, want.Message, want.EndedAt = outcome.State(), outcome, "because", result.EndedAt
-		if got := must(s.Build(ctx, want.ID))(t); !reflect.DeepEqual(got, want) {
-			t.Errorf("build: got %+v, want %+v", got, want)
-		}
+		wantEqual(t, "build", must(s.Build(ctx, want.ID))(t), want)
 		v := must(s.Version(ctx, i.ID, version))(t)
 		wantEqual(t, "state", v.State, outcome.State())
 		wantEqual(t, "digest", v.Digest, result.Digest)
 		wantEqual(t, "size", v.Size, result.Size)
-		if got := must(s.Steps(ctx, want.ID))(t); !slices.Equal(got, []catalog.Step{early, late, never}) {
-			t.Errorf("steps: got %+v", got)
-		}
+		wantEqual(t, "steps", must(s.Steps(ctx, want.ID))(t), []catalog.Step{early, late, never})
 		wantCode(t, s.FinishBuild(ctx, want.ID, worker, result), catalog.Conflict)
 	}
 	queue(t, s, i, "no-digest")
@@ -176,12 +167,11 @@ func testCancelBuild(t *testing.T, s catalog.Store) {
 	i := newImage(t, s, "ann", "app")
 	waiting := queue(t, s, i, "waits")
 	b := must(s.CancelBuild(ctx, waiting.ID, base))(t)
-	if b.State != catalog.Failed || b.Outcome != catalog.OutcomeCancelled || !b.Cancelled || !b.EndedAt.Equal(base) || b.Message == "" {
-		t.Errorf("waiting: got %+v", b)
-	}
-	if got := must(s.Build(ctx, b.ID))(t); !reflect.DeepEqual(got, b) {
-		t.Errorf("stored: got %+v, want %+v", got, b)
-	}
+	want := waiting.Build
+	want.State, want.Outcome, want.Cancelled, want.EndedAt, want.Message = catalog.Failed, catalog.OutcomeCancelled, true, base, b.Message
+	wantEqual(t, "waiting", b, want)
+	wantEqual(t, "has a message", b.Message != "", true)
+	wantEqual(t, "stored", must(s.Build(ctx, b.ID))(t), b)
 	wantEqual(t, "version", must(s.Version(ctx, i.ID, "waits"))(t).State, catalog.Failed)
 	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base)
 	wantCode(t, err, catalog.NotFound)
@@ -198,10 +188,9 @@ func testCancelledIsKept(t *testing.T, s catalog.Store) {
 	queue(t, s, i, "v1")
 	running := claim(t, s)
 	for range 2 {
-		b := must(s.CancelBuild(ctx, running.ID, base))(t)
-		if b.State != catalog.Building || !b.Cancelled || b.Outcome != "" || !b.EndedAt.IsZero() {
-			t.Errorf("running: got %+v", b)
-		}
+		want := running
+		want.Cancelled = true
+		wantEqual(t, "running", must(s.CancelBuild(ctx, running.ID, base))(t), want)
 	}
 	noError(t, s.ReleaseBuild(ctx, running.ID, worker, time.Time{}, true))
 	if b := claim(t, s); b.ID != running.ID || !b.Cancelled {

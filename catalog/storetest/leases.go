@@ -18,10 +18,9 @@ func testClaimBuild(t *testing.T, s catalog.Store) {
 	i := newImage(t, s, "ann", "app")
 	first, second := queue(t, s, i, "v1"), queue(t, s, i, "v2")
 	b := claim(t, s)
-	wantEqual(t, "oldest first", b.ID, first.ID)
-	if b.State != catalog.Building || b.Attempts != 1 || !b.StartedAt.Equal(base) {
-		t.Errorf("got %+v", b)
-	}
+	want := first.Build
+	want.State, want.Attempts, want.StartedAt = catalog.Building, 1, base
+	wantEqual(t, "oldest first", b, want)
 	wantEqual(t, "version", must(s.Version(ctx, i.ID, "v1"))(t).State, catalog.Building)
 	wantEqual(t, "then the next", claim(t, s).ID, second.ID)
 	_, err = s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))

@@ -15,15 +15,15 @@ func testRecordVersion(t *testing.T, s catalog.Store) {
 		ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerRegistry, UserID: i.OwnerID, Digest: "sha256:d1", Size: 7, At: base,
 	}
 	v := must(s.RecordVersion(ctx, ready))(t)
-	if v.State != catalog.Built || v.Digest != ready.Digest || v.Size != 7 || v.Trigger != catalog.TriggerRegistry || v.Name != "v1" {
-		t.Errorf("got %+v", v)
-	}
+	wantEqual(t, "version", v, catalog.Version{
+		ID: v.ID, ImageID: i.ID, Name: "v1", State: catalog.Built, Trigger: catalog.TriggerRegistry, Digest: ready.Digest, Size: 7, CreatedAt: v.CreatedAt,
+	})
 	wantEqual(t, "stored", must(s.Version(ctx, i.ID, "v1"))(t), v)
 	builds := must(s.ListBuilds(ctx, v.ID, catalog.Page{}))(t)
-	if len(builds) != 1 || builds[0].State != catalog.Built || builds[0].Outcome != catalog.OutcomeBuilt || !builds[0].StartedAt.Equal(base) ||
-		!builds[0].EndedAt.Equal(base) || builds[0].UserID != i.OwnerID {
-		t.Errorf("its builds are %+v", builds)
-	}
+	wantEqual(t, "its builds", builds, []catalog.Build{{
+		ID: builds[0].ID, VersionID: v.ID, Number: 1, Image: i.Ref, ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerRegistry, UserID: i.OwnerID,
+		State: catalog.Built, Outcome: catalog.OutcomeBuilt, Attempts: 1, QueuedAt: builds[0].QueuedAt, StartedAt: base, EndedAt: base,
+	}})
 	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))
 	wantCode(t, err, catalog.NotFound)
 

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"reflect"
 	"slices"
 	"testing"
 
@@ -67,7 +66,7 @@ func wantRemovals(t *testing.T, got []catalog.Removal, want ...catalog.Removal) 
 	for i := range got {
 		got[i].ID = 0
 	}
-	if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
-		t.Errorf("removals: got %+v, want %+v", got, want)
+	if len(got)+len(want) > 0 {
+		wantEqual(t, "removals", got, want)
 	}
 }

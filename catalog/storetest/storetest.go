@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // Run tests the stores that open returns, each empty and of its own. open
@@ -119,11 +122,10 @@ func wantCode(t *testing.T, err error, code catalog.Code) {
 	}
 }
 
-func wantEqual[T comparable](t *testing.T, what string, got, want T) {
+// wantEqual compares whole values. Times are to be the same to the location: a store gives them in UTC.
+func wantEqual[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
+	testkit.Same(t, what, got, want, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }))
 }
 
 // wantRecent fails unless a store's own clock made the time just now.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 const defaultServer = "http://127.0.0.1:8080"
@@ -43,7 +44,7 @@ func (a *app) target() (target, error) {
 	address := cmp.Or(a.server, a.getenv("FANDOGH_SERVER"), saved.Server, defaultServer)
 	u, err := client.ParseServer(address)
 	if err != nil {
-		return target{}, usageError{err}
+		return target{}, usage.Error{Err: err}
 	}
 	t := target{server: u.String(), login: saved.Logins[u.String()]}
 	if token := a.getenv("FANDOGH_TOKEN"); token != "" {

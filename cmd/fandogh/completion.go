@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // completionScripts writes the script of each shell.
@@ -23,12 +24,12 @@ your shell: bash, zsh, fish or powershell.`,
 		Example: `  source <(fandogh completion bash)
   fandogh completion zsh > "${fpath[1]}/_fandogh"
   fandogh completion fish > ~/.config/fish/completions/fandogh.fish`,
-		Args:      exactArgs("SHELL"),
+		Args:      usage.ExactArgs("SHELL"),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, known := completionScripts[args[0]]
 			if !known {
-				return usagef("unsupported shell %q; supported: bash, zsh, fish, powershell", args[0])
+				return usage.Errorf("unsupported shell %q; supported: bash, zsh, fish, powershell", args[0])
 			}
 			return write(cmd)
 		},

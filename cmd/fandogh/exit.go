@@ -10,19 +10,13 @@ import (
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 var (
 	errLogin       = errors.New("log in first, with `fandogh login`, or set FANDOGH_TOKEN")
 	errBuildFailed = errors.New("the build failed")
 )
-
-// usageError is what the caller typed wrong, or didn't type.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exit is one exit code and when it is given.
 type exit struct {
@@ -38,7 +32,7 @@ var exits = []exit{
 	{130, "interrupted; a running build continues", func(ctx context.Context, _ error) bool { return ctx.Err() != nil }},
 	{201, "the build failed", func(_ context.Context, err error) bool { return errors.Is(err, errBuildFailed) }},
 	{101, "a parameter is wrong or missing", func(_ context.Context, err error) bool {
-		return errors.As(err, new(usageError)) || errors.Is(err, client.ErrName)
+		return errors.As(err, new(usage.Error)) || errors.Is(err, client.ErrName)
 	}},
 	{103, "login needed", func(_ context.Context, err error) bool {
 		return errors.Is(err, errLogin) || client.StatusOf(err) == http.StatusUnauthorized

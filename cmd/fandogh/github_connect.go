@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type githubConnectOptions struct {
@@ -38,7 +39,7 @@ A private repository needs a token or a deploy key, and commit statuses a token.
   fandogh github connect acme/mono -i api --tags v* --paths api/,shared/ --context api
   fandogh github connect acme/shop -i shop --branches main --token-stdin < token
   fandogh github connect acme/shop -i shop --deploy-key id_ed25519`,
-		Args: exactArgs("OWNER/NAME"),
+		Args: usage.ExactArgs("OWNER/NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGitHubConnect(cmd, a, args[0], o) },
 	}
 	o.addImage(cmd, a)
@@ -99,7 +100,7 @@ func (o githubConnectOptions) settings(cmd *cobra.Command, a *app, repository st
 	if o.tokenStdin {
 		text, err := bounded.ReadAll(a.in, maxKeyFile)
 		if err != nil {
-			return in, usagef("failed to read the token from standard input: %w", err)
+			return in, usage.Errorf("failed to read the token from standard input: %w", err)
 		}
 		token := strings.TrimSpace(string(text))
 		in.Token = &token
@@ -107,7 +108,7 @@ func (o githubConnectOptions) settings(cmd *cobra.Command, a *app, repository st
 	if o.deployKey != "" {
 		text, err := os.ReadFile(o.deployKey)
 		if err != nil {
-			return in, usagef("failed to read the deploy key: %w", err)
+			return in, usage.Errorf("failed to read the deploy key: %w", err)
 		}
 		key := string(text)
 		in.DeployKey = &key

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newGitHubDisconnectCommand(a *app) *cobra.Command {
@@ -13,7 +15,7 @@ func newGitHubDisconnectCommand(a *app) *cobra.Command {
 		Short:   "Disconnect an image from its repository",
 		Long:    `Disconnect an image from its repository. Built versions stay. Delete the webhook on GitHub, too.`,
 		Example: `  fandogh github disconnect --image shop`,
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubDisconnect(cmd.Context(), a, o) },
 	}
 	o.addImage(cmd, a)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type githubStatusOptions struct {
@@ -21,7 +22,7 @@ func newGitHubStatusCommand(a *app) *cobra.Command {
 		Short:   "Show an image's connection and its recent deliveries",
 		Long:    `Show an image's connection, the result of each of the repository's refs, and GitHub's latest deliveries.`,
 		Example: `  fandogh github status --image shop`,
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubStatus(cmd, a, o) },
 	}
 	o.addImage(cmd, a)

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newGitHubSyncCommand(a *app) *cobra.Command {
@@ -15,7 +17,7 @@ func newGitHubSyncCommand(a *app) *cobra.Command {
 time to time, because GitHub sends no event when more than three tags are pushed at
 once.`,
 		Example: `  fandogh github sync --image shop`,
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runGitHubSync(cmd.Context(), a, o) },
 	}
 	o.addImage(cmd, a)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 const (
@@ -64,7 +66,7 @@ func (i *ignores) read(dir, name, base string) (found bool, err error) {
 	}
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {
-		return false, usagef("%s: %w", name, err)
+		return false, usage.Errorf("%s: %w", name, err)
 	}
 	i.rules = append(i.rules, &ignoreRule{base: base, matcher: matcher, parents: map[string]patternmatcher.MatchInfo{}})
 	return true, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageCancelCommand(a *app) *cobra.Command {
@@ -14,7 +16,7 @@ func newImageCancelCommand(a *app) *cobra.Command {
 		Long: `Cancel the build of a version, whether it is running or queued. The version becomes
 FAILED and can be built again.`,
 		Example: `  fandogh image cancel --image shop --version 1.0`,
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runImageCancel(cmd.Context(), a, o) },
 	}
 	o.add(cmd, a)

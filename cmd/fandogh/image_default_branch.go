@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type defaultBranchOptions struct {
@@ -24,10 +25,10 @@ A branch that does not exist yet becomes the default when it is pushed. The defa
 branch can't be deleted by a push.`,
 		Example: `  fandogh image default-branch --image shop
   fandogh image default-branch --image shop --branch develop`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("branch") && o.branch == "" {
-				return usagef("--branch is empty; omit it to show the default branch")
+				return usage.Errorf("--branch is empty; omit it to show the default branch")
 			}
 			return runImageDefaultBranch(cmd.Context(), a, o)
 		},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type deleteOptions struct {
@@ -22,10 +24,10 @@ with --version only that version. This can't be undone. You are asked to confirm
 without a terminal, --yes is required.`,
 		Example: `  fandogh image delete --image shop
   fandogh image delete -i shop -v 1.0 --yes`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("version") && o.version == "" {
-				return usagef("--version is empty; omit it to delete the whole image")
+				return usage.Errorf("--version is empty; omit it to delete the whole image")
 			}
 			return runImageDelete(cmd.Context(), a, o)
 		},

@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageHistoryCommand(a *app) *cobra.Command {
@@ -15,7 +17,7 @@ func newImageHistoryCommand(a *app) *cobra.Command {
 that each added, as docker image history does.`,
 		Example: `  fandogh image history --image shop --version 1.0
   fandogh image history -i shop -v 1.0 --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageHistory(cmd, a, o) },
 	}
 	o.add(cmd, a)

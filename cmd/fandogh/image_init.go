@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type initOptions struct {
@@ -29,7 +30,7 @@ In a git work tree this also adds the remote "` + remoteName + `": a tag that is
 it becomes a version.`,
 		Example: `  fandogh image init --name shop
   fandogh image init -n shop --git-url ssh://git@fandogh.example.com:2222`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageInit(cmd.Context(), a, o) },
 	}
 	cmd.Flags().StringVarP(&o.name, "name", "n", "", "`name` of the image: letters, digits, - and _")

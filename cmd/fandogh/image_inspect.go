@@ -11,6 +11,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type inspectOptions struct {
@@ -39,7 +40,7 @@ func newImageInspectCommand(a *app) *cobra.Command {
 its containers start, and its layers.`,
 		Example: `  fandogh image inspect --image shop --version 1.0
   fandogh image inspect -i shop -v 1.0 --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageInspect(cmd, a, o) },
 	}
 	o.add(cmd, a)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageListCommand(a *app) *cobra.Command {
@@ -17,7 +18,7 @@ func newImageListCommand(a *app) *cobra.Command {
 		Long:  `List the images of the namespace with the newest version of each, newest image first.`,
 		Example: `  fandogh image list
   fandogh image list --namespace team --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageList(cmd, a, out) },
 	}
 	out.addFlag(cmd)

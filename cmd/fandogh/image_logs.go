@@ -7,6 +7,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type logsOptions struct {
@@ -28,7 +29,7 @@ which shows the slow steps.`,
 		Example: `  fandogh image logs --image shop --version 1.0
   fandogh image logs -i shop -v 1.0 --with_timestamp
   fandogh image logs -i shop -v 1.1 --follow`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageLogs(cmd.Context(), a, o) },
 	}
 	o.add(cmd, a)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type publishOptions struct {
@@ -36,7 +37,7 @@ build.dockerfile and build.context of ` + projectFile + `.`,
 		Example: `  fandogh image publish --version 1.0
   fandogh image publish -v 1.1 --detach
   fandogh image publish -v 1.2 --with_timestamp`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImagePublish(cmd.Context(), a, o) },
 	}
 	o.add(cmd, a)
@@ -94,7 +95,7 @@ func (a *app) chooseImage(ctx context.Context, c *client.Client, p project, o *p
 		return nil
 	}
 	if !a.interactive() {
-		return usagef("this directory does not belong to an image yet; run `fandogh image init --name NAME` first, or give --image")
+		return usage.Errorf("this directory does not belong to an image yet; run `fandogh image init --name NAME` first, or give --image")
 	}
 	a.say("This directory does not belong to an image yet. Enter a name to create one.")
 	name, err := a.given(ctx, "", "Image name", "--image")

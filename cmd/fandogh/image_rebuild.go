@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageRebuildCommand(a *app) *cobra.Command {
@@ -15,7 +17,7 @@ func newImageRebuildCommand(a *app) *cobra.Command {
 log until the build ends. A built version never changes.`,
 		Example: `  fandogh image rebuild --image shop --version 1.0
   fandogh image rebuild -i shop -v 1.0 --detach`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageRebuild(cmd.Context(), a, o) },
 	}
 	o.add(cmd, a)

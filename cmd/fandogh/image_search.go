@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newImageSearchCommand(a *app) *cobra.Command {
@@ -18,7 +19,7 @@ func newImageSearchCommand(a *app) *cobra.Command {
 you belong to, or with --namespace only in that one.`,
 		Example: `  fandogh image search shop
   fandogh image search shop --output json`,
-		Args: exactArgs("TEXT"),
+		Args: usage.ExactArgs("TEXT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImageSearch(cmd, a, args[0], out) },
 	}
 	out.addFlag(cmd)

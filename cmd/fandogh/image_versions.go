@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type versionsOptions struct {
@@ -32,7 +33,7 @@ BUILD_FAILED (an error in the Dockerfile or the sources) or FAILED
 		Example: `  fandogh image versions --image shop
   fandogh image versions -i shop --state BUILT --limit 10
   fandogh image versions -i shop --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runImageVersions(cmd, a, o) },
 	}
 	o.addImage(cmd, a)
@@ -50,11 +51,11 @@ func runImageVersions(cmd *cobra.Command, a *app, o versionsOptions) error {
 	for i, state := range o.states {
 		o.states[i] = strings.ToUpper(state)
 		if !slices.Contains(versionStates, o.states[i]) {
-			return usagef("%q is not a valid state; the states are: %s", state, strings.Join(versionStates, ", "))
+			return usage.Errorf("%q is not a valid state; the states are: %s", state, strings.Join(versionStates, ", "))
 		}
 	}
 	if o.limit < 0 {
-		return usagef("--limit must not be negative")
+		return usage.Errorf("--limit must not be negative")
 	}
 	c, err := a.client()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newKeyCommand(a *app) *cobra.Command {
@@ -18,7 +20,7 @@ func newKeyCommand(a *app) *cobra.Command {
 func parseID(text, what string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
-		return 0, usagef("%q is not a valid %s ID; `fandogh %s list` shows the IDs", text, what, what)
+		return 0, usage.Errorf("%q is not a valid %s ID; `fandogh %s list` shows the IDs", text, what, what)
 	}
 	return id, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // maxKeyFile bounds what is read as a public key, in bytes.
@@ -27,7 +28,7 @@ FILE is -. The default FILE is ~/.ssh/id_ed25519.pub.`,
   ssh-add -L | head -1 | fandogh key add -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return exactArgs("FILE")(cmd, args)
+				return usage.ExactArgs("FILE")(cmd, args)
 			}
 			return nil
 		},
@@ -64,13 +65,13 @@ func (a *app) readKey(args []string) (_ string, err error) {
 	default:
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", usagef("give the file of the public key: %w", err)
+			return "", usage.Errorf("give the file of the public key: %w", err)
 		}
 		path = filepath.Join(home, ".ssh", "id_ed25519.pub")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", usagef("failed to read the public key: %w; `ssh-keygen -t ed25519` creates one", err)
+		return "", usage.Errorf("failed to read the public key: %w; `ssh-keygen -t ed25519` creates one", err)
 	}
 	defer joinClose(&err, file)
 	return publicKey(file)
@@ -79,7 +80,7 @@ func (a *app) readKey(args []string) (_ string, err error) {
 func publicKey(from io.Reader) (string, error) {
 	data, err := bounded.ReadAll(from, maxKeyFile)
 	if err != nil {
-		return "", usagef("failed to read the public key: %w", err)
+		return "", usage.Errorf("failed to read the public key: %w", err)
 	}
 	return string(data), nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newKeyDeleteCommand(a *app) *cobra.Command {
@@ -10,7 +12,7 @@ func newKeyDeleteCommand(a *app) *cobra.Command {
 		Short:   "Delete an SSH key",
 		Long:    `Delete an SSH key by the ID that key list shows. It can't be used to push any more.`,
 		Example: `  fandogh key delete 3`,
-		Args:    exactArgs("ID"),
+		Args:    usage.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseID(args[0], "key")
 			if err != nil {

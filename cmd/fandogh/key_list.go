@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newKeyListCommand(a *app) *cobra.Command {
@@ -15,7 +17,7 @@ func newKeyListCommand(a *app) *cobra.Command {
 		Long:  `List your SSH keys with the fingerprints that ssh-keygen -l prints.`,
 		Example: `  fandogh key list
   fandogh key list --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runKeyList(cmd, a, out) },
 	}
 	out.addFlag(cmd)

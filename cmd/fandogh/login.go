@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type loginOptions struct {
@@ -34,7 +34,7 @@ server is revoked. The server is saved, so later commands need no --server.`,
 		Example: `  fandogh login
   fandogh login --server https://fandogh.example.com --username ali
   fandogh login --username ali --password-stdin < password.txt`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLogin(cmd, a, o) },
 	}
 	f := cmd.Flags()
@@ -106,15 +106,15 @@ const maxPassword = 4 << 10 // bytes
 func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
 	switch {
 	case o.passwordStdin && o.password != "":
-		return "", usagef("give --password or --password-stdin, not both")
+		return "", usage.Errorf("give --password or --password-stdin, not both")
 	case o.passwordStdin:
 		data, err := bounded.ReadAll(a.in, maxPassword)
 		if err != nil {
-			return "", usagef("failed to read the password from standard input: %w", err)
+			return "", usage.Errorf("failed to read the password from standard input: %w", err)
 		}
 		password, _, _ := strings.Cut(string(data), "\n")
 		if password = strings.TrimSuffix(password, "\r"); password == "" {
-			err = usagef("standard input is empty; it must contain the password")
+			err = usage.Errorf("standard input is empty; it must contain the password")
 		}
 		return password, err
 	case o.password == "" && a.interactive():
@@ -126,7 +126,7 @@ func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
 
 func missing(password string) error {
 	if password == "" {
-		return usageError{errors.New("password is missing; use --password-stdin")}
+		return usage.Errorf("password is missing; use --password-stdin")
 	}
 	return nil
 }

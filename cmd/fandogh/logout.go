@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newLogoutCommand(a *app) *cobra.Command {
@@ -13,7 +15,7 @@ working, and deleted here. If the server can't be reached, the token is still
 deleted here.`,
 		Example: `  fandogh logout
   fandogh logout --server https://fandogh.example.com`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLogout(cmd, a) },
 	}
 }

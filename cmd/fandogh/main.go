@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -52,13 +50,11 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
   fandogh image publish --version 1.0
   fandogh image logs --image shop --version 1.0`,
 		newLoginCommand(a), newLogoutCommand(a), newWhoamiCommand(a), newImageCommand(a),
-		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newCompletionCommand())
+		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newMirrorCommand(a), newCompletionCommand())
 	root.Version = version.String()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(usage.OfFlag)
 	root.PersistentFlags().StringVar(&a.server, "server", "", "`address` of the server")
 	root.PersistentFlags().StringVar(&a.namespace, "namespace", "", "`name` of the namespace to use (default your own)")
 	return root
@@ -66,29 +62,5 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
 
 // group is a command that only holds others.
 func group(use, short, long, example string, children ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Example: example,
-		Args: cobra.ArbitraryArgs, // what is no command reaches RunE and is told so
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return usageError{errors.New(usage.UnknownCommand(cmd, args[0]))}
-		},
-	}
-	cmd.AddCommand(children...)
-	return cmd
-}
-
-// exactArgs is cobra.ExactArgs that names what is wanted.
-func exactArgs(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == len(names) {
-			return nil
-		}
-		if len(names) == 0 {
-			return usagef("`%s` does not accept the argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
-		}
-		return usagef("`%s` accepts only %s; usage: %s", cmd.CommandPath(), strings.Join(names, " and "), cmd.UseLine())
-	}
+	return usage.Group(&cobra.Command{Use: use, Short: short, Long: long, Example: example}, children...)
 }

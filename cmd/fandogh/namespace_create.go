@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceCreateCommand(a *app) *cobra.Command {
@@ -12,7 +14,7 @@ func newNamespaceCreateCommand(a *app) *cobra.Command {
 		Short:   "Create a namespace",
 		Long:    `Create a namespace. It is empty, and you are its only member and its admin.`,
 		Example: `  fandogh namespace create team`,
-		Args:    exactArgs("NAME"),
+		Args:    usage.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceGrantCommand(a *app) *cobra.Command {
@@ -15,10 +17,10 @@ func newNamespaceGrantCommand(a *app) *cobra.Command {
 		Long: `Give a user a role in a namespace: read, write or admin. It replaces the user's
 previous role.`,
 		Example: `  fandogh namespace grant team ali write`,
-		Args:    exactArgs("NAME", "USER", "ROLE"),
+		Args:    usage.ExactArgs("NAME", "USER", "ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(roles, args[2]) {
-				return usagef("%q is not a valid role; the roles are: %s", args[2], strings.Join(roles, ", "))
+				return usage.Errorf("%q is not a valid role; the roles are: %s", args[2], strings.Join(roles, ", "))
 			}
 			c, err := a.client()
 			if err != nil {

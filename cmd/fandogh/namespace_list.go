@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceListCommand(a *app) *cobra.Command {
@@ -14,7 +16,7 @@ func newNamespaceListCommand(a *app) *cobra.Command {
 		Long:  `List the namespaces that you belong to, with your role in each.`,
 		Example: `  fandogh namespace list
   fandogh namespace list --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runNamespaceList(cmd, a, out) },
 	}
 	out.addFlag(cmd)

@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceMembersCommand(a *app) *cobra.Command {
@@ -14,7 +16,7 @@ func newNamespaceMembersCommand(a *app) *cobra.Command {
 		Long:  `List the members of a namespace with their roles.`,
 		Example: `  fandogh namespace members team
   fandogh namespace members team --output json`,
-		Args: exactArgs("NAME"),
+		Args: usage.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runNamespaceMembers(cmd, a, args[0], out) },
 	}
 	out.addFlag(cmd)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceRevokeCommand(a *app) *cobra.Command {
@@ -12,7 +14,7 @@ func newNamespaceRevokeCommand(a *app) *cobra.Command {
 		Short:   "Remove a user from a namespace",
 		Long:    `Remove a user from a namespace. Its last admin can't be removed.`,
 		Example: `  fandogh namespace revoke team ali`,
-		Args:    exactArgs("NAME", "USER"),
+		Args:    usage.ExactArgs("NAME", "USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

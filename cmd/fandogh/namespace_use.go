@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newNamespaceUseCommand(a *app) *cobra.Command {
@@ -15,7 +16,7 @@ func newNamespaceUseCommand(a *app) *cobra.Command {
 		Long: `Set the namespace for later commands at this server. --namespace and
 $FANDOGH_NAMESPACE override it. Logging in again resets it to your own.`,
 		Example: `  fandogh namespace use team`,
-		Args:    exactArgs("NAME"),
+		Args:    usage.ExactArgs("NAME"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runNamespaceUse(cmd, a, args[0]) },
 	}
 }
@@ -30,14 +31,14 @@ func runNamespaceUse(cmd *cobra.Command, a *app, name string) error {
 		return err
 	}
 	if !slices.ContainsFunc(mine, func(n api.Namespace) bool { return n.Name == name }) {
-		return usagef("you are not a member of a namespace %q; `fandogh namespace list` shows your namespaces", name)
+		return usage.Errorf("you are not a member of a namespace %q; `fandogh namespace list` shows your namespaces", name)
 	}
 	t, err := a.target()
 	if err != nil {
 		return err
 	}
 	if a.getenv("FANDOGH_TOKEN") != "" {
-		return usagef("you are logged in with $FANDOGH_TOKEN; set $FANDOGH_NAMESPACE instead")
+		return usage.Errorf("you are logged in with $FANDOGH_TOKEN; set $FANDOGH_NAMESPACE instead")
 	}
 	err = changeCredentials(func(saved *credentials) {
 		chosen := saved.Logins[t.server]

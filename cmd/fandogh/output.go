@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // output is how a command shows its result.
@@ -44,7 +45,7 @@ func (o *output) show(w io.Writer, v any, table func(w io.Writer)) error {
 // check refuses a wrong format before anything is asked of the server.
 func (o *output) check() error {
 	if !slices.Contains(outputFormats, o.format) {
-		return usagef("unknown output format %q; the formats are: %s", o.format, strings.Join(outputFormats, ", "))
+		return usage.Errorf("unknown output format %q; the formats are: %s", o.format, strings.Join(outputFormats, ", "))
 	}
 	return nil
 }

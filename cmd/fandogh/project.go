@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // The project's file is shared with the other clients, whose keys are single
@@ -45,7 +46,7 @@ func readProject(dir string) (project, error) {
 		return p, err
 	}
 	if err := yaml.Unmarshal(data, &p); err != nil {
-		return p, usagef("failed to read %s:\n%w", name, err)
+		return p, usage.Errorf("failed to read %s:\n%w", name, err)
 	}
 	return p, nil
 }
@@ -71,7 +72,7 @@ func saveImage(dir, name string) error {
 	path := filepath.Join(dir, file)
 	text, err := setImage(old, name)
 	if err != nil {
-		return usagef("failed to read %s:\n%w", file, err)
+		return usage.Errorf("failed to read %s:\n%w", file, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // given returns value, or asks for it when it is missing and a user is there
@@ -18,11 +20,11 @@ func (a *app) given(ctx context.Context, value, what, flag string) (string, erro
 		return value, nil
 	}
 	if !a.interactive() {
-		return "", usagef("%s is missing; use %s", strings.ToLower(what), flag)
+		return "", usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	answer, err := a.ask(ctx, what+": ")
 	if err == nil && answer == "" {
-		err = usagef("%s is missing; use %s", strings.ToLower(what), flag)
+		err = usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
 	}
 	return answer, err
 }
@@ -31,7 +33,7 @@ func (a *app) given(ctx context.Context, value, what, flag string) (string, erro
 // takes the flag --yes.
 func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.interactive() {
-		return false, usagef("%s There is no terminal to ask for confirmation; use --yes to confirm", question)
+		return false, usage.Errorf("%s There is no terminal to ask for confirmation; use --yes to confirm", question)
 	}
 	answer, err := a.ask(ctx, question+" [y/N] ")
 	answer = strings.ToLower(answer)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newTokenDeleteCommand(a *app) *cobra.Command {
@@ -10,7 +12,7 @@ func newTokenDeleteCommand(a *app) *cobra.Command {
 		Short:   "Revoke a token",
 		Long:    `Revoke a token by the ID that token list shows. It stops working at once.`,
 		Example: `  fandogh token delete 3`,
-		Args:    exactArgs("ID"),
+		Args:    usage.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseID(args[0], "token")
 			if err != nil {

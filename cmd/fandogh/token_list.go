@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newTokenListCommand(a *app) *cobra.Command {
@@ -16,7 +18,7 @@ func newTokenListCommand(a *app) *cobra.Command {
 		Long:  `List your tokens, including those created by logins. Their secrets can't be shown again.`,
 		Example: `  fandogh token list
   fandogh token list --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd, a, out) },
 	}
 	out.addFlag(cmd)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type webhookAddOptions struct {
@@ -27,7 +28,7 @@ HMAC-SHA-256 of its body in the header X-Fandogh-Signature-256.
 The events are build.started, build.finished, version.created and version.deleted.`,
 		Example: `  fandogh webhook add https://ci.example.com/fandogh --image shop
   fandogh webhook add https://ci.example.com/fandogh --events build.finished`,
-		Args: exactArgs("URL"),
+		Args: usage.ExactArgs("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runWebhookAdd(cmd.Context(), a, args[0], o) },
 	}
 	o.webhookOwner.addFlag(cmd, a)

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newWebhookDeleteCommand(a *app) *cobra.Command {
@@ -13,7 +15,7 @@ func newWebhookDeleteCommand(a *app) *cobra.Command {
 		Short:   "Delete a webhook",
 		Long:    `Delete a webhook by the ID that webhook list shows.`,
 		Example: `  fandogh webhook delete 3 --image shop`,
-		Args:    exactArgs("ID"),
+		Args:    usage.ExactArgs("ID"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runWebhookDelete(cmd.Context(), a, args[0], o) },
 	}
 	o.addFlag(cmd, a)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newWebhookDeliveriesCommand(a *app) *cobra.Command {
@@ -17,7 +18,7 @@ func newWebhookDeliveriesCommand(a *app) *cobra.Command {
 		Short:   "Show recent deliveries of a webhook",
 		Long:    `Show the deliveries of a webhook within the last week, newest first, with the last response to each.`,
 		Example: `  fandogh webhook deliveries 3 --image shop`,
-		Args:    exactArgs("ID"),
+		Args:    usage.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runWebhookDeliveries(cmd.Context(), a, args[0], o)
 		},

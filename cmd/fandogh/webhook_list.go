@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 type webhookListOptions struct {
@@ -20,7 +22,7 @@ func newWebhookListCommand(a *app) *cobra.Command {
 		Short:   "List webhooks",
 		Long:    `List the webhooks of an image or, without --image, of the whole namespace.`,
 		Example: `  fandogh webhook list --image shop`,
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runWebhookList(cmd.Context(), a, o) },
 	}
 	o.webhookOwner.addFlag(cmd, a)

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newWhoamiCommand(a *app) *cobra.Command {
@@ -16,7 +18,7 @@ func newWhoamiCommand(a *app) *cobra.Command {
 use. This asks the server, so it also shows whether the login is still valid.`,
 		Example: `  fandogh whoami
   fandogh whoami --output json`,
-		Args: exactArgs(),
+		Args: usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runWhoami(cmd, a, out) },
 	}
 	out.addFlag(cmd)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // buildPaths are the slash paths of what a build reads.
@@ -77,7 +79,7 @@ func (w *workspace) visit(name string, entry fs.DirEntry, ignored *ignores) erro
 	case fs.ModeSymlink:
 		w.files = append(w.files, workspaceFile{name: name, mode: info.Mode()})
 	default:
-		return usagef("%s is not a regular file or a symbolic link and can't be sent; exclude it in %s", name, fandoghIgnore)
+		return usage.Errorf("%s is not a regular file or a symbolic link and can't be sent; exclude it in %s", name, fandoghIgnore)
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 	}
 	for _, name := range append(candidates, build.context) {
 		if !fs.ValidPath(name) {
-			return build, usagef("%s names %q, which is not a path inside this directory", projectFile, name)
+			return build, usage.Errorf("%s names %q, which is not a path inside this directory", projectFile, name)
 		}
 	}
 	for _, name := range candidates {
@@ -104,7 +106,7 @@ func findDockerfile(dir string, p project) (buildPaths, error) {
 			return build, err
 		}
 	}
-	return build, usagef("there is no %s in this directory; the server builds the image from it. "+
+	return build, usage.Errorf("there is no %s in this directory; the server builds the image from it. "+
 		"Change to the directory of your project, or set build.dockerfile in %s", candidates[0], projectFile)
 }
 

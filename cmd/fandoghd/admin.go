@@ -18,6 +18,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // admin is what every verb works on: the data directory's catalog.
@@ -63,7 +64,7 @@ func (a *admin) verb(work func(cmd *cobra.Command, args []string) error) func(*c
 	return func(cmd *cobra.Command, args []string) (err error) {
 		path := databasePath(a.data)
 		if _, err := os.Stat(path); err != nil {
-			return usageError{noData(a.data, err)}
+			return usage.Error{Err: noData(a.data, err)}
 		}
 		if a.store, err = a.open(cmd.Context(), path); err != nil {
 			return err

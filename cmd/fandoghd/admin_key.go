@@ -9,10 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newKeyAdd() *cobra.Command {
-	return &cobra.Command{Use: "add NAME FILE", Short: "Add a user's SSH public key", Args: exactArgs("NAME", "FILE"),
+	return &cobra.Command{Use: "add NAME FILE", Short: "Add a user's SSH public key", Args: usage.ExactArgs("NAME", "FILE"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, args []string) error {
 			line, err := os.ReadFile(args[0])
 			if err != nil {
@@ -28,7 +29,7 @@ func (a *admin) newKeyAdd() *cobra.Command {
 }
 
 func (a *admin) newKeyList() *cobra.Command {
-	return &cobra.Command{Use: "list NAME", Short: "List a user's keys", Args: exactArgs("NAME"),
+	return &cobra.Command{Use: "list NAME", Short: "List a user's keys", Args: usage.ExactArgs("NAME"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 			keys, err := a.store.ListKeys(cmd.Context(), user.ID)
 			if err != nil {
@@ -43,7 +44,7 @@ func (a *admin) newKeyList() *cobra.Command {
 }
 
 func (a *admin) newKeyDelete() *cobra.Command {
-	return &cobra.Command{Use: "delete NAME ID", Short: "Delete a user's key by its ID", Args: exactArgs("NAME", "ID"),
+	return &cobra.Command{Use: "delete NAME ID", Short: "Delete a user's key by its ID", Args: usage.ExactArgs("NAME", "ID"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, args []string) error {
 			id, err := number(args[0])
 			if err != nil {
@@ -60,7 +61,7 @@ func (a *admin) newKeyDelete() *cobra.Command {
 func number(text string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, usageError{fmt.Errorf("%q is not a valid ID", text)}
+		return 0, usage.Errorf("%q is not a valid ID", text)
 	}
 	return id, nil
 }

@@ -5,10 +5,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newNamespaceList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List all namespaces", Args: exactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List all namespaces", Args: usage.ExactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 		namespaces, err := a.store.ListAllNamespaces(cmd.Context())
 		if err != nil {
 			return err
@@ -27,7 +29,7 @@ func (a *admin) newNamespaceList() *cobra.Command {
 
 func (a *admin) newNamespaceDelete() *cobra.Command {
 	var images bool
-	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a shared namespace", Args: exactArgs("NAME")}
+	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a shared namespace", Args: usage.ExactArgs("NAME")}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
 		if err := a.store.DeleteNamespace(cmd.Context(), args[0], images); err != nil {
 			return err

@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newTokenCreate() *cobra.Command {
 	var readOnly bool
 	var expires time.Duration
 	token := catalog.NewToken{Scope: catalog.ScopeWrite}
-	cmd := &cobra.Command{Use: "create NAME", Short: "Create a token and print it", Args: exactArgs("NAME")}
+	cmd := &cobra.Command{Use: "create NAME", Short: "Create a token and print it", Args: usage.ExactArgs("NAME")}
 	cmd.RunE = a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 		token.UserID = user.ID
 		if readOnly {
@@ -38,7 +39,7 @@ func (a *admin) newTokenCreate() *cobra.Command {
 }
 
 func (a *admin) newTokenList() *cobra.Command {
-	return &cobra.Command{Use: "list NAME", Short: "List a user's tokens", Args: exactArgs("NAME"),
+	return &cobra.Command{Use: "list NAME", Short: "List a user's tokens", Args: usage.ExactArgs("NAME"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 			tokens, err := a.store.ListTokens(cmd.Context(), user.ID)
 			if err != nil {
@@ -61,7 +62,7 @@ func (a *admin) newTokenRevoke() *cobra.Command {
 	cmd := &cobra.Command{Use: "revoke NAME [ID]", Short: "Revoke one of a user's tokens by its ID, or all of them"}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 || len(args) > 2 || all == (len(args) == 2) {
-			return usageError{fmt.Errorf("`%s` requires a NAME, and either an ID or --all", cmd.CommandPath())}
+			return usage.Errorf("`%s` requires a NAME, and either an ID or --all", cmd.CommandPath())
 		}
 		return nil
 	}

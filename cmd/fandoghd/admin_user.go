@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,11 +11,12 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newUserAdd() *cobra.Command {
 	var isAdmin, fromStdin bool
-	cmd := &cobra.Command{Use: "add NAME", Short: "Add a user and the namespace of the same name", Args: exactArgs("NAME")}
+	cmd := &cobra.Command{Use: "add NAME", Short: "Add a user and the namespace of the same name", Args: usage.ExactArgs("NAME")}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
 		password, err := readPassword(cmd, fromStdin)
 		if err != nil {
@@ -35,7 +35,7 @@ func (a *admin) newUserAdd() *cobra.Command {
 }
 
 func (a *admin) newUserList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List users", Args: exactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: "list", Short: "List users", Args: usage.ExactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
 		users, err := a.store.ListUsers(cmd.Context())
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (a *admin) newUserList() *cobra.Command {
 
 func (a *admin) newUserPasswd() *cobra.Command {
 	var fromStdin bool
-	cmd := &cobra.Command{Use: "passwd NAME", Short: "Set a user's password; tokens and keys stay", Args: exactArgs("NAME")}
+	cmd := &cobra.Command{Use: "passwd NAME", Short: "Set a user's password; tokens and keys stay", Args: usage.ExactArgs("NAME")}
 	cmd.RunE = a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 		password, err := readPassword(cmd, fromStdin)
 		if err != nil {
@@ -89,7 +89,7 @@ func (a *admin) newUserDemote() *cobra.Command {
 }
 
 func (a *admin) userUpdate(verb, short, did string, to catalog.UserUpdate) *cobra.Command {
-	return &cobra.Command{Use: verb + " NAME", Short: short, Args: exactArgs("NAME"),
+	return &cobra.Command{Use: verb + " NAME", Short: short, Args: usage.ExactArgs("NAME"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 			if _, err := a.store.UpdateUser(cmd.Context(), user.ID, to); err != nil {
 				return err
@@ -100,7 +100,7 @@ func (a *admin) userUpdate(verb, short, did string, to catalog.UserUpdate) *cobr
 
 func (a *admin) newUserDelete() *cobra.Command {
 	var images bool
-	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a user and the namespace of the same name", Args: exactArgs("NAME")}
+	cmd := &cobra.Command{Use: "delete NAME", Short: "Delete a user and the namespace of the same name", Args: usage.ExactArgs("NAME")}
 	cmd.RunE = a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
 		if err := a.store.DeleteUser(cmd.Context(), user.ID, images); err != nil {
 			return err
@@ -128,7 +128,7 @@ func readPassword(cmd *cobra.Command, fromStdin bool) (string, error) {
 	}
 	stdin := int(os.Stdin.Fd())
 	if !term.IsTerminal(stdin) {
-		return "", usageError{errors.New("standard input is not a terminal; use --password-stdin")}
+		return "", usage.Errorf("standard input is not a terminal; use --password-stdin")
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), "Password: ")
 	text, err := term.ReadPassword(stdin)

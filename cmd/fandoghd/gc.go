@@ -13,6 +13,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newGC() *cobra.Command {
@@ -27,7 +28,7 @@ func (a *admin) newGC() *cobra.Command {
 			"deleting only that version would free. Removed blobs stay in registry/trash for another grace time and are restored if they are needed.\n" +
 			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.",
 		Example: "  fandoghd admin --data data gc --dry-run",
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, _ []string) error {
 		if !cmd.Flags().Changed("grace") {
@@ -90,7 +91,7 @@ func (a *admin) usualGrace(file string) (time.Duration, error) {
 		err = c.Validate()
 	}
 	if err != nil {
-		return 0, usageError{fmt.Errorf("configuration:\n%w", err)}
+		return 0, usage.Errorf("configuration:\n%w", err)
 	}
 	return c.Registry.Grace.Std(), nil
 }
@@ -98,7 +99,7 @@ func (a *admin) usualGrace(file string) (time.Duration, error) {
 // checkGrace warns of a grace time that is shorter than the daemon's, which is longer than builds take.
 func (a *admin) checkGrace(cmd *cobra.Command, grace time.Duration) error {
 	if grace <= 0 {
-		return usageError{fmt.Errorf("--grace must be longer than the longest push, not %s", grace)}
+		return usage.Errorf("--grace must be longer than the longest push, not %s", grace)
 	}
 	running, err := readAddresses(a.data)
 	if err == nil && running != nil && grace < running.Grace {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -23,9 +22,6 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 )
-
-// usageError marks what the caller typed wrong.
-type usageError struct{ error }
 
 func main() {
 	dockerfile.Main() // the daemon starts this program for each Dockerfile
@@ -42,8 +38,7 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "fandoghd:", err)
-	var usage usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, new(usage.Error)) {
 		return exitUsage
 	}
 	return exitFailure
@@ -56,37 +51,11 @@ func newRootCommand() *cobra.Command {
 		"Exit status: 0 success, 1 failure, 2 usage error."
 	root.Version = version.String()
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(usage.OfFlag)
 	return root
 }
 
 // group is a command that only holds others.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short,
-		Args: cobra.ArbitraryArgs, // what is no command reaches RunE and is told so
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return usageError{errors.New(usage.UnknownCommand(cmd, args[0]))}
-		},
-	}
-	cmd.AddCommand(children...)
-	return cmd
-}
-
-// exactArgs is cobra.ExactArgs that names what is wanted.
-func exactArgs(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) == len(names):
-			return nil
-		case len(names) == 0:
-			return usageError{fmt.Errorf("`%s` does not accept the argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())}
-		}
-		return usageError{fmt.Errorf("`%s` accepts only %s", cmd.CommandPath(), strings.Join(names, " and "))}
-	}
+	return usage.Group(&cobra.Command{Use: use, Short: short}, children...)
 }

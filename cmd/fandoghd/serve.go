@@ -13,6 +13,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // serveFlags override the file and the environment where they were given.
@@ -33,7 +34,7 @@ func newServeCommand() *cobra.Command {
 			"Every setting of the configuration file is also an environment variable: http.public_url is FANDOGH_HTTP_PUBLIC_URL.\n" +
 			"Flags override the environment, and the environment overrides the file.",
 		Example: "  fandoghd serve\n  fandoghd serve --config /etc/fandogh/config.yaml\n  fandoghd serve --data /tmp/fandogh --http 127.0.0.1:0 --ssh 127.0.0.1:0",
-		Args:    exactArgs(),
+		Args:    usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd, flags)
 			if err != nil {
@@ -71,7 +72,7 @@ func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Wri
 func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
 	c, err := config.Load(flags.file, os.Environ())
 	if err != nil {
-		return config.Config{}, usageError{err}
+		return config.Config{}, usage.Error{Err: err}
 	}
 	for name, setting := range map[string]*string{"data": &c.Data, "http": &c.HTTP.Addr, "ssh": &c.SSH.Addr} {
 		if flag := cmd.Flags().Lookup(name); flag.Changed {
@@ -79,7 +80,7 @@ func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
 		}
 	}
 	if err := c.Validate(); err != nil {
-		return config.Config{}, usageError{fmt.Errorf("configuration:\n%w", err)}
+		return config.Config{}, usage.Errorf("configuration:\n%w", err)
 	}
 	return c, nil
 }

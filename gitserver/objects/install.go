@@ -13,7 +13,7 @@ import (
 // Install moves a resolved pack to a repository's storage. The
 // objects are on disk for good when it returns, and visible to readers only
 // when all of them are.
-func (in *Incoming) Install(storage PackStorage) error {
+func (in *Incoming) Install(storage Storage) error {
 	if in.entries.n == 0 {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (m *Merged) Close() error { return m.pack.Close() }
 // was made of. Stores that are open go on with what they have open; one that
 // is being opened finds the new pack when it misses something. No packs may be
 // installed meanwhile.
-func (m *Merged) Replace(storage PackStorage) error {
+func (m *Merged) Replace(storage Storage) error {
 	if err := m.pack.Install(storage); err != nil {
 		return err
 	}

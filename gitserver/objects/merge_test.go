@@ -21,7 +21,7 @@ func installPack(t *testing.T, objectsDir string, pack []byte) {
 		t.Fatal(err)
 	}
 	defer in.Close() //nolint:errcheck // read only
-	store, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+	store, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func installPack(t *testing.T, objectsDir string, pack []byte) {
 // mergeOnce merges what is to be merged; it returns how many packs there are then.
 func mergeOnce(t *testing.T, objectsDir string) int {
 	t.Helper()
-	store, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+	store, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestMerge(t *testing.T) {
 	if n := mergeOnce(t, objectsDir); n != maxPacks {
 		t.Errorf("%d packs after merging too early", n)
 	}
-	old, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+	old, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestMerge(t *testing.T) {
 					return
 				default:
 				}
-				store, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+				store, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 				if err != nil {
 					t.Error(err)
 					return
@@ -138,7 +138,7 @@ func TestMerge(t *testing.T) {
 	close(stop)
 	readers.Wait()
 
-	fresh, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+	fresh, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 	if err != nil {
 		t.Fatal(err)
 	}

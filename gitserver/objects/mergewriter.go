@@ -34,11 +34,7 @@ type mergedObject struct {
 // newMergeWriter looks at all that is to be written.
 func (s *Store) newMergeWriter(ctx context.Context, from []*packFile) (*mergeWriter, error) {
 	m := &mergeWriter{out: &packWriter{PackOptions: PackOptions{OffsetDeltas: true}, store: s, sum: sha1.New()}, search: deltaSearch{budget: s.shared.budget}}
-	from, err := newestFirst(from)
-	if err != nil {
-		return nil, err
-	}
-	for age, p := range from {
+	for age, p := range newestFirst(from) {
 		for i := range p.index.n {
 			offset, ok := p.index.offset(i)
 			if !ok {
@@ -54,6 +50,7 @@ func (s *Store) newMergeWriter(ctx context.Context, from []*packFile) (*mergeWri
 			return nil, err
 		}
 		o, at := &m.objects[i], m.out.locations[i]
+		var err error
 		if o.typ, o.size, err = s.packHeader(at.pack, at.offset); err != nil {
 			return nil, err
 		}
@@ -61,18 +58,10 @@ func (s *Store) newMergeWriter(ctx context.Context, from []*packFile) (*mergeWri
 	return m, m.nameObjects(ctx)
 }
 
-func newestFirst(packs []*packFile) ([]*packFile, error) {
-	times := map[*packFile]int64{}
-	for _, p := range packs {
-		info, err := p.f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		times[p] = info.ModTime().UnixNano()
-	}
+func newestFirst(packs []*packFile) []*packFile {
 	packs = slices.Clone(packs)
-	slices.SortStableFunc(packs, func(a, b *packFile) int { return cmp.Compare(times[b], times[a]) })
-	return packs, nil
+	slices.SortStableFunc(packs, func(a, b *packFile) int { return b.putAt.Compare(a.putAt) })
+	return packs
 }
 
 // add takes an object in; of one that came before, the copy that is a delta.

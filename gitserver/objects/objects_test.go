@@ -80,7 +80,7 @@ func receiveWithin(t testing.TB, budget *Budget, pack []byte, limits Limits, sha
 		return nil, err
 	}
 	t.Cleanup(func() { _ = in.Close() })
-	store, err := NewPacks(budget).OpenStore(t.TempDir())
+	store, err := NewPacks(budget).OpenStore(Files(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestShallowCommitsNeedNoParents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := NewPacks(NewBudget()).OpenStore(t.TempDir())
+	store, err := NewPacks(NewBudget()).OpenStore(Files(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestRoundTripAgainstGit(t *testing.T) {
 		if out, err := exec.Command("git", "-C", target, "fsck", "--full", "--strict").CombinedOutput(); err != nil {
 			t.Errorf("fsck: %v\n%s", err, out)
 		}
-		store, err := NewPacks(NewBudget()).OpenStore(filepath.Join(target, "objects"))
+		store, err := NewPacks(NewBudget()).OpenStore(Files(filepath.Join(target, "objects")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -430,7 +430,7 @@ func FuzzReceive(f *testing.F) {
 		if err := in.Install(Files(dir)); err != nil {
 			t.Fatal(err)
 		}
-		store, err := NewPacks(NewBudget()).OpenStore(dir)
+		store, err := NewPacks(NewBudget()).OpenStore(Files(dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,7 +58,7 @@ func TestPacksAreOpenedOnce(t *testing.T) {
 	for i := range stores {
 		opening.Go(func() {
 			var err error
-			if stores[i], err = packs.OpenStore(dir); err != nil {
+			if stores[i], err = packs.OpenStore(Files(dir)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -99,7 +99,7 @@ func TestPacksAreOpenedOnce(t *testing.T) {
 	if err := errors.Join(err, os.WriteFile(pack+".new", data, 0o644), os.Rename(pack+".new", pack+".pack")); err != nil {
 		t.Fatal(err)
 	}
-	again, err := packs.OpenStore(dir)
+	again, err := packs.OpenStore(Files(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestPacksAreOpenedOnce(t *testing.T) {
 	}
 	closes(stores[0])
 	reads(again)
-	third, err := packs.OpenStore(dir)
+	third, err := packs.OpenStore(Files(dir))
 	if err != nil || third.packs[0].openPack != again.packs[0].openPack {
 		t.Errorf("the new file is opened again, %v", err)
 	}
@@ -138,14 +138,14 @@ func TestPackThatCanNotBeOpened(t *testing.T) {
 	}
 	packs := NewPacks(NewBudget())
 	set(whole[:100])
-	if _, err := packs.OpenStore(dir); !errors.Is(err, ErrCorrupt) {
+	if _, err := packs.OpenStore(Files(dir)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a cut index: %v", err)
 	}
 	if got := packs.users(); len(got) != 0 {
 		t.Errorf("packs are open: %v", got)
 	}
 	set(whole)
-	s, err := packs.OpenStore(dir)
+	s, err := packs.OpenStore(Files(dir))
 	if err == nil {
 		err = s.Close()
 	}

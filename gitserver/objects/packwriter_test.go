@@ -26,7 +26,7 @@ func TestBasesComeBeforeTheirDeltas(t *testing.T) {
 	if err := in.Install(Files(objectsDir)); err != nil {
 		t.Fatal(err)
 	}
-	store, err := NewPacks(NewBudget()).OpenStore(objectsDir)
+	store, err := NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 	if err != nil {
 		t.Fatal(err)
 	}

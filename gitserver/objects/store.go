@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -23,8 +21,7 @@ const maxDeltaChain = 4095
 // Store reads the objects of one repository. It is safe for concurrent use and
 // sees packs that arrive after it was opened.
 type Store struct {
-	dir     string // the repository's objects directory
-	storage PackStorage
+	storage Storage
 	shared  *Packs
 
 	mu    sync.RWMutex
@@ -33,17 +30,17 @@ type Store struct {
 	bases baseCache
 }
 
-// OpenStore opens a repository's objects directory. No directory is an empty store.
-func (p *Packs) OpenStore(dir string) (*Store, error) {
-	s := &Store{dir: dir, storage: p.storage(dir), shared: p, known: map[string]bool{}}
+// OpenStore opens what a repository's storage keeps.
+func (p *Packs) OpenStore(storage Storage) (*Store, error) {
+	s := &Store{storage: storage, shared: p, known: map[string]bool{}}
 	if err := s.rescan(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Storage is where the store's packs are.
-func (s *Store) Storage() PackStorage { return s.storage }
+// Storage is where the store's objects are.
+func (s *Store) Storage() Storage { return s.storage }
 
 // Close gives back the store's files.
 func (s *Store) Close() error {
@@ -57,7 +54,7 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// arrived looks for packs that are new on disk and reports by its error whether an
+// arrived looks for packs that are new in its storage and reports by its error whether an
 // object is in one of them. Errors: ErrNotFound.
 func (s *Store) arrived(h plumbing.Hash) error {
 	if err := s.rescan(); err != nil {
@@ -69,7 +66,7 @@ func (s *Store) arrived(h plumbing.Hash) error {
 	return nil
 }
 
-// rescan opens packs that are new on disk.
+// rescan opens packs that are new in its storage.
 func (s *Store) rescan() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +78,7 @@ func (s *Store) rescan() error {
 		if s.known[name] {
 			continue
 		}
-		p, err := s.shared.take(s.storage, s.dir, name)
+		p, err := s.shared.take(s.storage, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // merged into another meanwhile
 		}
@@ -105,11 +102,6 @@ func (s *Store) locate(h plumbing.Hash) (*packFile, int64) {
 		}
 	}
 	return nil, 0
-}
-
-func (s *Store) loosePath(h plumbing.Hash) string {
-	hex := h.String()
-	return filepath.Join(s.dir, hex[:2], hex[2:])
 }
 
 // Has reports whether the store has an object.
@@ -335,13 +327,13 @@ func (p *packFile) read(offset int64) (plumbing.ObjectType, []byte, error) {
 // looseObject is an open file of one object.
 type looseObject struct {
 	*objfile.Reader
-	f    *os.File
+	f    io.Closer
 	typ  plumbing.ObjectType
 	size int64
 }
 
 func (s *Store) openLoose(h plumbing.Hash) (*looseObject, error) {
-	f, err := os.Open(s.loosePath(h))
+	f, err := s.storage.OpenLoose(h)
 	if err != nil {
 		return nil, err
 	}

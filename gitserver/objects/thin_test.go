@@ -51,7 +51,7 @@ func TestThinPackIsCompleted(t *testing.T) {
 		if err := in.Install(Files(objectsDir)); err != nil {
 			t.Fatal(err)
 		}
-		store, err = NewPacks(NewBudget()).OpenStore(objectsDir)
+		store, err = NewPacks(NewBudget()).OpenStore(Files(objectsDir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestTagChains(t *testing.T) {
 		if err := in.Install(Files(dir)); err != nil {
 			t.Fatal(err)
 		}
-		store, err := NewPacks(NewBudget()).OpenStore(dir)
+		store, err := NewPacks(NewBudget()).OpenStore(Files(dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,7 +85,7 @@ type push struct {
 	sideband    *sidebandWriter
 	attached    map[*command]bool      // the ref stands already, only the build is asked for
 	moved       []*command             // refs that were changed
-	quarantine  *repository.Quarantine // where the objects are until they enter the repository
+	quarantine  *repository.Quarantine // has the repository open, from the advertisement on, and the objects until they enter it
 }
 
 // Serve takes one push from in and answers on out. A push may take long, so allowed is asked
@@ -93,10 +93,14 @@ type push struct {
 // builds alone, when lost is closed. ctx is the server's, not the connection's.
 func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
 	p := &push{handler: h, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
+	var err error
+	if p.quarantine, err = h.repos.NewQuarantine(ref); err != nil {
+		return err
+	}
+	defer p.closeQuarantine()
 	if err := p.advertise(ctx, out); err != nil {
 		return err
 	}
-	var err error
 	packets := newPacketReader(in)
 	if p.req, err = readPushRequest(packets); err != nil && p.req != nil {
 		return newSideband(out, p.req.capabilities).fatal(err)
@@ -128,14 +132,10 @@ func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catal
 // are not built yet are left out, so that their push can be sent again.
 func (p *push) advertise(ctx context.Context, out io.Writer) error {
 	ad := newAdvertisement(out, receiveCapabilities+" push-cert="+p.nonce)
-	repo, err := p.handler.repos.Open(p.ref)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return ad.end(nil, nil)
-	}
+	repo, err := p.quarantine.Repository()
 	if err != nil {
 		return err
 	}
-	defer objects.Discard(repo)
 	shallow, err := repo.Shallow()
 	if err != nil {
 		return err
@@ -190,15 +190,7 @@ func (p *push) run(ctx context.Context, in io.Reader) error {
 // enter brings a push from its pack to the refs. It returns what was done, and
 // keeps nothing of the pack, as builds may take long.
 func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, err error) {
-	if p.quarantine, err = p.handler.repos.NewQuarantine(p.ref); err != nil {
-		return received, err
-	}
-	defer func() {
-		if err := p.quarantine.Close(); err != nil {
-			p.handler.log.Error("failed to remove a quarantine directory", "error", err)
-		}
-		p.quarantine = nil
-	}()
+	defer p.closeQuarantine()
 	if err := p.receive(in); err != nil {
 		return received, err
 	}
@@ -226,6 +218,17 @@ func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, 
 		p.audit.Info("ref pushed", "image", p.ref, "ref", u.Name, "old", u.Old, "new", u.New)
 	}
 	return received, nil
+}
+
+// closeQuarantine gives back what the push has of the repository and of the pack, where that is still to be done.
+func (p *push) closeQuarantine() {
+	if p.quarantine == nil {
+		return
+	}
+	if err := p.quarantine.Close(); err != nil {
+		p.handler.log.Error("failed to remove a quarantine directory", "error", err)
+	}
+	p.quarantine = nil
 }
 
 // receive reads the pack, if one follows.

@@ -39,7 +39,7 @@ func newEnv(t *testing.T, tags int) *env {
 		t.Fatalf("%v %s", err, out)
 	}
 	var err error
-	if f.objects, err = objects.NewPacks(objects.NewBudget()).OpenStore(filepath.Join(f.dir, "objects")); err != nil {
+	if f.objects, err = objects.NewPacks(objects.NewBudget()).OpenStore(objects.Files(filepath.Join(f.dir, "objects"))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { objects.Discard(f.objects) })

@@ -63,7 +63,7 @@ func (t *tree) KeepGit(ctx context.Context, as catalog.CheckedOut) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the next start removes what is left
-	none, err := t.repos.packs.OpenStore(filepath.Join(dir, "none"))
+	none, err := t.repos.packs.OpenStore(objects.NewFiles(filepath.Join(dir, "none")))
 	if err != nil {
 		return err
 	}

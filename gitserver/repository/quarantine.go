@@ -16,13 +16,13 @@ import (
 // No namespace begins with a dot.
 const quarantineDir = ".incoming"
 
-// Quarantine is a directory where objects wait until they are checked, and the one way into the repository
+// Quarantine is where objects wait until they are checked, and the one way into the repository
 // that they are for. What they are checked against is opened once, and they enter that same repository
-// or none.
+// or none. They are files of this machine while they wait, whatever storage they are for.
 type Quarantine struct {
 	repos    *Repositories
 	ref      catalog.ImageRef
-	dir      string
+	dir      string               // where they are; "" until objects come
 	identity *identity            // of the directory that base is of
 	base     *objects.Store       // what the repository has; nil: not opened yet
 	builder  *objects.PackBuilder // of incoming, while that is written here
@@ -35,8 +35,15 @@ func (r *Repositories) NewQuarantine(ref catalog.ImageRef) (*Quarantine, error) 
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := r.temporary()
-	return &Quarantine{repos: r, ref: ref, dir: dir}, err
+	return &Quarantine{repos: r, ref: ref}, nil
+}
+
+// directory returns where objects wait, made when the first come.
+func (q *Quarantine) directory() (dir string, err error) {
+	if q.dir == "" {
+		q.dir, err = q.repos.temporary()
+	}
+	return q.dir, err
 }
 
 // Close removes the quarantine with what has not entered the repository.
@@ -54,7 +61,10 @@ func (q *Quarantine) Close() error {
 	if q.base != nil {
 		errs = append(errs, q.base.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(q.dir))...)
+	if q.dir != "" {
+		errs = append(errs, os.RemoveAll(q.dir))
+	}
+	return errors.Join(errs...)
 }
 
 // discard is Close where nothing depends on it: the next start removes what is left.
@@ -88,8 +98,12 @@ func (q *Quarantine) Repository() (*Repository, error) {
 }
 
 // Receive reads a pack from a client or a source.
-func (q *Quarantine) Receive(r io.Reader, limits objects.Limits, shallow []plumbing.Hash) (err error) {
-	q.incoming, err = objects.Receive(r, q.dir, limits, shallow)
+func (q *Quarantine) Receive(r io.Reader, limits objects.Limits, shallow []plumbing.Hash) error {
+	dir, err := q.directory()
+	if err != nil {
+		return err
+	}
+	q.incoming, err = objects.Receive(r, dir, limits, shallow)
 	return err
 }
 
@@ -126,7 +140,11 @@ func (q *Quarantine) build() (*objects.PackBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.builder, err = objects.NewPackBuilder(q.dir, base)
+	dir, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	q.builder, err = objects.NewPackBuilder(dir, base)
 	return q.builder, err
 }
 
@@ -150,7 +168,11 @@ func (q *Quarantine) merge(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if q.merged, err = repo.Objects.Merge(ctx, q.dir, shallow); q.merged == nil || err != nil {
+	dir, err := q.directory()
+	if err != nil {
+		return false, err
+	}
+	if q.merged, err = repo.Objects.Merge(ctx, dir, shallow); q.merged == nil || err != nil {
 		return false, err
 	}
 	return true, nil

@@ -38,8 +38,9 @@ type Repositories struct {
 	dir string
 	log hclog.Logger
 
-	disk  refs.Disk
-	packs *objects.Packs // that sessions and builds have open
+	disk    refs.Disk
+	storage func(objectsDir string) objects.Storage
+	packs   *objects.Packs // that sessions and builds have open
 
 	mu         sync.Mutex
 	identities map[string]*identity
@@ -54,36 +55,37 @@ var _ catalog.Sources = (*Repositories)(nil)
 // Open opens the directory, making it when it is new, and removes
 // what a crash left behind: quarantined pushes and lock files. All repositories share the budget.
 func Open(dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
-	return OpenOn(refs.OS{}, dir, budget, log)
+	return OpenOn(refs.OS{}, objects.NewFiles, dir, budget, log)
 }
 
-// OpenOn is Open on another disk than the machine's.
-func OpenOn(disk refs.Disk, dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
+// OpenOn is Open on another disk than the machine's, and with objects in other storage than git's own files. Each
+// repository has a directory all the same: for its refs, and for what storage keeps there to find the objects by. It may
+// not be there yet when storage is called, and takes that along when it is moved.
+func OpenOn(disk refs.Disk, storage func(objectsDir string) objects.Storage, dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
 	packs := objects.NewPacks(budget)
-	modules, err := openOne(disk, filepath.Join(dir, modulesDir), packs, log)
+	modules, err := openOne(&Repositories{dir: filepath.Join(dir, modulesDir), log: log, disk: disk, storage: storage, packs: packs})
 	if err != nil {
 		return nil, err
 	}
-	r, err := openOne(disk, dir, packs, log)
-	if err == nil {
-		r.modules = modules
-	}
-	return r, err
+	return openOne(&Repositories{dir: dir, log: log, disk: disk, storage: storage, packs: packs, modules: modules})
 }
 
-func openOne(disk refs.Disk, dir string, packs *objects.Packs, log hclog.Logger) (*Repositories, error) {
-	r := &Repositories{dir: dir, log: log, disk: disk, packs: packs, identities: map[string]*identity{}}
-	quarantines := filepath.Join(dir, quarantineDir)
-	if err := os.RemoveAll(quarantines); err != nil {
+// openOne opens one directory of repositories.
+func openOne(r *Repositories) (*Repositories, error) {
+	r.identities = map[string]*identity{}
+	quarantines := filepath.Join(r.dir, quarantineDir)
+	if err := r.removeOld(quarantines, func(fs.FileInfo) bool { return true }); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(quarantines, 0o700); err != nil {
 		return nil, err
 	}
-	if err := r.removeAside(time.Now().Add(-asideTime)); err != nil {
+	before := time.Now().Add(-asideTime)
+	isOld := func(info fs.FileInfo) bool { return info.ModTime().Before(before) }
+	if err := r.removeOld(filepath.Join(r.dir, asideDir), isOld); err != nil {
 		return nil, err
 	}
 	refs, err := r.Repositories(context.Background())
@@ -95,7 +97,7 @@ func openOne(disk refs.Disk, dir string, packs *objects.Packs, log hclog.Logger)
 			return nil, err
 		}
 		if err := r.takeInRefs(ref); err != nil { // they are read where they are, too
-			log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
+			r.log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
 		}
 	}
 	return r, nil
@@ -182,7 +184,7 @@ func (r *Repositories) exists(ref catalog.ImageRef) error {
 
 // openStore opens a repository's objects; no directory is none.
 func (r *Repositories) openStore(ref catalog.ImageRef) (*objects.Store, error) {
-	return r.packs.OpenStore(filepath.Join(r.path(ref), "objects"))
+	return r.packs.OpenStore(r.storage(filepath.Join(r.path(ref), "objects")))
 }
 
 // Open returns a repository. Errors: NotFound, Invalid.
@@ -293,9 +295,8 @@ func (r *Repositories) move(ref catalog.ImageRef, to string) error {
 	return nil
 }
 
-// removeAside removes what was set aside before a time.
-func (r *Repositories) removeAside(before time.Time) error {
-	dir := filepath.Join(r.dir, asideDir)
+// removeOld removes the directories in dir, with the repositories that were moved into them.
+func (r *Repositories) removeOld(dir string, isOld func(fs.FileInfo) bool) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -303,10 +304,29 @@ func (r *Repositories) removeAside(before time.Time) error {
 	errs := []error{err}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && info.ModTime().Before(before) {
-			err = os.RemoveAll(filepath.Join(dir, e.Name()))
+		if err == nil && isOld(info) {
+			err = r.removeMoved(filepath.Join(dir, e.Name()))
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// removeMoved removes a directory with the repositories that were moved into it. Their objects, which may be elsewhere, go first.
+func (r *Repositories) removeMoved(dir string) error {
+	entries, _ := os.ReadDir(dir) // what can't be read can't be removed either, which is the error
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".git") {
+			continue
+		}
+		storage := r.storage(filepath.Join(dir, e.Name(), "objects"))
+		names, err := storage.Names()
+		if err == nil && len(names) > 0 {
+			err = storage.Remove(names...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }

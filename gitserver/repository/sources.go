@@ -128,7 +128,7 @@ func (r *Repositories) Delete(_ context.Context, ref catalog.ImageRef) error {
 		return err
 	}
 	// Renamed away first, so that a crash leaves a whole repository or none.
-	return errors.Join(r.deleteModules(ref), r.move(ref, filepath.Join(away, "deleted.git")), os.RemoveAll(away))
+	return errors.Join(r.deleteModules(ref), r.move(ref, filepath.Join(away, "deleted.git")), r.removeMoved(away))
 }
 
 // deleteModules removes what an image's submodules brought.

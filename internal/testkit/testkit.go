@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Eventually waits until something holds, and fails the test when it does not for long.
@@ -20,6 +22,14 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 		case <-deadline:
 			t.Fatalf("timed out: %s", what)
 		}
+	}
+}
+
+// Same fails the test unless two values are alike in all they have, and shows where they are not.
+func Same[T any](t testing.TB, what string, got, want T, options ...cmp.Option) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, options...); diff != "" {
+		t.Errorf("%s: - wanted, + got:\n%s", what, diff)
 	}
 }
 

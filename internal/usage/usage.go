@@ -3,16 +3,60 @@ package usage
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
-// UnknownCommand tells that a command holds none of a name, and which may have been meant.
-func UnknownCommand(cmd *cobra.Command, name string) string {
-	cmd.SuggestionsMinimumDistance = 2
-	text := fmt.Sprintf("unknown command %q for `%s`", name, cmd.CommandPath())
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		text += fmt.Sprintf("; did you mean %q?", near[0])
+// Error is what the caller typed wrong, or didn't type.
+type Error struct{ Err error }
+
+// Error implements error.
+func (e Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e Error) Unwrap() error { return e.Err }
+
+// Errorf is fmt.Errorf for an Error.
+func Errorf(format string, args ...any) error { return Error{fmt.Errorf(format, args...)} }
+
+// OfFlag is for cobra.Command.SetFlagErrorFunc.
+func OfFlag(cmd *cobra.Command, err error) error {
+	return Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+}
+
+// Group has a command hold others, and do nothing else but help. It returns the command.
+func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs // what is no command reaches RunE and is told so
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
 	}
-	return fmt.Sprintf("%s; see `%s --help`", text, cmd.CommandPath())
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// unknownCommand tells that a command holds none of a name, and which may have been meant.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	cmd.SuggestionsMinimumDistance = 2
+	near := ""
+	if all := cmd.SuggestionsFor(name); len(all) > 0 {
+		near = fmt.Sprintf("; did you mean %q?", all[0])
+	}
+	return Errorf("unknown command %q for `%s`%s; see `%s --help`", name, cmd.CommandPath(), near, cmd.CommandPath())
+}
+
+// ExactArgs is cobra.ExactArgs that names what is wanted.
+func ExactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == len(names):
+			return nil
+		case len(names) == 0:
+			return Errorf("`%s` does not accept the argument %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
+		}
+		return Errorf("`%s` accepts only %s; usage: %s", cmd.CommandPath(), strings.Join(names, " and "), cmd.UseLine())
+	}
 }

@@ -1,4 +1,4 @@
-// Package storagetest holds the suite that every objects.PackStorage must pass.
+// Package storagetest holds the suite that every objects.Storage must pass, and a storage that is not files.
 package storagetest
 
 import (
@@ -11,46 +11,54 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
-// TestPackStorage is what every objects.PackStorage must pass. storage is empty at first, and at the end. What is put onto it must
+// TestStorage is what every objects.Storage must pass. storage is empty at first, and at the end. What is put onto it must
 // be on the file system of dir.
-func TestPackStorage(t *testing.T, storage objects.PackStorage, dir string) {
+func TestStorage(t *testing.T, storage objects.Storage, dir string) {
 	first, second := "pack-"+strings.Repeat("1", 40), "pack-"+strings.Repeat("2", 40)
 	wantNames(t, storage)
 	for _, name := range []string{first, second} {
 		if _, err := storage.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("a pack that is not there: %v", err)
 		}
-		if _, _, err := storage.Open(name); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := storage.Open(name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("a pack that is not there: %v", err)
 		}
 		put(t, storage, dir, name, "content of "+name)
 	}
 	wantNames(t, storage, first, second)
 	put(t, storage, dir, first, "another content")
-	file := wantPack(t, storage, first, "content of "+first)
-	defer file.Close() //nolint:errcheck // read only
+	pack := wantPack(t, storage, first, "content of "+first)
+	defer pack.File.Close() //nolint:errcheck // read only
 	for range 2 {
 		if err := storage.Remove(first); err != nil {
 			t.Errorf("remove: %v", err)
 		}
 		wantNames(t, storage, second)
 	}
-	wantContent(t, file, "content of "+first) // who has it open goes on
-	if _, _, err := storage.Open(first); !errors.Is(err, fs.ErrNotExist) {
+	wantContent(t, pack, "content of "+first) // who has it open goes on
+	if _, err := storage.Open(first); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a pack that was removed: %v", err)
 	}
 	put(t, storage, dir, first, "put again")
-	again := wantPack(t, storage, first, "put again")
-	if err := errors.Join(again.Close(), storage.Remove(first, second)); err != nil {
+	again, other := wantPack(t, storage, first, "put again"), wantPack(t, storage, second, "content of "+second)
+	if ids := []string{pack.Info.ID, again.Info.ID, other.Info.ID}; ids[0] == ids[1] || ids[1] == ids[2] || ids[2] == ids[0] {
+		t.Errorf("of three packs the IDs are %q", ids)
+	}
+	if err := errors.Join(again.File.Close(), other.File.Close(), storage.Remove(first, second)); err != nil {
 		t.Error(err)
 	}
 	wantNames(t, storage)
+	if _, err := storage.OpenLoose(plumbing.ZeroHash); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a loose object that is not there: %v", err)
+	}
 }
 
-func put(t *testing.T, storage objects.PackStorage, dir, name, content string) {
+func put(t *testing.T, storage objects.Storage, dir, name, content string) {
 	t.Helper()
 	pack, index := filepath.Join(dir, "new.pack"), filepath.Join(dir, "new.idx")
 	err := errors.Join(os.RemoveAll(pack), os.RemoveAll(index), // of one that was there already
@@ -60,7 +68,7 @@ func put(t *testing.T, storage objects.PackStorage, dir, name, content string) {
 	}
 }
 
-func wantNames(t *testing.T, storage objects.PackStorage, want ...string) {
+func wantNames(t *testing.T, storage objects.Storage, want ...string) {
 	t.Helper()
 	names, err := storage.Names()
 	slices.Sort(names)
@@ -69,28 +77,26 @@ func wantNames(t *testing.T, storage objects.PackStorage, want ...string) {
 	}
 }
 
-func wantPack(t *testing.T, storage objects.PackStorage, name, want string) objects.PackFile {
+func wantPack(t *testing.T, storage objects.Storage, name, want string) *objects.Pack {
 	t.Helper()
-	file, index, err := storage.Open(name)
+	pack, err := storage.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(index) != "index of "+want {
-		t.Errorf("the index is %q", index)
+	if string(pack.Index) != "index of "+want {
+		t.Errorf("the index is %q", pack.Index)
 	}
-	wantContent(t, file, want)
-	opened, err := file.Stat()
-	info, statErr := storage.Stat(name)
-	if err = errors.Join(err, statErr); err != nil || opened.Size() != int64(len(want)) || info.Size() != opened.Size() {
-		t.Errorf("stat: %v", err)
+	wantContent(t, pack, want)
+	if info, err := storage.Stat(name); err != nil || info != pack.Info || info.Size != int64(len(want)) || info.PutAt.IsZero() {
+		t.Errorf("stat: %+v, %v; the open pack: %+v", info, err, pack.Info)
 	}
-	return file
+	return pack
 }
 
-func wantContent(t *testing.T, file objects.PackFile, want string) {
+func wantContent(t *testing.T, pack *objects.Pack, want string) {
 	t.Helper()
 	got := make([]byte, len(want)+1)
-	n, err := file.ReadAt(got, 0)
+	n, err := pack.File.ReadAt(got, 0)
 	if got = got[:n]; !errors.Is(err, io.EOF) || string(got) != want {
 		t.Errorf("the pack is %q, %v; want %q", got, err, want)
 	}
