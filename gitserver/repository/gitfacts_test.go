@@ -17,28 +17,28 @@ import (
 )
 
 // at commits with a time, which decides in what order histories are looked through.
-func (c *workTree) at(minute int, args ...string) {
-	c.t.Helper()
-	cmd := c.command(args...)
+func (w *workTree) at(minute int, args ...string) {
+	w.t.Helper()
+	cmd := w.command(args...)
 	date := fmt.Sprintf("2024-05-06T%02d:%02d:00+0000", minute/60, minute%60)
 	cmd.Env = append(cmd.Env, "GIT_COMMITTER_DATE="+date, "GIT_AUTHOR_DATE="+date)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		c.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		w.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
 // pushed opens the tree of HEAD after everything was pushed.
-func (c *workTree) pushed() catalog.Tree {
-	c.t.Helper()
-	if _, err := c.tree(); err != nil {
-		c.t.Fatal(err)
+func (w *workTree) pushed() catalog.Tree {
+	w.t.Helper()
+	if _, err := w.tree(); err != nil {
+		w.t.Fatal(err)
 	}
-	c.git("push", "-q", "--force", "--tags", "file://"+c.repos.path(imageRef))
-	tree, err := c.repos.Tree(c.t.Context(), imageRef, c.git("rev-parse", "HEAD"))
+	w.git("push", "-q", "--force", "--tags", "file://"+w.repos.path(imageRef))
+	tree, err := w.repos.Tree(w.t.Context(), imageRef, w.git("rev-parse", "HEAD"))
 	if err != nil {
-		c.t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { _ = tree.Close() })
+	w.t.Cleanup(func() { _ = tree.Close() })
 	return tree
 }
 
@@ -198,7 +198,7 @@ func TestKeptGitIsRead(t *testing.T) {
 	gitIn(t, dir, "fsck", "--connectivity-only")
 }
 
-func (c *workTree) short() string { return c.git("rev-parse", "--short=7", "HEAD") }
+func (w *workTree) short() string { return w.git("rev-parse", "--short=7", "HEAD") }
 
 func TestKeptGitOfABranchAndOfACutHistory(t *testing.T) {
 	c := newWorkTree(t)

@@ -123,20 +123,25 @@ func (r *Repositories) Delete(_ context.Context, ref catalog.ImageRef) error {
 	if err := ref.Validate(); err != nil {
 		return err
 	}
+	return errors.Join(r.dropModules(ref), r.drop(ref))
+}
+
+// drop removes a repository, if there is one.
+func (r *Repositories) drop(ref catalog.ImageRef) error {
 	away, err := r.temporary()
 	if err != nil {
 		return err
 	}
 	// Renamed away first, so that a crash leaves a whole repository or none.
-	return errors.Join(r.deleteModules(ref), r.move(ref, filepath.Join(away, "deleted.git")), r.removeMoved(away))
+	return errors.Join(r.move(ref, filepath.Join(away, "deleted.git")), r.removeMoved(away))
 }
 
-// deleteModules removes what an image's submodules brought.
-func (r *Repositories) deleteModules(ref catalog.ImageRef) error {
+// dropModules removes what an image's submodules brought.
+func (r *Repositories) dropModules(ref catalog.ImageRef) error {
 	if r.modules == nil {
 		return nil
 	}
-	return r.modules.Delete(context.Background(), ref)
+	return r.modules.drop(ref)
 }
 
 // SetAside implements catalog.Sources.
@@ -153,7 +158,7 @@ func (r *Repositories) SetAside(_ context.Context, ref catalog.ImageRef) (string
 		return "", err
 	}
 	to := filepath.Join(dir, strings.ReplaceAll(ref.Repository(), "/", "_")+".git")
-	return to, errors.Join(r.deleteModules(ref), r.move(ref, to))
+	return to, errors.Join(r.dropModules(ref), r.move(ref, to))
 }
 
 // SetTag implements catalog.Sources.

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -51,16 +52,16 @@ func (g *remoteGit) work(name string, repos *Repositories) *workTree {
 	return c
 }
 
-func (c *workTree) publish() string {
-	c.t.Helper()
-	c.git("push", "-q", "--force", "origin", "HEAD:refs/heads/main")
-	return c.git("rev-parse", "HEAD")
+func (w *workTree) publish() string {
+	w.t.Helper()
+	w.git("push", "-q", "--force", "origin", "HEAD:refs/heads/main")
+	return w.git("rev-parse", "HEAD")
 }
 
 // addModule puts a submodule into the index as it is, without looking at it.
-func (c *workTree) addModule(path, commit string) {
-	c.t.Helper()
-	c.git("update-index", "--add", "--cacheinfo", "160000,"+commit+","+path)
+func (w *workTree) addModule(path, commit string) {
+	w.t.Helper()
+	w.git("update-index", "--add", "--cacheinfo", "160000,"+commit+","+path)
 }
 
 // access finds submodules there, and tells of what it was asked.
@@ -187,8 +188,8 @@ func TestSubmodulesAreWhatGitClones(t *testing.T) {
 	if err := repos.Delete(t.Context(), imageRef); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(repos.modules.dir, "*", "*")); len(left) > 0 {
-		t.Errorf("after the image's deletion %q is left", left)
+	if _, err := os.Stat(repos.modules.path(imageRef)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the image's deletion its submodules: %v", err)
 	}
 }
 
