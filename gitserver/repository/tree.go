@@ -31,6 +31,7 @@ type tree struct {
 
 	open    []io.Closer // beside the repository
 	modules *modules
+	large   *largeFiles
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -185,10 +186,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if n.mode.IsDir() {
 		return &openDir{tree: t, node: n, info: info}, nil
 	}
-	if n.file != nil {
-		return &openFile{ReadCloser: n.file.open(), info: info}, nil
-	}
-	content, err := n.objects.Open(n.hash)
+	content, err := t.content(n, info)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -250,26 +248,43 @@ func (t *tree) entries(n *node) []fs.DirEntry {
 }
 
 func (t *tree) info(n *node) (fileInfo, error) {
-	info := fileInfo{node: n, commit: t.time}
+	info := fileInfo{node: n, commit: t.time, blob: catalog.BlobID(n.hash.String())}
 	if n.mode.IsDir() {
 		return info, t.enter(n)
-	}
-	if err := n.refuse(); err != nil {
-		return info, err
 	}
 	if n.file != nil {
 		info.size = n.file.size
 		return info, nil
 	}
 	_, size, err := n.objects.Header(n.hash)
-	info.size = size
-	return info, err
+	if info.size = size; err != nil || n.suspect == "" || size >= maxPointer {
+		return info, err
+	}
+	object, err := t.behind(n)
+	if err != nil || object == nil {
+		return info, err
+	}
+	info.size, info.blob, info.large = object.Size, object.Blob, object
+	return info, nil
+}
+
+// content opens what a file's information is of.
+func (t *tree) content(n *node, info fileInfo) (io.ReadCloser, error) {
+	if n.file != nil {
+		return n.file.open(), nil
+	}
+	if info.large != nil {
+		return t.large.open(info.large.OID)
+	}
+	return n.objects.Open(n.hash)
 }
 
 // fileInfo is a node with its size.
 type fileInfo struct {
 	node   *node
 	size   int64
+	blob   catalog.BlobID     // of a file or link
+	large  *catalog.LFSObject // that a pointer stands for; nil of other files
 	commit time.Time
 }
 
@@ -283,7 +298,7 @@ func (i fileInfo) Sys() any {
 	if i.node.mode.IsDir() {
 		return nil
 	}
-	return catalog.BlobID(i.node.hash.String())
+	return i.blob
 }
 
 // ModTime is the commit's.

@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -33,6 +32,7 @@ func (r *Repositories) Tree(ctx context.Context, ref catalog.ImageRef, commit st
 	if err != nil {
 		return nil, errors.Join(err, repo.Objects.Close())
 	}
+	t.large = &largeFiles{ctx: context.WithoutCancel(ctx), from: r.LargeFiles, ref: ref, known: map[*node]*catalog.LFSObject{}}
 	return t, nil
 }
 
@@ -156,22 +156,4 @@ func (d directory) readRules(entries []objects.TreeEntry) (*attributeRules, erro
 		return above.with(d.prefix, data), nil
 	}
 	return above, nil
-}
-
-const lfsPointer = "version https://git-lfs.github.com/spec/"
-
-// refuse returns why a file can't be built, if so. Errors: Invalid.
-func (n *node) refuse() error {
-	if n.suspect == "" {
-		return nil
-	}
-	_, size, err := n.objects.Header(n.hash)
-	if err != nil || size > 1024 {
-		return err
-	}
-	data, err := n.objects.GetTyped(n.hash, plumbing.BlobObject)
-	if err == nil && bytes.HasPrefix(data, []byte(lfsPointer)) {
-		err = catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, fetch it in the Dockerfile, or name it in .dockerignore", n.suspect)
-	}
-	return err
 }
