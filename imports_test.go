@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"hooks/egress":                  {"catalog", "internal/reserved"},
 	"hooks/jobs":                    {"catalog"},
 	"hooks/secrets":                 {"catalog"},
+	"hooks/submodules":              {"catalog", "hooks/egress"},
 	"hooks/github":                  {"catalog", "hooks", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/periodic"},
 	"hooks/notify":                  {"catalog", "hooks/egress", "hooks/jobs", "hooks/secrets", "internal/reserved"},
 	"builder":                       {"catalog"},

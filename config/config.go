@@ -130,6 +130,7 @@ type Builder struct {
 	Spare       int         `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
 	Timeout     Duration    `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string      `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Labels      []string    `yaml:"labels" env:"LABELS"`           // what images say of their commits: revision, source, created, version
 	Frontends   []string    `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string    `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS         `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
@@ -242,6 +243,7 @@ func Default() Config {
 		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},
 		Builder: Builder{
 			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
+			Labels:  []string{"revision", "source", "created"},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 			Mirrors: Mirrors{},

@@ -78,6 +78,9 @@ func (c Config) Validate() error {
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q must be trace, debug, info, warn or error", c.Log.Level)
+	for _, label := range c.Builder.Labels {
+		check(slices.Contains([]string{"revision", "source", "created", "version"}, label), "builder.labels", "%q must be revision, source, created or version", label)
+	}
 	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q must be gzip or zstd", c.Builder.Compression)
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -18,6 +20,7 @@ import (
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
@@ -52,7 +55,7 @@ func (d *daemon) openStorage(ctx context.Context) error {
 
 // openLFS makes what keeps the files behind Git LFS pointers, and gives it to those who read trees.
 func (d *daemon) openLFS() error {
-	secret, err := d.secrets.Derive("fandogh git lfs tokens")
+	secret, err := d.keyring.Derive("fandogh git lfs tokens")
 	if err != nil {
 		return err
 	}
@@ -76,6 +79,8 @@ func (d *daemon) openBuilder(context.Context) error {
 		Secrets:        d.secrets,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
+		Submodules:     d.submodules(),
+		Labels:         labelList(d.config.Builder.Labels),
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       workerID(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
@@ -85,6 +90,32 @@ func (d *daemon) openBuilder(context.Context) error {
 		Logger:         d.log.Named("builder"),
 	})
 	return err
+}
+
+// submodules finds submodules for builds, where these reach.
+func (d *daemon) submodules() *submodules.Finder {
+	limits := d.config.SSH
+	c := submodules.Config{
+		Tokens:       tokens{d},
+		SSHAddress:   func() string { return d.addresses.PublicSSH },
+		MaxPackBytes: int64(limits.MaxPack), MaxObjectBytes: int64(limits.MaxObject), MaxObjects: int64(limits.MaxObjects),
+	}
+	if d.managed != nil {
+		c.Allow = func(a netip.AddrPort) bool { return !d.managed.Refuses(a) }
+	}
+	return submodules.New(c)
+}
+
+// tokens are those of the connections, which are made after the builder.
+type tokens struct{ daemon *daemon }
+
+func (t tokens) Credentials(ctx context.Context, build catalog.Build, u *url.URL) (*catalog.Remote, error) {
+	return t.daemon.github.Credentials(ctx, build, u)
+}
+
+// labelList is a setting as BuildOptions.Labels has it.
+func labelList(names []string) string {
+	return cmp.Or(strings.Join(names, ","), catalog.LabelsNone)
 }
 
 // grants lets the builder ask the registry for credentials.
