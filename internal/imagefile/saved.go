@@ -25,6 +25,14 @@ type savedImage struct {
 // readSaved reads a docker archive. Its layers are as they were unpacked, so their digests are those of
 // what is made of them here; a layer that is compressed by gzip stays as it is.
 func (a *Archive) readSaved() error {
+	if a.dir != "" {
+		// Nothing tells the digest of a configuration, so a link to a file elsewhere would send that.
+		var err error
+		if a.root, err = os.OpenRoot(a.dir); err != nil {
+			return err
+		}
+		a.files = regularFiles{a.root.FS()}
+	}
 	var saved []savedImage
 	if err := a.decode("manifest.json", &saved); err != nil {
 		return err
@@ -99,13 +107,13 @@ func (a *Archive) savedLayer(name string, unpacked digest.Digest) (blob Blob, er
 	from := io.TeeReader(file, io.MultiWriter(packed.Hash(), counted))
 	begin := make([]byte, 6)
 	n, err := io.ReadFull(from, begin)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return blob, faultOf(name, err)
 	}
 	whole := io.MultiReader(bytes.NewReader(begin[:n]), from)
 	content, err := decompress(whole)
 	if err != nil {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+		return blob, faultOf(name, err)
 	}
 	verifier := unpacked.Verifier()
 	if compressionOf(begin[:n]) == "gzip" {
@@ -118,7 +126,7 @@ func (a *Archive) savedLayer(name string, unpacked digest.Digest) (blob Blob, er
 		blob, err = a.compress(io.TeeReader(content, verifier))
 	}
 	if err != nil {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+		return blob, faultOf(name, err)
 	}
 	if !verifier.Verified() {
 		return blob, fmt.Errorf("the archive is damaged: layer %s does not have the content that the image's configuration tells of", name)
