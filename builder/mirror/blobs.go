@@ -27,7 +27,9 @@ func (m *Mirror) fetchBlob(ctx context.Context, ref reference, size int64, to io
 	var senders []*upstream
 	for _, u := range m.inTurn(ref.registry) {
 		before := c.written
-		last = c.from(ctx, u, ref, size)
+		if last = c.from(ctx, u, ref, size); last != nil {
+			u.dropTokens()
+		}
 		if c.written > before {
 			senders = append(senders, u)
 		}

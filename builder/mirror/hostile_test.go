@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -243,4 +246,144 @@ func TestDirectoryThatIsGone(t *testing.T) {
 	w.wants("a/b/"+path, content)
 	w.pull("a/b", "1", image)
 	w.pull("a/b", "1", image)
+}
+
+// Manifests are small on a disk of blobs, and large in memory.
+func TestManifestsHaveABound(t *testing.T) {
+	w := newWorld(t, nil)
+	w.mirror.store.maxManifests = 1500 // three
+	images := map[string]v1.Image{}
+	for _, repository := range []string{"a/one", "a/two", "a/three", "a/four", "a/five"} {
+		images[repository] = made(t, 1<<10)
+		w.remote.push(t, repository+":1", images[repository])
+		w.pull(repository, "1", images[repository])
+		w.pass(time.Second)
+	}
+	kept, err := w.mirror.ListMirrored(t.Context())
+	if err != nil || len(kept) == 0 || len(kept) > 3 || kept[0].Name != ghcr+"/a/five" {
+		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+// What registries answer may be anything.
+func TestAnswersWithoutAnEnd(t *testing.T) {
+	w := newWorld(t, nil)
+	image := made(t, 4<<10)
+	w.remote.push(t, "a/b:1", image)
+	path, content := layerOf(t, image)
+	endless := func(rw http.ResponseWriter) {
+		for chunk := make([]byte, 1<<16); ; {
+			if _, err := rw.Write(chunk); err != nil {
+				return
+			}
+		}
+	}
+	zipped := func(text string) string {
+		var to bytes.Buffer
+		z := gzip.NewWriter(&to)
+		_, _ = io.WriteString(z, text)
+		_ = z.Close()
+		return to.String()
+	}
+	w.remote.fails(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/manifests/endless") && r.Method == http.MethodHead:
+			rw.Header().Set("Docker-Content-Digest", digestOf(t, image))
+			rw.Header().Set("Content-Length", "10")
+			return true
+		case strings.HasPrefix(r.URL.Path, "/v2/endless/"):
+			if r.Method == http.MethodHead {
+				rw.Header().Set("Content-Length", "10")
+				return true
+			}
+			endless(rw)
+			return true
+		case strings.HasSuffix(r.URL.Path, path) && r.Header.Get("Accept-Encoding") != "":
+			rw.Header().Set("Content-Encoding", "gzip")
+			_, _ = io.WriteString(rw, zipped(content))
+			return true
+		}
+		return false
+	})
+	w.refused("endless/x/manifests/"+digestOf(t, image), 0)
+	w.pull("a/b", "1", image)
+	w.wants("a/b/manifests/endless", contents(t, image)["manifests/"+digestOf(t, image)])
+	lie := `{"schemaVersion":2,"layers":[{"digest":"` + strings.TrimPrefix(path, "blobs/") + `","size":5}]}`
+	w.remote.fails(func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			endless(rw)
+			return true
+		}
+		rw.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+		_, _ = io.WriteString(rw, lie)
+		return true
+	})
+	w.wants("lie/x/manifests/"+digest.FromString(lie).String(), lie)
+	w.refused("lie/x/"+path, 0)
+	if left := w.files(blobsDir); slices.ContainsFunc(left, func(name string) bool { return strings.HasPrefix(name, tempPrefix) }) {
+		t.Errorf("%v is left", left)
+	}
+	w.remote.fails(answering(0))
+	w.pull("a/b", "1", image)
+}
+
+func TestOtherAddresses(t *testing.T) {
+	w := newWorld(t, nil)
+	image := made(t, 4<<10)
+	w.remote.push(t, "a/b:1", image)
+	for _, target := range []string{
+		"/v2/a/b/manifests/1?ns=127.0.0.1", "/v2/a/b/manifests/1?ns=ghcr.io:443", "/v2/a/b/manifests/1?ns=evil.example%2Fghcr.io", "/v2/a/b/manifests/1?ns=GHCR.IO", "/v2/a/b/manifests/1?ns=user@ghcr.io",
+		"/v2/a/b/manifests/1?ns=evil.example&ns=ghcr.io", "/v2/%2e%2e/%2e%2e/manifests/1?ns=ghcr.io", "/v2/a%2f..%2fb/manifests/1?ns=ghcr.io", "/v2/a/b%3fns=x/manifests/1?ns=ghcr.io", "/v2/a/b/manifests/1%2f..%2f2?ns=ghcr.io",
+		"/v2/a/b/manifests/sha256:..%2f..%2fx?ns=ghcr.io", "/v2/a/b/blobs/sha256:" + strings.Repeat("g", 64) + "?ns=ghcr.io", "/v2/a/b/blobs/uploads/?ns=ghcr.io", "/v2/a/b%00/manifests/1?ns=ghcr.io", "//evil.example/v2/a/b/manifests/1?ns=ghcr.io",
+	} {
+		req := httptest.NewRequest(http.MethodGet, target, nil)
+		req.SetBasicAuth("build.1", "secret")
+		answer := httptest.NewRecorder()
+		w.mirror.ServeHTTP(answer, req)
+		if answer.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", target, answer.Code)
+		}
+	}
+	if asked := w.remote.requests(); len(asked) > 0 {
+		t.Errorf("asked %v", asked)
+	}
+}
+
+// Large registries want a token of a server that may fail on its own, and don't all say how long one holds.
+func TestTokensThatFail(t *testing.T) {
+	w := newWorld(t, nil)
+	images := []v1.Image{made(t, 4<<10), made(t, 4<<10)}
+	w.remote.push(t, "a/b:1", images[0])
+	w.remote.push(t, "a/b:2", images[1])
+	var mu sync.Mutex
+	token, failing := "one", true
+	set := func(t string, fails bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		token, failing = t, fails
+	}
+	w.remote.fails(func(rw http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case r.URL.Path == "/token" && failing:
+			rw.WriteHeader(http.StatusBadGateway)
+			return true
+		case r.URL.Path == "/token":
+			_, _ = io.WriteString(rw, `{"token":"`+token+`"}`)
+			return true
+		case r.Header.Get("Authorization") == "Bearer "+token:
+			return false
+		}
+		rw.Header().Set("WWW-Authenticate", `Bearer realm="https://ghcr.io/token",service="ghcr.io"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	w.ask(http.MethodGet, "a/b/manifests/1")
+	set("one", false)
+	w.pull("a/b", "1", images[0])
+	w.pass(recheck)
+	set("two", false)
+	w.pull("a/b", "1", images[0])
+	w.pull("a/b", "2", images[1])
 }

@@ -115,6 +115,7 @@ func (m *Mirror) askOne(ctx context.Context, u *upstream, ref reference, kept ma
 	defer content.Close() //nolint:errcheck // only read
 	body, err := bounded.ReadAll(content, maxManifest)
 	if err != nil {
+		u.dropTokens()
 		return manifest{}, err
 	}
 	if got := d.Digest.Algorithm().FromBytes(body); got != d.Digest {

@@ -80,9 +80,9 @@ func New(cfg Config) (*Mirror, error) {
 			if err != nil {
 				return nil, err
 			}
-			m.hosts[registry] = append(m.hosts[registry], mirrorOf(u, clients))
+			m.hosts[registry] = append(m.hosts[registry], mirrorOf(u, clients, m.now))
 		}
-		m.hosts[registry] = append(m.hosts[registry], originOf(registry, clients))
+		m.hosts[registry] = append(m.hosts[registry], originOf(registry, clients, m.now))
 	}
 	if cfg.MaxBytes == 0 {
 		return m, errors.Join(os.RemoveAll(cfg.Dir))

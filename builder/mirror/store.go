@@ -25,9 +25,11 @@ type store struct {
 	dir       string
 	max       int64
 	leaveFree int64
-	free      func() (int64, error) // bytes of the disk
-	now       func() time.Time
-	log       hclog.Logger
+	// maxManifests bounds the manifests of all records, in bytes: what they refer to is held in memory.
+	maxManifests int64
+	free         func() (int64, error) // bytes of the disk
+	now          func() time.Time
+	log          hclog.Logger
 
 	mu      sync.Mutex
 	records map[string]*record // by registry and repository
@@ -68,7 +70,7 @@ const (
 )
 
 func openStore(cfg Config) (*store, error) {
-	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, leaveFree: cfg.LeaveFree, free: func() (int64, error) { return freeOf(cfg.Dir) }, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
+	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, maxManifests: 64 << 20, leaveFree: cfg.LeaveFree, free: func() (int64, error) { return freeOf(cfg.Dir) }, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
 	for _, dir := range []string{recordsDir, blobsDir} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
 			return nil, err

@@ -32,6 +32,8 @@ const (
 	// and for the rest after the others.
 	restAfterFailure = 30 * time.Second
 	idleConnections  = 8
+	// tokenTime is less than the minute for which tokens hold that don't say it.
+	tokenTime = 50 * time.Second
 )
 
 // upstream is a mirror, or a registry itself.
@@ -39,15 +41,21 @@ type upstream struct {
 	host docker.RegistryHost
 	name string // for logs
 	own  bool   // it is the registry itself
+	now  func() time.Time
+	http *http.Client
 
 	mu    sync.Mutex
 	until time.Time // when it may be asked again in its turn
+	// authorizer has the tokens, without credentials, since a time. It keeps errors, too, and tokens that don't
+	// say how long they hold.
+	authorizer docker.Authorizer
+	since      time.Time
 }
 
 // docker.io is a name; its registry is elsewhere.
 const dockerHub, dockerHubHost = "docker.io", "registry-1.docker.io"
 
-func originOf(registry string, c clients) *upstream {
+func originOf(registry string, c clients, now func() time.Time) *upstream {
 	host, scheme := registry, "https"
 	if registry == dockerHub {
 		host = dockerHubHost
@@ -55,17 +63,18 @@ func originOf(registry string, c clients) *upstream {
 	if plain, err := docker.MatchLocalhost(host); err == nil && plain {
 		scheme = "http" // as BuildKit does
 	}
-	u := newUpstream(&url.URL{Scheme: scheme, Host: host}, c.client(nil))
+	u := newUpstream(&url.URL{Scheme: scheme, Host: host}, c.client(nil), now)
 	u.own = true
 	return u
 }
 
-func mirrorOf(u *url.URL, c clients) *upstream { return newUpstream(u, c.client(u)) }
+func mirrorOf(u *url.URL, c clients, now func() time.Time) *upstream {
+	return newUpstream(u, c.client(u), now)
+}
 
-func newUpstream(u *url.URL, client *http.Client) *upstream {
-	return &upstream{name: u.Host, host: docker.RegistryHost{
+func newUpstream(u *url.URL, client *http.Client, now func() time.Time) *upstream {
+	return &upstream{name: u.Host, now: now, http: client, host: docker.RegistryHost{
 		Client: client, Scheme: u.Scheme, Host: u.Host, Path: path.Join("/v2", u.Path),
-		Authorizer:   docker.NewDockerAuthorizer(docker.WithAuthClient(client)), // without credentials
 		Capabilities: docker.HostCapabilityPull | docker.HostCapabilityResolve,
 	}}
 }
@@ -88,12 +97,34 @@ func (u *upstream) note(err error, now time.Time) {
 }
 
 func (u *upstream) resolver() remotes.Resolver {
-	return docker.NewResolver(docker.ResolverOptions{Hosts: func(string) ([]docker.RegistryHost, error) { return []docker.RegistryHost{u.host}, nil }})
+	host := u.host
+	host.Authorizer = u.tokens()
+	return docker.NewResolver(docker.ResolverOptions{Hosts: func(string) ([]docker.RegistryHost, error) { return []docker.RegistryHost{host}, nil }})
+}
+
+// tokens returns the authorizer, a new one if the last is old.
+func (u *upstream) tokens() docker.Authorizer {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if age := u.now().Sub(u.since); u.authorizer == nil || age >= tokenTime || age < 0 {
+		u.authorizer, u.since = docker.NewDockerAuthorizer(docker.WithAuthClient(u.http)), u.now()
+	}
+	return u.authorizer
+}
+
+// dropTokens has them asked for again, after an error that may be of them.
+func (u *upstream) dropTokens() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.authorizer = nil
 }
 
 // resolve asks what a reference is.
 func (u *upstream) resolve(ctx context.Context, ref string) (ocispec.Descriptor, error) {
 	_, d, err := u.resolver().Resolve(ctx, ref)
+	if err != nil {
+		u.dropTokens()
+	}
 	return d, err
 }
 
