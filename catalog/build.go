@@ -197,6 +197,7 @@ type Store interface {
 	Jobs
 	Connections
 	Webhooks
+	LFS
 	AuditLines
 	// Ping reports whether the store answers. Errors: Unavailable.
 	Ping(ctx context.Context) error

@@ -22,8 +22,9 @@ type Files interface {
 // Tree is one commit's files, read straight from git objects, without the
 // paths that .gitattributes marks export-ignore; files named .dockerignore stay. Order and errors are as io/fs
 // has them. Names are bytes that need not be UTF-8. Lstat and ReadLink never follow links; what follows them
-// takes the tree for all there is, so that absolute ones and those above the root begin at the root. A submodule (a
-// directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat or Open, is Invalid
+// takes the tree for all there is, so that absolute ones and those above the root begin at the root. A Git LFS
+// pointer, where .gitattributes says filter=lfs, is the file that it stands for, as after git lfs pull. One whose object the image does not
+// have, and a submodule (a directory), have names and types; asking for more than that, by Info, Stat or Open, is Invalid
 // and says what to do. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
 // its BlobID, and nil of a directory. It is safe for concurrent use.
 type Tree interface {

@@ -94,6 +94,7 @@ type SSH struct {
 	MaxPack                  Size     `yaml:"max_pack" env:"MAX_PACK"`
 	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
 	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
+	MaxLFSObject             Size     `yaml:"max_lfs_object" env:"MAX_LFS_OBJECT"` // by either transport
 }
 
 // Users sets what every user may make, but by fandoghd admin.
@@ -230,7 +231,7 @@ func Default() Config {
 			Addr:             "127.0.0.1:2222",
 			HandshakeTimeout: Duration(20 * time.Second), IdleTimeout: Duration(10 * time.Minute), TotalTimeout: Duration(12 * time.Hour),
 			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
-			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
+			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000, MaxLFSObject: 2 << 30,
 		},
 		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},

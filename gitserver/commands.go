@@ -16,6 +16,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
 // client is one SSH session of a user.
@@ -94,28 +95,14 @@ func (c *client) dispatch(ctx context.Context) error {
 	switch args[0] {
 	case "git-receive-pack", "git-upload-pack":
 		return c.git(ctx, args)
+	case "git-lfs-authenticate", "git-lfs-transfer":
+		return c.show(c.lfs(ctx, args))
+	case "git-upload-archive":
+		return c.show(catalog.Errorf(catalog.Invalid, "git archive --remote is not supported; clone with --depth 1 and run git archive there"))
 	case "help", "--help", "-h":
 		return c.help()
 	}
-	if why := notServed(args); why != "" {
-		return c.show(catalog.Errorf(catalog.Invalid, "%s", why))
-	}
 	return c.show(c.runVerb(ctx, args))
-}
-
-// notServed returns what to do instead of what clients may ask for that is not here.
-func notServed(args []string) string {
-	switch args[0] {
-	case "git-upload-archive":
-		return "git archive --remote is not supported; clone with --depth 1 and run git archive there"
-	case "git-lfs-authenticate", "git-lfs-transfer":
-		if args[len(args)-1] == "download" {
-			return "Git LFS is not supported, so there are no LFS objects. Set GIT_LFS_SKIP_SMUDGE=1 to check out the pointers to them"
-		}
-		return "Git LFS is not supported. Set GIT_LFS_SKIP_PUSH=1 to push without LFS objects; " +
-			"files that a build reads must be in the git repository itself (git lfs migrate export --include=FILES)"
-	}
-	return ""
 }
 
 // show writes an error for a person.
@@ -138,7 +125,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return catalog.Errorf(catalog.Invalid, "%s requires one repository, such as app or namespace/app", args[0])
 	}
-	ref, err := parseRepository(args[1], c.id.User.Name)
+	ref, err := repository.ParsePath(args[1], c.id.User.Name)
 	if err != nil {
 		return err
 	}
@@ -189,7 +176,7 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 	}
 	var ref catalog.ImageRef
 	if v.args != 0 {
-		if ref, err = parseRepository(args[0], c.id.User.Name); err != nil {
+		if ref, err = repository.ParsePath(args[0], c.id.User.Name); err != nil {
 			return err
 		}
 		if err := c.authorize(ctx, v.action, ref); err != nil {

@@ -62,7 +62,7 @@ type step struct {
 	streams map[int]*builder.OutputLines
 	tail    []string
 
-	diskFull bool // BuildKit's disk was when the step failed
+	diskFull bool // BuildKit's disk was while the step ran, which failed
 }
 
 // printed reports whether one of the last lines ends so.
@@ -174,7 +174,7 @@ func (p *progress) end(v *client.Vertex) {
 		s.Error = withoutHostPaths(builder.CleanLine(v.Error))
 	}
 	if failed {
-		s.diskFull = p.disk.IsFull() // now: what the step has written goes with the build
+		s.diskFull = p.disk.WasFull(s.StartedAt)
 	}
 	switch {
 	case failed:

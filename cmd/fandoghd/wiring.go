@@ -14,6 +14,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
@@ -39,6 +40,20 @@ func (d *daemon) openStorage(context.Context) error {
 		return err
 	}
 	d.onClose(d.registry.Close)
+	return d.openLFS()
+}
+
+// openLFS makes what keeps the files behind Git LFS pointers, and gives it to those who read trees.
+func (d *daemon) openLFS() error {
+	secret, err := d.secrets.Derive("fandogh git lfs tokens")
+	if err != nil {
+		return err
+	}
+	d.lfs = lfs.New(lfs.Config{
+		Store: d.store, Contents: d.registry, Auth: ownedBy{d.accounts}, LoggedIn: ownConn, Secret: secret,
+		URL: func() string { return d.addresses.PublicURL }, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Logger: d.log.Named("lfs"),
+	})
+	d.repos.LargeFiles = d.lfs
 	return nil
 }
 
@@ -127,7 +142,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	var err error
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
-		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
+		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
 		HostKeyDir:   d.config.Data,
 		Version:      version.String(),
 		Address:      d.addresses.PublicSSH,

@@ -34,6 +34,9 @@ const (
 // Repositories is the directory of bare repositories, <ns>/<image>.git. One
 // process owns it. It implements catalog.Sources.
 type Repositories struct {
+	// LargeFiles has what the Git LFS pointers of trees stand for; nil: nothing does. It is set before trees are opened.
+	LargeFiles LargeFiles
+
 	dir string
 	log hclog.Logger
 

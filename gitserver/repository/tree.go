@@ -25,6 +25,7 @@ type tree struct {
 	time  time.Time
 	count int
 	whole bool // with what is marked export-ignore
+	large *largeFiles
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -118,7 +119,7 @@ func (t *tree) walk(name string, follow bool) (*node, error) {
 			parts = append(strings.Split(target, "/"), parts...)
 		case child.mode.IsDir():
 			if len(parts) > 0 && child.suspect != "" {
-				return nil, t.refuse(child)
+				return nil, refuseSubmodule(child)
 			}
 			trail = append(trail, child)
 		case len(parts) > 0:
@@ -165,7 +166,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if n.mode.IsDir() {
 		return &openDir{tree: t, node: n, info: info}, nil
 	}
-	content, err := t.repo.Objects.Open(n.hash)
+	content, err := t.content(n, info)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -224,19 +225,36 @@ func (t *tree) entries(n *node) []fs.DirEntry {
 }
 
 func (t *tree) info(n *node) (fileInfo, error) {
-	info := fileInfo{node: n, commit: t.time}
-	if err := t.refuse(n); err != nil || n.mode.IsDir() {
-		return info, err
+	info := fileInfo{node: n, commit: t.time, blob: catalog.BlobID(n.hash.String())}
+	if n.mode.IsDir() {
+		return info, refuseSubmodule(n)
 	}
 	_, size, err := t.repo.Objects.Header(n.hash)
-	info.size = size
-	return info, err
+	if info.size = size; err != nil || n.suspect == "" || size >= maxPointer {
+		return info, err
+	}
+	object, err := t.behind(n)
+	if err != nil || object == nil {
+		return info, err
+	}
+	info.size, info.blob, info.large = object.Size, object.Blob, object
+	return info, nil
+}
+
+// content opens what a file's information is of.
+func (t *tree) content(n *node, info fileInfo) (io.ReadCloser, error) {
+	if info.large != nil {
+		return t.large.open(info.large.OID)
+	}
+	return t.repo.Objects.Open(n.hash)
 }
 
 // fileInfo is a node with its size.
 type fileInfo struct {
 	node   *node
 	size   int64
+	blob   catalog.BlobID     // of a file or link
+	large  *catalog.LFSObject // that a pointer stands for; nil of other files
 	commit time.Time
 }
 
@@ -250,7 +268,7 @@ func (i fileInfo) Sys() any {
 	if i.node.mode.IsDir() {
 		return nil
 	}
-	return catalog.BlobID(i.node.hash.String())
+	return i.blob
 }
 
 // ModTime is the commit's.

@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -33,6 +32,7 @@ func (r *Repositories) Tree(ctx context.Context, ref catalog.ImageRef, commit st
 	if err != nil {
 		return nil, errors.Join(err, repo.Objects.Close())
 	}
+	t.large = &largeFiles{ctx: context.WithoutCancel(ctx), from: r.LargeFiles, ref: ref, known: map[*node]*catalog.LFSObject{}}
 	return t, nil
 }
 
@@ -137,23 +137,10 @@ func (t *tree) readRules(entries []objects.TreeEntry, prefix string, above *attr
 	return above, nil
 }
 
-const lfsPointer = "version https://git-lfs.github.com/spec/"
-
-// refuse returns why a node can't be built, if so. Errors: Invalid.
-func (t *tree) refuse(n *node) error {
-	switch {
-	case n.suspect == "":
+// refuseSubmodule returns why a directory can't be built, if so. Errors: Invalid.
+func refuseSubmodule(n *node) error {
+	if n.suspect == "" {
 		return nil
-	case n.mode.IsDir():
-		return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or name it in .dockerignore", n.suspect)
 	}
-	_, size, err := t.repo.Objects.Header(n.hash)
-	if err != nil || size > 1024 {
-		return err
-	}
-	data, err := t.repo.Objects.GetTyped(n.hash, plumbing.BlobObject)
-	if err == nil && bytes.HasPrefix(data, []byte(lfsPointer)) {
-		err = catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, fetch it in the Dockerfile, or name it in .dockerignore", n.suspect)
-	}
-	return err
+	return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or name it in .dockerignore", n.suspect)
 }
