@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	ggcr "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -183,4 +184,16 @@ func TestLayoutsThatLinkTheirBlobs(t *testing.T) {
 		}
 	}
 	open(t, dir)
+}
+
+// Other tools that store the same archive make the same manifest of it, so that a digest tells the image everywhere.
+func TestManifestsAreThoseOfOthers(t *testing.T) {
+	archive := saved(t, map[string]v1.Image{"golang:1.23": made(t, "amd64")})
+	theirs, err := tarball.ImageFromPath(archive, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, archive).Images[0].Own(); got.Digest.String() != digestOf(t, theirs) {
+		t.Errorf("%s: %s", got.Digest, got.Body)
+	}
 }

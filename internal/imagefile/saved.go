@@ -22,6 +22,21 @@ type savedImage struct {
 	Layers   []string
 }
 
+// savedManifest and savedPart are a manifest of Docker's second schema as Docker and other tools write it: in this
+// order, in which the same archive has the same digest wherever it is stored.
+type savedManifest struct {
+	Schema    int         `json:"schemaVersion"`
+	MediaType string      `json:"mediaType"`
+	Config    savedPart   `json:"config"`
+	Layers    []savedPart `json:"layers"`
+}
+
+type savedPart struct {
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"`
+	Digest    digest.Digest `json:"digest"`
+}
+
 // readSaved reads a docker archive. Its layers are as they were unpacked, so their digests are those of
 // what is made of them here; a layer that is compressed by gzip stays as it is.
 func (a *Archive) readSaved() error {
@@ -72,8 +87,7 @@ func (a *Archive) savedImage(s savedImage, layers map[digest.Digest]Blob) (image
 	if len(config.RootFS.DiffIDs) != len(s.Layers) {
 		return image, fmt.Errorf("the archive is damaged: %s tells of %d layers, and manifest.json of %d", s.Config, len(config.RootFS.DiffIDs), len(s.Layers))
 	}
-	m := ocispec.Manifest{MediaType: dockerManifest, Config: ocispec.Descriptor{MediaType: dockerConfig, Digest: digest.FromBytes(text), Size: int64(len(text))}}
-	m.SchemaVersion = 2
+	m := savedManifest{2, dockerManifest, savedPart{dockerConfig, int64(len(text)), digest.FromBytes(text)}, []savedPart{}}
 	for i, name := range s.Layers {
 		unpacked := config.RootFS.DiffIDs[i]
 		if _, known := layers[unpacked]; !known {
@@ -82,7 +96,7 @@ func (a *Archive) savedImage(s savedImage, layers map[digest.Digest]Blob) (image
 			}
 		}
 		blob := layers[unpacked]
-		m.Layers = append(m.Layers, ocispec.Descriptor{MediaType: dockerLayer, Digest: blob.Digest, Size: blob.Size})
+		m.Layers = append(m.Layers, savedPart{dockerLayer, blob.Size, blob.Digest})
 		image.addBlob(blob)
 	}
 	image.addBlob(Blob{m.Config.Digest, m.Config.Size, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }})
