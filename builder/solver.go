@@ -21,8 +21,21 @@ type SolveRequest struct {
 	Build       catalog.Build
 	Options     catalog.BuildOptions // push options over the repository's own
 	Tree        catalog.Tree
-	Destination string     // "host:port/ns/app:1.0", to push to
-	Credential  Credential // for the registry at Destination's host
+	As          catalog.CheckedOut // what the tree's commit is built for
+	Destination string             // "host:port/ns/app:1.0", to push to
+	Credential  Credential         // for the registry at Destination's host
+	// Secrets are what its steps may be given. Their values stand in no event and no error.
+	Secrets []catalog.OpenSecret
+}
+
+// Accounts tells what builds log in to other registries with.
+type Accounts interface {
+	// CredentialFor returns a namespace's account at a host; empty for none. Without a user name the password is an
+	// identity token. Errors: Invalid (no host), Unavailable.
+	CredentialFor(ctx context.Context, namespace, host string) (username, password string, err error)
+	// HadAccount reports whether a host is or was used with an account, of any namespace: what BuildKit has of
+	// it may be private. Errors: Invalid (no host).
+	HadAccount(ctx context.Context, host string) (bool, error)
 }
 
 // Credential is a name and a secret made for one build.

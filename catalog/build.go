@@ -198,6 +198,7 @@ type Store interface {
 	Connections
 	Webhooks
 	LFS
+	Secrets
 	AuditLines
 	// Ping reports whether the store answers. Errors: Unavailable.
 	Ping(ctx context.Context) error

@@ -8,4 +8,5 @@ type Limits struct {
 	Namespaces int // beside the own one
 	Images     int
 	Webhooks   int
+	Secrets    int // registry credentials too
 }

@@ -105,6 +105,7 @@ type Users struct {
 	MaxNamespaces    int  `yaml:"max_namespaces" env:"MAX_NAMESPACES"` // beside the own one
 	MaxImages        int  `yaml:"max_images" env:"MAX_IMAGES"`
 	MaxWebhooks      int  `yaml:"max_webhooks" env:"MAX_WEBHOOKS"`
+	MaxSecrets       int  `yaml:"max_secrets" env:"MAX_SECRETS"` // and accounts at other registries
 }
 
 // Uploads limits archives that are sent over REST.
@@ -129,14 +130,18 @@ type Builder struct {
 	Spare       int         `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
 	Timeout     Duration    `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string      `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Labels      []string    `yaml:"labels" env:"LABELS"`           // what images say of their commits: revision, source, created, version
 	Frontends   []string    `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string    `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS         `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
 	Mirrors     Mirrors     `yaml:"mirrors" env:"MIRRORS"`         // of the registries that the managed buildkitd pulls from
 	PullThrough PullThrough `yaml:"pull_through" envPrefix:"PULL_THROUGH_"`
-	Managed     Managed     `yaml:"managed" envPrefix:"MANAGED_"`
-	Limits      Limits      `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
-	Network     Network     `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
+	// CredentialHelpers are commands that tell passwords of registries, by host, as Docker's credential helpers do.
+	CredentialHelpers map[string]string `yaml:"credential_helpers" env:"CREDENTIAL_HELPERS" envKeyValSeparator:"="`
+
+	Managed Managed `yaml:"managed" envPrefix:"MANAGED_"`
+	Limits  Limits  `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
+	Network Network `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
 }
 
 // PullThrough sets what is kept of the images that builds pull from other registries.
@@ -233,11 +238,12 @@ func Default() Config {
 			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000, MaxLFSObject: 2 << 30,
 		},
-		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500},
+		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500, MaxSecrets: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},
 		Builder: Builder{
-			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip",
+			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
+			Labels:  []string{"revision", "source", "created"},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 			Mirrors: Mirrors{},

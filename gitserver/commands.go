@@ -31,6 +31,8 @@ type client struct {
 type flags struct {
 	all    bool // a list's rows
 	follow bool // a log
+	ssh    bool // a key in place of a value
+	tags   string
 }
 
 func listFlags(set *flag.FlagSet, f *flags) { set.BoolVar(&f.all, "all", false, "") }
@@ -64,7 +66,16 @@ func (v verb) parse(words []string) (f flags, args []string, err error) {
 	return f, args, nil
 }
 
-// verbs holds every command but help. Those with arguments take an image first.
+// target reads the first argument: an image, or a namespace where the usage says so. Errors: Invalid.
+func (v verb) target(arg, own string) (catalog.ImageRef, error) {
+	namespace, image, _ := strings.Cut(arg, "/")
+	if !strings.Contains(v.usage, "NAMESPACE") || image != "" && strings.Contains(v.usage, "/IMAGE") {
+		return repository.ParsePath(arg, own)
+	}
+	return catalog.ImageRef{Namespace: namespace}, catalog.ValidateNamespace(arg)
+}
+
+// verbs holds every command but help. Those with arguments take an image or a namespace first.
 var verbs = []verb{
 	{"images", "[--all]", "list your newest images, or all of them", 0, catalog.ActionRead, listFlags, (*client).images},
 	{"versions", "[--all] IMAGE", "list an image's versions", 1, catalog.ActionRead, listFlags, (*client).versions},
@@ -176,7 +187,7 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 	}
 	var ref catalog.ImageRef
 	if v.args != 0 {
-		if ref, err = repository.ParsePath(args[0], c.id.User.Name); err != nil {
+		if ref, err = v.target(args[0], c.id.User.Name); err != nil {
 			return err
 		}
 		if err := c.authorize(ctx, v.action, ref); err != nil {
@@ -221,7 +232,7 @@ func (c *client) help() error {
 		for _, v := range c.server.verbs() {
 			fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.usage), v.help)
 		}
-		fmt.Fprintf(w, "  help\tshow this help\n\nIMAGE is app, or namespace/app.\n")
+		fmt.Fprintf(w, "  help\tshow this help\n\nIMAGE is app, or namespace/app. Your own NAMESPACE is %s.\n", c.id.User.Name)
 	})
 }
 

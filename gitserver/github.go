@@ -23,14 +23,28 @@ var githubVerbs = []verb{
 
 // verbs returns the commands that this server has.
 func (s *Server) verbs() []verb {
-	if s.config.GitHub == nil {
-		return verbs
+	all := slices.Clone(verbs)
+	if s.config.GitHub != nil {
+		all = append(all, githubVerbs...)
 	}
-	return append(slices.Clone(verbs), githubVerbs...)
+	if s.config.Secrets != nil {
+		all = append(all, secretVerbs...)
+	}
+	return all
 }
 
 // maxKey bounds what is read from standard input, in bytes.
 const maxKey = 64 << 10
+
+// readSecret reads what is on standard input, to its end. Errors: TooLarge.
+func (c *client) readSecret(what string) ([]byte, error) {
+	text, err := bounded.ReadAll(&idleReader{session: c.session}, maxKey)
+	var tooLong *bounded.TooLongError
+	if errors.As(err, &tooLong) {
+		return nil, catalog.Wrap(catalog.TooLarge, err, "the %s on standard input is longer than %d KiB", what, maxKey>>10)
+	}
+	return text, err
+}
 
 func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args []string) error {
 	image, err := c.server.config.Store.Image(ctx, ref)
@@ -58,11 +72,7 @@ func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args [
 				return catalog.Errorf(catalog.Invalid, "only one value can be read from standard input; set the others with another command")
 			}
 			fromInput = true
-			text, err := bounded.ReadAll(&idleReader{session: c.session}, maxKey)
-			var tooLong *bounded.TooLongError
-			if errors.As(err, &tooLong) {
-				return catalog.Wrap(catalog.TooLarge, err, "the %s on standard input is longer than %d KiB", name, maxKey>>10)
-			}
+			text, err := c.readSecret(name)
 			if err != nil {
 				return err
 			}

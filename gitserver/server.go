@@ -38,6 +38,7 @@ type Config struct {
 	Logs         catalog.BuildLogs
 	Control      catalog.BuildControl
 	GitHub       catalog.GitHubControl // nil: without its commands
+	Secrets      catalog.SecretControl // nil: there are no commands for them
 	HostKeyDir   string                // of ssh_host_…_key files, made at the first start, mode 0600
 	Address      string                // "host:port" as users reach it, for hints; "" names no host
 	Version      string                // of this program, for the greeting

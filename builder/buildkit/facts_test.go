@@ -19,7 +19,7 @@ import (
 const factsImage = buildkittest.BusyboxImage + `RUN ( \
   grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; \
   cat /proc/self/limits; \
-  awk '{ if ($2 == "/") print $2, $3; else print $2, $3, $4 }' /proc/mounts; \
+  awk '{ if ($2 == "/") print $2, $3; else if ($2 ~ "^/etc/") print $2; else print $2, $3, $4 }' /proc/mounts; \
   ls -lL /dev | awk '{ print $1, $3, $4, $5, $6, $NF }' | grep -v otel; \
   ls /sys /sys/fs/cgroup; ls /proc/self/ns; \
   env | grep -v TRACEPARENT; hostname; id; umask; pwd; \

@@ -49,6 +49,7 @@ type progress struct {
 	taken  int64          // bytes that BuildKit holds of it so far, about
 
 	disk Disk // BuildKit's
+	mask *builder.Mask
 }
 
 // step is one vertex, or a group of them, merged from all that BuildKit says
@@ -59,10 +60,17 @@ type step struct {
 	number  int
 	named   bool // the start line was written
 	closed  bool // the end line was written
-	streams map[int]*builder.OutputLines
+	streams map[int]*stream
 	tail    []string
 
 	diskFull bool // BuildKit's disk was while the step ran, which failed
+}
+
+// stream is what a step prints to its standard output, or to the other.
+type stream struct {
+	masked builder.MaskedStream
+	lines  builder.OutputLines
+	isNew  bool // it printed since the last look
 }
 
 // printed reports whether one of the last lines ends so.
@@ -72,6 +80,46 @@ func (s *step) printed(end string) bool {
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
 	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, bound: builder.OutputBound(limit), disk: unwatched{}}
+}
+
+// hide keeps a build's secrets out of all that is emitted from now on.
+func (p *progress) hide(s *buildSecrets) {
+	p.emit, p.mask = s.hideIn(p.emit), s.mask
+}
+
+// note writes a line that is about no step.
+func (p *progress) note(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.emit(builder.Event{Time: time.Now(), Line: line})
+}
+
+// maxQuiet is about how long a line is held back that may end in the beginning of a secret.
+const maxQuiet = time.Second
+
+// quiet ticks when release is to be called, where anything is ever held back.
+func (p *progress) quiet() (tick <-chan time.Time, stop func()) {
+	if p.mask == nil {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(maxQuiet)
+	return ticker.C, ticker.Stop
+}
+
+// release writes what was held back of streams that have printed nothing since the last call.
+func (p *progress) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.order {
+		for _, out := range s.streams {
+			if !out.isNew {
+				for _, line := range out.lines.Write(out.masked.Flush()) {
+					p.outputLine(s, time.Now(), line)
+				}
+			}
+			out.isNew = false
+		}
+	}
 }
 
 func (p *progress) update(status *client.SolveStatus) {
@@ -112,7 +160,7 @@ func (p *progress) did(id, name string, begun time.Time, cached bool) {
 func (p *progress) step(d digest.Digest) *step {
 	s, ok := p.steps[d]
 	if !ok {
-		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*builder.OutputLines{}}
+		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*stream{}}
 		p.steps[d] = s
 	}
 	return s
@@ -206,24 +254,25 @@ const messageSize = 512
 func (p *progress) output(l *client.VertexLog) {
 	p.taken += int64(len(l.Data)) + messageSize
 	s := p.step(l.Vertex)
-	splitter, ok := s.streams[l.Stream]
+	out, ok := s.streams[l.Stream]
 	if !ok {
-		splitter = &builder.OutputLines{Rewrite: withoutHostPaths}
-		s.streams[l.Stream] = splitter
+		out = &stream{masked: builder.MaskedStream{Mask: p.mask}, lines: builder.OutputLines{Rewrite: withoutHostPaths}}
+		s.streams[l.Stream] = out
 	}
-	data := l.Data
+	out.isNew = true
+	data := out.masked.Write(l.Data)
 	if p.bound.IsFull() {
-		data = splitter.SkipTo(tailLines, data)
+		data = out.lines.SkipTo(tailLines, data)
 	}
-	for _, line := range splitter.Write(data) {
+	for _, line := range out.lines.Write(data) {
 		p.outputLine(s, l.Timestamp, line)
 	}
 }
 
 func (p *progress) flush(s *step, at time.Time) {
-	for _, stream := range []int{1, 2} {
-		if splitter, ok := s.streams[stream]; ok {
-			for _, line := range splitter.Flush() {
+	for _, number := range []int{1, 2} {
+		if out, ok := s.streams[number]; ok {
+			for _, line := range append(out.lines.Write(out.masked.Flush()), out.lines.Flush()...) {
 				p.outputLine(s, at, line)
 			}
 		}

@@ -12,7 +12,9 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 func TestProgressReadsWell(t *testing.T) {
@@ -140,5 +142,43 @@ func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
 	tail := view.failed("d1").tail
 	if len(tail) != tailLines || tail[0] != "line 080" || tail[len(tail)-1] != "line 099" {
 		t.Errorf("the tail is %q", tail)
+	}
+}
+
+// What may be the beginning of a secret is held back, but not for good.
+func TestHeldBackLinesAreReleased(t *testing.T) {
+	var lines []string
+	p := newProgress(1<<20, func(e builder.Event) { lines = append(lines, e.Line) })
+	secrets, err := newBuildSecrets([]catalog.OpenSecret{{Secret: catalog.Secret{Name: "a"}, Value: []byte("open-sesame"), Alias: "x"}}, p.note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.hide(secrets)
+	now := time.Now()
+	id := digest.FromString("step")
+	p.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "RUN", Started: &now}}})
+	say := func(text string) {
+		p.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Stream: 1, Data: []byte(text), Timestamp: now}}})
+	}
+	said := func() string { return strings.Join(lines, "\n") }
+	say("it is open\n")
+	if strings.Contains(said(), "it is open") {
+		t.Error("what may be a secret's beginning is not held back")
+	}
+	p.release()
+	if strings.Contains(said(), "it is open") {
+		t.Error("what came just now was released")
+	}
+	p.release()
+	if !strings.Contains(said(), "| it is open") {
+		t.Errorf("what was held back is not released:\n%s", said())
+	}
+	say("x open\n-sesame y\n")
+	if got := said(); !strings.Contains(got, "| x ***") || !strings.Contains(got, "| *** y") || strings.Contains(got, "sesame") {
+		t.Errorf("said:\n%s", got)
+	}
+	if tick, stop := newProgress(1, nil).quiet(); tick != nil {
+		stop()
+		t.Error("without secrets something ticks")
 	}
 }

@@ -26,18 +26,15 @@ func tenantKey(image catalog.ImageRef, imageID int64) string {
 }
 
 // solveOptions translates a request. BuildKit reads files, and the image goes to out.
-// The files are no LocalMounts, of which BuildKit's client looks at each before it
+// others are further parts of the session. The files are no LocalMounts, of which BuildKit's client looks at each before it
 // is known which are read.
-func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store) client.SolveOpt {
+func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store, others []session.Attachable) client.SolveOpt {
 	key := tenantKey(r.Build.Image, r.Build.ImageID)
 	return client.SolveOpt{
 		FrontendAttrs: frontendAttrs(r.Options, src, key),
 		SharedKey:     s.contexts.of(key),
 		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
-		Session: []session.Attachable{
-			filesync.NewFSSyncProvider(files),
-			&registryAuth{hosts: s.registryHosts(), credential: r.Credential},
-		},
+		Session:       append(others, filesync.NewFSSyncProvider(files)),
 		Exports: []client.ExportEntry{{
 			Type:        client.ExporterOCI,
 			OutputStore: out,
@@ -51,11 +48,11 @@ func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync
 }
 
 func frontendAttrs(o catalog.BuildOptions, src source, key string) map[string]string {
-	// Nothing here may differ from commit to commit: it would become part of what the cache
-	// knows steps by. No attestation is asked for: provenance holds times and machine facts,
+	// Nothing here may differ from commit to commit, but for build args, of which the frontend looks at those
+	// that the Dockerfile declares: it would become part of what the cache knows steps by. No attestation is asked for: provenance holds times and machine facts,
 	// which would give every build of one commit another digest.
 	attrs := map[string]string{"filename": src.dockerfile}
-	for name, value := range o.Args {
+	for name, value := range src.args {
 		if !strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_") {
 			attrs["build-arg:"+name] = value
 		}

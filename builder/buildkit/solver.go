@@ -11,6 +11,7 @@ import (
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
@@ -55,6 +56,9 @@ type Config struct {
 	// Frontends are images that "# syntax=" may name besides Docker's own, which is
 	// built in up to a version.
 	Frontends []string
+	// Accounts are what builds log in to other registries with; nil: none. Only a BuildKit that asks
+	// before it uses what it has in its cache is given any.
+	Accounts builder.Accounts
 	// Refuses reports whether BuildKit is kept from an address; nil: from none.
 	Refuses func(netip.AddrPort) bool
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
@@ -72,6 +76,7 @@ type Solver struct {
 	times       *timesBook
 	contexts    *contextKeys
 	seen        *dockerfile.SeenDirs
+	pulls       *pulls
 	log         hclog.Logger
 	output      int64 // maxOutput
 }
@@ -116,6 +121,7 @@ func New(cfg Config) (*Solver, error) {
 		times:       newTimesBook(cfg.TimesDir),
 		contexts:    newContextKeys(),
 		seen:        dockerfile.NewSeenDirs(),
+		pulls:       newPulls(cfg),
 		backends:    &backends{addresses: cfg.Addresses, tls: cfg.TLS, running: map[string]int{}},
 		dockerfiles: dockerfile.New(dockerfile.Config{Frontends: cfg.Frontends, Logger: cfg.Logger}),
 	}, nil
@@ -139,11 +145,23 @@ func (s *Solver) Ping(ctx context.Context) error {
 
 // Solve implements builder.Solver.
 func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
-	src, err := locate(r.Tree, r.Options)
+	view := newProgress(s.cfg.LogLimit, progress)
+	secrets, err := newBuildSecrets(r.Secrets, view.note)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	c, release, err := s.await(ctx, progress)
+	view.hide(secrets)
+	view.disk = s.cfg.Disk
+	result, err := s.solve(ctx, r, secrets, view)
+	return result, secrets.hide(err)
+}
+
+func (s *Solver) solve(ctx context.Context, r builder.SolveRequest, secrets *buildSecrets, view *progress) (builder.SolveResult, error) {
+	src, err := sourceOf(ctx, r)
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	c, release, err := s.await(ctx, view.emit)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
@@ -155,13 +173,11 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 	kills := s.cfg.Disk.Kills()
 	exportCtx, clear := context.WithCancel(ctx)
 	defer clear()
-	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r)})
+	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r), Labels: labels(r), Annotations: annotations(r)})
 	if err != nil {
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}
-	view := newProgress(s.cfg.LogLimit, progress)
-	view.disk = s.cfg.Disk
-	response, err := s.run(ctx, c.Client, r, src, out, view)
+	response, err := s.run(ctx, c.Client, r, src, out, secrets, view)
 	if err != nil && (ctx.Err() != nil || c.lost.Load()) {
 		s.contexts.renew(tenantKey(r.Build.Image, r.Build.ImageID))
 	}
@@ -231,7 +247,7 @@ func (s *Solver) ForgetImage(image catalog.ImageRef, imageID int64) error {
 }
 
 // run solves, hands what happens to view, and returns soon after ctx ends.
-func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *export.Store, view *progress) (*client.SolveResponse, error) {
+func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *export.Store, secrets *buildSecrets, view *progress) (*client.SolveResponse, error) {
 	// Ends with run, so that nothing reads the tree after Solve returned.
 	solveCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
@@ -248,17 +264,25 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 	defer closeTimes()
 	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times.build()}
 	whole := files.whole(r.Tree)
-	build := dockerfile.Build{Context: files, Whole: whole, Fail: cancel, Store: out, Seen: s.seen, Did: view.did}
+	build := dockerfile.Build{Context: files, Whole: whole, Fail: cancel, Store: out, Seen: s.seen, Secrets: secrets.mounts, Did: view.did}
+	account := &registryAuth{hosts: s.registryHosts(), credential: r.Credential, accounts: s.cfg.Accounts, namespace: r.Build.Image.Namespace}
 	interpret := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		o := c.BuildOpts()
+		account.mayLogIn.Store(o.LLBCaps.Supports(pb.CapSourcePolicySession) == nil)
 		return s.dockerfiles.Build(ctx, c, build)
 	}
 	go func() {
-		options := s.solveOptions(r, src, filesync.StaticDirSource{"context": files, "dockerfile": whole}, out)
+		options := s.solveOptions(r, src, filesync.StaticDirSource{"context": files, "dockerfile": whole}, out, append(secrets.attachables(), account))
+		if s.cfg.Accounts != nil {
+			options.SourcePolicyProvider = s.pulls.policy(r.Build.Image.Namespace, cancel)
+		}
 		response, err := c.Build(solveCtx, options, "", interpret, statuses)
 		done <- outcome{response, err}
 	}()
 	// Solve hangs when its statuses are not taken, and closes the channel at
 	// its end. After a cancellation they are drained unseen.
+	quiet, stop := view.quiet()
+	defer stop()
 	var cut <-chan time.Time
 	cancelled := solveCtx.Done()
 	for open := true; open; {
@@ -270,6 +294,8 @@ func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveReque
 					cancel(userError("the steps of this build print more than the limit (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
 				}
 			}
+		case <-quiet:
+			view.release()
 		case <-cancelled:
 			cancelled = nil
 			cut = time.After(cancelGrace)

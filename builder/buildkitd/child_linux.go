@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -53,6 +54,17 @@ type child struct {
 	mu    sync.Mutex
 	last  []string
 	crash crash
+}
+
+// stepsInMemory are shell commands that keep the descriptions of running steps off the disk: runc reads them, and they
+// hold the secrets that steps have as variables. BuildKit has a directory for each kind of snapshots.
+func (m *Manager) stepsInMemory() string {
+	var commands strings.Builder
+	for _, snapshotter := range []string{"overlayfs", "native"} {
+		dir := shellQuote(filepath.Join(m.rootDir(), "runc-"+snapshotter, "executor"))
+		fmt.Fprintf(&commands, "mkdir -p %s\nmount -t tmpfs -o mode=0711 tmpfs %s\n", dir, dir)
+	}
+	return commands.String()
 }
 
 // startChild runs buildkitd in a named network namespace, with variables beside this process's

@@ -221,7 +221,7 @@ func (m *Manager) prepare() error {
 func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
 	m.cgroups.create(m.cfg.Limits, m.cfg.StepLimits) // sweep may have removed them
-	c, err := startChild(m.network.device, m.tools.buildkitd, []string{"--config", m.configPath()}, m.proxies, m.cgroups.enter(), m.log)
+	c, err := startChild(m.network.device, m.tools.buildkitd, []string{"--config", m.configPath()}, m.proxies, m.stepsInMemory()+m.cgroups.enter(), m.log)
 	if err != nil {
 		return false, err
 	}

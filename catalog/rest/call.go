@@ -55,10 +55,13 @@ func accept[In, Out any](f func(*call, In) (Out, error)) handler {
 }
 
 // image returns the image that the path names.
-func (c *call) image() (catalog.Image, error) {
-	image, err := c.server.config.Store.Image(c.r.Context(), catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("name")})
+func (c *call) image() (catalog.Image, error) { return c.imageNamed(c.r.PathValue("name")) }
+
+// imageNamed returns an image of the request's namespace.
+func (c *call) imageNamed(name string) (catalog.Image, error) {
+	image, err := c.server.config.Store.Image(c.r.Context(), catalog.ImageRef{Namespace: c.namespace, Name: name})
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return image, catalog.Wrap(catalog.NotFound, err, "image %q does not exist in namespace %q", c.r.PathValue("name"), c.namespace)
+		return image, catalog.Wrap(catalog.NotFound, err, "image %q does not exist in namespace %q", name, c.namespace)
 	}
 	return image, err
 }

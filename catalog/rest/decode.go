@@ -98,6 +98,8 @@ func typeName(t reflect.Type) string {
 		return "string"
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Slice:
+		return "text in base64"
 	case reflect.Struct:
 		return "time such as 2006-01-02T15:04:05Z"
 	}

@@ -27,6 +27,8 @@ func (e *env) connectGitHub(c *rest.Config) {
 		Store: e.store, Secrets: keyring, WorkerID: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" },
 	})
 	e.must(err)
+	c.Secrets, err = secrets.New(e.t.Context(), secrets.Config{Store: e.store, Keyring: keyring})
+	e.must(err)
 	c.Webhooks = notify.New(notify.Config{Store: e.store, Secrets: keyring, WorkerID: "test"})
 }
 

@@ -15,7 +15,7 @@ func routes() []route {
 		image     = "images/{name}"
 		version   = image + "/versions/{version}"
 	)
-	return []route{
+	return append([]route{
 		{"GET", "version", accessOpen, answer((*call).programVersion)},
 
 		{"POST", "tokens", accessOpen, accept((*call).createToken)},
@@ -76,7 +76,18 @@ func routes() []route {
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
 
-		// What fandoghd admin does, through the daemon. What they are about is in no namespace of the request.
+		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
+		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
+		{"DELETE", namespace + "/secrets/{id}", accessManage, (*call).deleteSecret},
+		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
+		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
+		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
+	}, adminRoutes()...)
+}
+
+// adminRoutes do what fandoghd admin does, through the daemon. What they are about is in no namespace of the request.
+func adminRoutes() []route {
+	return []route{
 		{"GET", "admin/users", accessOperate, answer((*call).listUsers)},
 		{"PATCH", "admin/users/{user}", accessOperate, accept((*call).updateUser)},
 		{"DELETE", "admin/users/{user}", accessOperate, (*call).deleteUser},

@@ -73,7 +73,8 @@ type Config struct {
 	Remover  Remover
 	GitHub   catalog.GitHubControl
 	Webhooks catalog.WebhookControl
-	Mirror   catalog.Mirror // nil: nothing is kept of other registries
+	Secrets  catalog.SecretControl // what builds are given
+	Mirror   catalog.Mirror        // nil: nothing is kept of other registries
 	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string
@@ -104,7 +105,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)

@@ -13,6 +13,7 @@ const (
 	countNamespaces = `SELECT count(*) FROM namespaces WHERE creator_id = ?`
 	countImages     = `SELECT count(*) FROM images WHERE owner_id = ?`
 	countWebhooks   = `SELECT count(*) FROM webhooks WHERE user_id = ?`
+	countSecrets    = `SELECT count(*) FROM secrets WHERE user_id = ?`
 
 	// forgetTokens removes a user's tokens that have expired.
 	forgetTokens = `DELETE FROM tokens WHERE user_id = ? AND expires_at BETWEEN 1 AND ?`

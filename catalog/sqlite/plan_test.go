@@ -62,6 +62,8 @@ func TestPlans(t *testing.T) {
 		{"namespaces of a user", countNamespaces, []any{1}, "namespaces_by_creator (creator_id=?)"},
 		{"images of a user", countImages, []any{1}, "images_by_owner (owner_id=?)"},
 		{"webhooks of a user", countWebhooks, []any{1}, "webhooks_by_user (user_id=?)"},
+		{"secrets of a user", countSecrets, []any{1}, "secrets_by_user (user_id=?)"},
+		{"ListSecrets", selectSecrets, []any{1}, "secrets_by_owner (<expr>=?)"},
 		{"waiting builds of a user", stopWaitingBuilds, []any{1}, "(running=?)"},
 		{"LFSObject", selectObject, []any{1, "a"}, "PRIMARY KEY (image_id=? AND oid=?)"},
 		{"ListLFSObjects", selectObjects, []any{1}, "PRIMARY KEY (image_id=?)"},

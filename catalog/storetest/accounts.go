@@ -266,7 +266,7 @@ func testAuditLines(t *testing.T, s catalog.Store) {
 
 // RunLimits tests the stores that open returns with the given limits.
 func RunLimits(t *testing.T, open func(t *testing.T, l catalog.Limits) catalog.Store) {
-	s := open(t, catalog.Limits{Tokens: 2, Keys: 2, Namespaces: 2, Images: 2, Webhooks: 2})
+	s := open(t, catalog.Limits{Tokens: 2, Keys: 2, Namespaces: 2, Images: 2, Webhooks: 2, Secrets: 2})
 	ctx := t.Context()
 	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
 	next := 0
@@ -290,6 +290,10 @@ func RunLimits(t *testing.T, open func(t *testing.T, l catalog.Limits) catalog.S
 		},
 		"webhook": func(u catalog.User, name string) error {
 			_, err := s.CreateWebhook(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.com/" + name, Sealed: []byte("x"), UserID: u.ID})
+			return err
+		},
+		"secret": func(u catalog.User, name string) error {
+			_, err := s.PutSecret(ctx, catalog.Secret{Namespace: "ann", Kind: catalog.SecretValue, Name: name, Sealed: []byte("x"), UserID: u.ID})
 			return err
 		},
 	} {

@@ -83,6 +83,8 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"Webhooks":              testWebhooks,
 		"LFSObjects":            testLFSObjects,
 		"LFSLocks":              testLFSLocks,
+		"Secrets":               testSecrets,
+		"Accounts":              testAccounts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -79,9 +79,11 @@ func newTestServer(t *testing.T) *testServer {
 	must(err)
 	connections, err := github.New(github.Config{Store: s.store, Secrets: keyring, WorkerID: "test", WebhookURL: func() string { return "https://fandogh.test/webhooks/github" }})
 	must(err)
+	kept, err := secrets.New(ctx, secrets.Config{Store: s.store, Keyring: keyring})
+	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
-		GitHub: connections, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
+		GitHub: connections, Secrets: kept, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
 		Branches:     &fakeBranches{chosen: "main"},
 		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
@@ -245,6 +247,13 @@ type memoryTree struct{ fstest.MapFS }
 func (memoryTree) Close() error           { return nil }
 func (t memoryTree) Whole() catalog.Files { return t }
 func (memoryTree) CommitTime() time.Time  { return time.Unix(1_700_000_000, 0).UTC() }
+
+func (memoryTree) Describe(context.Context, catalog.CheckedOut) (string, error) {
+	return "v1-2-g0123abc", nil
+}
+func (memoryTree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
+
+func (memoryTree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
 
 func (s *testServer) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
 	s.mu.Lock()

@@ -32,20 +32,24 @@ func (o *webhookOwner) addFlag(cmd *cobra.Command, a *app) {
 
 // client returns a client and finds the namespace's name.
 func (o *webhookOwner) client(ctx context.Context, a *app) (*client.Client, error) {
+	if o.image != "" {
+		return a.client()
+	}
+	c, namespace, err := a.clientOfNamespace(ctx)
+	o.namespace = namespace
+	return c, err
+}
+
+// clientOfNamespace returns a client, and the name of the namespace that it works on.
+func (a *app) clientOfNamespace(ctx context.Context) (*client.Client, string, error) {
 	c, err := a.client()
-	if err != nil || o.image != "" {
-		return c, err
+	if err != nil {
+		return nil, "", err
 	}
 	t, err := a.target()
-	if err != nil {
-		return nil, err
+	if err != nil || t.namespace != "" {
+		return c, t.namespace, err
 	}
-	if o.namespace = t.namespace; o.namespace == "" {
-		account, err := c.Account(ctx)
-		if err != nil {
-			return nil, err
-		}
-		o.namespace = cmp.Or(account.Namespace, account.Username)
-	}
-	return c, nil
+	account, err := c.Account(ctx)
+	return c, cmp.Or(account.Namespace, account.Username), err
 }

@@ -64,6 +64,8 @@ var restAccess = map[string]kind{
 	"DELETE /images/{name}/webhooks/{id}": own, "GET /images/{name}/webhooks/{id}/deliveries": own,
 	"GET /namespaces/{namespace}/webhooks": own, "POST /namespaces/{namespace}/webhooks": own,
 	"DELETE /namespaces/{namespace}/webhooks/{id}": own, "GET /namespaces/{namespace}/webhooks/{id}/deliveries": own,
+	"GET /namespaces/{namespace}/secrets": read, "POST /namespaces/{namespace}/secrets": own, "DELETE /namespaces/{namespace}/secrets/{id}": own,
+	"GET /namespaces/{namespace}/registries": read, "POST /namespaces/{namespace}/registries": own, "DELETE /namespaces/{namespace}/registries/{id}": own,
 	"GET /admin/users": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
 	"GET /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens/{id}": theAdmin,
 	"GET /admin/users/{user}/keys": theAdmin, "DELETE /admin/users/{user}/keys/{id}": theAdmin,
@@ -99,6 +101,7 @@ var sshAccess = map[string]kind{
 	"git-upload-pack": read, "git-receive-pack": write,
 	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
 	"default-branch": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }
 
 // A request that is allowed must do nothing: it names what does not exist, and
@@ -255,7 +258,7 @@ func sshCommands(t *testing.T, a *actor) map[string]string {
 	// A command's help is two spaces or more behind its arguments.
 	for _, m := range regexp.MustCompile(`(?m)^  ([a-z-]+)( \S.*?)?  +\S`).FindAllStringSubmatch(help, -1) {
 		usage := regexp.MustCompile(`\[[^]]*\]`).ReplaceAllString(m[2], "")
-		commands[m[1]] = m[1] + strings.NewReplacer("IMAGE", "team/nothing", "VERSION", "1").Replace(usage)
+		commands[m[1]] = m[1] + strings.NewReplacer("NAMESPACE", "team", "IMAGE", "team/nothing", "VERSION", "1").Replace(usage)
 	}
 	return commands
 }

@@ -47,6 +47,7 @@ func newAdminCommand() *cobra.Command {
 		group("key", "Manage users' SSH keys", a.newKeyAdd(), a.newKeyList(), a.newKeyDelete()),
 		group("token", "Manage users' API tokens", a.newTokenCreate(), a.newTokenList(), a.newTokenRevoke()),
 		group("namespace", "Manage namespaces", a.newNamespaceList(), a.newNamespaceDelete()),
+		group("registry", "Manage accounts at other registries that builds of all namespaces use", a.newRegistryAdd(), a.newRegistryList(), a.newRegistryRemove()),
 		a.newGC())
 	return cmd
 }

@@ -51,7 +51,8 @@ type daemon struct {
 	registryListener          net.Listener // for our own BuildKit, which reaches no more of this machine; nil without it
 
 	store    *sqlite.Store
-	secrets  *secrets.Keyring
+	keyring  *secrets.Keyring
+	secrets  *secrets.Service
 	accounts *account.Service
 	repos    *repository.Repositories
 	lfs      *lfs.Server
@@ -181,7 +182,7 @@ func (d *daemon) openStore(ctx context.Context) error {
 	}
 	d.store = store
 	u := d.config.Users
-	store.Limits = catalog.Limits{Tokens: u.MaxTokens, Keys: u.MaxKeys, Namespaces: u.MaxNamespaces, Images: u.MaxImages, Webhooks: u.MaxWebhooks}
+	store.Limits = catalog.Limits{Tokens: u.MaxTokens, Keys: u.MaxKeys, Namespaces: u.MaxNamespaces, Images: u.MaxImages, Webhooks: u.MaxWebhooks, Secrets: u.MaxSecrets}
 	d.onClose(store.Close)
 	d.accounts = account.New(account.Config{Users: store})
 	file := d.config.DataPath("initial-admin-password")

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -18,18 +20,26 @@ import (
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
-func (d *daemon) openStorage(context.Context) error {
+// secretsKey is the file of the key that secrets are sealed with.
+const secretsKey = "secrets.key"
+
+func (d *daemon) openStorage(ctx context.Context) error {
 	var err error
 	if d.repos, err = repository.Open(d.config.DataPath("repos"), objects.NewBudget(), d.log.Named("git")); err != nil {
 		return err
 	}
-	if d.secrets, err = secrets.Open(d.config.DataPath("secrets.key")); err != nil {
+	if d.keyring, err = secrets.Open(d.config.DataPath(secretsKey)); err != nil {
 		return err
 	}
-	uploads, err := d.secrets.Derive("fandogh registry uploads")
+	d.secrets, err = secrets.New(ctx, secrets.Config{Store: d.store, Keyring: d.keyring, Helpers: d.config.Builder.CredentialHelpers, Logger: d.log.Named("secrets")})
+	if err != nil {
+		return fmt.Errorf("builder.credential_helpers: %w", err)
+	}
+	uploads, err := d.keyring.Derive("fandogh registry uploads")
 	if err != nil {
 		return err
 	}
@@ -45,7 +55,7 @@ func (d *daemon) openStorage(context.Context) error {
 
 // openLFS makes what keeps the files behind Git LFS pointers, and gives it to those who read trees.
 func (d *daemon) openLFS() error {
-	secret, err := d.secrets.Derive("fandogh git lfs tokens")
+	secret, err := d.keyring.Derive("fandogh git lfs tokens")
 	if err != nil {
 		return err
 	}
@@ -65,8 +75,11 @@ func (d *daemon) openBuilder(context.Context) error {
 	d.builder, err = builder.New(builder.Config{
 		Store: d.store, Sources: d.repos, Solver: d.solver,
 		Credentials:    grants{&d.registry.Grants},
+		Secrets:        d.secrets,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
+		Submodules:     d.submodules(),
+		Labels:         labelList(d.config.Builder.Labels),
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       workerID(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
@@ -76,6 +89,32 @@ func (d *daemon) openBuilder(context.Context) error {
 		Logger:         d.log.Named("builder"),
 	})
 	return err
+}
+
+// submodules finds submodules for builds, where these reach.
+func (d *daemon) submodules() *submodules.Finder {
+	limits := d.config.SSH
+	c := submodules.Config{
+		Tokens:       tokens{d},
+		SSHAddress:   func() string { return d.addresses.PublicSSH },
+		MaxPackBytes: int64(limits.MaxPack), MaxObjectBytes: int64(limits.MaxObject), MaxObjects: int64(limits.MaxObjects),
+	}
+	if d.managed != nil {
+		c.Allow = func(a netip.AddrPort) bool { return !d.managed.Refuses(a) }
+	}
+	return submodules.New(c)
+}
+
+// tokens are those of the connections, which are made after the builder.
+type tokens struct{ daemon *daemon }
+
+func (t tokens) Credentials(ctx context.Context, build catalog.Build, u *url.URL) (*catalog.Remote, error) {
+	return t.daemon.github.Credentials(ctx, build, u)
+}
+
+// labelList is a setting as BuildOptions.Labels has it.
+func labelList(names []string) string {
+	return cmp.Or(strings.Join(names, ","), catalog.LabelsNone)
 }
 
 // grants lets the builder ask the registry for credentials.
@@ -128,7 +167,7 @@ func (d *daemon) openBuildKit() error {
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
+		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Accounts: d.secrets, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
 	})
 	if err != nil {
 		return err
@@ -142,7 +181,8 @@ func (d *daemon) openInterfaces(context.Context) error {
 	var err error
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
-		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github,
+		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
+		GitHub: d.github, Secrets: d.secrets,
 		HostKeyDir:   d.config.Data,
 		Version:      version.String(),
 		Address:      d.addresses.PublicSSH,
@@ -165,7 +205,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Mirror: mirrored,
+		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Mirror: mirrored,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{

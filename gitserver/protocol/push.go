@@ -286,12 +286,23 @@ func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
 	if received.Updates, err = p.updates(); err != nil {
 		return received, err
 	}
+	received.ManyTags = severalTags(received.Updates)
 	p.refuse(p.handler.receiver.PreReceive(ctx, received))
 	p.keepAtomic()
 	if p.anyLeft() && image.ID == 0 {
 		received.Image, err = p.makeImage(ctx)
 	}
 	return received, err
+}
+
+func severalTags(updates []catalog.RefUpdate) bool {
+	tags := 0
+	for _, u := range updates {
+		if u.SetsTag() {
+			tags++
+		}
+	}
+	return tags > 1
 }
 
 // refuse notes why refs are refused, by name.

@@ -37,7 +37,7 @@ func (t *tree) behind(n *node) (*catalog.LFSObject, error) {
 	if object, known := t.large.known[n]; known {
 		return object, nil
 	}
-	text, err := t.repo.Objects.GetTyped(n.hash, plumbing.BlobObject)
+	text, err := n.objects.GetTyped(n.hash, plumbing.BlobObject)
 	if err != nil {
 		return nil, err
 	}

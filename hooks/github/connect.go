@@ -99,7 +99,7 @@ func setPatterns(c *catalog.Connection, in catalog.GitHubSettings) (err error) {
 		if p.in == nil {
 			continue
 		}
-		if *p.to, err = checkPatterns(p.field, *p.in); err != nil {
+		if *p.to, err = catalog.CheckPatterns(p.field, *p.in); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func setPatterns(c *catalog.Connection, in catalog.GitHubSettings) (err error) {
 		if _, err := pathMatcher(*in.Paths); err != nil {
 			return err
 		}
-		c.Paths = strings.Join(patterns(*in.Paths), " ")
+		c.Paths = strings.Join(catalog.Patterns(*in.Paths), " ")
 	}
 	if in.Context != nil {
 		c.Context = *in.Context

@@ -2,7 +2,6 @@ package github
 
 import (
 	"net/url"
-	"path"
 	"regexp"
 	"strings"
 
@@ -47,41 +46,10 @@ func (s *Service) parseRepository(text string) (string, error) {
 	return name, nil
 }
 
-// patterns splits a list as users write it.
-func patterns(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' })
-}
-
-// checkPatterns returns a list of patterns for ref names, one blank between
-// them. Errors: Invalid.
-func checkPatterns(field, list string) (string, error) {
-	split := patterns(list)
-	for _, p := range split {
-		if _, err := path.Match(p, ""); err != nil {
-			return "", catalog.FieldErrorf(field, "%s pattern %q has an open bracket", field, p)
-		}
-	}
-	return strings.Join(split, " "), nil
-}
-
-// matches reports whether a name of a tag or branch fits one of the patterns. As
-// on GitHub, * stops at a slash and ** does not.
-func matches(list, name string) bool {
-	for _, p := range patterns(list) {
-		if ok, err := path.Match(p, name); ok && err == nil {
-			return true
-		}
-		if before, ok := strings.CutSuffix(p, "**"); ok && strings.HasPrefix(name, before) {
-			return true
-		}
-	}
-	return false
-}
-
 // pathMatcher returns what tells the paths that fit; patterns are as in
 // .dockerignore, and one that names a directory fits all below it. Errors: Invalid.
 func pathMatcher(list string) (func(string) bool, error) {
-	m, err := patternmatcher.New(patterns(list))
+	m, err := patternmatcher.New(catalog.Patterns(list))
 	if err != nil {
 		return nil, catalog.FieldErrorf("paths", "paths %q: %v", list, err)
 	}
@@ -89,22 +57,4 @@ func pathMatcher(list string) (func(string) bool, error) {
 		ok, err := m.MatchesOrParentMatches(name)
 		return ok && err == nil
 	}, nil
-}
-
-var notInTag = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
-
-// branchVersion names the version of a branch's commit: "main-0123abc".
-func branchVersion(branch, commit string) string {
-	name := notInTag.ReplaceAllString(branch, "-")
-	for strings.Contains(name, "..") {
-		name = strings.ReplaceAll(name, "..", ".")
-	}
-	name = strings.TrimLeft(name, ".-")
-	if len(name) > 100 {
-		name = name[:100]
-	}
-	if name == "" {
-		name = "branch"
-	}
-	return name + "-" + commit[:7]
 }

@@ -115,7 +115,7 @@ func (s *Service) missing(ctx context.Context, c catalog.Connection, refs []cata
 	var missing []catalog.RemoteRef
 	for _, ref := range refs {
 		tag, ok := catalog.RefUpdate{Name: ref.Name}.Tag()
-		if !ok || !matches(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
+		if !ok || !catalog.MatchPatterns(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
 			continue
 		}
 		if _, err := s.config.Store.Version(ctx, c.ImageID, tag); err == nil {

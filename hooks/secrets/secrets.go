@@ -1,5 +1,6 @@
 // Package secrets encrypts what must be stored and read back: webhook secrets,
-// tokens, deploy keys. Who has the database but not the key file has nothing.
+// tokens, deploy keys. The database tells nothing of it without the key file. Service keeps those
+// that builds are given, and tells builds, and what else fetches for a namespace, what is theirs.
 package secrets
 
 import (

@@ -56,6 +56,7 @@ type Build struct {
 	Whole   Files         // all of the commit: a Dockerfile may stand anywhere
 	Store   *export.Store // of the image
 	Seen    *SeenDirs
+	Secrets Secrets
 	Fail    context.CancelCauseFunc // ends the solve with an error of ours
 	// Did tells of a step that BuildKit says nothing of.
 	Did func(id, name string, begun time.Time, cached bool)
@@ -71,7 +72,7 @@ func (i *Interpreter) Build(ctx context.Context, bk gateway.Client, b Build) (re
 			b.Fail(err)
 		}
 	}()
-	c := &frontendClient{Client: bk, files: b.Context, whole: b.Whole, store: b.Store, seen: b.Seen, did: b.Did, mayCut: canCut(bk.BuildOpts())}
+	c := &frontendClient{Client: bk, files: b.Context, whole: b.Whole, store: b.Store, seen: b.Seen, did: b.Did, secrets: b.Secrets, mayCut: canCut(bk.BuildOpts())}
 	if result, err = i.interpret(ctx, c); err != nil {
 		var decided *builder.SolveError
 		if errors.As(err, &decided) { // only its text would come back from BuildKit
@@ -97,6 +98,7 @@ type frontendClient struct {
 	store   *export.Store
 	seen    *SeenDirs
 	did     func(id, name string, begun time.Time, cached bool)
+	secrets Secrets
 	mayCut  bool
 	isAlone bool // among the builds of this image with cache mounts
 
@@ -117,6 +119,11 @@ func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*ga
 	}
 	if found, ok := c.readTexts(g); ok {
 		return found, nil
+	}
+	if g.hasSecrets() {
+		if g, err = c.giveSecrets(g); err != nil {
+			return nil, err
+		}
 	}
 	g, err = c.dateForCacheMounts(ctx, g)
 	if err != nil {

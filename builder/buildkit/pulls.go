@@ -1,0 +1,198 @@
+package buildkit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+	"github.com/distribution/reference"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	lru "github.com/hashicorp/golang-lru/v2"
+	gateway "github.com/moby/buildkit/frontend/gateway/pb"
+	policy "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/moby/buildkit/sourcepolicy/policysession"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// BuildKit has one cache for all namespaces, and does not ask a registry for what is named by its digest and lies
+// there; who asks while another build does gets that one's answer. So before it uses an image of a registry that any
+// namespace has an account at, it asks the session, and the registry is asked here whether this namespace may pull it.
+// Registries decide by repository, and so does this.
+
+const (
+	pullTimeout = 30 * time.Second
+	// pullsKnown is of how many repositories it is remembered that a namespace may pull.
+	pullsKnown = 4096
+	// pullsFresh is how long a registry's answer is good, and pullsStale how long while it gives none.
+	pullsFresh = 10 * time.Minute
+	pullsStale = 24 * time.Hour
+)
+
+// pulls asks registries what namespaces may pull. It is safe for concurrent use.
+type pulls struct {
+	accounts  builder.Accounts
+	own       []string // hosts of the own registry, which decides itself
+	transport http.RoundTripper
+	known     *lru.Cache[[sha256.Size]byte, time.Time] // since when, by account and repository
+}
+
+func newPulls(cfg Config) *pulls {
+	known, _ := lru.New[[sha256.Size]byte, time.Time](pullsKnown) // only a size below one is an error
+	return &pulls{
+		accounts: cfg.Accounts, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), known: known,
+		transport: asking{
+			direct:  asker(&net.Dialer{Timeout: pullTimeout, ControlContext: keptFrom(cfg.Refuses)}),
+			proxied: asker(&net.Dialer{Timeout: pullTimeout}),
+		},
+	}
+}
+
+func asker(dialer *net.Dialer) *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+		TLSHandshakeTimeout: pullTimeout, ResponseHeaderTimeout: pullTimeout, MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// asking asks as BuildKit does: by the proxy of the environment, which decides itself where it connects to, or directly.
+type asking struct{ direct, proxied http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if proxy, err := http.ProxyFromEnvironment(r); err == nil && proxy != nil {
+		return a.proxied.RoundTrip(r)
+	}
+	return a.direct.RoundTrip(r)
+}
+
+// refusedError is an address that builds are kept from.
+type refusedError struct{ netip.AddrPort }
+
+func (e refusedError) Error() string { return "builds may not connect to " + e.String() }
+
+// keptFrom keeps connections from the addresses that BuildKit is kept from. One elsewhere is kept from none,
+// but what is at this machine's own is not at BuildKit's.
+func keptFrom(refuses func(netip.AddrPort) bool) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		ip := to.Addr().Unmap()
+		if refuses == nil && (ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast()) || refuses != nil && refuses(netip.AddrPortFrom(ip, to.Port())) {
+			return refusedError{to}
+		}
+		return nil
+	}
+}
+
+// policy answers BuildKit's questions about the sources of one build. What may not be used ends the build, by fail.
+func (p *pulls) policy(namespace string, fail func(error)) *policysession.PolicyProvider {
+	allow := &policysession.DecisionResponse{Action: policy.PolicyAction_ALLOW}
+	return policysession.NewPolicyProvider(func(ctx context.Context, r *policysession.CheckPolicyRequest) (*policysession.DecisionResponse, *gateway.ResolveSourceMetaRequest, error) {
+		scheme, image, _ := strings.Cut(r.GetSource().GetSource().GetIdentifier(), "://")
+		if scheme != "docker-image" && scheme != "docker-image+blob" {
+			return allow, nil, nil
+		}
+		if err := p.check(ctx, namespace, image); err != nil {
+			fail(err)
+			return nil, nil, err
+		}
+		return allow, nil, nil
+	})
+}
+
+// check returns nil when a namespace may pull an image.
+func (p *pulls) check(ctx context.Context, namespace, image string) error {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return userError("%q is not a valid image reference", image)
+	}
+	host := reference.Domain(named)
+	if slices.Contains(p.own, host) {
+		return nil
+	}
+	had, err := p.accounts.HadAccount(ctx, host)
+	if err != nil && catalog.CodeOf(err) != catalog.Invalid {
+		return infrastructure(err, "failed to find out whether %s is private", host)
+	}
+	if !had {
+		return nil
+	}
+	username, password, err := p.accounts.CredentialFor(ctx, namespace, host)
+	if err != nil {
+		return infrastructure(err, "%s", catalog.MessageOf(err))
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", username, password, named.Name()))
+	since, isKnown := p.known.Get(key)
+	if isKnown && time.Since(since) < pullsFresh {
+		return nil
+	}
+	err = p.ask(ctx, host, reference.TagNameOnly(named).String(), username, password)
+	if err == nil {
+		p.known.Add(key, time.Now())
+		return nil
+	}
+	refused := whyNot(err, namespace, host, reference.FamiliarString(named))
+	if refused.Outcome == catalog.OutcomeInfrastructure && isKnown && time.Since(since) < pullsStale {
+		return nil
+	}
+	return refused
+}
+
+// ask has a registry decide.
+func (p *pulls) ask(ctx context.Context, host, image, username, password string) error {
+	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
+	defer cancel()
+	var how []name.Option
+	if plain, err := docker.MatchLocalhost(host); err == nil && plain { // as BuildKit has it
+		how = append(how, name.Insecure)
+	}
+	ref, err := name.ParseReference(image, how...)
+	if err != nil {
+		return err
+	}
+	account := authn.AuthConfig{Username: username, Password: password}
+	if username == "" {
+		account = authn.AuthConfig{IdentityToken: password}
+	}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(p.transport), remote.WithAuth(authn.FromConfig(account)), remote.WithRetryPredicate(func(error) bool { return false })}
+	_, err = remote.Head(ref, options...)
+	var answered *transport.Error
+	var unanswered *url.Error
+	if err != nil && !errors.As(err, &answered) && !errors.As(err, &unanswered) { // an answer that lacks something
+		_, err = remote.Get(ref, options...)
+	}
+	return err
+}
+
+// whyNot says why an image is not pulled.
+func whyNot(err error, namespace, host, image string) *builder.SolveError {
+	var answered *transport.Error
+	var refused refusedError
+	switch {
+	case errors.As(err, &refused):
+		return userError("%s; the server's administrator can allow it in builder.network.allow", refused.Error())
+	case errors.As(err, &answered) && answered.StatusCode >= 400 && answered.StatusCode < 500 && answered.StatusCode != http.StatusTooManyRequests:
+		return userError("%s does not let the namespace %s pull %s (%d %s); check the name, or give the namespace an account with \"fandogh registry add %s\"",
+			host, namespace, image, answered.StatusCode, http.StatusText(answered.StatusCode), host)
+	}
+	failure := infrastructure(err, "%s did not answer whether %s may be pulled", host, image)
+	failure.Retry = builder.RetryLater
+	return failure
+}

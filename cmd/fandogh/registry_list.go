@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
+)
+
+func newRegistryListCommand(a *app) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List accounts at other registries",
+		Long:    `List the namespace's accounts at other registries and when their passwords were set. The passwords are never shown.`,
+		Example: `  fandogh registry list`,
+		Args:    usage.ExactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryList(cmd, a, out) },
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+func runRegistryList(cmd *cobra.Command, a *app, out output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	c, namespace, err := a.clientOfNamespace(cmd.Context())
+	if err != nil {
+		return err
+	}
+	registries, err := c.Registries(cmd.Context(), namespace)
+	if err != nil {
+		return err
+	}
+	return out.show(a.out, registries, func(w io.Writer) {
+		row(w, "HOST", "USERNAME", "SET")
+		for _, r := range registries {
+			row(w, r.Host, r.Username, shortTime(r.SetAt))
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
+)
+
+func newRegistryRemoveCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove HOST",
+		Short:   "Remove an account at a registry",
+		Long:    `Remove the namespace's account at a registry, whose host is written as registry list shows it.`,
+		Example: `  fandogh registry remove ghcr.io`,
+		Args:    usage.ExactArgs("HOST"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRegistryRemove(cmd, a, args[0]) },
+	}
+}
+
+func runRegistryRemove(cmd *cobra.Command, a *app, host string) error {
+	c, namespace, err := a.clientOfNamespace(cmd.Context())
+	if err != nil {
+		return err
+	}
+	registries, err := c.Registries(cmd.Context(), namespace)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(registries, func(r api.Registry) bool { return strings.EqualFold(r.Host, host) })
+	if i < 0 {
+		return usage.Errorf("there is no account at %s; `fandogh registry list` lists the accounts", host)
+	}
+	if err := c.DeleteRegistry(cmd.Context(), namespace, registries[i].ID); err != nil {
+		return err
+	}
+	row(a.out, fmt.Sprintf("Removed the account %s at %s.", registries[i].Username, registries[i].Host))
+	return nil
+}

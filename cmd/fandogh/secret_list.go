@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
+)
+
+func newSecretListCommand(a *app) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List secrets",
+		Long:    `List the secrets of the namespace and when their values were set. The values are never shown.`,
+		Example: `  fandogh secret list`,
+		Args:    usage.ExactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runSecretList(cmd, a, out) },
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+func runSecretList(cmd *cobra.Command, a *app, out output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	c, namespace, err := a.clientOfNamespace(cmd.Context())
+	if err != nil {
+		return err
+	}
+	secrets, err := c.Secrets(cmd.Context(), namespace)
+	if err != nil {
+		return err
+	}
+	return out.show(a.out, secrets, func(w io.Writer) {
+		row(w, "NAME", "KIND", "IMAGE", "TAGS", "SET")
+		for _, s := range secrets {
+			row(w, s.Name, s.Kind, everything(s.Image), everything(s.Tags), shortTime(s.SetAt))
+		}
+	})
+}
