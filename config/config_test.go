@@ -139,7 +139,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c.Builder.Frontends = []string{"docker/dockerfile", "not an image"}
 	c.Builder.Network.Allow = []string{"10.0.0.0/8", "10.1.2.3", "10.1.2.3:5000", "fd00::/8", "host:1"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
-	c.Builder.Mirrors = Mirrors{"docker.io": {"https://mirror.example.com", "mirror.example.com", "https://a:b@host"}, "Docker Hub": {"https://x"}, "index.docker.io": {}}
+	c.Builder.Mirrors = Mirrors{"docker.io": {"https://mirror.example.com", "mirror.example.com", "https://a:b@host", "http://:5000", "https://host:99999"}, "Docker Hub": {"https://x"}, "index.docker.io": {}}
 	c.Builder.PullThrough.Registries = []string{"ghcr.io", "registry.example.com:5000", "https://ghcr.io"}
 	err := c.Validate()
 	if err == nil {
@@ -148,7 +148,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
 	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.network.allow[3]", "builder.network.allow[4]", "builder.addresses[0]", "builder.addresses[1]", "users.max_images",
-		"builder.mirrors: they are for", "builder.mirrors.docker.io[1]", "builder.mirrors.docker.io[2]", `builder.mirrors: "Docker Hub"`, `builder.mirrors: "index.docker.io"`, "builder.pull_through.registries[2]"} {
+		"builder.mirrors: they are for", "builder.mirrors.docker.io[1]", "builder.mirrors.docker.io[2]", "builder.mirrors.docker.io[3]", "builder.mirrors.docker.io[4]", `builder.mirrors: "Docker Hub"`, `builder.mirrors: "index.docker.io"`, "builder.pull_through.registries[2]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

@@ -168,7 +168,7 @@ func (b Builder) validateMirrors() []error {
 		check(isRegistryHost(host), "mirrors", "%q is not a valid host of a registry such as docker.io or registry.example.com:5000", host)
 		for i, mirror := range mirrors {
 			u, err := url.Parse(mirror)
-			check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "",
+			check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && (u.Port() == "" || isListenAddr(u.Host)) && u.User == nil && u.RawQuery == "" && u.Fragment == "",
 				fmt.Sprintf("mirrors.%s[%d]", host, i), "%q must be http(s)://host[:port], perhaps with a path", mirror)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,17 +24,41 @@ const (
 func (m *Mirror) fetchBlob(ctx context.Context, ref reference, size int64, to io.Writer) error {
 	c := &blobCopy{to: to, sum: ref.digest.Algorithm().Hash()}
 	var last error
-	for _, u := range m.hosts[ref.registry] {
-		if last = c.from(ctx, u, ref, size); last == nil || c.writeErr != nil || ctx.Err() != nil {
+	var senders []*upstream
+	for _, u := range m.inTurn(ref.registry) {
+		before := c.written
+		if last = c.from(ctx, u, ref, size); last != nil {
+			u.dropTokens()
+		}
+		if c.written > before {
+			senders = append(senders, u)
+		}
+		if last == nil || c.writeErr != nil || ctx.Err() != nil {
 			break
+		}
+		if !u.own && !errors.Is(last, errSize) {
+			u.note(last, m.now())
 		}
 		m.log.Debug("a registry gave no content", "host", u.name, "for", ref, "at", c.written, "error", last)
 	}
-	if last == nil && fmt.Sprintf("%x", c.sum.Sum(nil)) != ref.digest.Encoded() {
-		return fmt.Errorf("what came for %s has not the content of its digest", ref)
+	if last != nil || fmt.Sprintf("%x", c.sum.Sum(nil)) == ref.digest.Encoded() {
+		return last
 	}
-	return last
+	var names []string
+	for _, u := range senders {
+		names = append(names, u.name)
+		if !u.own {
+			u.note(errContent, m.now())
+		}
+	}
+	return fmt.Errorf("%s sent %w for %s", strings.Join(names, " and "), errContent, ref)
 }
+
+var (
+	errContent = errors.New("what has not the content of its digest")
+	// errSize may be the fault of the manifest that tells a size.
+	errSize = errors.New("more or less than the manifest tells")
+)
 
 // blobCopy is how much of a blob there is.
 type blobCopy struct {
@@ -67,7 +92,7 @@ func (c *blobCopy) from(ctx context.Context, u *upstream, ref reference, size in
 		stalled.Reset(stallTimeout)
 		if n > 0 {
 			if size != unknown && c.written+int64(n) > size {
-				return fmt.Errorf("%s sent more than the %d bytes of %s", u.name, size, ref)
+				return fmt.Errorf("%s sent %w, %d bytes of %s", u.name, errSize, size, ref)
 			}
 			c.sum.Write(buffer[:n])
 			if _, c.writeErr = c.to.Write(buffer[:n]); c.writeErr != nil {
@@ -79,7 +104,7 @@ func (c *blobCopy) from(ctx context.Context, u *upstream, ref reference, size in
 		case errors.Is(err, io.EOF) && (size == unknown || c.written == size):
 			return nil
 		case errors.Is(err, io.EOF):
-			return io.ErrUnexpectedEOF
+			return fmt.Errorf("%s sent %w, %d of %d bytes of %s", u.name, errSize, c.written, size, ref)
 		case err != nil:
 			return errors.Join(err, context.Cause(ctx))
 		}
@@ -93,21 +118,29 @@ type download struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at each change
-	file    *os.File      // nil until there is one
-	users   int           // of the file: who writes it and who follow
+	file    *os.File
+	users   int // of the file: who writes it and who follow
 	written int64
 	done    bool
 	err     error
 }
 
-// download returns the one that runs for a blob, or begins it. follow must be called.
+// download returns the one that runs for a blob, or begins it. follow must be called. nil: there is no room for it.
 func (m *Mirror) download(ref reference, size int64) *download {
 	key := ref.String()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.downloads[key]
 	if d == nil {
-		d = &download{size: size, changed: make(chan struct{}), users: 1}
+		if size > m.cfg.MaxBytes || !m.store.hasRoom(size+m.coming()) {
+			return nil
+		}
+		file, err := m.store.create()
+		if err != nil {
+			m.log.Warn("nothing more is kept", "error", err)
+			return nil
+		}
+		d = &download{size: size, changed: make(chan struct{}), users: 1, file: file}
 		m.downloads[key] = d
 		go func() {
 			err := m.fill(ref, d)
@@ -124,18 +157,23 @@ func (m *Mirror) download(ref reference, size int64) *download {
 	return d
 }
 
+// coming is how many bytes the downloads that run still bring.
+func (m *Mirror) coming() (bytes int64) {
+	for _, d := range m.downloads {
+		d.mu.Lock()
+		bytes += d.size - d.written
+		d.mu.Unlock()
+	}
+	return bytes
+}
+
 // fill fetches the blob and gives it to the store.
 func (m *Mirror) fill(ref reference, d *download) error {
-	file, err := m.store.create()
+	err := m.fetchBlob(context.Background(), ref, d.size, d)
 	if err != nil {
-		return err
+		return errors.Join(err, os.Remove(d.file.Name()))
 	}
-	d.update(func() { d.file = file })
-	err = m.fetchBlob(context.Background(), ref, d.size, d)
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return m.store.adopt(ref, file.Name(), d.size)
+	return m.store.adopt(ref, d.file.Name(), d.size)
 }
 
 // Write takes what arrives.
@@ -157,7 +195,7 @@ func (d *download) update(change func()) {
 func (d *download) leave() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.users--; d.users == 0 && d.file != nil {
+	if d.users--; d.users == 0 {
 		_ = d.file.Close() // what was to be kept was synchronised
 	}
 }
@@ -167,7 +205,7 @@ func (d *download) follow(ctx context.Context, to io.Writer) error {
 	defer d.leave()
 	for sent := int64(0); ; {
 		d.mu.Lock()
-		changed, ready, file, done, err := d.changed, d.written-1, d.file, d.done, d.err
+		changed, ready, done, err := d.changed, d.written-1, d.done, d.err
 		d.mu.Unlock()
 		if done {
 			ready++
@@ -176,7 +214,7 @@ func (d *download) follow(ctx context.Context, to io.Writer) error {
 			return err
 		}
 		if ready > sent {
-			n, err := io.Copy(to, io.NewSectionReader(file, sent, ready-sent))
+			n, err := io.Copy(to, io.NewSectionReader(d.file, sent, ready-sent))
 			if err != nil {
 				return err
 			}

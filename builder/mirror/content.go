@@ -34,8 +34,14 @@ func (s *store) link(ref reference) (size int64, ok bool) {
 
 // hasRoom reports whether the disk has so many bytes beyond those that are to stay free.
 func (s *store) hasRoom(size int64) bool {
+	free, err := s.free()
+	return err != nil || free-size >= s.leaveFree
+}
+
+func freeOf(dir string) (int64, error) {
 	var disk unix.Statfs_t
-	return unix.Statfs(s.dir, &disk) != nil || int64(disk.Bavail)*disk.Bsize-size >= s.leaveFree //nolint:gosec // of a disk
+	err := unix.Statfs(dir, &disk)
+	return int64(disk.Bavail) * disk.Bsize, err //nolint:gosec // of a disk
 }
 
 // create makes a file for what arrives.
@@ -88,23 +94,26 @@ func (s *store) serve(w http.ResponseWriter, r *http.Request, ref reference) (se
 	panic(http.ErrAbortHandler)
 }
 
-// open opens a blob that is kept and linked; nil: there is none.
+// open opens a blob that is kept and linked, with the size that the link tells; nil: there is none.
 func (s *store) open(ref reference) *os.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size, ok := s.link(ref)
-	if !ok || s.blobs[ref.digest] == nil {
+	b := s.blobs[ref.digest]
+	if !ok || b == nil || b.size != size { // a size is what a manifest says, and anyone may write one
 		return nil
 	}
 	file, err := os.Open(s.blobFile(ref.digest))
-	if err == nil {
-		info, statErr := file.Stat()
-		if statErr == nil && info.Size() == size {
-			s.touch(ref.digest)
-			return file
-		}
-		_ = file.Close() // only read
+	if err != nil {
+		s.unreadable(ref.digest, err)
+		return nil
 	}
+	info, err := file.Stat()
+	if err == nil && info.Size() == size {
+		s.touch(ref.digest)
+		return file
+	}
+	_ = file.Close() // only read
 	s.damaged(ref.digest)
 	return nil
 }

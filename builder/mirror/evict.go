@@ -49,7 +49,7 @@ func (r *record) names(d digest.Digest) bool {
 
 // shrink makes what is kept fit, by what was not used for longest.
 func (s *store) shrink() {
-	for s.total > s.max {
+	for s.total > s.max || s.manifestBytes() > s.maxManifests {
 		roots := s.roots()
 		if len(roots) == 0 {
 			return
@@ -57,6 +57,18 @@ func (s *store) shrink() {
 		s.log.Info("removed a kept image to make room", "image", roots[0].record.key(), "digest", roots[0].digest, "last_used", roots[0].used)
 		s.removeRoot(roots[0])
 	}
+}
+
+// manifestBytes is how large the manifests of all records are.
+func (s *store) manifestBytes() (bytes int64) {
+	for _, r := range s.records {
+		for d := range r.Manifests {
+			if b := s.blobs[d]; b != nil {
+				bytes += b.size
+			}
+		}
+	}
+	return bytes
 }
 
 // removeRoot removes a manifest, what only it lists, and their content.

@@ -110,9 +110,13 @@ func (m *Mirror) serveBlob(w http.ResponseWriter, r *http.Request, ref reference
 		return nil
 	}
 	to := &response{w: w, size: size}
+	var d *download
+	if linked {
+		d = m.download(ref, size)
+	}
 	var err error
-	if linked && size <= m.cfg.MaxBytes && m.store.hasRoom(size) {
-		err = m.download(ref, size).follow(r.Context(), to)
+	if d != nil {
+		err = d.follow(r.Context(), to)
 	} else {
 		err = m.fetchBlob(r.Context(), ref, size, to)
 	}

@@ -113,9 +113,13 @@ func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host = u.Scheme, u.Host
-	return http.DefaultTransport.RoundTrip(r)
+	sent := r.Clone(r.Context())
+	sent.URL.Scheme, sent.URL.Host = u.Scheme, u.Host
+	resp, err := http.DefaultTransport.RoundTrip(sent)
+	if err == nil {
+		resp.Request = r // tokens are of its host
+	}
+	return resp, err
 }
 
 const (

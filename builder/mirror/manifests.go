@@ -28,7 +28,8 @@ var errResting = errors.New("it failed just now, and is not asked again yet")
 // says anything, what is kept is good enough.
 func (m *Mirror) manifest(ctx context.Context, ref reference) (manifest, error) {
 	found, checked, ok := m.kept(ref)
-	if !ok || m.now().Sub(checked) >= m.cfg.Recheck {
+	// What was checked in the future was so by a clock that was wrong.
+	if age := m.now().Sub(checked); !ok || age >= m.cfg.Recheck || age < 0 {
 		// Many builds begin with one base. Who goes away leaves the answer to the others.
 		answer, err, _ := m.asking.Do(ref.String(), func() (any, error) { return m.ask(context.WithoutCancel(ctx), ref) })
 		if err != nil {
@@ -50,13 +51,15 @@ func (m *Mirror) kept(ref reference) (found manifest, checked time.Time, ok bool
 	return m.store.manifest(ref)
 }
 
-// ask asks a registry's hosts in turn. The registry itself is the last, and its word is what counts.
+// ask asks a registry's hosts in turn. When none has it, the word of the registry itself is what counts.
 func (m *Mirror) ask(ctx context.Context, ref reference) (manifest, error) {
 	kept, _, has := m.kept(ref)
-	var last error
-	for _, u := range m.hosts[ref.registry] {
+	var word error // of the registry itself
+	for _, u := range m.inTurn(ref.registry) {
 		if has && u.resting(m.now()) {
-			last = errResting
+			if u.own {
+				word = errResting
+			}
 			continue
 		}
 		found, err := m.askOne(ctx, u, ref, kept, has)
@@ -66,20 +69,22 @@ func (m *Mirror) ask(ctx context.Context, ref reference) (manifest, error) {
 			return found, nil
 		}
 		m.log.Debug("a registry gave nothing", "host", u.name, "for", ref, "error", err)
-		last = err
+		if u.own {
+			word = err
+		}
 	}
 	if !has {
-		return manifest{}, last
+		return manifest{}, word
 	}
-	switch v := verdictOf(last); {
+	switch v := verdictOf(word); {
 	case v == denied:
 		m.store.forget(ref.registry, ref.repository)
-		return manifest{}, last
+		return manifest{}, word
 	case v == absent && ref.tag != "":
 		m.store.forgetTag(ref)
-		return manifest{}, last
-	case v != absent && !errors.Is(last, errResting): // what a digest names may be gone from its registry
-		m.log.Warn("a registry can't be asked; builds go on with what is kept", "for", ref, "error", last)
+		return manifest{}, word
+	case v != absent && !errors.Is(word, errResting): // what a digest names may be gone from its registry
+		m.log.Warn("a registry can't be asked; builds go on with what is kept", "for", ref, "error", word)
 	}
 	return kept, nil
 }
@@ -110,12 +115,17 @@ func (m *Mirror) askOne(ctx context.Context, u *upstream, ref reference, kept ma
 	defer content.Close() //nolint:errcheck // only read
 	body, err := bounded.ReadAll(content, maxManifest)
 	if err != nil {
+		u.dropTokens()
 		return manifest{}, err
 	}
 	if got := d.Digest.Algorithm().FromBytes(body); got != d.Digest {
 		return manifest{}, fmt.Errorf("%s sent %s for manifest %s", u.name, got, d.Digest)
 	}
-	return manifest{d.Digest, d.MediaType, body}, nil
+	answer := manifest{d.Digest, d.MediaType, body}
+	if _, err := read(answer); err != nil {
+		return manifest{}, fmt.Errorf("%s sent no manifest for %s: %w", u.name, ref, err)
+	}
+	return answer, nil
 }
 
 // keep keeps an answer.

@@ -73,23 +73,21 @@ func New(cfg Config) (*Mirror, error) {
 		cfg.Now = time.Now
 	}
 	m := &Mirror{cfg: cfg, log: cfg.Logger, now: cfg.Now, hosts: map[string][]*upstream{}, downloads: map[string]*download{}}
-	client, err := newClient(cfg)
-	if err != nil {
-		return nil, err
-	}
+	clients := newClients(cfg)
 	for _, registry := range Mirrored(cfg) {
 		for _, address := range cfg.Mirrors[registry] {
 			u, err := url.Parse(address)
 			if err != nil {
 				return nil, err
 			}
-			m.hosts[registry] = append(m.hosts[registry], mirrorOf(u, client))
+			m.hosts[registry] = append(m.hosts[registry], mirrorOf(u, clients, m.now))
 		}
-		m.hosts[registry] = append(m.hosts[registry], originOf(registry, client))
+		m.hosts[registry] = append(m.hosts[registry], originOf(registry, clients, m.now))
 	}
 	if cfg.MaxBytes == 0 {
 		return m, errors.Join(os.RemoveAll(cfg.Dir))
 	}
+	var err error
 	m.store, err = openStore(cfg)
 	return m, err
 }
@@ -107,6 +105,19 @@ func Mirrored(cfg Config) []string {
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
+}
+
+// inTurn lists who is asked for a registry's content: who failed just now comes last.
+func (m *Mirror) inTurn(registry string) []*upstream {
+	var ready, resting []*upstream
+	for _, u := range m.hosts[registry] {
+		if u.resting(m.now()) {
+			resting = append(resting, u)
+		} else {
+			ready = append(ready, u)
+		}
+	}
+	return append(ready, resting...)
 }
 
 // Serves reports whether it is asked for a registry's images.

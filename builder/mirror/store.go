@@ -25,8 +25,11 @@ type store struct {
 	dir       string
 	max       int64
 	leaveFree int64
-	now       func() time.Time
-	log       hclog.Logger
+	// maxManifests bounds the manifests of all records, in bytes: what they refer to is held in memory.
+	maxManifests int64
+	free         func() (int64, error) // bytes of the disk
+	now          func() time.Time
+	log          hclog.Logger
 
 	mu      sync.Mutex
 	records map[string]*record // by registry and repository
@@ -67,7 +70,7 @@ const (
 )
 
 func openStore(cfg Config) (*store, error) {
-	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, leaveFree: cfg.LeaveFree, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
+	s := &store{dir: cfg.Dir, max: cfg.MaxBytes, maxManifests: 64 << 20, leaveFree: cfg.LeaveFree, free: func() (int64, error) { return freeOf(cfg.Dir) }, now: cfg.Now, log: cfg.Logger, records: map[string]*record{}, blobs: map[digest.Digest]*blob{}}
 	for _, dir := range []string{recordsDir, blobsDir} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
 			return nil, err
@@ -78,9 +81,40 @@ func openStore(cfg Config) (*store, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.match()
 	s.sweep()
 	s.shrink()
 	return s, nil
+}
+
+// match drops what a crash left: manifests without their content, and content that is cut.
+func (s *store) match() {
+	sizes := map[digest.Digest][]int64{}
+	for _, r := range s.records {
+		for d, h := range r.Manifests {
+			if s.blobs[d] == nil {
+				s.removeManifest(r, d)
+				continue
+			}
+			for part, size := range h.Parts {
+				sizes[part] = append(sizes[part], size)
+			}
+		}
+	}
+	for d, told := range sizes {
+		if b := s.blobs[d]; b != nil && !slices.Contains(told, b.size) && !s.isManifest(d) {
+			s.drop(d)
+		}
+	}
+}
+
+func (s *store) isManifest(d digest.Digest) bool {
+	for _, r := range s.records {
+		if r.Manifests[d] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // load reads what a process before kept. What can't be read is fetched again some time.
@@ -181,7 +215,11 @@ func (s *store) manifest(ref reference) (found manifest, checked time.Time, ok b
 		return manifest{}, time.Time{}, false
 	}
 	body, err := os.ReadFile(s.blobFile(found.digest))
-	if err != nil || found.digest.Algorithm().FromBytes(body) != found.digest {
+	if err != nil {
+		s.unreadable(found.digest, err)
+		return manifest{}, time.Time{}, false
+	}
+	if found.digest.Algorithm().FromBytes(body) != found.digest {
 		s.damaged(found.digest)
 		return manifest{}, time.Time{}, false
 	}
@@ -206,6 +244,15 @@ func (s *store) touch(d digest.Digest) {
 		b.used = s.now()
 		_ = os.Chtimes(s.blobFile(d), b.used, b.used) // at worst it goes sooner
 	}
+}
+
+// unreadable drops a blob whose file is gone. Any other error, as of too many open files, is none of the content.
+func (s *store) unreadable(d digest.Digest, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		s.damaged(d)
+		return
+	}
+	s.log.Warn("failed to read kept content", "digest", d, "error", err)
 }
 
 // damaged drops a blob whose file is not what it should be.
@@ -261,7 +308,7 @@ func (s *store) keep(ref reference, found manifest) error {
 	return err
 }
 
-// read finds what a manifest refers to.
+// read finds what a manifest refers to. What is none, such as a page that a server answers everything with, is an error.
 func read(m manifest) (*holder, error) {
 	var parts struct {
 		Config    *ocispec.Descriptor  `json:"config"`
@@ -270,6 +317,9 @@ func read(m manifest) (*holder, error) {
 	}
 	if err := json.Unmarshal(m.body, &parts); err != nil {
 		return nil, err
+	}
+	if parts.Manifests == nil && (parts.Config == nil || parts.Config.Digest.Validate() != nil) && parts.Layers == nil {
+		return nil, errors.New("this is no manifest")
 	}
 	h := &holder{MediaType: m.mediaType, Parts: map[digest.Digest]int64{}}
 	if parts.Config != nil {

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,24 +28,34 @@ const (
 	// one: nobody should wait for a registry that is down when there is something to go on with.
 	answerTimeout = time.Minute
 	keptTimeout   = 8 * time.Second
-	// restAfterFailure is how long a host that did not answer, or had too many requests, is not asked for what is kept.
+	// restAfterFailure is how long a host that did not answer, or had too many requests, is not asked for what is kept,
+	// and for the rest after the others.
 	restAfterFailure = 30 * time.Second
 	idleConnections  = 8
+	// tokenTime is less than the minute for which tokens hold that don't say it.
+	tokenTime = 50 * time.Second
 )
 
 // upstream is a mirror, or a registry itself.
 type upstream struct {
 	host docker.RegistryHost
 	name string // for logs
+	own  bool   // it is the registry itself
+	now  func() time.Time
+	http *http.Client
 
 	mu    sync.Mutex
-	until time.Time // when it may be asked again for what is kept
+	until time.Time // when it may be asked again in its turn
+	// authorizer has the tokens, without credentials, since a time. It keeps errors, too, and tokens that don't
+	// say how long they hold.
+	authorizer docker.Authorizer
+	since      time.Time
 }
 
 // docker.io is a name; its registry is elsewhere.
 const dockerHub, dockerHubHost = "docker.io", "registry-1.docker.io"
 
-func originOf(registry string, client *http.Client) *upstream {
+func originOf(registry string, c clients, now func() time.Time) *upstream {
 	host, scheme := registry, "https"
 	if registry == dockerHub {
 		host = dockerHubHost
@@ -54,15 +63,18 @@ func originOf(registry string, client *http.Client) *upstream {
 	if plain, err := docker.MatchLocalhost(host); err == nil && plain {
 		scheme = "http" // as BuildKit does
 	}
-	return newUpstream(&url.URL{Scheme: scheme, Host: host}, client)
+	u := newUpstream(&url.URL{Scheme: scheme, Host: host}, c.client(nil), now)
+	u.own = true
+	return u
 }
 
-func mirrorOf(u *url.URL, client *http.Client) *upstream { return newUpstream(u, client) }
+func mirrorOf(u *url.URL, c clients, now func() time.Time) *upstream {
+	return newUpstream(u, c.client(u), now)
+}
 
-func newUpstream(u *url.URL, client *http.Client) *upstream {
-	return &upstream{name: u.Host, host: docker.RegistryHost{
+func newUpstream(u *url.URL, client *http.Client, now func() time.Time) *upstream {
+	return &upstream{name: u.Host, now: now, http: client, host: docker.RegistryHost{
 		Client: client, Scheme: u.Scheme, Host: u.Host, Path: path.Join("/v2", u.Path),
-		Authorizer:   docker.NewDockerAuthorizer(docker.WithAuthClient(client)), // without credentials
 		Capabilities: docker.HostCapabilityPull | docker.HostCapabilityResolve,
 	}}
 }
@@ -85,12 +97,34 @@ func (u *upstream) note(err error, now time.Time) {
 }
 
 func (u *upstream) resolver() remotes.Resolver {
-	return docker.NewResolver(docker.ResolverOptions{Hosts: func(string) ([]docker.RegistryHost, error) { return []docker.RegistryHost{u.host}, nil }})
+	host := u.host
+	host.Authorizer = u.tokens()
+	return docker.NewResolver(docker.ResolverOptions{Hosts: func(string) ([]docker.RegistryHost, error) { return []docker.RegistryHost{host}, nil }})
+}
+
+// tokens returns the authorizer, a new one if the last is old.
+func (u *upstream) tokens() docker.Authorizer {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if age := u.now().Sub(u.since); u.authorizer == nil || age >= tokenTime || age < 0 {
+		u.authorizer, u.since = docker.NewDockerAuthorizer(docker.WithAuthClient(u.http)), u.now()
+	}
+	return u.authorizer
+}
+
+// dropTokens has them asked for again, after an error that may be of them.
+func (u *upstream) dropTokens() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.authorizer = nil
 }
 
 // resolve asks what a reference is.
 func (u *upstream) resolve(ctx context.Context, ref string) (ocispec.Descriptor, error) {
 	_, d, err := u.resolver().Resolve(ctx, ref)
+	if err != nil {
+		u.dropTokens()
+	}
 	return d, err
 }
 
@@ -151,25 +185,19 @@ func statusOf(err error) int {
 	return 0
 }
 
-// newClient makes the client that asks registries. It connects to what the operator named, and to nothing
-// else that builds may not reach, whatever a name resolves to or a redirect says.
-func newClient(cfg Config) (*http.Client, error) {
+// clients makes the clients that ask registries.
+type clients struct {
+	transport         http.RoundTripper // for tests; nil: those below
+	trusting, guarded *http.Transport
+}
+
+func newClients(cfg Config) clients {
 	if cfg.Transport != nil {
-		return &http.Client{Transport: cfg.Transport}, nil
-	}
-	g := guard{}
-	for _, mirrors := range cfg.Mirrors {
-		for _, address := range mirrors {
-			u, err := url.Parse(address)
-			if err != nil {
-				return nil, fmt.Errorf("mirror %q: %w", address, err)
-			}
-			g.named = append(g.named, originName(u))
-		}
+		return clients{transport: cfg.Transport}
 	}
 	dialer := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
-	g.trusting = newTransport(dialer)
-	g.trusting.Proxy = http.ProxyFromEnvironment
+	c := clients{trusting: newTransport(dialer)}
+	c.trusting.Proxy = http.ProxyFromEnvironment
 	if cfg.Refuses != nil {
 		dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			to, err := netip.ParseAddrPort(address)
@@ -182,8 +210,21 @@ func newClient(cfg Config) (*http.Client, error) {
 			return nil
 		}
 	}
-	g.guarded = newTransport(dialer)
-	return &http.Client{Transport: g}, nil
+	c.guarded = newTransport(dialer)
+	return c
+}
+
+// client connects to what the operator named, if that is given, and to nothing else that builds may not reach,
+// whatever a name resolves to or a redirect says.
+func (c clients) client(named *url.URL) *http.Client {
+	if c.transport != nil {
+		return &http.Client{Transport: c.transport}
+	}
+	g := guard{trusting: c.trusting, guarded: c.guarded}
+	if named != nil {
+		g.named = originName(named)
+	}
+	return &http.Client{Transport: g}
 }
 
 func newTransport(dialer net.Dialer) *http.Transport {
@@ -196,12 +237,12 @@ func newTransport(dialer net.Dialer) *http.Transport {
 
 // guard lets requests to what the operator named, or by a proxy of the environment, reach any address.
 type guard struct {
-	named             []string // "scheme://host:port"
+	named             string // "scheme://host:port"; empty: none
 	trusting, guarded *http.Transport
 }
 
 func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if slices.Contains(g.named, originName(r.URL)) {
+	if g.named == originName(r.URL) {
 		return g.trusting.RoundTrip(r)
 	}
 	if proxy, err := g.trusting.Proxy(r); err == nil && proxy != nil {

@@ -138,6 +138,7 @@ func (p pusher) upload(ctx context.Context, b Blob, counter io.Writer) (err erro
 	if err != nil || header.Get("Location") == "" || to.Host != p.client.base.Host {
 		return &Error{Status: http.StatusAccepted, Message: fmt.Sprintf("the registry of %s gave no address on it to upload to", p.client.base.Host)}
 	}
+	to.Scheme = p.client.base.Scheme // a server behind a proxy may not know it
 	query := to.Query()
 	query.Set("digest", b.Digest)
 	to.RawQuery = query.Encode()

@@ -143,3 +143,24 @@ func TestUploadsStayAtTheServer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A server behind a proxy may take itself for one without TLS; the token must not go that way.
+func TestPushImageStaysWithItsScheme(t *testing.T) {
+	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	c := serve(t, account(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		store.ServeHTTP(answer, r)
+		if location := answer.Header().Get("Location"); location != "" {
+			answer.Header().Set("Location", "https://"+r.Host+strings.TrimPrefix(location, "http://"+r.Host)) // the other of the two
+		}
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	})))
+	m, blobs, _ := toPush(t)
+	if err := c.PushImage(t.Context(), "shop", "1.0", []Manifest{m}, blobs, io.Discard); err != nil {
+		t.Error(err)
+	}
+}

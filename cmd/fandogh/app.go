@@ -71,7 +71,13 @@ func newClient(t target) (*client.Client, error) {
 }
 
 // say tells the person at the terminal something that is no result.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.err, plainLines(fmt.Sprintf(format, args...)))
+}
+
+func (a *app) sayError(err error) {
+	fmt.Fprintln(a.err, a.paint(a.err, red, "fandogh:"), plainLines(err.Error()))
+}
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +133,24 @@ func TestParseUnusedFor(t *testing.T) {
 func TestPlainTakesTerminalControl(t *testing.T) {
 	if got := plain("a\x1b[31mb\r\x07\u009bc\td\u202e"); strings.ContainsAny(got, "\x1b\r\x07\u009b") || !strings.Contains(got, "\t") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What is said may be by others: a server's message, a name in an archive.
+func TestWhatIsSaidTakesTerminalControl(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "err"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{err: file, getenv: func(string) string { return "" }}
+	a.say("one\n%s", "two\x1b[31m")
+	a.sayError(errors.New("three\nfour\x1b[31m\rfive"))
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file.Name())
+	if want := "one\ntwo\uFFFD[31m\nfandogh: three\nfour\uFFFD[31m\uFFFDfive\n"; err != nil || string(got) != want {
+		t.Errorf("%q, want %q, %v", got, want, err)
 	}
 }
 

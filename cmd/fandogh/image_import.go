@@ -80,7 +80,7 @@ func (a *app) importImage(ctx context.Context, c *client.Client, image imagefile
 		return err
 	}
 	if len(image.Missing) > 0 {
-		a.say("%s is imported without %s, which its index lists and the archive does not contain.", image, plain(strings.Join(image.Missing, ", ")))
+		a.say("%s is imported without %s, which its index lists and the archive does not contain.", image, strings.Join(image.Missing, ", "))
 	}
 	var total int64
 	blobs := make([]client.Blob, len(image.Blobs))

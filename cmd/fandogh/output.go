@@ -68,6 +68,15 @@ func plain(text string) string {
 	}, text)
 }
 
+// plainLines is plain of each line.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // shortTime is a moment in the user's zone, empty when there is none.
 func shortTime(t api.Time) string {
 	if t.IsZero() {

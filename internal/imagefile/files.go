@@ -23,6 +23,9 @@ import (
 // maxText bounds a manifest, a configuration and the archive's own lists, in bytes.
 const maxText = 4 << 20
 
+// maxTexts bounds all of those together, as often as they are listed.
+const maxTexts = 128 << 20
+
 // open gives the archive its files.
 func (a *Archive) open(name string, stdin io.Reader) error {
 	if name == "-" {
@@ -37,7 +40,7 @@ func (a *Archive) open(name string, stdin io.Reader) error {
 		return errors.Join(err, file.Close())
 	}
 	if info.IsDir() {
-		a.files = os.DirFS(name)
+		a.dir, a.files = name, regularFiles{os.DirFS(name)}
 		return file.Close()
 	}
 	begin, _ := bounded.Begin(file, 6)
@@ -58,9 +61,17 @@ func (a *Archive) spool(name string, from io.Reader) error {
 		return err
 	}
 	if _, err := io.Copy(a.file, plain); err != nil {
-		return fmt.Errorf("%s is damaged or incomplete: %w", name, err)
+		return faultOf(name, err)
 	}
 	return a.index(name)
+}
+
+// faultOf is the error of what could not be read: its own, unless the machine has one, such as a full disk.
+func faultOf(name string, err error) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("unpack %s: %w", name, err)
+	}
+	return fmt.Errorf("%s is damaged or incomplete: %w", name, err)
 }
 
 // compressionOf tells a compression by a stream's first bytes; empty: none.
@@ -93,6 +104,21 @@ func decompress(from io.Reader) (io.Reader, error) {
 	return buffered, nil
 }
 
+// regularFiles are the files of a directory: opening a pipe would wait, and a device has no end.
+type regularFiles struct{ dir fs.FS }
+
+// Open implements fs.FS.
+func (r regularFiles) Open(name string) (fs.File, error) {
+	info, err := fs.Stat(r.dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("it is no regular file")}
+	}
+	return r.dir.Open(name)
+}
+
 // tarFiles are the files of a tar that can be read at any place.
 type tarFiles map[string]tarFile
 
@@ -117,7 +143,7 @@ func (a *Archive) index(name string) error {
 			if len(files) == 0 {
 				return fmt.Errorf("%s is not a tar archive", name)
 			}
-			return fmt.Errorf("%s is damaged or incomplete: %w", name, err)
+			return faultOf(name, err)
 		}
 		begin, err := a.file.Seek(0, io.SeekCurrent)
 		if err != nil {
@@ -169,6 +195,9 @@ func (a *Archive) text(name string) (text []byte, err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if text, err = bounded.ReadAll(file, maxText); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if a.texts += len(text); a.texts > maxTexts {
+		return nil, fmt.Errorf("%s: the manifests and configurations that the archive lists are more than %d bytes", name, maxTexts)
 	}
 	return text, nil
 }

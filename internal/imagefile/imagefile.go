@@ -53,7 +53,10 @@ type Archive struct {
 	Images []Image // in the archive's order; one that has several names comes once for each
 
 	files fs.FS
-	temp  string // directory, empty: none yet
+	dir   string   // of the files; empty: they are in a tar
+	root  *os.Root // of dir, if that holds a docker archive
+	texts int      // bytes that were read of manifests and the like
+	temp  string   // directory, empty: none yet
 	file  *os.File
 }
 
@@ -108,6 +111,9 @@ func (a *Archive) Close() error {
 	var errs []error
 	if a.file != nil {
 		errs = append(errs, a.file.Close())
+	}
+	if a.root != nil {
+		errs = append(errs, a.root.Close())
 	}
 	if a.temp != "" {
 		errs = append(errs, os.RemoveAll(a.temp))
@@ -200,7 +206,9 @@ func (i Image) Own() Manifest { return i.Manifests[len(i.Manifests)-1] }
 // name takes what an archive calls an image: a reference, or a tag alone.
 func (i *Image) name(text string) {
 	if !strings.ContainsAny(text, ":/@") {
-		i.Tag = text
+		if tag := reference.TagRegexp.FindString(text); tag == text {
+			i.Tag = text
+		}
 		return
 	}
 	named, err := reference.ParseNormalizedNamed(text)

@@ -76,12 +76,14 @@ func nameIn(d ocispec.Descriptor) string {
 // layout reads images of an OCI layout.
 type layout struct {
 	archive *Archive
-	checked map[digest.Digest]bool // what has the content of its digest
+	checked map[digest.Digest]bool  // what has the content of its digest
+	added   map[digest.Digest]added // of the image that is being read
 }
 
 func (l *layout) image(group []ocispec.Descriptor) (image Image, err error) {
+	l.added = map[digest.Digest]added{}
 	if len(group) == 1 {
-		err = l.add(&image, group[0])
+		_, err = l.add(&image, group[0])
 	} else {
 		index := parts{Schema: 2, MediaType: ocispec.MediaTypeImageIndex}
 		for _, d := range group {
@@ -94,7 +96,7 @@ func (l *layout) image(group []ocispec.Descriptor) (image Image, err error) {
 		}
 		var body []byte
 		if body, err = json.Marshal(map[string]any{"schemaVersion": index.Schema, "mediaType": index.MediaType, "manifests": index.Manifests}); err == nil {
-			err = l.addIndex(&image, index, body)
+			_, err = l.addIndex(&image, index, body)
 		}
 	}
 	image.name(nameIn(group[0]))
@@ -104,79 +106,119 @@ func (l *layout) image(group []ocispec.Descriptor) (image Image, err error) {
 	return image, nil
 }
 
-// add adds to an image a manifest and all it refers to.
-func (l *layout) add(image *Image, d ocispec.Descriptor) error {
+// added is what became of a manifest of an image.
+type added struct {
+	manifest Manifest
+	err      error
+}
+
+// add adds to an image a manifest and all it refers to, once.
+func (l *layout) add(image *Image, d ocispec.Descriptor) (Manifest, error) {
+	known, ok := l.added[d.Digest]
+	if !ok {
+		known.manifest, known.err = l.addNew(image, d)
+		l.added[d.Digest] = known
+	}
+	if known.err == nil {
+		image.addPlatform(platformOf(d.Platform))
+	}
+	return known.manifest, known.err
+}
+
+func (l *layout) addNew(image *Image, d ocispec.Descriptor) (Manifest, error) {
 	body, err := l.manifest(d)
 	if err != nil {
-		return err
+		return Manifest{}, err
 	}
 	var m parts
 	if err := json.Unmarshal(body, &m); err != nil {
-		return fmt.Errorf("the archive is damaged: manifest %s: %w", d.Digest, err)
+		return Manifest{}, fmt.Errorf("the archive is damaged: manifest %s: %w", d.Digest, err)
 	}
 	switch m.MediaType = cmp.Or(m.MediaType, d.MediaType); {
 	case m.MediaType == ocispec.MediaTypeImageIndex || m.MediaType == dockerList:
 		return l.addIndex(image, m, body)
 	case m.Schema != 2 || m.Config == nil:
-		return fmt.Errorf("manifest %s is no image of schema 2: its media type is %q", d.Digest, m.MediaType)
+		return Manifest{}, fmt.Errorf("manifest %s is no image of schema 2: its media type is %q", d.Digest, m.MediaType)
 	}
 	blobs := append(slices.Clone(m.Layers), *m.Config)
 	for _, part := range blobs {
 		if err := l.check(part); err != nil {
-			return err
+			return Manifest{}, err
 		}
 		image.plain = image.plain || part.MediaType == ocispec.MediaTypeImageLayer
 	}
 	for _, part := range blobs {
 		image.addBlob(Blob{part.Digest, part.Size, func() (io.ReadCloser, error) { return l.archive.files.Open(blobName(part.Digest)) }})
 	}
-	image.addPlatform(cmp.Or(platformOf(d.Platform), l.configured(*m.Config)))
-	image.Manifests = append(image.Manifests, Manifest{m.MediaType, digest.FromBytes(body), body})
-	return nil
+	if platformOf(d.Platform) == "" {
+		image.addPlatform(l.configured(*m.Config))
+	}
+	return image.addManifest(m.MediaType, body), nil
 }
 
 // addIndex adds to an image an index, and what the archive contains of its manifests: `docker save`
 // leaves out platforms that were never pulled. Without those it is another index.
-func (l *layout) addIndex(image *Image, m parts, body []byte) error {
+func (l *layout) addIndex(image *Image, m parts, body []byte) (Manifest, error) {
 	var kept []json.RawMessage
 	var lacking error
+	changed := false
 	for _, raw := range m.Manifests {
 		var child ocispec.Descriptor
 		if err := json.Unmarshal(raw, &child); err != nil {
-			return fmt.Errorf("the archive is damaged: an index: %w", err)
+			return Manifest{}, fmt.Errorf("the archive is damaged: an index: %w", err)
 		}
-		whole := Image{Manifests: slices.Clone(image.Manifests), Blobs: slices.Clone(image.Blobs), Platforms: image.Platforms, Missing: image.Missing, plain: image.plain}
-		if err := l.add(&whole, child); err != nil {
+		missing := len(image.Missing)
+		own, err := l.add(image, child)
+		if err != nil {
 			if !errors.As(err, new(*missingError)) {
-				return err
+				return Manifest{}, err
 			}
 			lacking = err
-			image.Missing = append(image.Missing, cmp.Or(platformOf(child.Platform), child.Digest.String()))
+			image.Missing = append(image.Missing[:missing], cmp.Or(platformOf(child.Platform), child.Digest.String()))
 			continue
 		}
-		*image = whole
+		if own.Digest != child.Digest {
+			changed = true
+			if raw, err = with(raw, map[string]any{"digest": own.Digest, "size": len(own.Body)}); err != nil {
+				return Manifest{}, err
+			}
+		}
 		kept = append(kept, raw)
 	}
 	switch {
 	case len(kept) == 0 && lacking != nil:
-		return lacking
+		return Manifest{}, lacking
 	case len(kept) == 0:
-		return errors.New("the index lists no images")
-	case lacking != nil:
-		var all map[string]json.RawMessage
-		err := json.Unmarshal(body, &all)
-		if err == nil {
-			all["manifests"], err = json.Marshal(kept)
-		}
-		if err == nil {
-			body, err = json.Marshal(all)
-		}
-		if err != nil {
-			return err
+		return Manifest{}, errors.New("the index lists no images")
+	case lacking != nil || changed:
+		var err error
+		if body, err = with(body, map[string]any{"manifests": kept}); err != nil {
+			return Manifest{}, err
 		}
 	}
-	image.Manifests = append(image.Manifests, Manifest{m.MediaType, digest.FromBytes(body), body})
-	return nil
+	return image.addManifest(m.MediaType, body), nil
+}
+
+// with replaces values of a JSON object.
+func with(object json.RawMessage, values map[string]any) (json.RawMessage, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(object, &all); err != nil {
+		return nil, err
+	}
+	for name, value := range values {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = text
+	}
+	return json.Marshal(all)
+}
+
+func (i *Image) addManifest(mediaType string, body []byte) Manifest {
+	m := Manifest{mediaType, digest.FromBytes(body), body}
+	i.Manifests = append(i.Manifests, m)
+	return m
 }
 
 func blobName(d digest.Digest) string { return path.Join("blobs", d.Algorithm().String(), d.Encoded()) }

@@ -22,9 +22,32 @@ type savedImage struct {
 	Layers   []string
 }
 
+// savedManifest and savedPart are a manifest of Docker's second schema as Docker and other tools write it: in this
+// order, in which the same archive has the same digest wherever it is stored.
+type savedManifest struct {
+	Schema    int         `json:"schemaVersion"`
+	MediaType string      `json:"mediaType"`
+	Config    savedPart   `json:"config"`
+	Layers    []savedPart `json:"layers"`
+}
+
+type savedPart struct {
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"`
+	Digest    digest.Digest `json:"digest"`
+}
+
 // readSaved reads a docker archive. Its layers are as they were unpacked, so their digests are those of
 // what is made of them here; a layer that is compressed by gzip stays as it is.
 func (a *Archive) readSaved() error {
+	if a.dir != "" {
+		// Nothing tells the digest of a configuration, so a link to a file elsewhere would send that.
+		var err error
+		if a.root, err = os.OpenRoot(a.dir); err != nil {
+			return err
+		}
+		a.files = regularFiles{a.root.FS()}
+	}
 	var saved []savedImage
 	if err := a.decode("manifest.json", &saved); err != nil {
 		return err
@@ -64,8 +87,7 @@ func (a *Archive) savedImage(s savedImage, layers map[digest.Digest]Blob) (image
 	if len(config.RootFS.DiffIDs) != len(s.Layers) {
 		return image, fmt.Errorf("the archive is damaged: %s tells of %d layers, and manifest.json of %d", s.Config, len(config.RootFS.DiffIDs), len(s.Layers))
 	}
-	m := ocispec.Manifest{MediaType: dockerManifest, Config: ocispec.Descriptor{MediaType: dockerConfig, Digest: digest.FromBytes(text), Size: int64(len(text))}}
-	m.SchemaVersion = 2
+	m := savedManifest{2, dockerManifest, savedPart{dockerConfig, int64(len(text)), digest.FromBytes(text)}, []savedPart{}}
 	for i, name := range s.Layers {
 		unpacked := config.RootFS.DiffIDs[i]
 		if _, known := layers[unpacked]; !known {
@@ -74,7 +96,7 @@ func (a *Archive) savedImage(s savedImage, layers map[digest.Digest]Blob) (image
 			}
 		}
 		blob := layers[unpacked]
-		m.Layers = append(m.Layers, ocispec.Descriptor{MediaType: dockerLayer, Digest: blob.Digest, Size: blob.Size})
+		m.Layers = append(m.Layers, savedPart{dockerLayer, blob.Size, blob.Digest})
 		image.addBlob(blob)
 	}
 	image.addBlob(Blob{m.Config.Digest, m.Config.Size, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }})
@@ -99,13 +121,13 @@ func (a *Archive) savedLayer(name string, unpacked digest.Digest) (blob Blob, er
 	from := io.TeeReader(file, io.MultiWriter(packed.Hash(), counted))
 	begin := make([]byte, 6)
 	n, err := io.ReadFull(from, begin)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return blob, faultOf(name, err)
 	}
 	whole := io.MultiReader(bytes.NewReader(begin[:n]), from)
 	content, err := decompress(whole)
 	if err != nil {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+		return blob, faultOf(name, err)
 	}
 	verifier := unpacked.Verifier()
 	if compressionOf(begin[:n]) == "gzip" {
@@ -118,7 +140,7 @@ func (a *Archive) savedLayer(name string, unpacked digest.Digest) (blob Blob, er
 		blob, err = a.compress(io.TeeReader(content, verifier))
 	}
 	if err != nil {
-		return blob, fmt.Errorf("the archive is damaged: %s: %w", name, err)
+		return blob, faultOf(name, err)
 	}
 	if !verifier.Verified() {
 		return blob, fmt.Errorf("the archive is damaged: layer %s does not have the content that the image's configuration tells of", name)
