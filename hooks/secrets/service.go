@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
@@ -154,8 +155,8 @@ func checkRegistry(secret *catalog.Secret) (err error) {
 	switch {
 	case secret.Username == "" || len(secret.Username) > 256:
 		return catalog.FieldErrorf("username", "a user name of 1 to 256 characters is required")
-	case strings.ContainsAny(secret.Username, ":\r\n\x00"):
-		return catalog.FieldErrorf("username", "the user name must not contain a colon or a line end")
+	case strings.Contains(secret.Username, ":"), strings.ContainsFunc(secret.Username, unicode.IsControl):
+		return catalog.FieldErrorf("username", "the user name must not contain a colon or a control character")
 	}
 	return nil
 }
