@@ -125,19 +125,28 @@ type Registry struct {
 
 // Builder sets the queue and BuildKit.
 type Builder struct {
-	Parallel    int      `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
-	Spare       int      `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
-	Timeout     Duration `yaml:"timeout" env:"TIMEOUT"`         // of one build
-	Compression string   `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
-	Frontends   []string `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
-	Addresses   []string `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
-	TLS         TLS      `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
+	Parallel    int         `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
+	Spare       int         `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
+	Timeout     Duration    `yaml:"timeout" env:"TIMEOUT"`         // of one build
+	Compression string      `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Frontends   []string    `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
+	Addresses   []string    `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
+	TLS         TLS         `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
+	Mirrors     Mirrors     `yaml:"mirrors" env:"MIRRORS"`         // of the registries that the managed buildkitd pulls from
+	PullThrough PullThrough `yaml:"pull_through" envPrefix:"PULL_THROUGH_"`
 	// CredentialHelpers are commands that tell passwords of registries, by host, as Docker's credential helpers do.
 	CredentialHelpers map[string]string `yaml:"credential_helpers" env:"CREDENTIAL_HELPERS" envKeyValSeparator:"="`
 
 	Managed Managed `yaml:"managed" envPrefix:"MANAGED_"`
 	Limits  Limits  `yaml:"limits" envPrefix:"LIMITS_"`   // of the managed buildkitd's RUN steps
 	Network Network `yaml:"network" envPrefix:"NETWORK_"` // of the managed buildkitd
+}
+
+// PullThrough sets what is kept of the images that builds pull from other registries.
+type PullThrough struct {
+	Registries []string `yaml:"registries" env:"REGISTRIES"` // hosts
+	MaxSize    Size     `yaml:"max_size" env:"MAX_SIZE"`     // 0: nothing is kept
+	Recheck    Duration `yaml:"recheck" env:"RECHECK"`       // of tags
 }
 
 // Network sets what builds reach.
@@ -234,6 +243,11 @@ func Default() Config {
 			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
+			Mirrors: Mirrors{},
+			PullThrough: PullThrough{
+				Registries: []string{"docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"},
+				MaxSize:    10 << 30, Recheck: Duration(5 * time.Minute),
+			},
 		},
 		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
 		Log:      Log{Level: "info", Format: "text"},
@@ -285,6 +299,7 @@ func (c *Config) readEnv(environ []string) error {
 	options := env.Options{Environment: set, Prefix: EnvPrefix, FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[Size]():     func(s string) (any, error) { return ParseSize(s) },
 		reflect.TypeFor[Duration](): func(s string) (any, error) { return parseDuration(s) },
+		reflect.TypeFor[Mirrors]():  func(s string) (any, error) { return parseMirrors(s) },
 	}}
 	if err := env.ParseWithOptions(c, options); err != nil {
 		return fmt.Errorf("environment: %w", err)

@@ -19,6 +19,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Builder.Addresses, want.Builder.Frontends, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}, []string{}
 	want.Builder.Network.Allow = []string{}
+	want.Builder.Mirrors = Mirrors{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
 	}
@@ -74,6 +75,13 @@ func TestLoad(t *testing.T) {
 			"FANDOGH_PORT_80_TCP=tcp://10.0.0.1:80", "FANDOGH_PORT_80_TCP_PROTO=tcp", "FANDOGH_PORT_80_TCP_PORT=80", "FANDOGH_PORT_80_TCP_ADDR=10.0.0.1",
 			"FANDOGH_REGISTRY_SERVICE_HOST=10.0.0.2", "FANDOGH_REGISTRY_PORT_5000_UDP=udp://10.0.0.2:5000",
 		}, want: func(*Config) {}},
+		{name: "mirrors", file: "builder: {mirrors: {docker.io: [https://a.example.com, 'http://b.example.com:5000/proxy']}}", want: func(c *Config) {
+			c.Builder.Mirrors = Mirrors{"docker.io": {"https://a.example.com", "http://b.example.com:5000/proxy"}}
+		}},
+		{name: "mirrors by a variable", environ: []string{"FANDOGH_BUILDER_MIRRORS=docker.io=https://a.example.com http://b.example.com:5000/proxy,ghcr.io=https://c.example.com"}, want: func(c *Config) {
+			c.Builder.Mirrors = Mirrors{"docker.io": {"https://a.example.com", "http://b.example.com:5000/proxy"}, "ghcr.io": {"https://c.example.com"}}
+		}},
+		{name: "mirrors of nothing", environ: []string{"FANDOGH_BUILDER_MIRRORS=https://a.example.com"}, wantErr: "docker.io=https://"},
 		{name: "no address of an orchestrator", environ: []string{"FANDOGH_PORT=8080"}, wantErr: "FANDOGH_PORT"},
 		{name: "unknown key", file: "http: {port: ':80'}", wantErr: "port"},
 		{name: "wrong type", file: "builder: {parallel: many}", wantErr: "parallel"},
@@ -131,13 +139,16 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c.Builder.Frontends = []string{"docker/dockerfile", "not an image"}
 	c.Builder.Network.Allow = []string{"10.0.0.0/8", "10.1.2.3", "10.1.2.3:5000", "fd00::/8", "host:1"}
 	c.HTTP.TrustedProxies = []string{"10.0.0.0/8", "proxy"}
+	c.Builder.Mirrors = Mirrors{"docker.io": {"https://mirror.example.com", "mirror.example.com", "https://a:b@host"}, "Docker Hub": {"https://x"}, "index.docker.io": {}}
+	c.Builder.PullThrough.Registries = []string{"ghcr.io", "registry.example.com:5000", "https://ghcr.io"}
 	err := c.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
-	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.network.allow[3]", "builder.network.allow[4]", "builder.addresses[0]", "builder.addresses[1]", "users.max_images"} {
+	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.network.allow[3]", "builder.network.allow[4]", "builder.addresses[0]", "builder.addresses[1]", "users.max_images",
+		"builder.mirrors: they are for", "builder.mirrors.docker.io[1]", "builder.mirrors.docker.io[2]", `builder.mirrors: "Docker Hub"`, `builder.mirrors: "index.docker.io"`, "builder.pull_through.registries[2]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

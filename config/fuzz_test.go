@@ -52,10 +52,13 @@ func FuzzFile(f *testing.F) {
 
 // withoutNil makes empty lists one kind.
 func withoutNil(c Config) Config {
-	for _, list := range []*[]string{&c.Builder.Addresses, &c.Builder.Frontends, &c.Builder.Network.Allow, &c.HTTP.TLS.ACMEHosts, &c.HTTP.TrustedProxies, &c.Registry.CacheTags} {
+	for _, list := range []*[]string{&c.Builder.Addresses, &c.Builder.Frontends, &c.Builder.Network.Allow, &c.HTTP.TLS.ACMEHosts, &c.HTTP.TrustedProxies, &c.Registry.CacheTags, &c.Builder.PullThrough.Registries} {
 		if len(*list) == 0 {
 			*list = nil
 		}
+	}
+	if len(c.Builder.Mirrors) == 0 {
+		c.Builder.Mirrors = nil
 	}
 	return c
 }

@@ -34,7 +34,7 @@ func (c Config) Validate() error {
 	}
 	for path, d := range map[string]Duration{
 		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
@@ -73,6 +73,7 @@ func (c Config) Validate() error {
 		check(err == nil, fmt.Sprintf("builder.frontends[%d]", i), "%q is not a valid image such as registry/name or registry/name:tag", image)
 	}
 	faults = append(faults, c.Builder.validateAddresses()...)
+	faults = append(faults, c.Builder.validateMirrors()...)
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q must be trace, debug, info, warn or error", c.Log.Level)
@@ -149,6 +150,35 @@ func (b Builder) validateAddresses() []error {
 		}
 	}
 	return append(faults, missingFiles("builder.tls", map[string]string{"ca": b.TLS.CA, "cert": b.TLS.Cert, "key": b.TLS.Key})...)
+}
+
+func (b Builder) validateMirrors() []error {
+	var faults []error
+	check := func(ok bool, path, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("builder.%s: %s", path, fmt.Sprintf(format, args...)))
+		}
+	}
+	check(len(b.Mirrors) == 0 || len(b.Addresses) == 0, "mirrors", "they are for the buildkitd that fandoghd runs; set those of builder.addresses in the buildkitd.toml there")
+	for host, mirrors := range b.Mirrors {
+		check(isRegistryHost(host), "mirrors", "%q is not a valid host of a registry such as docker.io or registry.example.com:5000", host)
+		for i, mirror := range mirrors {
+			u, err := url.Parse(mirror)
+			check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "",
+				fmt.Sprintf("mirrors.%s[%d]", host, i), "%q must be http(s)://host[:port], perhaps with a path", mirror)
+		}
+	}
+	for i, host := range b.PullThrough.Registries {
+		check(isRegistryHost(host), fmt.Sprintf("pull_through.registries[%d]", i), "%q is not a valid host of a registry such as docker.io or registry.example.com:5000", host)
+	}
+	check(b.PullThrough.MaxSize >= 0, "pull_through.max_size", "must be 0 or greater")
+	return faults
+}
+
+// isRegistryHost reports whether an image's name may begin with this host, and means it.
+func isRegistryHost(host string) bool {
+	named, err := reference.ParseNormalizedNamed(host + "/namespace/image")
+	return err == nil && reference.Domain(named) == host
 }
 
 // missingFiles reports the files that are named but not there.

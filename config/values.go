@@ -68,6 +68,22 @@ func parseDuration(s string) (Duration, error) {
 	return Duration(d), nil
 }
 
+// Mirrors are base URLs for each host of a registry. In the environment they are written as
+// docker.io=https://mirror.example.com https://other.example.com,ghcr.io=https://…
+type Mirrors map[string][]string
+
+func parseMirrors(s string) (Mirrors, error) {
+	mirrors := Mirrors{}
+	for entry := range strings.SplitSeq(s, ",") {
+		host, addresses, found := strings.Cut(strings.TrimSpace(entry), "=")
+		if !found {
+			return nil, fmt.Errorf("%q is not a valid list of mirrors; write it as docker.io=https://mirror.example.com", entry)
+		}
+		mirrors[host] = append(mirrors[host], strings.Fields(addresses)...)
+	}
+	return mirrors, nil
+}
+
 func scalar(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
 
 // orchestrators matches the variables that Kubernetes and Docker links set in a container

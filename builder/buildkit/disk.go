@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
@@ -16,8 +17,8 @@ type Disk interface {
 	// MakeRoom has BuildKit remove cache when there is too little space for a build. It
 	// returns an infrastructure failure when that does not help.
 	MakeRoom(ctx context.Context, c *client.Client) error
-	// IsFull reports whether next to nothing is left.
-	IsFull() bool
+	// WasFull reports whether next to nothing is left, or was at some time since then.
+	WasFull(since time.Time) bool
 	// Kills counts the steps that were killed for want of space.
 	Kills() int64
 }
@@ -28,8 +29,8 @@ type unwatched struct{}
 // MakeRoom implements Disk.
 func (unwatched) MakeRoom(context.Context, *client.Client) error { return nil }
 
-// IsFull implements Disk.
-func (unwatched) IsFull() bool { return false }
+// WasFull implements Disk.
+func (unwatched) WasFull(time.Time) bool { return false }
 
 // Kills implements Disk.
 func (unwatched) Kills() int64 { return 0 }

@@ -63,7 +63,7 @@ type step struct {
 	streams map[int]*stream
 	tail    []string
 
-	diskFull bool // BuildKit's disk was when the step failed
+	diskFull bool // BuildKit's disk was while the step ran, which failed
 }
 
 // stream is what a step prints to its standard output, or to the other.
@@ -222,7 +222,7 @@ func (p *progress) end(v *client.Vertex) {
 		s.Error = withoutHostPaths(builder.CleanLine(v.Error))
 	}
 	if failed {
-		s.diskFull = p.disk.IsFull() // now: what the step has written goes with the build
+		s.diskFull = p.disk.WasFull(s.StartedAt)
 	}
 	switch {
 	case failed:

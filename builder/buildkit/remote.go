@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -156,7 +157,8 @@ func serverOf(address string) string {
 		return address // "git@host:path"
 	}
 	if strings.HasPrefix(u.Path, "/v2/") {
-		return "the registry " + u.Host
+		// A mirror is told whose it is.
+		return "the registry " + cmp.Or(u.Query().Get("ns"), u.Host)
 	}
 	return "the server " + u.Host
 }

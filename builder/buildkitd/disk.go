@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
@@ -25,7 +26,8 @@ type Disk struct {
 	// steps write is no cache yet.
 	Free int64
 
-	kills atomic.Int64 // steps killed for want of space
+	kills    atomic.Int64 // steps killed for want of space
+	seenFull atomic.Int64 // when it last was, in nanoseconds since 1970
 }
 
 const (
@@ -70,7 +72,16 @@ func (d *Disk) IsFull() bool {
 		return false
 	}
 	free, files, allFiles, ok := d.free()
-	return ok && (free < littleDisk || allFiles > 0 && files <= allFiles/littleFiles)
+	full := ok && (free < littleDisk || allFiles > 0 && files <= allFiles/littleFiles)
+	if full {
+		d.seenFull.Store(time.Now().UnixNano())
+	}
+	return full
+}
+
+// WasFull reports whether the disk is full or was seen full since a moment.
+func (d *Disk) WasFull(since time.Time) bool {
+	return d.IsFull() || d != nil && d.seenFull.Load() > since.UnixNano()
 }
 
 // free returns how many bytes and files the disk has room for, and how many files

@@ -23,19 +23,23 @@ const (
 	hopeless = 10 * time.Second
 )
 
-// watchDisk keeps steps from filling the disk, until ctx ends.
+// watchDisk keeps steps from filling the disk, until ctx ends, and notes when it is full.
 func (m *Manager) watchDisk(ctx context.Context) {
-	for wait := diskInterval; ; {
+	look := time.NewTicker(diskInterval)
+	defer look.Stop()
+	var recovered time.Time // what a killed step wrote is given back then
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-look.C:
 		}
+		m.cfg.Disk.IsFull()
 		ofBytes, ofFiles, left := m.cfg.Disk.shortage(killShare)
-		if wait = diskInterval; !ofBytes && !ofFiles {
+		if !ofBytes && !ofFiles || time.Now().Before(recovered) {
 			continue
 		}
-		wait = hopeless
+		wait := hopeless
 		if step, written := m.cgroups.heaviestWriter(); written > 0 {
 			m.cfg.Disk.kills.Add(1)
 			killGroup(step)
@@ -44,6 +48,7 @@ func (m *Manager) watchDisk(ctx context.Context) {
 			wait = recovery
 		}
 		m.prune(ctx, ofFiles)
+		recovered = time.Now().Add(wait)
 	}
 }
 

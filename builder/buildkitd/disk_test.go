@@ -3,11 +3,14 @@
 package buildkitd
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	diskstat "github.com/moby/buildkit/util/disk"
@@ -71,6 +74,32 @@ func TestDiskIsNotFilled(t *testing.T) {
 	if failure.Outcome != catalog.OutcomeInfrastructure || !strings.Contains(failure.Message, "the builder's disk is too full to build") {
 		t.Errorf("a build on a full disk: %s: %s", failure.Outcome, failure.Message)
 	}
+}
+
+// A step learns of a full disk, and its end is told when there may be room again.
+func TestDiskWasFull(t *testing.T) {
+	dir := t.TempDir()
+	buildkittest.Run(t, "mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", dir)
+	t.Cleanup(func() { buildkittest.Run(t, "umount", dir) })
+	d, began := &Disk{Dir: dir}, time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	var watch sync.WaitGroup
+	watch.Go(func() { (&Manager{cfg: Config{Disk: d}}).watchDisk(ctx) })
+	t.Cleanup(func() { cancel(); watch.Wait() })
+	if d.WasFull(began) {
+		t.Fatal("an empty disk was full")
+	}
+	if err := os.WriteFile(dir+"/fill", make([]byte, 20<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the watch sees the full disk", func() bool { return d.seenFull.Load() > 0 })
+	if err := os.Remove(dir + "/fill"); err != nil {
+		t.Fatal(err)
+	}
+	if !d.WasFull(began) {
+		t.Error("the disk was never full")
+	}
+	testkit.Eventually(t, "the disk is no longer full", func() bool { return !d.WasFull(time.Now()) })
 }
 
 // A disk has only so many files, and a step that leaves them in the cache has not failed.

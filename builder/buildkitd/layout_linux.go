@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -158,7 +159,7 @@ func (m *Manager) writeConfig() error {
 	}
 	if m.cfg.RegistryHost != "" {
 		registries := table{}
-		for _, alias := range m.cfg.RegistryAliases {
+		for _, alias := range slices.Concat(m.cfg.Mirrored, m.cfg.RegistryAliases) {
 			registries[alias] = table{"mirrors": []string{m.cfg.RegistryHost}}
 		}
 		registries[m.cfg.RegistryHost] = table{"http": m.cfg.PlainHTTP}

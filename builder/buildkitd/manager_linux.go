@@ -42,6 +42,7 @@ type Config struct {
 	RegistryHost    string
 	RegistryAliases []string
 	PlainHTTP       bool     // RegistryHost does not speak TLS
+	Mirrored        []string // other registries, of which RegistryHost is asked first, as a mirror
 	MaxParallelism  int      // steps at once over all builds; 0: no limit
 	KeepBytes       int64    // what the build cache may use; 0: BuildKit's own rule for the disk
 	Disk            *Disk    // whose Free the build cache leaves; nil: BuildKit's own rule

@@ -46,6 +46,15 @@ func (g *Grants) Issue(b catalog.BuildGrant) (username, password string, revoke 
 	}
 }
 
+// Namespace returns the one that a running build's credential is for.
+func (g *Grants) Namespace(username, password string) (string, bool) {
+	id, ok := g.identity(username, password)
+	if !ok {
+		return "", false
+	}
+	return id.Build.Image.Namespace, true
+}
+
 // identity returns who the credential stands for.
 func (g *Grants) identity(username, password string) (catalog.Identity, bool) {
 	given := sha256.Sum256([]byte(password))

@@ -54,6 +54,7 @@ func TestAuditLog(t *testing.T) {
 		{"DELETE", "admin/users/bob/keys/1", nil, "key deleted", asRoot},
 		{"DELETE", "admin/namespaces/team", nil, "namespace deleted", asRoot},
 		{"DELETE", "admin/users/bob", nil, "user deleted", asRoot},
+		{"DELETE", "admin/mirror", nil, "kept images of other registries removed", asRoot},
 		{"GET", "admin/users", nil, "", asRoot},
 		{"PATCH", "admin/users/alice", map[string]any{"disabled": true}, "", nil},
 		{"GET", "images", nil, "", nil},

@@ -66,7 +66,7 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	w.logs.store = w.store
 	w.openUploads()
 	config := rest.Config{
-		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover,
+		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Mirror: fakeMirror{},
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Version: "v1.2-test",
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
 	}
@@ -346,6 +346,23 @@ func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string
 		return catalog.Build{}, err
 	}
 	return queued[0].Build, nil
+}
+
+// fakeMirror keeps one image.
+type fakeMirror struct{}
+
+func (fakeMirror) ListMirrored(context.Context) ([]catalog.MirroredImage, error) {
+	return []catalog.MirroredImage{{Name: "docker.io/library/alpine", Digest: builtDigest, Bytes: 7, CheckedAt: time.Unix(1, 0), UsedAt: time.Unix(2, 0)}}, nil
+}
+
+func (fakeMirror) PruneMirrored(_ context.Context, f catalog.MirrorFilter) (catalog.Pruned, error) {
+	if f.Name == "?" {
+		return catalog.Pruned{}, catalog.FieldErrorf("image", "it must be an image")
+	}
+	if f.Name != "alpine:3" || !f.UnusedBefore.Equal(time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC)) {
+		return catalog.Pruned{}, nil
+	}
+	return catalog.Pruned{Images: 1, Bytes: 7}, nil
 }
 
 // fakeContents knows one image, in place of the registry.

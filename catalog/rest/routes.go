@@ -98,5 +98,7 @@ func adminRoutes() []route {
 		{"DELETE", "admin/users/{user}/keys/{id}", accessOperate, (*call).deleteKeyOf},
 		{"GET", "admin/namespaces", accessOperate, answer((*call).allNamespaces)},
 		{"DELETE", "admin/namespaces/{shared}", accessOperate, (*call).deleteNamespace},
+		{"GET", "admin/mirror", accessOperate, answer((*call).listMirrored)},
+		{"DELETE", "admin/mirror", accessOperate, answer((*call).pruneMirrored)},
 	}
 }

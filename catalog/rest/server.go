@@ -73,9 +73,9 @@ type Config struct {
 	Remover  Remover
 	GitHub   catalog.GitHubControl
 	Webhooks catalog.WebhookControl
-	// Secrets keeps what builds are given.
-	Secrets catalog.SecretControl
-	Checks  []Check
+	Secrets  catalog.SecretControl // what builds are given
+	Mirror   catalog.Mirror        // nil: nothing is kept of other registries
+	Checks   []Check
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string
 	// GitURL and "/namespace/image" make the address to push to, as in

@@ -114,6 +114,20 @@ func TestParseExpiry(t *testing.T) {
 	}
 }
 
+func TestParseUnusedFor(t *testing.T) {
+	now := time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{"12h": "2030-01-31T00:00:00Z", "30d": "2030-01-01T12:00:00Z", "0s": "2030-01-31T12:00:00Z", "": "0001-01-01T00:00:00Z"} {
+		if got, err := parseUnusedFor(text, now); err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%q: got %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, wrong := range []string{"x", "d", "-1h", "-5d", "1.5d"} {
+		if got, err := parseUnusedFor(wrong, now); err == nil {
+			t.Errorf("%q: got %v", wrong, got)
+		}
+	}
+}
+
 func TestPlainTakesTerminalControl(t *testing.T) {
 	if got := plain("a\x1b[31mb\r\x07\u009bc\td\u202e"); strings.ContainsAny(got, "\x1b\r\x07\u009b") || !strings.Contains(got, "\t") {
 		t.Errorf("got %q", got)

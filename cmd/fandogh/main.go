@@ -50,7 +50,7 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
   fandogh image publish --version 1.0
   fandogh image logs --image shop --version 1.0`,
 		newLoginCommand(a), newLogoutCommand(a), newWhoamiCommand(a), newImageCommand(a),
-		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newSecretCommand(a), newRegistryCommand(a), newCompletionCommand())
+		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newMirrorCommand(a), newSecretCommand(a), newRegistryCommand(a), newCompletionCommand())
 	root.Version = version.String()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true

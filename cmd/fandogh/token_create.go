@@ -74,18 +74,25 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	var at time.Time
-	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
-		at = now.AddDate(0, 0, int(days))
-	} else if d, err := time.ParseDuration(text); err == nil {
-		at = now.Add(d)
-	} else if date, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
+	at, isDuration := later(text, now, 1)
+	if !isDuration {
+		date, err := time.ParseInLocation(time.DateOnly, text, now.Location())
+		if err != nil {
+			return time.Time{}, usage.Errorf("--expires %q is not a duration such as 12h or 90d, nor a date such as 2030-01-31", text)
+		}
 		at = date.AddDate(0, 0, 1).Add(-time.Second)
-	} else {
-		return at, usage.Errorf("--expires %q is not a duration such as 12h or 90d, nor a date such as 2030-01-31", text)
 	}
 	if !at.After(now) {
 		return at, usage.Errorf("--expires %q is in the past", text)
 	}
 	return at, nil
+}
+
+// later is a moment a duration after now, or before it with the sign -1; days are known, too.
+func later(text string, now time.Time, sign int) (at time.Time, isDuration bool) {
+	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
+		return now.AddDate(0, 0, sign*int(days)), true
+	}
+	d, err := time.ParseDuration(text)
+	return now.Add(time.Duration(sign) * d), err == nil
 }

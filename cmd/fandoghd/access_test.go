@@ -68,6 +68,7 @@ var restAccess = map[string]kind{
 	"GET /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens/{id}": theAdmin,
 	"GET /admin/users/{user}/keys": theAdmin, "DELETE /admin/users/{user}/keys/{id}": theAdmin,
 	"GET /admin/namespaces": theAdmin, "DELETE /admin/namespaces/{shared}": theAdmin,
+	"GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is

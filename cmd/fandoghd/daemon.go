@@ -19,6 +19,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
 	"github.com/fandoghpaas/fandogh/builder/buildkitd"
+	"github.com/fandoghpaas/fandogh/builder/mirror"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
@@ -56,6 +57,7 @@ type daemon struct {
 	registry *registry.Registry
 	solver   *buildkit.Solver
 	managed  *buildkitd.Manager // nil when BuildKits were given
+	mirror   *mirror.Mirror     // for managed
 	builder  *builder.Builder
 	hooks    *hooks.Hooks
 	uploads  *hooks.Uploads

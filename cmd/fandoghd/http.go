@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/builder/mirror"
 )
 
 // serveHTTP serves REST and registry until ctx ends.
@@ -21,9 +23,15 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 	return d.serveOn(ctx, d.httpListener, paced(d.config.HTTP.IdleTimeout.Std(), behindProxies(d.config.HTTP.Proxies(), mux)))
 }
 
-// serveRegistry serves our own BuildKit.
+// serveRegistry serves our own BuildKit, for which it is also a mirror of other registries.
 func (d *daemon) serveRegistry(ctx context.Context) error {
-	return d.serveOn(ctx, d.registryListener, d.registry)
+	return d.serveOn(ctx, d.registryListener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.mirror.Serves(mirror.RegistryOf(r)) {
+			d.mirror.ServeHTTP(w, r)
+			return
+		}
+		d.registry.ServeHTTP(w, r)
+	}))
 }
 
 // serveOn serves until ctx ends, then lets requests finish within the grace.

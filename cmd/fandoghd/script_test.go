@@ -84,6 +84,7 @@ func TestScripts(t *testing.T) {
 				"steps":      cmdSteps,
 				"busybox":    cmdBusybox,
 				"forge":      cmdForge,
+				"elsewhere":  cmdElsewhere,
 				"deliver":    cmdDeliver,
 				"odd-names":  cmdOddNames,
 				"same-files": cmdSameFiles,
@@ -273,7 +274,7 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 // settings returns what the script set of the daemon's environment.
 func settings(ts *testscript.TestScript) []string {
 	var set []string
-	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "REGISTRY_GRACE"} {
+	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "BUILDER_MIRRORS", "BUILDER_PULL_THROUGH_REGISTRIES", "BUILDER_PULL_THROUGH_RECHECK", "REGISTRY_GRACE"} {
 		if value := ts.Getenv(config.EnvPrefix + name); value != "" {
 			set = append(set, config.EnvPrefix+name+"="+value)
 		}

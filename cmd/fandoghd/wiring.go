@@ -9,6 +9,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
 	"github.com/fandoghpaas/fandogh/builder/buildkitd"
+	"github.com/fandoghpaas/fandogh/builder/mirror"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
@@ -93,10 +94,14 @@ func (d *daemon) openBuildKit() error {
 			disk.Free = buildkitd.UsualFree(disk.Dir)
 		}
 		d.registryHost, d.registryPlain = d.registryListener.Addr().String(), true
+		mirroring := mirror.Config{
+			Dir: d.config.DataPath("mirror"), Registries: c.PullThrough.Registries, Mirrors: c.Mirrors, MaxBytes: int64(c.PullThrough.MaxSize), LeaveFree: disk.Free, Recheck: c.PullThrough.Recheck.Std(),
+			Authorize: d.registry.Grants.Namespace, Logger: d.log.Named("mirror"),
+		}
 		var err error
 		d.managed, err = buildkitd.New(buildkitd.Config{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet, Allow: c.Network.Allow,
-			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
+			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain, Mirrored: mirror.Mirrored(mirroring),
 			KeepBytes: int64(c.Managed.KeepCache), Disk: disk, Frontends: c.Frontends,
 			Limits:     buildkitd.Limits{Memory: stepsMemory(c.Limits.Memory, usableMemory), PIDs: int64(c.Limits.PIDs), CPUs: c.Limits.CPUs},
 			StepLimits: buildkitd.Limits{Memory: int64(c.Limits.Step.Memory), PIDs: int64(c.Limits.Step.PIDs), CPUs: c.Limits.Step.CPUs},
@@ -107,6 +112,10 @@ func (d *daemon) openBuildKit() error {
 		}
 		given = func() []string { return []string{d.managed.Address()} }
 		refuses = d.managed.Refuses
+		mirroring.Refuses = refuses
+		if d.mirror, err = mirror.New(mirroring); err != nil {
+			return fmt.Errorf("open what is kept of other registries: %w", err)
+		}
 	}
 	var err error
 	d.solver, err = buildkit.New(buildkit.Config{
@@ -142,10 +151,14 @@ func (d *daemon) openInterfaces(context.Context) error {
 		return err
 	}
 	d.remover = &remover{daemon: d}
+	var mirrored catalog.Mirror
+	if d.mirror != nil {
+		mirrored = d.mirror
+	}
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets,
+		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Mirror: mirrored,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks: []rest.Check{

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"cmp"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/usage"
+)
+
+func newMirrorListCommand(a *app) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List kept images of other registries",
+		Long: `List the images of other registries that the server keeps for builds, the last used
+first. SIZE is what is kept of an image; layers that images share are counted for each.
+CHECKED is when the registry last confirmed what the tag means.`,
+		Example: `  fandogh mirror list
+  fandogh mirror list --output json`,
+		Args: usage.ExactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runMirrorList(cmd, a, out) },
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+func runMirrorList(cmd *cobra.Command, a *app, out output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	images, err := c.Mirrored(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return out.show(a.out, images, func(w io.Writer) {
+		row(w, "IMAGE", "TAGS", "DIGEST", "SIZE", "CHECKED", "USED")
+		for _, i := range images {
+			row(w, i.Name, cmp.Or(strings.Join(i.Tags, " "), "-"), i.Digest, shortSize(i.Size), shortTime(i.CheckedAt), shortTime(i.UsedAt))
+		}
+	})
+}
