@@ -39,6 +39,13 @@ type Secrets interface {
 	ForBuild(ctx context.Context, b catalog.Build) ([]catalog.OpenSecret, error)
 }
 
+// Submodules finds the repositories of submodules; hooks/submodules does.
+type Submodules interface {
+	// Find returns where the submodule of a URL is for a build; base is the URL of the repository that names it, "" for the
+	// build's own. Errors: Invalid.
+	Find(ctx context.Context, build catalog.Build, base, url string) (catalog.SubmoduleSource, error)
+}
+
 // Config is what a Builder is made of. Store, Sources, Solver, Credentials,
 // RegistryHost, LogDir, WorkerID, Parallel and Timeout are required.
 type Config struct {
@@ -57,7 +64,11 @@ type Config struct {
 	Parallel       int    // builds at once
 	// Spare is how many more run at once for namespaces of which nothing runs: one
 	// that fills all slots leaves some to the others.
-	Spare       int
+	Spare int
+	// Submodules finds the submodules of builds; nil: they are refused.
+	Submodules Submodules
+	// Labels is what BuildOptions.Labels is where a repository leaves it open.
+	Labels      string
 	Timeout     time.Duration // of one attempt
 	MaxAttempts int           // at a build that our infrastructure fails; 0: 3
 	RetryDelay  time.Duration // before the second attempt, doubled for each after; 0: 2 seconds

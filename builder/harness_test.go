@@ -46,6 +46,13 @@ func (memoryTree) Close() error           { return nil }
 func (t memoryTree) Whole() catalog.Files { return t }
 func (memoryTree) CommitTime() time.Time  { return time.Unix(1_700_000_000, 0).UTC() }
 
+func (memoryTree) Describe(context.Context, catalog.CheckedOut) (string, error) {
+	return "v1-2-g0123abc", nil
+}
+func (memoryTree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
+
+func (memoryTree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
+
 func (s *memorySources) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +102,14 @@ func (s *memorySources) Repositories(context.Context) ([]catalog.ImageRef, error
 func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
 func (s *memorySources) SetAside(context.Context, catalog.ImageRef) (string, error) {
 	return "", errors.ErrUnsupported
+}
+
+func (s *memorySources) Peek(context.Context, catalog.ImageRef, string) (catalog.CommitFiles, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s *memorySources) Store(context.Context, catalog.ImageRef, map[string]bool) error {
+	return errors.ErrUnsupported
 }
 
 func (s *memorySources) tag(ref catalog.ImageRef, tag, commit string) {

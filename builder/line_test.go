@@ -89,7 +89,17 @@ func TestRepositoryConfig(t *testing.T) {
 			want: func(o catalog.BuildOptions) bool {
 				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d" && o.Timestamps == "commit"
 			}},
-		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, context, dockerfile, no-cache, platform, pull, target, timestamps`},
+		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, branches, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps`},
+		{name: "labels as a list", file: "build:\n  labels: [revision, version]\n", want: func(o catalog.BuildOptions) bool {
+			return o.HasLabel("revision") && o.HasLabel("version") && !o.HasLabel("created")
+		}},
+		{name: "labels as text", file: "build:\n  labels: created, source\n", want: func(o catalog.BuildOptions) bool { return o.HasLabel("created") && o.HasLabel("source") }},
+		{name: "no labels", file: "build:\n  labels: none\n", want: func(o catalog.BuildOptions) bool { return o.Labels == catalog.LabelsNone }},
+		{name: "an empty list of labels", file: "build:\n  labels: []\n", want: func(o catalog.BuildOptions) bool { return o.Labels == catalog.LabelsNone }},
+		{name: "labels of the wrong type", file: "build:\n  labels: {a: b}\n", fault: "line 2"},
+		{name: "git", file: "build:\n  keep_git: true\n  source: https://git.example.com/a/b\n", want: func(o catalog.BuildOptions) bool {
+			return o.KeepGit && o.Source == "https://git.example.com/a/b"
+		}},
 		{name: "twice", file: "build:\n  target: x\n  target: y\n", fault: "line 3"},
 		{name: "wrong type", file: "build:\n  pull: maybe\n", fault: "line 2"},
 		{name: "nested arg", file: "build:\n  args:\n    A: {b: c}\n", fault: "build arg A must be text"},
@@ -104,7 +114,7 @@ func TestRepositoryConfig(t *testing.T) {
 		{name: "too large", file: "#" + strings.Repeat(" ", maxConfigBytes), fault: "larger than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := repositoryOptions(fstest.MapFS{configNames[0]: {Data: []byte(c.file)}})
+			config, err := readRepositoryConfig(fstest.MapFS{configNames[0]: {Data: []byte(c.file)}})
 			if c.fault != "" {
 				if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), c.fault) {
 					t.Fatalf("error %v, want Invalid with %q", err, c.fault)
@@ -114,15 +124,16 @@ func TestRepositoryConfig(t *testing.T) {
 				}
 				return
 			}
+			got := config.options
 			if err != nil || !c.want(got) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
 	}
-	if got, err := repositoryOptions(fstest.MapFS{}); err != nil || got.Args != nil {
-		t.Errorf("without a file: %+v, %v", got, err)
+	if config, err := readRepositoryConfig(fstest.MapFS{}); err != nil || config.options.Args != nil {
+		t.Errorf("without a file: %+v, %v", config, err)
 	}
-	if _, err := repositoryOptions(fstest.MapFS{configNames[0] + "/x": {}}); catalog.CodeOf(err) != catalog.Invalid {
+	if _, err := readRepositoryConfig(fstest.MapFS{configNames[0] + "/x": {}}); catalog.CodeOf(err) != catalog.Invalid {
 		t.Errorf("a directory: %v", err)
 	}
 }
@@ -142,9 +153,9 @@ func TestRepositoryConfigFiles(t *testing.T) {
 		{"the directory is a link", fstest.MapFS{".fandogh": {Data: []byte("x"), Mode: fs.ModeSymlink | 0o777}, "x/config.yml": config}, ".fandogh is a symbolic link"},
 		{"a fault of the other name", fstest.MapFS{".fandogh/config.yaml": {Data: []byte("build: {x: y}")}}, ".fandogh/config.yaml line 1"},
 	} {
-		got, err := repositoryOptions(c.files)
+		got, err := readRepositoryConfig(c.files)
 		switch {
-		case c.fault == "" && (err != nil || got.Target != "t"):
+		case c.fault == "" && (err != nil || got.options.Target != "t"):
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		case c.fault != "" && (catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), c.fault)):
 			t.Errorf("%s: error %v, want Invalid with %q", c.name, err, c.fault)

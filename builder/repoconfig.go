@@ -2,9 +2,11 @@ package builder
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -17,10 +19,10 @@ import (
 const (
 	configDir         = ".fandogh"
 	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
-	repositoryKeyList = "args, context, dockerfile, no-cache, platform, pull, target, timestamps"
+	repositoryKeyList = "args, branches, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps"
 )
 
-// buildSection is `build:` of a repository's own configuration. The keys are
+// buildSection is `build:` of a repository's own configuration. Keys that a push may give, too, are
 // the names of the push options; the file's other sections belong to clients.
 type buildSection struct {
 	NoCache    bool                `yaml:"no-cache"`
@@ -31,21 +33,55 @@ type buildSection struct {
 	Dockerfile string              `yaml:"dockerfile"`
 	Context    string              `yaml:"context"`
 	Timestamps string              `yaml:"timestamps"`
+	KeepGit    bool                `yaml:"keep_git"`
+	Labels     *nameList           `yaml:"labels"` // an empty list is none
+	Source     string              `yaml:"source"`
+	Branches   nameList            `yaml:"branches"` // patterns
+}
+
+// nameList is a list of names, or the names in one text, with commas or blanks between them.
+type nameList string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (l *nameList) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if err := unmarshal(&text); err == nil {
+		*l = nameList(text)
+		return nil
+	}
+	var names []string
+	if err := unmarshal(&names); err != nil {
+		return err
+	}
+	*l = nameList(strings.Join(names, ","))
+	return nil
 }
 
 // configNames are what a repository's own configuration may be called.
 var configNames = []string{configDir + "/config.yml", configDir + "/config.yaml"}
 
-// repositoryOptions reads the build options a repository gives itself; without
-// the file or its section they are the zero value. Errors: Invalid.
-func repositoryOptions(tree catalog.Files) (catalog.BuildOptions, error) {
+// configFiles is what the configuration is read from.
+type configFiles interface {
+	fs.FS
+	Lstat(name string) (fs.FileInfo, error)
+}
+
+// repositoryConfig is what a repository says of its builds.
+type repositoryConfig struct {
+	options  catalog.BuildOptions
+	branches string // patterns of those that are built when they are pushed
+}
+
+// readRepositoryConfig reads what a repository says of its builds; without
+// the file or its section it is the zero value. Errors: Invalid.
+func readRepositoryConfig(tree configFiles) (repositoryConfig, error) {
 	name, err := findConfig(tree)
 	if name == "" || err != nil {
-		return catalog.BuildOptions{}, err
+		return repositoryConfig{}, err
 	}
 	data, err := readConfig(tree, name)
 	if err != nil {
-		return catalog.BuildOptions{}, err
+		return repositoryConfig{}, err
 	}
 	return parseRepositoryConfig(name, data)
 }
@@ -53,7 +89,7 @@ func repositoryOptions(tree catalog.Files) (catalog.BuildOptions, error) {
 // findConfig returns the path of the configuration, or nothing. A link is
 // refused, even one to a file of the commit: the client and other tools that read
 // the file would each follow it in their own way.
-func findConfig(tree catalog.Files) (string, error) {
+func findConfig(tree configFiles) (string, error) {
 	found := ""
 	for _, name := range append([]string{configDir}, configNames...) {
 		info, err := tree.Lstat(name)
@@ -99,28 +135,33 @@ func readConfig(tree fs.FS, name string) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
 }
 
-func parseRepositoryConfig(name string, data []byte) (catalog.BuildOptions, error) {
+func parseRepositoryConfig(name string, data []byte) (repositoryConfig, error) {
 	var file struct {
 		Build ast.Node `yaml:"build"`
 	}
 	if err := yaml.Unmarshal(data, &file); err != nil {
-		return catalog.BuildOptions{}, configError(name, err)
+		return repositoryConfig{}, configError(name, err)
 	}
 	if file.Build == nil {
-		return catalog.BuildOptions{}, nil
+		return repositoryConfig{}, nil
 	}
 	var section buildSection
 	if err := yaml.NodeToValue(file.Build, &section, yaml.Strict()); err != nil {
-		return catalog.BuildOptions{}, configError(name, err)
+		return repositoryConfig{}, configError(name, err)
 	}
 	args, err := argTexts(name, section.Args)
 	if err != nil {
-		return catalog.BuildOptions{}, err
+		return repositoryConfig{}, err
 	}
-	return catalog.BuildOptions{
+	labels := ""
+	if section.Labels != nil {
+		labels = cmp.Or(string(*section.Labels), catalog.LabelsNone)
+	}
+	return repositoryConfig{branches: string(section.Branches), options: catalog.BuildOptions{
 		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target,
 		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context, Timestamps: section.Timestamps,
-	}, nil
+		KeepGit: section.KeepGit, Labels: labels, Source: section.Source,
+	}}, nil
 }
 
 // argTexts returns the build args' values as they were written.

@@ -21,8 +21,9 @@ type SolveRequest struct {
 	Build       catalog.Build
 	Options     catalog.BuildOptions // push options over the repository's own
 	Tree        catalog.Tree
-	Destination string     // "host:port/ns/app:1.0", to push to
-	Credential  Credential // for the registry at Destination's host
+	As          catalog.CheckedOut // what the tree's commit is built for
+	Destination string             // "host:port/ns/app:1.0", to push to
+	Credential  Credential         // for the registry at Destination's host
 	// Secrets are what its steps may be given. Their values stand in no event and no error.
 	Secrets []catalog.OpenSecret
 }

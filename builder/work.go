@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,13 +91,20 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 			a.logger.Warn("failed to close a build's tree", "build", a.build.ID, "error", err)
 		}
 	}()
-	own, err := repositoryOptions(tree.Whole())
+	own, err := readRepositoryConfig(tree.Whole())
 	if err != nil {
 		return SolveResult{}, err
 	}
-	options := a.build.Options.WithDefaults(own)
+	options := a.build.Options.WithDefaults(own.options).WithDefaults(catalog.BuildOptions{Labels: a.config.Labels})
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
+	}
+	a.openSubmodules(ctx, tree, options)
+	as := catalog.CheckedOut{Tag: a.build.Version, Branch: options.Branch}
+	if options.KeepGit {
+		if err := tree.KeepGit(ctx, as); err != nil {
+			return SolveResult{}, err
+		}
 	}
 	var secrets []catalog.OpenSecret
 	if a.config.Secrets != nil {
@@ -107,9 +115,22 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	credential, revoke := a.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
 	defer revoke()
 	return a.config.Solver.Solve(ctx, SolveRequest{
-		Build: a.build, Options: options, Tree: tree,
+		Build: a.build, Options: options, Tree: tree, As: as,
 		Destination: a.reference(a.config.RegistryHost()), Credential: credential, Secrets: secrets,
 	}, a.progress)
+}
+
+// openSubmodules lets the build read what is in other repositories.
+func (a *attempt) openSubmodules(ctx context.Context, tree catalog.Tree, options catalog.BuildOptions) {
+	if a.config.Submodules == nil {
+		return
+	}
+	tree.OpenSubmodules(ctx, catalog.SubmoduleAccess{
+		Find: func(ctx context.Context, base, url string) (catalog.SubmoduleSource, error) {
+			return a.config.Submodules.Find(ctx, a.build, cmp.Or(base, options.Source), url)
+		},
+		Say: func(line string) { a.log.sayf("%s", line) },
+	})
 }
 
 // reference names the image at a registry.

@@ -3,7 +3,33 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"strings"
 )
+
+// shortCommit is how many digits of a commit's name are shown to people, and stand in versions of branches.
+const shortCommit = 7
+
+// ShortCommit shortens a commit's name, hex, for people.
+func ShortCommit(commit string) string { return commit[:min(len(commit), shortCommit)] }
+
+var notInTag = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// BranchVersion names the version of a branch's commit: "main-0123abc".
+func BranchVersion(branch, commit string) string {
+	name := notInTag.ReplaceAllString(branch, "-")
+	for strings.Contains(name, "..") {
+		name = strings.ReplaceAll(name, "..", ".")
+	}
+	name = strings.TrimLeft(name, ".-")
+	if len(name) > 100 {
+		name = name[:100]
+	}
+	if name == "" {
+		name = "branch"
+	}
+	return name + "-" + ShortCommit(commit)
+}
 
 // DefaultBranch is what a clone of an image's repository checks out.
 type DefaultBranch struct {

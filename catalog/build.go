@@ -197,6 +197,7 @@ type Store interface {
 	Jobs
 	Connections
 	Webhooks
+	LFS
 	Secrets
 	AuditLines
 	// Ping reports whether the store answers. Errors: Unavailable.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"io/fs"
 	"maps"
+	"net/url"
 	"path"
 	"reflect"
 	"slices"
@@ -22,6 +23,54 @@ type BuildOptions struct {
 	// Timestamps says which time files have in the image's layers: TimestampsEpoch or
 	// TimestampsCommit. Empty is TimestampsEpoch.
 	Timestamps string `json:"timestamps,omitempty"`
+	// Labels names what the image says of its commit: some of the words in LabelNames, with commas
+	// between them, or LabelsNone. Empty is what the installation gives.
+	Labels string `json:"labels,omitempty"`
+	// Source is the URL of the repository elsewhere that the commit came from; empty: not known.
+	Source string `json:"source,omitempty"`
+	// KeepGit puts a .git into the build context.
+	KeepGit bool `json:"keep_git,omitempty"`
+	// Branch is what was pushed where the version is of a branch's commit; empty: a tag, or files.
+	Branch string `json:"branch,omitempty"`
+}
+
+// What BuildOptions.Labels may name, each after what org.opencontainers.image. has it by.
+const (
+	LabelRevision = "revision" // the commit
+	LabelSource   = "source"   // the URL of the repository that the commit came from
+	LabelCreated  = "created"  // the time that the image has in its configuration
+	// LabelVersion is an annotation of the manifest: as a label it would give equal images of two versions
+	// different configurations.
+	LabelVersion = "version"
+	LabelsNone   = "none"
+)
+
+// LabelNames are the words of BuildOptions.Labels.
+func LabelNames() []string {
+	return []string{LabelRevision, LabelSource, LabelCreated, LabelVersion}
+}
+
+// HasLabel reports whether Labels names one of LabelNames.
+func (o BuildOptions) HasLabel(name string) bool {
+	return slices.Contains(splitLabels(o.Labels), name)
+}
+
+func splitLabels(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// CheckLabels says what is wrong with a list for BuildOptions.Labels. Errors: Invalid.
+func CheckLabels(list string) error {
+	names := splitLabels(list)
+	if len(names) == 1 && names[0] == LabelsNone {
+		return nil
+	}
+	for _, name := range names {
+		if !slices.Contains(LabelNames(), name) {
+			return FieldErrorf("labels", "label %q must be one of %s, or %s alone", name, strings.Join(LabelNames(), ", "), LabelsNone)
+		}
+	}
+	return nil
 }
 
 // What BuildOptions.Timestamps may be.
@@ -44,6 +93,7 @@ func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 	merged := o
 	merged.NoCache = o.NoCache || base.NoCache
 	merged.Pull = o.Pull || base.Pull
+	merged.KeepGit = o.KeepGit || base.KeepGit
 	if len(base.Args) > 0 {
 		merged.Args = maps.Clone(base.Args)
 		maps.Copy(merged.Args, o.Args)
@@ -54,6 +104,7 @@ func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 	}{
 		{&merged.Target, base.Target}, {&merged.Platform, base.Platform},
 		{&merged.Dockerfile, base.Dockerfile}, {&merged.Context, base.Context}, {&merged.Timestamps, base.Timestamps},
+		{&merged.Labels, base.Labels}, {&merged.Source, base.Source},
 	} {
 		if *f.to == "" {
 			*f.to = f.from
@@ -62,11 +113,26 @@ func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 	return merged
 }
 
+// Dockerfiles are the names under which the Dockerfile is looked for, slash paths in the tree.
+func (o BuildOptions) Dockerfiles() []string {
+	if o.Dockerfile != "" {
+		return []string{path.Clean(o.Dockerfile)}
+	}
+	// BuildKit's own rule: the name may also be written in lower case.
+	return []string{path.Join(o.Context, "Dockerfile"), path.Join(o.Context, "dockerfile")}
+}
+
 // Validate refuses build args that steer BuildKit itself, paths that leave
 // the tree, and times that there are not. Errors: Invalid.
 func (o BuildOptions) Validate() error {
 	if o.Timestamps != "" && o.Timestamps != TimestampsEpoch && o.Timestamps != TimestampsCommit {
 		return FieldErrorf("timestamps", "timestamps %q must be %s or %s", o.Timestamps, TimestampsEpoch, TimestampsCommit)
+	}
+	if err := CheckLabels(o.Labels); err != nil {
+		return err
+	}
+	if err := checkSource(o.Source); err != nil {
+		return err
 	}
 	for name := range o.Args {
 		if err := validateBuildArg(name); err != nil {
@@ -79,6 +145,14 @@ func (o BuildOptions) Validate() error {
 		}
 	}
 	return nil
+}
+
+func checkSource(source string) error {
+	u, err := url.Parse(source)
+	if source == "" || err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return FieldErrorf("source", "source must be the https:// URL of a repository, without a user or password")
 }
 
 func validateBuildArg(name string) error {
@@ -95,6 +169,8 @@ func validateBuildArg(name string) error {
 type PushOptions struct {
 	Detach             bool // report after the build is queued
 	CancelOnDisconnect bool // a lost connection cancels the build
+	NoBuild            bool // refs are stored, and that is all
+	BuildBranches      bool // branches are built, whatever the repository says
 	Build              BuildOptions
 }
 
@@ -126,6 +202,9 @@ func textOption(to func(*PushOptions) *string) func(*PushOptions, string) error 
 
 var pushOptions = map[string]pushOption{
 	"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
+	"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
+	"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+	"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
 	"no-cache": {"no-cache", flagOption(func(o *PushOptions) *bool { return &o.Build.NoCache })},
 	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
 	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
@@ -166,6 +245,9 @@ func ParsePushOptions(options []string) (PushOptions, error) {
 		if err := known.set(&parsed, value); err != nil {
 			return PushOptions{}, FieldErrorf("push-option", "push option %s %s", name, MessageOf(err))
 		}
+	}
+	if parsed.NoBuild && parsed.BuildBranches {
+		return PushOptions{}, FieldErrorf("push-option", "push option build and no-build exclude each other; choose one")
 	}
 	return parsed, parsed.Build.Validate()
 }

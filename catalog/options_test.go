@@ -21,6 +21,9 @@ func TestParsePushOptions(t *testing.T) {
 		{"build-arg=A=1\nbuild-arg=B=x=y\nbuild-arg=C=\nbuild-arg=A=2",
 			PushOptions{Build: BuildOptions{Args: map[string]string{"A": "2", "B": "x=y", "C": ""}}}},
 		{"target=a\ntarget=b", PushOptions{Build: BuildOptions{Target: "b"}}},
+		{"build", PushOptions{BuildBranches: true}},
+		{"no-build\ndetach", PushOptions{NoBuild: true, Detach: true}},
+		{"skip", PushOptions{NoBuild: true}},
 		{"timestamps=commit", PushOptions{Build: BuildOptions{Timestamps: TimestampsCommit}}},
 		{"context=..data/./x/", PushOptions{Build: BuildOptions{Context: "..data/./x/"}}},
 	} {
@@ -33,7 +36,7 @@ func TestParsePushOptions(t *testing.T) {
 
 func TestParsePushOptionErrors(t *testing.T) {
 	for options, says := range map[string]string{
-		"verbose":                     `"verbose"; the options are: build-arg=NAME=VALUE, context=DIR, detach`,
+		"verbose":                     `"verbose"; the options are: build, build-arg=NAME=VALUE, context=DIR, detach`,
 		"Detach":                      "unknown push option",
 		"detach\n=":                   "unknown push option",
 		"detach=yes":                  "detach takes no value",
@@ -50,6 +53,8 @@ func TestParsePushOptionErrors(t *testing.T) {
 		"dockerfile=../Dockerfile":    "inside the repository",
 		"dockerfile=a/../../b":        "inside the repository",
 		"context=..":                  "inside the repository",
+		"build\nskip":                 "exclude each other",
+		"build=main":                  "build takes no value",
 		"timestamps=now":              "must be epoch or commit",
 		`context=a\b`:                 "inside the repository",
 	} {
@@ -132,4 +137,26 @@ func FuzzParsePushOptions(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhatAnImageSaysIsChecked(t *testing.T) {
+	for _, c := range []struct {
+		options BuildOptions
+		fault   string
+	}{
+		{BuildOptions{Labels: "none"}, ""},
+		{BuildOptions{Labels: "revision,source created, version"}, ""},
+		{BuildOptions{Labels: "revision,none"}, `label "none" must be one of`},
+		{BuildOptions{Labels: "title"}, `label "title" must be one of revision, source, created, version, or none alone`},
+		{BuildOptions{Source: "https://git.example.com/a/b.git"}, ""},
+		{BuildOptions{Source: "git@example.com:a/b"}, "must be the https:// URL"},
+		{BuildOptions{Source: "https://user:secret@git.example.com/a"}, "without a user or password"},
+		{BuildOptions{Source: "file:///etc"}, "must be the https:// URL"},
+		{BuildOptions{Source: "https:///a"}, "must be the https:// URL"},
+	} {
+		err := c.options.Validate()
+		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(MessageOf(err), c.fault) {
+			t.Errorf("%+v: %v, want %q", c.options, err, c.fault)
+		}
+	}
 }

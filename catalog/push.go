@@ -19,6 +19,12 @@ func (u RefUpdate) Tag() (string, bool) { return cutPrefix(u.Name, "refs/tags/")
 // Branch returns the branch's name and whether the ref is a branch at all.
 func (u RefUpdate) Branch() (string, bool) { return cutPrefix(u.Name, "refs/heads/") }
 
+// SetsTag reports whether the update sets a tag.
+func (u RefUpdate) SetsTag() bool {
+	_, isTag := u.Tag()
+	return isTag && u.New != ""
+}
+
 func cutPrefix(s, prefix string) (string, bool) {
 	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
 		return s[len(prefix):], true
@@ -32,6 +38,8 @@ type Push struct {
 	Identity Identity
 	Options  PushOptions
 	Updates  []RefUpdate
+	// ManyTags says that several tags were pushed, as by git push --tags, whatever is left of them in Updates.
+	ManyTags bool
 	// Atomic says that all is to happen or nothing. Versions that are built stay built.
 	Atomic bool
 	// Progress takes whole lines for the person who pushed. It never fails and
@@ -62,4 +70,14 @@ type PostReceiver interface {
 type PostReceiveResult struct {
 	Failed map[string]error // by ref name: the report says ng with this
 	Undo   []string         // refs that must be put back: their build was never queued, or an atomic push failed
+}
+
+// Prospect is what a commit says of its builds before one is asked for.
+type Prospect struct {
+	// Branches are patterns of the branches that are built when they are pushed, with commas between them.
+	Branches string
+	// Skips reports that the commit's message asks for no build.
+	Skips bool
+	// Missing says that there is no Dockerfile, a clause safe to show; empty: there may be one.
+	Missing string
 }

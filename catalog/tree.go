@@ -22,9 +22,10 @@ type Files interface {
 // Tree is one commit's files, read straight from git objects, without the
 // paths that .gitattributes marks export-ignore; files named .dockerignore stay. Order and errors are as io/fs
 // has them. Names are bytes that need not be UTF-8. Lstat and ReadLink never follow links; what follows them
-// takes the tree for all there is, so that absolute ones and those above the root begin at the root. A submodule (a
-// directory) and a Git LFS pointer have names and types; asking for more than that, by Info, Stat or Open, is Invalid
-// and says what to do. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
+// takes the tree for all there is, so that absolute ones and those above the root begin at the root. A Git LFS
+// pointer, where .gitattributes says filter=lfs, is the file that it stands for, as after git lfs pull. One whose object the image does not
+// have, and a submodule (a directory), have names and types; asking for more than that, by Info, Stat or Open, is Invalid
+// and says what to do, but for submodules that OpenSubmodules gives access to. Directories are of mode 0755: git records none. ModTime is the commit's. FileInfo.Sys of a file or link is
 // its BlobID, and nil of a directory. It is safe for concurrent use.
 type Tree interface {
 	Files
@@ -34,6 +35,36 @@ type Tree interface {
 	Whole() Files
 	// CommitTime is the committer's time, to the second, in UTC, from 1970 to 9999.
 	CommitTime() time.Time
+	// Describe names the commit by the nearest tag of its history as `git describe --tags --always` does:
+	// "v1.0", "v1.0-3-g0123abc", or "0123abc" where there is none, or too much history to look through.
+	Describe(ctx context.Context, as CheckedOut) (string, error)
+	// KeepGit puts a .git into the root, of which git tells the commit's history, its tags and its files. To git
+	// no file of the tree ever differs from the commit. It is there before anything is read, or not at all. Errors: TooLarge.
+	KeepGit(ctx context.Context, as CheckedOut) error
+	// OpenSubmodules has the files of a submodule fetched when they are first asked for; ctx bounds that. Before it is
+	// called, submodules are refused. ReadDir takes one that can't be had for empty: a walk may not need it. One that no .gitmodules names, or that is not to be updated, is an empty directory.
+	OpenSubmodules(ctx context.Context, access SubmoduleAccess)
+}
+
+// CheckedOut is what a commit is built for. Of several tags of the commit, only its own is told of.
+type CheckedOut struct {
+	Tag    string // the version's
+	Branch string // of which the version is; empty: the tag itself was pushed
+}
+
+// IsBranchVersion reports whether a version has the name that BranchVersion gives a commit of some branch.
+func IsBranchVersion(version, commit string) bool {
+	return len(commit) > shortCommit && strings.HasSuffix(version, "-"+commit[:shortCommit])
+}
+
+// CommitFiles are single files of a commit. No link is followed: what is below one is not there.
+type CommitFiles interface {
+	fs.FS
+	io.Closer
+	// Lstat is as of fs.ReadLinkFS.
+	Lstat(name string) (fs.FileInfo, error)
+	// Message is what the committer wrote.
+	Message() string
 }
 
 // TagRef is a tag of a git repository.
@@ -41,6 +72,7 @@ type TagRef struct {
 	Name   string
 	Object string // hex, the tag object of an annotated tag, else the commit
 	Commit string // hex
+	Stored bool   // it is there as history, and no version is to be made of it
 }
 
 // Sources is what the git repositories offer to those who build from them. The
@@ -49,6 +81,12 @@ type Sources interface {
 	// Tree opens a commit's files. Errors: NotFound (repository or commit), and
 	// Invalid (more files or deeper directories than can be built).
 	Tree(ctx context.Context, ref ImageRef, commit string) (Tree, error)
+	// Peek opens a commit for a look at single files, at the cost of the directories that they are in. Errors: NotFound
+	// (repository or commit).
+	Peek(ctx context.Context, ref ImageRef, commit string) (CommitFiles, error)
+	// Store marks the tags of which value is true as Stored while they are what they are now, and the others as not.
+	// Errors: NotFound (repository).
+	Store(ctx context.Context, ref ImageRef, tags map[string]bool) error
 	// Keep makes a commit reachable by a hidden ref, so that it can be built
 	// again after its tag went. Errors: NotFound.
 	Keep(ctx context.Context, ref ImageRef, commit string) error

@@ -94,6 +94,7 @@ type SSH struct {
 	MaxPack                  Size     `yaml:"max_pack" env:"MAX_PACK"`
 	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
 	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
+	MaxLFSObject             Size     `yaml:"max_lfs_object" env:"MAX_LFS_OBJECT"` // by either transport
 }
 
 // Users sets what every user may make, but by fandoghd admin.
@@ -129,6 +130,7 @@ type Builder struct {
 	Spare       int         `yaml:"spare" env:"SPARE"`             // and more for namespaces of which nothing runs
 	Timeout     Duration    `yaml:"timeout" env:"TIMEOUT"`         // of one build
 	Compression string      `yaml:"compression" env:"COMPRESSION"` // of new layers: gzip or zstd
+	Labels      []string    `yaml:"labels" env:"LABELS"`           // what images say of their commits: revision, source, created, version
 	Frontends   []string    `yaml:"frontends" env:"FRONTENDS"`     // images that "# syntax=" may name besides docker/dockerfile
 	Addresses   []string    `yaml:"addresses" env:"ADDRESSES"`     // of given BuildKits; empty: a managed child
 	TLS         TLS         `yaml:"tls" envPrefix:"TLS_"`          // for tcp:// addresses
@@ -234,13 +236,14 @@ func Default() Config {
 			Addr:             "127.0.0.1:2222",
 			HandshakeTimeout: Duration(20 * time.Second), IdleTimeout: Duration(10 * time.Minute), TotalTimeout: Duration(12 * time.Hour),
 			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
-			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000,
+			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000, MaxLFSObject: 2 << 30,
 		},
 		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500, MaxSecrets: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},
 		Builder: Builder{
 			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
+			Labels:  []string{"revision", "source", "created"},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
 			Mirrors: Mirrors{},

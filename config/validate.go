@@ -44,7 +44,8 @@ func (c Config) Validate() error {
 		"ssh.max_connections": int64(c.SSH.MaxConnections), "ssh.max_connections_per_address": int64(c.SSH.MaxConnectionsPerAddress),
 		"ssh.max_per_user": int64(c.SSH.MaxPerUser),
 		"ssh.max_pack":     int64(c.SSH.MaxPack), "ssh.max_object": int64(c.SSH.MaxObject), "ssh.max_objects": int64(c.SSH.MaxObjects),
-		"users.max_tokens": int64(c.Users.MaxTokens), "users.max_keys": int64(c.Users.MaxKeys), "users.max_namespaces": int64(c.Users.MaxNamespaces),
+		"ssh.max_lfs_object": int64(c.SSH.MaxLFSObject),
+		"users.max_tokens":   int64(c.Users.MaxTokens), "users.max_keys": int64(c.Users.MaxKeys), "users.max_namespaces": int64(c.Users.MaxNamespaces),
 		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks), "users.max_secrets": int64(c.Users.MaxSecrets),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
@@ -77,6 +78,9 @@ func (c Config) Validate() error {
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q must be trace, debug, info, warn or error", c.Log.Level)
+	for _, label := range c.Builder.Labels {
+		check(slices.Contains([]string{"revision", "source", "created", "version"}, label), "builder.labels", "%q must be revision, source, created or version", label)
+	}
 	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q must be gzip or zstd", c.Builder.Compression)
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -16,6 +16,7 @@ import (
 var allowed = []struct{ what, why string }{
 	{"mtime of every path; created of the image and of its history's entries", "the same commit gives the same digest on any machine, so the image's time is the commit's, and a file's follows from its content"},
 	{"digests of the layers that the build made", "they hold those times"},
+	{"labels org.opencontainers.image.revision and created, where the Dockerfile sets none of that name", "the image says of which commit it is, unless the repository or the installation leaves that out"},
 	{"a COPY may become several layers, each with the instruction's entry in the history", "the next version stores and pulls only the parts that changed"},
 }
 
@@ -23,7 +24,7 @@ var allowed = []struct{ what, why string }{
 func compare(ours, plain *image) []string {
 	return slices.Concat(
 		compareTrees(ours.tree, plain.tree),
-		compareValues("configuration", without(ours.config, "created", "history", "rootfs"), without(plain.config, "created", "history", "rootfs")),
+		compareValues("configuration", without(unlabelled(ours, plain), "created", "history", "rootfs"), without(plain.config, "created", "history", "rootfs")),
 		compareValues("manifest", without(ours.manifest, "layers", "config"), without(plain.manifest, "layers", "config")),
 		compareHistories(ours, plain),
 		compareLayers(ours, plain),
@@ -37,6 +38,44 @@ func without(m map[string]any, keys ...string) map[string]any {
 	}
 	return m
 }
+
+// unlabelled is our configuration without the labels that say of which commit it is. They stay where they say something
+// else than they must, and what plain has of such a label is what a Dockerfile or a base image says.
+func unlabelled(ours, plain *image) map[string]any {
+	section := func(img *image) (config, labels map[string]any) {
+		config, _ = img.config["config"].(map[string]any)
+		labels, _ = config["Labels"].(map[string]any)
+		return config, labels
+	}
+	config, labels := section(ours)
+	_, theirs := section(plain)
+	labels = maps.Clone(labels)
+	for name, isTrue := range map[string]func(any) bool{
+		"org.opencontainers.image.revision": func(v any) bool { text, _ := v.(string); return commitName.MatchString(text) },
+		"org.opencontainers.image.created":  func(v any) bool { return v == ours.config["created"] },
+	} {
+		if value, ok := labels[name]; !ok || !isTrue(value) {
+			continue
+		}
+		delete(labels, name)
+		if value, ok := theirs[name]; ok {
+			labels[name] = value
+		}
+	}
+	config = without(config, "Labels")
+	if len(labels) > 0 || theirs != nil {
+		config["Labels"] = labels
+	}
+	all := maps.Clone(ours.config)
+	if _, ok := plain.config["config"]; ok || len(config) > 0 {
+		all["config"] = config
+	} else {
+		delete(all, "config")
+	}
+	return all
+}
+
+var commitName = regexp.MustCompile("^[0-9a-f]{40}$")
 
 const shownPaths = 6
 

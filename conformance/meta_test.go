@@ -109,3 +109,35 @@ func TestReason(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyTrueLabelsMayDiffer holds what a push may say of its commit to just that.
+func TestOnlyTrueLabelsMayDiffer(t *testing.T) {
+	const commit, day = "0123456789abcdef0123456789abcdef01234567", "2024-05-06T07:08:09Z"
+	of := func(labels map[string]any) *image {
+		img := flat(t, []tar.Header{dir("d", 0o755)})
+		img.config["created"] = day
+		if labels != nil {
+			img.config["config"] = map[string]any{"Labels": labels}
+		}
+		return img
+	}
+	const revision, created = "org.opencontainers.image.revision", "org.opencontainers.image.created"
+	for name, c := range map[string]struct {
+		ours, plain map[string]any
+		same        bool
+	}{
+		"ours alone":         {map[string]any{revision: commit, created: day}, nil, true},
+		"beside others":      {map[string]any{revision: commit, "a": "1"}, map[string]any{"a": "1"}, true},
+		"in place of others": {map[string]any{revision: commit}, map[string]any{revision: "of the base"}, true},
+		"none":               {nil, nil, true},
+		"left out":           {map[string]any{"a": "1"}, map[string]any{"a": "1"}, true},
+		"no commit":          {map[string]any{revision: "main"}, nil, false},
+		"another time":       {map[string]any{created: "2025-05-06T07:08:09Z"}, nil, false},
+		"another label":      {map[string]any{"version": "1"}, nil, false},
+		"one is missing":     {map[string]any{revision: commit}, map[string]any{"a": "1"}, false},
+	} {
+		if diffs := compare(of(c.ours), of(c.plain)); (len(diffs) == 0) != c.same {
+			t.Errorf("%s: %v", name, diffs)
+		}
+	}
+}

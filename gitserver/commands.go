@@ -16,6 +16,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
 // client is one SSH session of a user.
@@ -69,7 +70,7 @@ func (v verb) parse(words []string) (f flags, args []string, err error) {
 func (v verb) target(arg, own string) (catalog.ImageRef, error) {
 	namespace, image, _ := strings.Cut(arg, "/")
 	if !strings.Contains(v.usage, "NAMESPACE") || image != "" && strings.Contains(v.usage, "/IMAGE") {
-		return parseRepository(arg, own)
+		return repository.ParsePath(arg, own)
 	}
 	return catalog.ImageRef{Namespace: namespace}, catalog.ValidateNamespace(arg)
 }
@@ -105,28 +106,14 @@ func (c *client) dispatch(ctx context.Context) error {
 	switch args[0] {
 	case "git-receive-pack", "git-upload-pack":
 		return c.git(ctx, args)
+	case "git-lfs-authenticate", "git-lfs-transfer":
+		return c.show(c.lfs(ctx, args))
+	case "git-upload-archive":
+		return c.show(catalog.Errorf(catalog.Invalid, "git archive --remote is not supported; clone with --depth 1 and run git archive there"))
 	case "help", "--help", "-h":
 		return c.help()
 	}
-	if why := notServed(args); why != "" {
-		return c.show(catalog.Errorf(catalog.Invalid, "%s", why))
-	}
 	return c.show(c.runVerb(ctx, args))
-}
-
-// notServed returns what to do instead of what clients may ask for that is not here.
-func notServed(args []string) string {
-	switch args[0] {
-	case "git-upload-archive":
-		return "git archive --remote is not supported; clone with --depth 1 and run git archive there"
-	case "git-lfs-authenticate", "git-lfs-transfer":
-		if args[len(args)-1] == "download" {
-			return "Git LFS is not supported, so there are no LFS objects. Set GIT_LFS_SKIP_SMUDGE=1 to check out the pointers to them"
-		}
-		return "Git LFS is not supported. Set GIT_LFS_SKIP_PUSH=1 to push without LFS objects; " +
-			"files that a build reads must be in the git repository itself (git lfs migrate export --include=FILES)"
-	}
-	return ""
 }
 
 // show writes an error for a person.
@@ -149,7 +136,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return catalog.Errorf(catalog.Invalid, "%s requires one repository, such as app or namespace/app", args[0])
 	}
-	ref, err := parseRepository(args[1], c.id.User.Name)
+	ref, err := repository.ParsePath(args[1], c.id.User.Name)
 	if err != nil {
 		return err
 	}

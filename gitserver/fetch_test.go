@@ -59,7 +59,7 @@ func (f *forge) repository(t *testing.T, h *env, name string) *clone {
 	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main", bare).CombinedOutput(); err != nil {
 		t.Fatalf("git init: %v\n%s", err, out)
 	}
-	c := &clone{h, t.TempDir(), "alice"}
+	c := &clone{env: h, dir: t.TempDir(), user: "alice"}
 	c.git("init", "-q", "-b", "main")
 	c.git("remote", "add", "origin", bare)
 	return c

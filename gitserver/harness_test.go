@@ -1,6 +1,7 @@
 package gitserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -227,6 +228,7 @@ type clone struct {
 	env  *env
 	dir  string
 	user string
+	ssh  string // in place of the stock client; "": that
 }
 
 func (e *env) url(path string) string { return "ssh://git@127.0.0.1:" + e.port + "/" + path }
@@ -234,7 +236,7 @@ func (e *env) url(path string) string { return "ssh://git@127.0.0.1:" + e.port +
 // newClone is an empty repository whose remote is path.
 func (e *env) newClone(user, path string) *clone {
 	e.t.Helper()
-	c := &clone{e, e.t.TempDir(), user}
+	c := &clone{env: e, dir: e.t.TempDir(), user: user}
 	c.git("init", "-q", "-b", "main")
 	c.git("remote", "add", "origin", e.url(path))
 	return c
@@ -245,7 +247,7 @@ func (c *clone) command(args ...string) *exec.Cmd {
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(),
 		"HOME="+c.env.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",
-		"GIT_SSH_COMMAND=ssh "+strings.Join(c.env.sshArgs(c.user), " "),
+		"GIT_SSH_COMMAND="+cmp.Or(c.ssh, "ssh")+" "+strings.Join(c.env.sshArgs(c.user), " "),
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.org",
 	)
 	return cmd

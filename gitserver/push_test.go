@@ -280,7 +280,7 @@ func TestPackedRefs(t *testing.T) {
 	c.git("tag", "-a", "-m", "note", "v1")
 	c.git("tag", "v2")
 	c.git("push", "origin", "main", "v1", "v2")
-	server := &clone{h, h.repoDir("alice/app"), "alice"}
+	server := &clone{env: h, dir: h.repoDir("alice/app"), user: "alice"}
 	h.maintained()
 	server.git("pack-refs", "--all")
 	server.git("gc", "-q")

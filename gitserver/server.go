@@ -22,6 +22,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
@@ -32,6 +33,7 @@ import (
 type Config struct {
 	Store        catalog.Store
 	Repositories *repository.Repositories
+	LFS          *lfs.Server
 	Receiver     catalog.PostReceiver
 	Logs         catalog.BuildLogs
 	Control      catalog.BuildControl

@@ -196,8 +196,6 @@ func TestWhatIsNotServed(t *testing.T) {
 		{"remote forwarding", []string{"-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:0:127.0.0.1:1", "git@127.0.0.1", "images"}, "forwarding failed"},
 		{"scp, old", []string{"git@127.0.0.1", "scp -t /tmp"}, `unknown command "scp"`},
 		{"archive", []string{"git@127.0.0.1", "git-upload-archive 'app'"}, "clone with --depth 1"},
-		{"LFS", []string{"git@127.0.0.1", "git-lfs-authenticate app upload"}, "GIT_LFS_SKIP_PUSH=1"},
-		{"LFS over ssh", []string{"git@127.0.0.1", "git-lfs-transfer app upload"}, "GIT_LFS_SKIP_PUSH=1"},
 	} {
 		out, err := h.talk("alice", c.args...)
 		if err == nil || !strings.Contains(out, c.says) {

@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -29,12 +30,27 @@ type memorySources struct {
 	mu    sync.Mutex
 	tags  map[catalog.ImageRef]map[string]string
 	kept  []string
+	store map[string]bool // tags marked as history
 	aside []catalog.ImageRef
 }
 
 func (s *memorySources) Tree(context.Context, catalog.ImageRef, string) (catalog.Tree, error) {
 	return nil, errors.ErrUnsupported
 }
+func (s *memorySources) Peek(context.Context, catalog.ImageRef, string) (catalog.CommitFiles, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s *memorySources) Store(_ context.Context, _ catalog.ImageRef, tags map[string]bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store == nil {
+		s.store = map[string]bool{}
+	}
+	maps.Copy(s.store, tags)
+	return nil
+}
+
 func (s *memorySources) Delete(context.Context, catalog.ImageRef) error { return errors.ErrUnsupported }
 
 func (s *memorySources) SetAside(_ context.Context, ref catalog.ImageRef) (string, error) {
@@ -78,7 +94,7 @@ func (s *memorySources) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog
 	defer s.mu.Unlock()
 	var tags []catalog.TagRef
 	for name, commit := range s.tags[lower(ref)] {
-		tags = append(tags, catalog.TagRef{Name: name, Object: commit, Commit: commit})
+		tags = append(tags, catalog.TagRef{Name: name, Object: commit, Commit: commit, Stored: s.store[name]})
 	}
 	return tags, nil
 }
@@ -190,6 +206,11 @@ func (e *env) Cancel(_ context.Context, id int64) error {
 	return nil
 }
 
+func (e *env) CancelWaiting(ctx context.Context, id int64) (bool, error) {
+	_, err := e.store.CancelBuild(ctx, id, time.Now())
+	return err == nil, err
+}
+
 func (e *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
 	return catalog.Build{}, errors.ErrUnsupported
 }
@@ -260,6 +281,7 @@ func (e *env) push(tags ...string) (catalog.Push, *screen) {
 		name, commit, _ := strings.Cut(tag, "=")
 		p.Updates = append(p.Updates, catalog.RefUpdate{Name: "refs/tags/" + name, New: commit, Commit: commit})
 	}
+	p.ManyTags = len(tags) > 1
 	return p, seen
 }
 

@@ -18,10 +18,13 @@ type Submitter interface {
 	// Submit is as catalog.Builds.QueueBuilds: all or none, a version being
 	// built from the same commit yields its build, Attached.
 	Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error)
+	// CancelWaiting takes a build off the queue if it has not begun, and tells whether it did. Errors: NotFound.
+	CancelWaiting(ctx context.Context, buildID int64) (bool, error)
 }
 
 // Store is what the hooks read of catalog.Store.
 type Store interface {
+	catalog.BuildLister
 	// Image is as catalog.Images has it.
 	Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error)
 	// Version is as catalog.Versions has it.
@@ -30,13 +33,14 @@ type Store interface {
 	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
 }
 
-// Config is what Hooks are made of; all but Logger is required.
+// Config is what Hooks are made of; all but Prospects and Logger is required.
 type Config struct {
 	Store     Store
 	Submitter Submitter
 	Logs      catalog.BuildLogs
 	Control   catalog.BuildControl
 	Sources   catalog.Sources
+	Prospects Prospector // nil: commits say nothing
 	// SSHAddress returns "host:port" of the SSH server as users reach it; it
 	// appears in the commands that messages suggest.
 	SSHAddress func() string

@@ -32,8 +32,9 @@ type pushHandler struct {
 // pushedTag is a tag of the push and the build it led to.
 type pushedTag struct {
 	catalog.RefUpdate
-	name  string
-	build catalog.QueuedBuild
+	name   string // of the version
+	branch string // whose commit it is; empty: the tag itself was pushed
+	build  catalog.QueuedBuild
 }
 
 // PostReceive implements catalog.PostReceiver.
@@ -46,8 +47,11 @@ func (h *Hooks) PostReceive(ctx context.Context, push catalog.Push) catalog.Post
 		}
 	}
 	p.prefix = len(tags) > 1
-	p.sayBranches(len(tags) > 0)
-	queued := p.queue(context.WithoutCancel(ctx), tags)
+	begun := context.WithoutCancel(ctx) // the refs have moved
+	branches := p.branches(begun, len(tags) > 0)
+	tags = p.toBuild(begun, tags)
+	p.prefix = len(branches)+len(tags) > 1
+	queued := append(branches, p.queue(begun, tags)...)
 	if push.Options.Detach {
 		for _, t := range queued {
 			p.sayTag(t, fmt.Sprintf("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", push.Image.Ref, t.name)))
@@ -71,21 +75,6 @@ func (p *pushHandler) keepAtomic() {
 		}
 		p.result.Failed[u.Name] = catalog.Errorf(catalog.Conflict, "restored: %s of this atomic push was not built", p.notBuilt)
 		p.result.Undo = append(p.result.Undo, u.Name)
-	}
-}
-
-func (p *pushHandler) sayBranches(withTags bool) {
-	for _, u := range p.push.Updates {
-		branch, ok := u.Branch()
-		switch {
-		case !ok:
-		case u.New == "":
-			p.say(branch + " deleted")
-		case withTags:
-			p.say(branch + " stored")
-		default:
-			p.say(branch + " stored; push a tag to build a version")
-		}
 	}
 }
 
@@ -127,9 +116,11 @@ func (p *pushHandler) queue(ctx context.Context, tags []pushedTag) []pushedTag {
 func (p *pushHandler) submit(ctx context.Context, tags []pushedTag) error {
 	builds := make([]catalog.NewBuild, len(tags))
 	for i, t := range tags {
+		options := p.push.Options.Build
+		options.Branch = t.branch
 		builds[i] = catalog.NewBuild{
 			ImageID: p.push.Image.ID, Version: t.name, Trigger: catalog.TriggerPush, Commit: t.Commit,
-			UserID: p.push.Identity.User.ID, Options: p.push.Options.Build,
+			UserID: p.push.Identity.User.ID, Options: options,
 		}
 	}
 	queued, err := p.hooks.config.Submitter.Submit(ctx, builds)
@@ -176,12 +167,17 @@ func (p *pushHandler) sayTag(t pushedTag, lines ...string) {
 	fmt.Fprint(p.push.Progress, text.String())
 }
 
-// fail notes what the report is to say of a tag, and whether its build ended.
+// fail notes what the report is to say of a tag, and whether its build ended. A branch is stored all the same, so that
+// the report can't speak of its version.
 func (p *pushHandler) fail(t pushedTag, err error, ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.result.Failed[t.Name] = err
 	if ended {
 		p.notBuilt = t.name
 	}
+	if t.branch == "" {
+		p.result.Failed[t.Name] = err
+		return
+	}
+	fmt.Fprintf(p.push.Progress, "%s is stored, but %s: %s\n", t.branch, t.name, catalog.MessageOf(err))
 }

@@ -10,7 +10,7 @@ import (
 // PreReceive implements catalog.PostReceiver.
 func (h *Hooks) PreReceive(ctx context.Context, push catalog.Push) map[string]error {
 	refused := map[string]error{}
-	wholesale := isWholesale(push)
+	wholesale := push.ManyTags && push.Options.Build.IsZero() // as git push --tags
 	for _, u := range push.Updates {
 		if tag, ok := u.Tag(); ok {
 			h.markArriving(push.Image.Ref, tag)
@@ -20,17 +20,6 @@ func (h *Hooks) PreReceive(ctx context.Context, push catalog.Push) map[string]er
 		}
 	}
 	return refused
-}
-
-// isWholesale reports whether a push is of several tags and asks for nothing particular, as git push --tags.
-func isWholesale(push catalog.Push) bool {
-	tags := 0
-	for _, u := range push.Updates {
-		if _, ok := u.Tag(); ok && u.New != "" {
-			tags++
-		}
-	}
-	return tags > 1 && push.Options.Build.IsZero()
 }
 
 func (h *Hooks) markArriving(image catalog.ImageRef, tag string) {

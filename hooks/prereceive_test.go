@@ -50,6 +50,7 @@ func TestPreReceiveRules(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			push, _ := h.push()
 			// A bad ref is refused alone.
+			push.ManyTags = true
 			push.Updates = []catalog.RefUpdate{tag("fine", "", commitA), c.update}
 			refused := h.hooks.PreReceive(t.Context(), push)
 			err := refused[c.update.Name]

@@ -65,7 +65,7 @@ func (h *Hooks) reconcileImage(ctx context.Context, ref catalog.ImageRef) error 
 func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.arriving[tagKey{image.Ref.Repository(), tag.Name}] {
+	if tag.Stored || h.arriving[tagKey{image.Ref.Repository(), tag.Name}] {
 		return nil
 	}
 	logger := h.config.Logger.With("image", image.Ref, "tag", tag.Name, "commit", tag.Commit)

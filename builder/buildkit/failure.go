@@ -62,10 +62,7 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 	}
 	var unread *treeError
 	if errors.As(err, &unread) {
-		if catalog.CodeOf(err) == catalog.Invalid {
-			return userError("%s", catalog.MessageOf(err))
-		}
-		return infrastructure(err, "the builder failed to read %s of this commit", unread.name)
+		return unreadable(err, fmt.Sprintf("the builder failed to read %s of this commit", unread.name))
 	}
 	text := rootText(err)
 	failed := view.failed(failedVertex(err))

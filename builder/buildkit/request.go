@@ -48,11 +48,11 @@ func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync
 }
 
 func frontendAttrs(o catalog.BuildOptions, src source, key string) map[string]string {
-	// Nothing here may differ from commit to commit: it would become part of what the cache
-	// knows steps by. No attestation is asked for: provenance holds times and machine facts,
+	// Nothing here may differ from commit to commit, but for build args, of which the frontend looks at those
+	// that the Dockerfile declares: it would become part of what the cache knows steps by. No attestation is asked for: provenance holds times and machine facts,
 	// which would give every build of one commit another digest.
 	attrs := map[string]string{"filename": src.dockerfile}
-	for name, value := range o.Args {
+	for name, value := range src.args {
 		if !strings.HasPrefix(strings.ToUpper(name), "BUILDKIT_") {
 			attrs["build-arg:"+name] = value
 		}

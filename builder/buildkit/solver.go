@@ -157,7 +157,7 @@ func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress fun
 }
 
 func (s *Solver) solve(ctx context.Context, r builder.SolveRequest, secrets *buildSecrets, view *progress) (builder.SolveResult, error) {
-	src, err := locate(r.Tree, r.Options)
+	src, err := sourceOf(ctx, r)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
@@ -173,7 +173,7 @@ func (s *Solver) solve(ctx context.Context, r builder.SolveRequest, secrets *bui
 	kills := s.cfg.Disk.Kills()
 	exportCtx, clear := context.WithCancel(ctx)
 	defer clear()
-	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r)})
+	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r), Labels: labels(r), Annotations: annotations(r)})
 	if err != nil {
 		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
 	}

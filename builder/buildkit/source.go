@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,24 +17,44 @@ import (
 // stands where no build looks for it.
 const maxHintedFiles = 20000
 
-// source says which parts of a tree a build reads; both are slash paths in the tree.
+// maxDockerfile bounds how much of a Dockerfile is looked through for the build args it declares: all that the
+// frontend takes.
+const maxDockerfile = 1 << 20
+
+// source says which parts of a tree a build reads, slash paths in the tree, and with which build args.
 type source struct {
 	contextDir string // "." for the whole tree
 	dockerfile string
+	args       map[string]string // the user's, and what factArgs adds
+}
+
+// sourceOf is locate, with the build args.
+func sourceOf(ctx context.Context, r builder.SolveRequest) (source, error) {
+	s, err := locate(r.Tree, r.Options)
+	if err != nil {
+		return source{}, err
+	}
+	file, err := r.Tree.Whole().Open(s.dockerfile)
+	if err != nil {
+		return source{}, unreadable(err, notRead)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	text, err := bounded.Begin(file, maxDockerfile)
+	if err != nil {
+		return source{}, unreadable(err, notRead)
+	}
+	s.args, err = factArgs(ctx, r, string(text))
+	return s, err
 }
 
 // locate finds the build context and the Dockerfile. What is missing, or can't be
 // read as it is, is the user's error, with where it was looked for.
 func locate(tree catalog.Tree, o catalog.BuildOptions) (source, error) {
-	s := source{contextDir: path.Clean(o.Context), dockerfile: path.Clean(o.Dockerfile)}
+	s := source{contextDir: path.Clean(o.Context)}
 	if err := findContext(tree, s.contextDir, o.Context); err != nil {
 		return source{}, err
 	}
-	candidates := []string{s.dockerfile}
-	if o.Dockerfile == "" {
-		// BuildKit's own rule: the name may also be written in lower case.
-		candidates = []string{path.Join(s.contextDir, "Dockerfile"), path.Join(s.contextDir, "dockerfile")}
-	}
+	candidates := o.Dockerfiles()
 	whole := tree.Whole()
 	for _, name := range candidates {
 		if found, err := findText(whole, name, name); err != nil {
@@ -53,7 +74,7 @@ func findContext(tree catalog.Tree, dir, option string) error {
 	case err == nil && info.IsDir():
 		return nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return unreadable(err)
+		return unreadable(err, notRead)
 	}
 	if info, err := fs.Stat(tree.Whole(), dir); err == nil && info.IsDir() {
 		return userError("context=%s is excluded from builds by export-ignore in .gitattributes; remove that attribute", option)
@@ -71,7 +92,7 @@ func checkIgnoreFile(tree catalog.Tree, s source) error {
 	}
 	context, err := tree.Sub(s.contextDir)
 	if err != nil {
-		return unreadable(err)
+		return unreadable(err, notRead)
 	}
 	_, err = findText(context, ".dockerignore", path.Join(s.contextDir, ".dockerignore"))
 	return err
@@ -88,22 +109,22 @@ func findText(files fs.FS, name, shown string) (found bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	if !info.Mode().IsRegular() {
 		return false, nil
 	}
 	file, err := files.Open(name)
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	defer file.Close() //nolint:errcheck // only read
 	begin, err := bounded.Begin(file, 4)
 	if err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	if err := builder.CheckEncoding(shown, begin); err != nil {
-		return false, unreadable(err)
+		return false, unreadable(err, notRead)
 	}
 	return true, nil
 }
@@ -143,11 +164,18 @@ func userError(format string, args ...any) *builder.SolveError {
 	return &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: fmt.Sprintf(format, args...)}
 }
 
+const notRead = "the commit's files could not be read"
+
 // unreadable says why something of the commit can't be read: something that can't be
-// built, which is the user's, or a fault of ours.
-func unreadable(err error) *builder.SolveError {
-	if catalog.CodeOf(err) == catalog.Invalid {
+// built, which is the user's, a repository elsewhere that does not answer, or a fault of ours.
+func unreadable(err error, ours string) *builder.SolveError {
+	switch catalog.CodeOf(err) {
+	case catalog.Invalid:
 		return userError("%s", catalog.MessageOf(err))
+	case catalog.Unavailable: // the repository of a submodule
+		later := infrastructure(err, "%s", catalog.MessageOf(err))
+		later.Retry = builder.RetryLater
+		return later
 	}
-	return infrastructure(err, "the commit's files could not be read")
+	return infrastructure(err, "%s", ours)
 }

@@ -3,6 +3,7 @@
 package buildkittest
 
 import (
+	"context"
 	"crypto/sha1" //nolint:gosec // git's
 	"fmt"
 	"io/fs"
@@ -86,6 +87,17 @@ func (t *Tree) Whole() catalog.Files { return t }
 
 // CommitTime implements catalog.Tree.
 func (t *Tree) CommitTime() time.Time { return t.Commit }
+
+// Describe implements catalog.Tree.
+func (t *Tree) Describe(context.Context, catalog.CheckedOut) (string, error) {
+	return "v1-2-g0123abc", nil
+}
+
+// KeepGit implements catalog.Tree.
+func (t *Tree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
+
+// OpenSubmodules implements catalog.Tree.
+func (t *Tree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
 
 // Close implements catalog.Tree.
 func (t *Tree) Close() error { return nil }

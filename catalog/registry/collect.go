@@ -59,7 +59,7 @@ type BlobCount struct {
 
 func (c *BlobCount) add(size int64) { c.Blobs++; c.Bytes += size }
 
-// Collect moves the blobs that no built version needs and no client has used
+// Collect moves the blobs that no built version and no Git LFS object needs and no client has used
 // for the grace time to the trash, where they stay for another. Pushes, pulls and builds go on
 // meanwhile: whatever a client was told of stays for the grace time. Uploads that no client went on
 // with for as long are removed, whatever the catalog says. Any error ends it: nothing goes
@@ -72,7 +72,10 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	if result.Uploads, err = r.sweepUploads(ctx, before, o.DryRun); err != nil {
 		return result, fmt.Errorf("remove abandoned uploads: %w", err)
 	}
-	needed := map[digest.Digest]int{} // by how many versions and caches
+	if err := r.sweepReceived(before, o.DryRun, &result.Uploads); err != nil {
+		return result, fmt.Errorf("remove abandoned Git LFS objects: %w", err)
+	}
+	needed := map[digest.Digest]int{} // by how many versions, caches and images with Git LFS objects
 	count := func(found map[digest.Digest]int64) {
 		for d := range found {
 			needed[d]++
@@ -81,6 +84,9 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	err = r.eachBuilt(ctx, func(_ catalog.Image, _ catalog.Version, found map[digest.Digest]int64) { count(found) })
 	if err == nil {
 		err = r.eachCache(ctx, count)
+	}
+	if err == nil {
+		err = r.eachLFS(ctx, count)
 	}
 	if err != nil {
 		return result, fmt.Errorf("find out which blobs are needed: %w", err)

@@ -5,7 +5,7 @@
 //
 // A Registry is made by New, serves as an http.Handler from then on, and is closed after the last request. CollectEvery runs beside it; an
 // admin verb may collect from another process at the same time. A blob comes by an
-// upload, is kept while a version, or a tag that is none, leads to it, goes to the trash when
+// upload, is kept while a version, a tag that is none, or a Git LFS object leads to it, goes to the trash when
 // it was unused for the grace time, and from there for good after as long again.
 //
 // What always holds: a tag is served when its version is Built, or when it is one of
@@ -44,6 +44,8 @@ type Store interface {
 	catalog.Namespaces
 	catalog.Images
 	catalog.Versions
+	// ListLFSObjects is that of catalog.LFS.
+	ListLFSObjects(ctx context.Context, imageID int64) ([]catalog.LFSObject, error)
 }
 
 // Config is what New needs; every field but Secret and CacheTags is required.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,6 +36,10 @@ type queue struct{ catalog.Store }
 
 func (q queue) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
 	return q.QueueBuilds(ctx, builds)
+}
+
+func (q queue) CancelWaiting(context.Context, int64) (bool, error) {
+	return false, errors.ErrUnsupported
 }
 
 // maxUpload is the largest archive the tests' server takes.

@@ -65,6 +65,9 @@ func TestPlans(t *testing.T) {
 		{"secrets of a user", countSecrets, []any{1}, "secrets_by_user (user_id=?)"},
 		{"ListSecrets", selectSecrets, []any{1}, "secrets_by_owner (<expr>=?)"},
 		{"waiting builds of a user", stopWaitingBuilds, []any{1}, "(running=?)"},
+		{"LFSObject", selectObject, []any{1, "a"}, "PRIMARY KEY (image_id=? AND oid=?)"},
+		{"ListLFSObjects", selectObjects, []any{1}, "PRIMARY KEY (image_id=?)"},
+		{"ListLFSLocks", selectLocksOf, []any{1, 0, 0, 0, "", "", 10}, "lfs_locks_newest (image_id=? AND rowid>?)"},
 		{"WebhooksFor", selectWebhooksFor, []any{1, 1}, "webhooks_by_owner (namespace_id=? AND <expr>=?)"},
 	} {
 		plan, err := all(t.Context(), s.r, func(row scanner) (detail string, err error) {

@@ -81,6 +81,8 @@ func Run(t *testing.T, open func(t *testing.T) catalog.Store) {
 		"Connections":           testConnections,
 		"SourceRefs":            testSourceRefs,
 		"Webhooks":              testWebhooks,
+		"LFSObjects":            testLFSObjects,
+		"LFSLocks":              testLFSLocks,
 		"Secrets":               testSecrets,
 		"Accounts":              testAccounts,
 	} {

@@ -248,6 +248,13 @@ func (memoryTree) Close() error           { return nil }
 func (t memoryTree) Whole() catalog.Files { return t }
 func (memoryTree) CommitTime() time.Time  { return time.Unix(1_700_000_000, 0).UTC() }
 
+func (memoryTree) Describe(context.Context, catalog.CheckedOut) (string, error) {
+	return "v1-2-g0123abc", nil
+}
+func (memoryTree) KeepGit(context.Context, catalog.CheckedOut) error { return nil }
+
+func (memoryTree) OpenSubmodules(context.Context, catalog.SubmoduleAccess) {}
+
 func (s *testServer) Tree(_ context.Context, _ catalog.ImageRef, commit string) (catalog.Tree, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

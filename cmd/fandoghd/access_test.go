@@ -14,6 +14,8 @@ import (
 
 	v2 "github.com/distribution/distribution/v3/registry/api/v2"
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 )
 
 // kind is who may use something.
@@ -85,11 +87,19 @@ var registryAccess = map[string]kind{
 	"DELETE /v2/{name}/blobs/uploads/x": write,
 }
 
-// sshAccess has a row for every command, and for both of git's.
+// lfsAccess has a row for every request of Git LFS.
+var lfsAccess = map[string]kind{
+	"POST objects/batch": read, // an upload is asked for in its body
+	"GET objects/{oid}":  read, "HEAD objects/{oid}": read, "PUT objects/{oid}": write,
+	"GET locks": read, "POST locks": write, "POST locks/verify": write, "POST locks/{id}/unlock": write,
+}
+
+// sshAccess has a row for every command, and for those of git and git-lfs.
 var sshAccess = map[string]kind{
 	"": selfRead, "help": selfRead, "images": selfRead,
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
+	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
 	"default-branch": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
 	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }
@@ -145,6 +155,24 @@ func TestWhoMayDoWhat(t *testing.T) {
 				if got := actors[name].http(method, path); got != want {
 					t.Errorf("%s, %s: %s, want %s", route, name, got, want)
 				}
+			}
+		}
+	})
+	t.Run("LFS", func(t *testing.T) {
+		requireRows(t, lfs.Routes(), lfsAccess)
+		for _, route := range lfs.Routes() {
+			method, path, _ := strings.Cut(route, " ")
+			path = "/team/app.git/info/lfs/" + strings.NewReplacer("{oid}", strings.Repeat("0", 64), "{id}", "999999").Replace(path)
+			for name, want := range who[lfsAccess[route]] {
+				if got := actors[name].http(method, path); got != want {
+					t.Errorf("%s, %s: %s, want %s", route, name, got, want)
+				}
+			}
+		}
+		upload := map[string]any{"operation": "upload", "objects": []any{}}
+		for name, want := range who[write] {
+			if got := actors[name].post("/team/app.git/info/lfs/objects/batch", upload); got != want {
+				t.Errorf("a batch of uploads, %s: %s, want %s", name, got, want)
 			}
 		}
 	})
@@ -224,6 +252,7 @@ func sshCommands(t *testing.T, a *actor) map[string]string {
 	t.Helper()
 	commands := map[string]string{
 		"": "", "help": "help", "git-upload-pack": "git-upload-pack team/app", "git-receive-pack": "git-receive-pack team/app",
+		"git-lfs-authenticate": "git-lfs-authenticate team/app download", "git-lfs-transfer": "git-lfs-transfer team/app upload",
 	}
 	_, help := a.ssh("help")
 	// A command's help is two spaces or more behind its arguments.

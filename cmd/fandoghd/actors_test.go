@@ -168,7 +168,18 @@ func (a *actor) must(method, path string, body any) []byte {
 // http returns what an address tells the actor.
 func (a *actor) http(method, path string, headers ...string) verdict {
 	a.env.t.Helper()
-	resp, answer := a.send(method, path, nil, headers...)
+	return a.verdict(method, path, nil, headers...)
+}
+
+// post returns what an address tells the actor who sends it something.
+func (a *actor) post(path string, body any) verdict {
+	a.env.t.Helper()
+	return a.verdict(http.MethodPost, path, body)
+}
+
+func (a *actor) verdict(method, path string, body any, headers ...string) verdict {
+	a.env.t.Helper()
+	resp, answer := a.send(method, path, body, headers...)
 	hides := strings.Contains(string(answer), "or you have no access to it")
 	if method == http.MethodHead { // has no sentence: GET says it
 		_, answer := a.send(http.MethodGet, path, nil, headers...)

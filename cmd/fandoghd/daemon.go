@@ -27,6 +27,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
 	"github.com/fandoghpaas/fandogh/hooks/github"
@@ -54,6 +55,7 @@ type daemon struct {
 	secrets  *secrets.Service
 	accounts *account.Service
 	repos    *repository.Repositories
+	lfs      *lfs.Server
 	registry *registry.Registry
 	solver   *buildkit.Solver
 	managed  *buildkitd.Manager // nil when BuildKits were given

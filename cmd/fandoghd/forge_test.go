@@ -29,7 +29,7 @@ type forge struct {
 	backend *cgi.Handler
 }
 
-// cmdForge starts a stand-in for GitHub and sets $FORGE: forge
+// cmdForge starts a stand-in for GitHub and sets $FORGE and $FORGE_ADDRESS: forge
 func cmdForge(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: forge")
@@ -45,6 +45,7 @@ func cmdForge(ts *testscript.TestScript, neg bool, args []string) {
 	server := httptest.NewServer(f)
 	ts.Defer(server.Close)
 	ts.Setenv("FORGE", server.URL)
+	ts.Setenv("FORGE_ADDRESS", server.Listener.Addr().String())
 }
 
 func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {

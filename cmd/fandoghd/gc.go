@@ -23,7 +23,7 @@ func (a *admin) newGC() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove image data that no version needs, and show the disk usage of versions",
-		Long: "Remove blobs of the registry that no built version needs and that were not used during the grace time. The daemon does the same by\n" +
+		Long: "Remove blobs of the registry that no built version and no image's Git LFS object needs and that were not used during the grace time. The daemon does the same by\n" +
 			"itself; both can run at the same time as pushes, pulls and builds. Bytes that versions share count for each of them; OWN is what\n" +
 			"deleting only that version would free. Removed blobs stay in registry/trash for another grace time and are restored if they are needed.\n" +
 			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.",

@@ -17,7 +17,7 @@ import (
 // openHooks makes what takes pushes, uploads and deliveries to the builder, and the webhooks that tell others.
 func (d *daemon) openHooks(context.Context) error {
 	d.hooks = hooks.New(hooks.Config{
-		Store: d.store, Submitter: d.builder, Logs: d.builder, Control: d.builder, Sources: d.repos,
+		Store: d.store, Submitter: d.builder, Logs: d.builder, Control: d.builder, Sources: d.repos, Prospects: d.builder,
 		SSHAddress:     func() string { return d.addresses.PublicSSH },
 		PublicRegistry: d.addresses.publicHost,
 		Logger:         d.log.Named("hooks"),
@@ -52,7 +52,7 @@ func (d *daemon) openGitHub() error {
 	}
 	limits := d.config.SSH
 	d.github, err = github.New(github.Config{
-		Store: d.store, Policy: d.hooks, Queue: d.builder, Sources: d.repos, Fetcher: d.repos, Secrets: d.keyring,
+		Store: d.store, Policy: d.hooks, Queue: d.builder, Sources: d.repos, Prospects: d.builder, Fetcher: d.repos, Secrets: d.keyring,
 		BaseURL: c.BaseURL, APIURL: c.APIURL, SSHURL: c.SSHURL, App: app,
 		KnownHosts:   d.config.DataPath("known_hosts"),
 		WebhookURL:   func() string { return d.addresses.PublicURL + webhookPath },

@@ -10,9 +10,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/builder/mirror"
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 )
 
-// serveHTTP serves REST and registry until ctx ends.
+// serveHTTP serves REST, registry and Git LFS until ctx ends.
 func (d *daemon) serveHTTP(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, d.rest.EndStreams)
 	defer stop()
@@ -20,7 +21,14 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 	mux.Handle("/v2/", d.registry)
 	mux.Handle(webhookPath, d.github)
 	mux.Handle("/", d.rest)
-	return d.serveOn(ctx, d.httpListener, paced(d.config.HTTP.IdleTimeout.Std(), behindProxies(d.config.HTTP.Proxies(), mux)))
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if lfs.Serves(r.URL.Path) { // below a namespace, which may have any name
+			d.lfs.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+	return d.serveOn(ctx, d.httpListener, paced(d.config.HTTP.IdleTimeout.Std(), behindProxies(d.config.HTTP.Proxies(), all)))
 }
 
 // serveRegistry serves our own BuildKit, for which it is also a mirror of other registries.

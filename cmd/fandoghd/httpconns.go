@@ -164,8 +164,15 @@ func (o ownedBy) ByToken(ctx context.Context, secret string) (catalog.Identity, 
 }
 
 func owned(ctx context.Context, id catalog.Identity, err error) (catalog.Identity, error) {
-	if conn, _ := ctx.Value(pacedConnKey{}).(*pacedConn); err == nil && conn != nil {
-		conn.Own()
+	if err == nil {
+		ownConn(ctx)
 	}
 	return id, err
+}
+
+// ownConn makes the connection of a request that of a user.
+func ownConn(ctx context.Context) {
+	if conn, _ := ctx.Value(pacedConnKey{}).(*pacedConn); conn != nil {
+		conn.Own()
+	}
 }

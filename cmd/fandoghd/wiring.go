@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/builder"
@@ -14,9 +16,11 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
 	"github.com/fandoghpaas/fandogh/gitserver"
+	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
@@ -46,6 +50,20 @@ func (d *daemon) openStorage(ctx context.Context) error {
 		return err
 	}
 	d.onClose(d.registry.Close)
+	return d.openLFS()
+}
+
+// openLFS makes what keeps the files behind Git LFS pointers, and gives it to those who read trees.
+func (d *daemon) openLFS() error {
+	secret, err := d.keyring.Derive("fandogh git lfs tokens")
+	if err != nil {
+		return err
+	}
+	d.lfs = lfs.New(lfs.Config{
+		Store: d.store, Contents: d.registry, Auth: ownedBy{d.accounts}, LoggedIn: ownConn, Secret: secret,
+		URL: func() string { return d.addresses.PublicURL }, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Logger: d.log.Named("lfs"),
+	})
+	d.repos.LargeFiles = d.lfs
 	return nil
 }
 
@@ -60,6 +78,8 @@ func (d *daemon) openBuilder(context.Context) error {
 		Secrets:        d.secrets,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
+		Submodules:     d.submodules(),
+		Labels:         labelList(d.config.Builder.Labels),
 		LogDir:         d.config.DataPath("logs"),
 		WorkerID:       workerID(),
 		Parallel:       parallelBuilds(d.config.Builder.Parallel, usableMemory),
@@ -69,6 +89,32 @@ func (d *daemon) openBuilder(context.Context) error {
 		Logger:         d.log.Named("builder"),
 	})
 	return err
+}
+
+// submodules finds submodules for builds, where these reach.
+func (d *daemon) submodules() *submodules.Finder {
+	limits := d.config.SSH
+	c := submodules.Config{
+		Tokens:       tokens{d},
+		SSHAddress:   func() string { return d.addresses.PublicSSH },
+		MaxPackBytes: int64(limits.MaxPack), MaxObjectBytes: int64(limits.MaxObject), MaxObjects: int64(limits.MaxObjects),
+	}
+	if d.managed != nil {
+		c.Allow = func(a netip.AddrPort) bool { return !d.managed.Refuses(a) }
+	}
+	return submodules.New(c)
+}
+
+// tokens are those of the connections, which are made after the builder.
+type tokens struct{ daemon *daemon }
+
+func (t tokens) Credentials(ctx context.Context, build catalog.Build, u *url.URL) (*catalog.Remote, error) {
+	return t.daemon.github.Credentials(ctx, build, u)
+}
+
+// labelList is a setting as BuildOptions.Labels has it.
+func labelList(names []string) string {
+	return cmp.Or(strings.Join(names, ","), catalog.LabelsNone)
 }
 
 // grants lets the builder ask the registry for credentials.
@@ -135,7 +181,8 @@ func (d *daemon) openInterfaces(context.Context) error {
 	var err error
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
-		Store: d.store, Repositories: d.repos, Receiver: d.hooks, Logs: d.builder, Control: d.builder, GitHub: d.github, Secrets: d.secrets,
+		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Logs: d.builder, Control: d.builder,
+		GitHub: d.github, Secrets: d.secrets,
 		HostKeyDir:   d.config.Data,
 		Version:      version.String(),
 		Address:      d.addresses.PublicSSH,

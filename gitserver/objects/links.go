@@ -197,12 +197,12 @@ func ParseCommit(data []byte) (Commit, error) {
 	if line, _ = cutLine(rest); !bytes.HasPrefix(line, []byte("committer ")) {
 		return c, corrupt("a commit has no committer")
 	}
-	c.Time = lineTime(line)
+	c.Time = LineTime(line)
 	return c, nil
 }
 
-// lineTime returns the seconds in "committer Name <mail> 1700000000 +0000".
-func lineTime(line []byte) int64 {
+// LineTime returns the seconds in "committer Name <mail> 1700000000 +0000".
+func LineTime(line []byte) int64 {
 	i := bytes.LastIndexByte(line, '>')
 	if i < 0 {
 		return 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
@@ -105,7 +106,7 @@ func (f *fetch) have(h plumbing.Hash) (bool, error) {
 	if errors.Is(err, objects.ErrNotFound) {
 		return false, nil
 	}
-	if err == nil && typ == plumbing.CommitObject && len(f.haves) < maxRequest/50 {
+	if err == nil && typ == plumbing.CommitObject && len(f.haves) < packets.MaxRequest/50 {
 		f.haves = append(f.haves, f.history.number(h))
 	}
 	return err == nil, err

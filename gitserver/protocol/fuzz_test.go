@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -14,40 +13,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 
-	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 )
-
-// FuzzPackets holds that lines are read as they stand in the stream, one after the other.
-func FuzzPackets(f *testing.F) {
-	f.Add([]byte("0009hello0000" + "0001" + "0006a\n" + "0004" + "0000"))
-	f.Add([]byte("0003"))
-	f.Add([]byte("fff0x"))
-	f.Add([]byte("000A12345\n"))
-	f.Add([]byte("00000008"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		packets := newPacketReader(bytes.NewReader(data))
-		for rest := data; ; {
-			line, kind, err := packets.next()
-			if err != nil {
-				if code := catalog.CodeOf(err); !errors.Is(err, io.EOF) && code != catalog.Invalid && code != catalog.TooLarge || errors.Is(err, io.EOF) && len(rest) > 0 {
-					t.Fatalf("%v before %q", err, rest)
-				}
-				return
-			}
-			head := map[packetKind]string{packetFlush: "0000", packetDelim: delimPacket}[kind]
-			if kind == packetLine {
-				head = fmt.Sprintf("%04x", len(line)+4)
-				if !strings.EqualFold(head, string(rest[:4])) {
-					head, line = fmt.Sprintf("%04x", len(line)+5), append(bytes.Clone(line), '\n')
-				}
-			}
-			if !strings.EqualFold(head, string(rest[:4])) || !bytes.HasPrefix(rest[4:], line) {
-				t.Fatalf("%q was read from %q", line, rest)
-			}
-			rest = rest[4+len(line):]
-		}
-	})
-}
 
 // FuzzSideBand has another implementation of git take the bands apart again.
 func FuzzSideBand(f *testing.F) {
@@ -100,7 +67,7 @@ func FuzzPushCert(f *testing.F) {
 			}
 		}
 		stream.WriteString("00000000")
-		req, err := readPushRequest(newPacketReader(&stream))
+		req, err := readPushRequest(packets.NewReader(&stream))
 		if err != nil || req == nil || req.cert == nil {
 			return
 		}
@@ -132,7 +99,7 @@ func FuzzFetchRequest(f *testing.F) {
 	f.Add([]byte("0011command=fetch0001" + "0016filter blob:none\n" + "001bdeepen-since 1700000000" + "0000"))
 	f.Add([]byte("0012command=ls-refs0000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := &fetchSession{in: newPacketReader(bytes.NewReader(data))}
+		s := &fetchSession{in: packets.NewReader(bytes.NewReader(data))}
 		name, read, err := s.readCommand()
 		if err != nil || name == "" {
 			return

@@ -26,6 +26,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
@@ -101,8 +102,8 @@ func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catal
 	if err := p.advertise(ctx, out); err != nil {
 		return err
 	}
-	packets := newPacketReader(in)
-	if p.req, err = readPushRequest(packets); err != nil && p.req != nil {
+	requests := packets.NewReader(in)
+	if p.req, err = readPushRequest(requests); err != nil && p.req != nil {
 		return newSideband(out, p.req.capabilities).fatal(err)
 	}
 	if err != nil || p.req == nil {
@@ -121,7 +122,7 @@ func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catal
 
 	ctx, span := p.handler.tracer.Start(ctx, "push", trace.WithAttributes(attribute.String("fandogh.image", ref.String())))
 	defer span.End()
-	unpackErr := p.run(ctx, packets.r)
+	unpackErr := p.run(ctx, requests.R)
 	if unpackErr != nil {
 		p.refuseAll(unpackErr)
 	}
@@ -285,12 +286,23 @@ func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
 	if received.Updates, err = p.updates(); err != nil {
 		return received, err
 	}
+	received.ManyTags = severalTags(received.Updates)
 	p.refuse(p.handler.receiver.PreReceive(ctx, received))
 	p.keepAtomic()
 	if p.anyLeft() && image.ID == 0 {
 		received.Image, err = p.makeImage(ctx)
 	}
 	return received, err
+}
+
+func severalTags(updates []catalog.RefUpdate) bool {
+	tags := 0
+	for _, u := range updates {
+		if u.SetsTag() {
+			tags++
+		}
+	}
+	return tags > 1
 }
 
 // refuse notes why refs are refused, by name.

@@ -11,6 +11,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 )
 
 // maxCertSignature bounds a signature, in bytes.
@@ -25,15 +26,15 @@ type pushCert struct {
 }
 
 // readCert reads a certificate up to its end, and its commands.
-func (req *pushRequest) readCert(packets *packetReader) error {
+func (req *pushRequest) readCert(in *packets.Reader) error {
 	req.cert = &pushCert{}
 	inHeader, inSignature := true, false
 	for {
-		line, kind, err := packets.next()
+		line, kind, err := in.Next()
 		if err != nil {
 			return err
 		}
-		if kind != packetLine || len(req.cert.signature) > maxCertSignature {
+		if kind != packets.Line || len(req.cert.signature) > maxCertSignature {
 			return catalog.Errorf(catalog.Invalid, "the client sent a push certificate without an end")
 		}
 		switch {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 )
 
@@ -40,22 +41,22 @@ type pushRequest struct {
 
 // readPushRequest reads commands and push options. A client that has nothing
 // to push yields nil. With an error comes what was read. Errors: Invalid, TooLarge.
-func readPushRequest(packets *packetReader) (*pushRequest, error) {
+func readPushRequest(in *packets.Reader) (*pushRequest, error) {
 	req := &pushRequest{}
 	for first := true; ; first = false {
-		line, kind, err := packets.next()
+		line, kind, err := in.Next()
 		if first && errors.Is(err, io.EOF) {
 			return nil, nil // hung up after the refs, as ls-remote does
 		}
 		if err != nil {
 			return req, err
 		}
-		if kind != packetLine {
+		if kind != packets.Line {
 			break
 		}
-		if err := req.addLine(packets, line); err != nil {
-			if packets.skip() == nil && req.can("push-options") {
-				_ = packets.skip()
+		if err := req.addLine(in, line); err != nil {
+			if in.Skip() == nil && req.can("push-options") {
+				_ = in.Skip()
 			}
 			return req, err
 		}
@@ -67,19 +68,19 @@ func readPushRequest(packets *packetReader) (*pushRequest, error) {
 		return req, nil
 	}
 	for {
-		line, kind, err := packets.next()
-		if err != nil || kind != packetLine {
+		line, kind, err := in.Next()
+		if err != nil || kind != packets.Line {
 			return req, err
 		}
 		if len(req.options) == maxPushOptions {
-			_ = packets.skip()
+			_ = in.Skip()
 			return req, catalog.Errorf(catalog.Invalid, "a push can have at most %d push options", maxPushOptions)
 		}
 		req.options = append(req.options, string(line))
 	}
 }
 
-func (req *pushRequest) addLine(packets *packetReader, line []byte) error {
+func (req *pushRequest) addLine(in *packets.Reader, line []byte) error {
 	if text, ok := bytes.CutPrefix(line, []byte("shallow ")); ok {
 		h, ok := objects.ParseHash(text)
 		if !ok || len(req.shallow) == maxCommands {
@@ -94,7 +95,7 @@ func (req *pushRequest) addLine(packets *packetReader, line []byte) error {
 		line = text
 	}
 	if string(line) == "push-cert" && req.cert == nil {
-		return req.readCert(packets)
+		return req.readCert(in)
 	}
 	return req.addCommand(line)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 )
 
 // git says all it has to say before it looks for an answer, and dies of a connection that is closed earlier.
@@ -22,16 +23,16 @@ func TestRefusedRequestsAreReadToTheirEnd(t *testing.T) {
 		"a bad line of no history": {"shallow 123", command, ""},
 	} {
 		var stream bytes.Buffer
-		packets := pktline.NewEncoder(&stream)
-		if err := packets.EncodeString(lines...); err != nil { // an empty one is a flush
+		encoder := pktline.NewEncoder(&stream)
+		if err := encoder.EncodeString(lines...); err != nil { // an empty one is a flush
 			t.Fatal(err)
 		}
 		stream.WriteString("PACK")
-		reader := newPacketReader(&stream)
+		reader := packets.NewReader(&stream)
 		if _, err := readPushRequest(reader); catalog.CodeOf(err) != catalog.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
-		if rest, err := io.ReadAll(reader.r); err != nil || string(rest) != "PACK" {
+		if rest, err := io.ReadAll(reader.R); err != nil || string(rest) != "PACK" {
 			t.Errorf("%s: %d bytes are left: %.40q %v", name, len(rest), rest, err)
 		}
 	}
@@ -45,7 +46,7 @@ func FuzzReadPushRequest(f *testing.F) {
 	f.Add([]byte("0004ffff"))
 	f.Add([]byte("001epush-cert\x00 report-status\n0010nonce abc\n0005\n0082" + zero + " " + one + " refs/heads/main\n" + "0023-----BEGIN SSH SIGNATURE-----\n0012push-cert-end\n0000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		req, err := readPushRequest(newPacketReader(bytes.NewReader(data)))
+		req, err := readPushRequest(packets.NewReader(bytes.NewReader(data)))
 		if err != nil || req == nil {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 )
 
@@ -37,7 +38,7 @@ type fetchSession struct {
 	allowed   func(context.Context) error // asked again for each of the client's requests
 	repo      *repository.Repository
 	keepAlive time.Duration
-	in        *packetReader
+	in        *packets.Reader
 	w         *bufio.Writer
 	raw       io.Writer // below w
 	out       *pktline.Encoder
@@ -75,7 +76,7 @@ func (h *FetchHandler) Serve(ctx context.Context, ref catalog.ImageRef, exists f
 	w := bufio.NewWriterSize(out, 32<<10)
 	s := &fetchSession{
 		ctx: ctx, allowed: allowed, repo: repo, keepAlive: h.keepAlive, shown: hashSet{},
-		in: newPacketReader(answering{in, w}), w: w, raw: out, out: pktline.NewEncoder(w),
+		in: packets.NewReader(answering{in, w}), w: w, raw: out, out: pktline.NewEncoder(w),
 	}
 	if version == 2 {
 		err = s.serveV2()
@@ -177,11 +178,11 @@ func (s *fetchSession) advertise() error {
 func (s *fetchSession) readWants() (*fetchRequest, error) {
 	q := newFetchRequest()
 	for first := true; ; first = false {
-		line, kind, err := s.in.next()
+		line, kind, err := s.in.Next()
 		if errors.Is(err, io.EOF) && first {
 			return q, nil // ls-remote may just hang up
 		}
-		if err != nil || kind != packetLine {
+		if err != nil || kind != packets.Line {
 			return q, err
 		}
 		want, isWant := bytes.CutPrefix(line, []byte("want "))
@@ -213,11 +214,11 @@ func (f *fetch) negotiate() error {
 		return f.session.out.Encodef("ACK %s continue\n", h)
 	}
 	for {
-		line, kind, err := f.session.in.next()
+		line, kind, err := f.session.in.Next()
 		if err != nil {
 			return err
 		}
-		if kind != packetLine {
+		if kind != packets.Line {
 			if detailed && common && !other {
 				err = ready(last)
 			}
@@ -261,4 +262,17 @@ func (f *fetch) negotiate() error {
 			return err
 		}
 	}
+}
+
+// answering flushes what was written before it waits for more.
+type answering struct {
+	io.Reader
+	w *bufio.Writer
+}
+
+func (a answering) Read(b []byte) (int, error) {
+	if err := a.w.Flush(); err != nil {
+		return 0, err
+	}
+	return a.Reader.Read(b)
 }

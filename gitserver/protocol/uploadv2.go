@@ -11,6 +11,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 )
 
@@ -48,19 +49,19 @@ type arguments func(take func(line []byte) error) error
 
 // readCommand reads a command's name, "" when the client is done.
 func (s *fetchSession) readCommand() (name string, _ arguments, err error) {
-	s.in.left = maxRequest
+	s.in.NewRequest()
 	for first := true; ; first = false {
-		line, kind, err := s.in.next()
+		line, kind, err := s.in.Next()
 		switch {
 		case errors.Is(err, io.EOF) && first:
 			return "", nil, nil
 		case err != nil:
 			return "", nil, err
-		case kind == packetFlush && name == "":
+		case kind == packets.Flush && name == "":
 			return "", nil, nil
-		case kind == packetFlush:
+		case kind == packets.Flush:
 			return name, func(func([]byte) error) error { return nil }, nil
-		case kind == packetDelim:
+		case kind == packets.Delim:
 			return name, s.readArguments, nil
 		}
 		if command, ok := bytes.CutPrefix(line, []byte("command=")); ok {
@@ -73,8 +74,8 @@ func (s *fetchSession) readCommand() (name string, _ arguments, err error) {
 
 func (s *fetchSession) readArguments(take func([]byte) error) error {
 	for {
-		line, kind, err := s.in.next()
-		if err != nil || kind != packetLine {
+		line, kind, err := s.in.Next()
+		if err != nil || kind != packets.Line {
 			return err
 		}
 		if err := take(line); err != nil {
@@ -248,7 +249,7 @@ func (f *fetch) acknowledge() (ready bool, err error) {
 	if err := f.session.out.EncodeString("ready\n"); err != nil {
 		return false, err
 	}
-	_, err = f.session.w.WriteString(delimPacket)
+	_, err = f.session.w.WriteString(packets.DelimPacket)
 	return true, err
 }
 
@@ -266,6 +267,6 @@ func (f *fetch) shallowInfo() error {
 	if _, err := f.shallowUpdate(); err != nil {
 		return err
 	}
-	_, err := f.session.w.WriteString(delimPacket)
+	_, err := f.session.w.WriteString(packets.DelimPacket)
 	return err
 }

@@ -1,9 +1,11 @@
 package repository
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,6 +105,9 @@ func remoteError(err error) error {
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		return catalog.Wrap(catalog.NotFound, err, "the remote repository does not exist, or it is private and needs a token or a deploy key")
 	}
+	if strings.Contains(err.Error(), "not our ref") { // git's words
+		return catalog.Wrap(catalog.NotFound, err, "the remote repository does not have this commit")
+	}
 	return catalog.Wrap(catalog.Unavailable, err, "failed to read the remote repository")
 }
 
@@ -196,13 +201,14 @@ func (r *Repositories) download(ctx context.Context, into *Quarantine, q catalog
 		return catalog.Errorf(catalog.NotFound, "the remote repository is empty")
 	}
 	request := packp.NewUploadPackRequestFromCapabilities(up.refs.Capabilities)
-	request.Wants = []plumbing.Hash{want}
+	request.Wants = up.wants(want)
+	alone := slices.Equal(request.Wants, []plumbing.Hash{want})
 	if request.Haves, request.Shallows, err = r.inCommon(into.ref, up.refs); err != nil {
 		return err
 	}
 	// What follows on something we have comes with the history between; git
 	// would send every file of a cut history again.
-	if len(request.Haves) == 0 && up.refs.Capabilities.Supports(capability.Shallow) {
+	if alone && len(request.Haves) == 0 && up.refs.Capabilities.Supports(capability.Shallow) {
 		request.Depth = packp.DepthCommits(1)
 	}
 	if request.Depth != packp.DepthCommits(0) || len(request.Shallows) > 0 {
@@ -217,6 +223,24 @@ func (r *Repositories) download(ctx context.Context, into *Quarantine, q catalog
 	defer func() { _ = response.Close() }()
 	limits := objects.Limits{PackBytes: q.MaxPackBytes, ObjectBytes: q.MaxObjectBytes, Objects: q.MaxObjects}
 	return into.Receive(packOf(request.Capabilities, response), limits, response.Shallows)
+}
+
+// wants returns what to ask for to get an object: it alone, where a ref names it or the remote gives others, too; else
+// all that its refs name.
+func (u *upstream) wants(object plumbing.Hash) []plumbing.Hash {
+	for _, may := range []capability.Capability{capability.AllowReachableSHA1InWant, capability.AllowTipSHA1InWant} {
+		if u.refs.Capabilities.Supports(may) {
+			return []plumbing.Hash{object}
+		}
+	}
+	all := map[plumbing.Hash]bool{}
+	for _, h := range u.refs.References {
+		all[h] = true
+	}
+	if all[object] {
+		return []plumbing.Hash{object}
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // packOf unwraps the pack from the sideband.

@@ -27,13 +27,17 @@ import (
 
 // asideDir holds repositories of no image, for asideTime.
 const (
-	asideDir  = ".aside"
-	asideTime = 30 * 24 * time.Hour
+	asideDir   = ".aside"
+	modulesDir = ".modules" // repositories of images' submodules, by image
+	asideTime  = 30 * 24 * time.Hour
 )
 
 // Repositories is the directory of bare repositories, <ns>/<image>.git. One
 // process owns it. It implements catalog.Sources.
 type Repositories struct {
+	// LargeFiles has what the Git LFS pointers of trees stand for; nil: nothing does. It is set before trees are opened.
+	LargeFiles LargeFiles
+
 	dir string
 	log hclog.Logger
 
@@ -45,6 +49,8 @@ type Repositories struct {
 	identities map[string]*identity
 
 	maintaining sync.Mutex // held while one repository is maintained
+
+	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
 
 var _ catalog.Sources = (*Repositories)(nil)
@@ -62,8 +68,18 @@ func OpenOn(disk refs.Disk, storage func(objectsDir string) objects.Storage, dir
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
-	r := &Repositories{dir: dir, log: log, disk: disk, storage: storage, packs: objects.NewPacks(budget), identities: map[string]*identity{}}
-	quarantines := filepath.Join(dir, quarantineDir)
+	packs := objects.NewPacks(budget)
+	modules, err := openOne(&Repositories{dir: filepath.Join(dir, modulesDir), log: log, disk: disk, storage: storage, packs: packs})
+	if err != nil {
+		return nil, err
+	}
+	return openOne(&Repositories{dir: dir, log: log, disk: disk, storage: storage, packs: packs, modules: modules})
+}
+
+// openOne opens one directory of repositories.
+func openOne(r *Repositories) (*Repositories, error) {
+	r.identities = map[string]*identity{}
+	quarantines := filepath.Join(r.dir, quarantineDir)
 	if err := r.removeOld(quarantines, func(fs.FileInfo) bool { return true }); err != nil {
 		return nil, err
 	}
@@ -72,7 +88,7 @@ func OpenOn(disk refs.Disk, storage func(objectsDir string) objects.Storage, dir
 	}
 	before := time.Now().Add(-asideTime)
 	isOld := func(info fs.FileInfo) bool { return info.ModTime().Before(before) }
-	if err := r.removeOld(filepath.Join(dir, asideDir), isOld); err != nil {
+	if err := r.removeOld(filepath.Join(r.dir, asideDir), isOld); err != nil {
 		return nil, err
 	}
 	refs, err := r.Repositories(context.Background())
@@ -84,7 +100,7 @@ func OpenOn(disk refs.Disk, storage func(objectsDir string) objects.Storage, dir
 			return nil, err
 		}
 		if err := r.takeInRefs(ref); err != nil { // they are read where they are, too
-			log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
+			r.log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
 		}
 	}
 	return r, nil

@@ -33,6 +33,32 @@ func (r *Repositories) Keep(_ context.Context, ref catalog.ImageRef, commit stri
 	return refs.UpdateAll(repo.Refs, refs.Change{Name: name, New: h})
 }
 
+// stored begins the hidden refs of tags that are there as history.
+const stored = refs.Hidden + "stored/"
+
+// Store implements catalog.Sources.
+func (r *Repositories) Store(_ context.Context, ref catalog.ImageRef, tags map[string]bool) error {
+	return r.Change(ref, func(repo *Repository) error {
+		var changes []refs.Change
+		for tag, isStored := range tags {
+			mark, _, err := refs.Read(repo.Refs, stored+tag)
+			if err != nil {
+				return err
+			}
+			var now plumbing.Hash
+			if isStored {
+				if now, _, err = refs.Read(repo.Refs, "refs/tags/"+tag); err != nil {
+					return err
+				}
+			}
+			if mark != now {
+				changes = append(changes, refs.Change{Name: stored + tag, Old: mark, New: now})
+			}
+		}
+		return refs.UpdateAll(repo.Refs, changes...)
+	})
+}
+
 // WithdrawTag implements catalog.Sources.
 func (r *Repositories) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
 	if err := catalog.ValidateVersion(tag); err != nil {
@@ -69,6 +95,14 @@ func (r *Repositories) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.
 		return nil, err
 	}
 	defer objects.Discard(repo)
+	marks := map[string]plumbing.Hash{}
+	err = refs.Each(repo.Refs, stored, func(f refs.Ref) error {
+		marks[strings.TrimPrefix(f.Name, stored)] = f.Hash
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	var tags []catalog.TagRef
 	err = refs.Each(repo.Refs, "refs/tags/", func(f refs.Ref) error {
 		if f.Peeled.IsZero() {
@@ -77,7 +111,7 @@ func (r *Repositories) Tags(_ context.Context, ref catalog.ImageRef) ([]catalog.
 		commit, ok, err := repo.commitOf(f.Peeled)
 		if ok {
 			name := strings.TrimPrefix(f.Name, "refs/tags/")
-			tags = append(tags, catalog.TagRef{Name: name, Object: f.Hash.String(), Commit: commit.String()})
+			tags = append(tags, catalog.TagRef{Name: name, Object: f.Hash.String(), Commit: commit.String(), Stored: marks[name] == f.Hash})
 		}
 		return err
 	})
@@ -89,12 +123,25 @@ func (r *Repositories) Delete(_ context.Context, ref catalog.ImageRef) error {
 	if err := ref.Validate(); err != nil {
 		return err
 	}
+	return errors.Join(r.dropModules(ref), r.drop(ref))
+}
+
+// drop removes a repository, if there is one.
+func (r *Repositories) drop(ref catalog.ImageRef) error {
 	away, err := r.temporary()
 	if err != nil {
 		return err
 	}
 	// Renamed away first, so that a crash leaves a whole repository or none.
 	return errors.Join(r.move(ref, filepath.Join(away, "deleted.git")), r.removeMoved(away))
+}
+
+// dropModules removes what an image's submodules brought.
+func (r *Repositories) dropModules(ref catalog.ImageRef) error {
+	if r.modules == nil {
+		return nil
+	}
+	return r.modules.drop(ref)
 }
 
 // SetAside implements catalog.Sources.
@@ -111,7 +158,7 @@ func (r *Repositories) SetAside(_ context.Context, ref catalog.ImageRef) (string
 		return "", err
 	}
 	to := filepath.Join(dir, strings.ReplaceAll(ref.Repository(), "/", "_")+".git")
-	return to, r.move(ref, to)
+	return to, errors.Join(r.dropModules(ref), r.move(ref, to))
 }
 
 // SetTag implements catalog.Sources.

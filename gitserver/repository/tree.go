@@ -13,6 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
 )
 
 const maxLinkHops = 40
@@ -20,11 +21,17 @@ const maxLinkHops = 40
 // tree is a commit's files. Names are read when it is opened, contents when
 // they are asked for.
 type tree struct {
-	repo  *Repository
-	root  *node
-	time  time.Time
-	count int
-	whole bool // with what is marked export-ignore
+	repos  *Repositories
+	repo   *Repository
+	commit plumbing.Hash
+	root   *node
+	time   time.Time
+	count  *int // of what is in it, with submodules
+	whole  bool // with what is marked export-ignore
+
+	open    []io.Closer // beside the repository
+	modules *modules
+	large   *largeFiles
 }
 
 var _ catalog.Tree = (*tree)(nil)
@@ -39,7 +46,13 @@ type node struct {
 	// suspect is the path of a submodule, and of a file with filter=lfs, which may
 	// be a pointer; else empty.
 	suspect string
+	objects *objects.Store // where the object of a file or link is
+	file    *gitFile       // the content where it is no object
+	module  *module        // of a submodule, whose files come when they are asked for
 }
+
+// isModule reports whether a node is a submodule.
+func (n *node) isModule() bool { return n.suspect != "" && n.mode.IsDir() }
 
 // Whole implements catalog.Tree.
 func (t *tree) Whole() catalog.Files {
@@ -66,7 +79,13 @@ func (t *tree) Sub(dir string) (fs.FS, error) {
 func (t *tree) CommitTime() time.Time { return t.time }
 
 // Close implements io.Closer. Open files fail afterwards.
-func (t *tree) Close() error { return t.repo.Objects.Close() }
+func (t *tree) Close() error {
+	err := errors.Join(t.closeModules(), t.repo.Objects.Close())
+	for _, file := range t.open {
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
 
 // validPath is fs.ValidPath for names that need not be UTF-8, as git's.
 func validPath(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }
@@ -117,8 +136,10 @@ func (t *tree) walk(name string, follow bool) (*node, error) {
 			}
 			parts = append(strings.Split(target, "/"), parts...)
 		case child.mode.IsDir():
-			if len(parts) > 0 && child.suspect != "" {
-				return nil, t.refuse(child)
+			if len(parts) > 0 {
+				if err := t.enter(child); err != nil {
+					return nil, err
+				}
 			}
 			trail = append(trail, child)
 		case len(parts) > 0:
@@ -148,7 +169,7 @@ func (t *tree) child(dir *node, name string) *node {
 }
 
 func (t *tree) target(n *node) (string, error) {
-	data, err := t.repo.Objects.GetTyped(n.hash, plumbing.BlobObject)
+	data, err := n.objects.GetTyped(n.hash, plumbing.BlobObject)
 	return string(data), err
 }
 
@@ -165,7 +186,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if n.mode.IsDir() {
 		return &openDir{tree: t, node: n, info: info}, nil
 	}
-	content, err := t.repo.Objects.Open(n.hash)
+	content, err := t.content(n, info)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -211,6 +232,9 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !n.mode.IsDir() {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
 	}
+	if err := t.enterToList(n); err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
 	return t.entries(n), nil
 }
 
@@ -224,19 +248,43 @@ func (t *tree) entries(n *node) []fs.DirEntry {
 }
 
 func (t *tree) info(n *node) (fileInfo, error) {
-	info := fileInfo{node: n, commit: t.time}
-	if err := t.refuse(n); err != nil || n.mode.IsDir() {
+	info := fileInfo{node: n, commit: t.time, blob: catalog.BlobID(n.hash.String())}
+	if n.mode.IsDir() {
+		return info, t.enter(n)
+	}
+	if n.file != nil {
+		info.size = n.file.size
+		return info, nil
+	}
+	_, size, err := n.objects.Header(n.hash)
+	if info.size = size; err != nil || n.suspect == "" || size >= maxPointer {
 		return info, err
 	}
-	_, size, err := t.repo.Objects.Header(n.hash)
-	info.size = size
-	return info, err
+	object, err := t.behind(n)
+	if err != nil || object == nil {
+		return info, err
+	}
+	info.size, info.blob, info.large = object.Size, object.Blob, object
+	return info, nil
+}
+
+// content opens what a file's information is of.
+func (t *tree) content(n *node, info fileInfo) (io.ReadCloser, error) {
+	if n.file != nil {
+		return n.file.open(), nil
+	}
+	if info.large != nil {
+		return t.large.open(info.large.OID)
+	}
+	return n.objects.Open(n.hash)
 }
 
 // fileInfo is a node with its size.
 type fileInfo struct {
 	node   *node
 	size   int64
+	blob   catalog.BlobID     // of a file or link
+	large  *catalog.LFSObject // that a pointer stands for; nil of other files
 	commit time.Time
 }
 
@@ -250,7 +298,7 @@ func (i fileInfo) Sys() any {
 	if i.node.mode.IsDir() {
 		return nil
 	}
-	return catalog.BlobID(i.node.hash.String())
+	return i.blob
 }
 
 // ModTime is the commit's.

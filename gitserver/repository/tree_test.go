@@ -20,6 +20,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 )
@@ -483,5 +485,138 @@ func TestTreeStopsWhileItMatches(t *testing.T) {
 		if err == nil {
 			_ = tree.Close()
 		}
+	}
+}
+
+// contents are what an image has of large files.
+type contents map[string]string
+
+func (c contents) Find(_ context.Context, ref catalog.ImageRef, oid string) (catalog.LFSObject, error) {
+	text, ok := c[ref.String()+" "+oid]
+	if !ok {
+		return catalog.LFSObject{}, catalog.Errorf(catalog.NotFound, "none")
+	}
+	return catalog.LFSObject{OID: oid, Size: int64(len(text)), Blob: catalog.BlobID(blobName(text))}, nil
+}
+
+func (c contents) Open(_ context.Context, ref catalog.ImageRef, oid string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(c[ref.String()+" "+oid])), nil
+}
+
+// blobName is what git names a content.
+func blobName(text string) string {
+	return plumbing.ComputeHash(plumbing.BlobObject, []byte(text)).String()
+}
+
+// The reference is a clone by stock git-lfs, which had the objects before.
+func TestPointersAreTheFiles(t *testing.T) {
+	c := newWorkTree(t)
+	c.git("lfs", "install", "--local")
+	// What looks like a pointer, where no attribute says that it is one; and where it is none.
+	looks := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("0", 64) + "\nsize 9\n"
+	c.write("plain/pointer.txt", looks)
+	c.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\nplain/* !filter\n")
+	c.write("plain/a.bin", "no object")
+	for name, text := range map[string]string{
+		"a.bin": "large", "dir/b.bin": manyLines(5000, "larger"), "dir/same.bin": "large", "empty.bin": "", "run.bin": "#!/bin/sh\n",
+	} {
+		c.write(name, text)
+	}
+	c.git("add", "-A")
+	c.git("update-index", "--chmod=+x", "run.bin")
+	c.git("commit", "-q", "-m", "x")
+	large := contents{}
+	objects := filepath.Join(c.dir, ".git/lfs/objects")
+	err := filepath.WalkDir(objects, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		large[imageRef.String()+" "+d.Name()] = string(text)
+		return err
+	})
+	if err != nil || len(large) != 3 {
+		t.Fatalf("%d objects, %v", len(large), err)
+	}
+	c.repos.LargeFiles = large
+	tree, err := c.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	c.git("-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c", "filter.lfs.required=true", "-c", "lfs.storage="+filepath.Join(c.dir, ".git/lfs"), "clone", "-q", c.dir, copied)
+	seen := 0
+	err = fs.WalkDir(os.DirFS(copied), ".", func(name string, d fs.DirEntry, err error) error {
+		if d.Name() == ".git" {
+			return fs.SkipDir
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		seen++
+		want, err := os.ReadFile(filepath.Join(copied, name))
+		if err != nil {
+			return err
+		}
+		got, err := fs.ReadFile(tree, name)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, %v; a clone has %d", name, len(got), err, len(want))
+		}
+		info, err := fs.Stat(tree, name)
+		if err != nil {
+			return err
+		}
+		if info.Size() != int64(len(want)) || info.Sys() != catalog.BlobID(blobName(string(want))) {
+			t.Errorf("%s: %d bytes, %v; want %d, %s", name, info.Size(), info.Sys(), len(want), blobName(string(want)))
+		}
+		if name == "run.bin" && info.Mode() != 0o755 {
+			t.Errorf("%s: mode %v", name, info.Mode())
+		}
+		return nil
+	})
+	if err != nil || seen != 8 {
+		t.Errorf("%d files, %v", seen, err)
+	}
+}
+
+// A pointer whose object is not there is named with what to type; another image's object is not there.
+func TestPointersWithoutObjects(t *testing.T) {
+	c := newWorkTree(t)
+	oid := strings.Repeat("a", 64)
+	text := func(lines string) string {
+		return "version https://git-lfs.github.com/spec/v1\n" + lines + "oid sha256:" + oid + "\nsize 5\n"
+	}
+	c.write(".gitattributes", "*.bin filter=lfs\n")
+	c.write("dir/missing.bin", text(""))
+	c.write("dir/extended.bin", text("ext-0-x sha256:"+oid+"\n"))
+	c.git("-c", "filter.lfs.clean=cat", "add", "-A")
+	c.git("commit", "-q", "-m", "x")
+	for name, c2 := range map[string]struct {
+		large LargeFiles
+		file  string
+		says  []string
+	}{
+		"no store":      {nil, "missing", []string{"dir/missing.bin", oid, "5 bytes", "git lfs push --all"}},
+		"none":          {contents{}, "missing", []string{"dir/missing.bin", oid, "git lfs push --all"}},
+		"another image": {contents{"alice/other " + oid: "large"}, "missing", []string{"dir/missing.bin", oid, "git lfs push --all"}},
+		"another size":  {contents{imageRef.String() + " " + oid: "larger"}, "missing", []string{"dir/missing.bin", "5 bytes", "has 6"}},
+		"extensions":    {contents{imageRef.String() + " " + oid: "large"}, "extended", []string{"dir/extended.bin", "extensions"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.repos.LargeFiles = c2.large
+			tree, err := c.tree()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = fs.Stat(tree, "dir/"+c2.file+".bin")
+			if catalog.CodeOf(err) != catalog.Invalid {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range c2.says {
+				if !strings.Contains(catalog.MessageOf(err), want) {
+					t.Errorf("%q does not say %q", catalog.MessageOf(err), want)
+				}
+			}
+		})
 	}
 }

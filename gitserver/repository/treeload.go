@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -29,31 +28,43 @@ func (r *Repositories) Tree(ctx context.Context, ref catalog.ImageRef, commit st
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTree(ctx, repo, plumbing.NewHash(commit))
+	t, err := r.openTree(ctx, repo, plumbing.NewHash(commit))
 	if err != nil {
 		return nil, errors.Join(err, repo.Objects.Close())
 	}
+	t.large = &largeFiles{ctx: context.WithoutCancel(ctx), from: r.LargeFiles, ref: ref, known: map[*node]*catalog.LFSObject{}}
 	return t, nil
 }
 
-func openTree(ctx context.Context, repo *Repository, commit plumbing.Hash) (*tree, error) {
+func (r *Repositories) openTree(ctx context.Context, repo *Repository, commit plumbing.Hash) (*tree, error) {
 	c, err := repo.Commit(commit)
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{repo: repo, time: time.Unix(min(c.Time, lastTime.Unix()), 0).UTC(), root: &node{name: ".", mode: fs.ModeDir | 0o755}}
-	if err := t.load(ctx, t.root, c.Tree, "", nil); err != nil {
+	t := &tree{
+		repos: r, repo: repo, commit: commit, time: time.Unix(min(c.Time, lastTime.Unix()), 0).UTC(), root: newDir("."),
+		count: new(int), modules: &modules{ref: repo.ref},
+	}
+	if err := t.load(ctx, t.root, directory{tree: c.Tree, of: &superproject{objects: repo.Objects, root: c.Tree}}); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// load fills a directory's node. rules are those of the directories above.
-func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix string, rules *attributeRules) error {
-	if strings.Count(prefix, "/") > maxTreeDepth {
-		return catalog.Errorf(catalog.Invalid, "%s is nested deeper than %d directories", prefix, maxTreeDepth)
+// directory is a directory that is being read.
+type directory struct {
+	tree   plumbing.Hash
+	of     *superproject
+	prefix string          // its path in that, "" or with a slash at the end
+	rules  *attributeRules // those of the directories above it
+}
+
+// load fills a directory's node.
+func (t *tree) load(ctx context.Context, dir *node, d directory) error {
+	if strings.Count(d.prefix, "/") > maxTreeDepth {
+		return catalog.Errorf(catalog.Invalid, "%s is nested deeper than %d directories", d.prefix, maxTreeDepth)
 	}
-	data, err := t.repo.Objects.GetTyped(hash, plumbing.TreeObject)
+	data, err := d.of.objects.GetTyped(d.tree, plumbing.TreeObject)
 	if err != nil {
 		return err
 	}
@@ -61,22 +72,26 @@ func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix s
 	if err != nil {
 		return err
 	}
-	if rules, err = t.readRules(entries, prefix, rules); err != nil {
+	if d.rules, err = d.readRules(entries); err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil { // there may be many entries, and many rules for each
 			return err
 		}
-		name := prefix + e.Name
+		name := d.prefix + e.Name
 		isDir := e.Mode == objects.ModeTree
-		attributes := rules.of(name, isDir)
-		if t.count++; t.count > maxTreeEntries {
+		attributes := d.rules.of(name, isDir)
+		if *t.count++; *t.count > maxTreeEntries {
 			return catalog.Errorf(catalog.Invalid, "the commit has more than %d files", maxTreeEntries)
 		}
-		child := newNode(e, name, attributes.lfs)
+		child := newNode(e, d.of.shown+name, attributes.lfs)
+		child.objects = d.of.objects
+		if child.isModule() {
+			child.module = &module{of: d.of, path: name}
+		}
 		if isDir {
-			if err := t.load(ctx, child, e.Hash, name+"/", rules); err != nil {
+			if err := t.load(ctx, child, directory{tree: e.Hash, of: d.of, prefix: name + "/", rules: d.rules}); err != nil {
 				return err
 			}
 		}
@@ -88,10 +103,15 @@ func (t *tree) load(ctx context.Context, dir *node, hash plumbing.Hash, prefix s
 		}
 		dir.children = append(dir.children, child)
 	}
-	byName := func(a, b *node) int { return strings.Compare(a.name, b.name) }
-	slices.SortFunc(dir.all, byName)
-	slices.SortFunc(dir.children, byName)
+	dir.sort()
 	return nil
+}
+
+// sort brings what a directory holds into the order of names.
+func (n *node) sort() {
+	byName := func(a, b *node) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(n.all, byName)
+	slices.SortFunc(n.children, byName)
 }
 
 // dockerignore is the name of the files that say what is left out of a build, which
@@ -119,41 +139,21 @@ func newNode(e objects.TreeEntry, path string, lfs bool) *node {
 }
 
 // readRules adds the directory's own .gitattributes to the rules from above.
-func (t *tree) readRules(entries []objects.TreeEntry, prefix string, above *attributeRules) (*attributeRules, error) {
+func (d directory) readRules(entries []objects.TreeEntry) (*attributeRules, error) {
+	above := d.rules
 	for _, e := range entries {
 		if e.Name != ".gitattributes" || (e.Mode != objects.ModeFile && e.Mode != objects.ModeExecutable) {
 			continue
 		}
-		_, size, err := t.repo.Objects.Header(e.Hash)
+		_, size, err := d.of.objects.Header(e.Hash)
 		if err != nil || size > maxAttributesFile {
 			return above, err // git ignores such a file too
 		}
-		data, err := t.repo.Objects.GetTyped(e.Hash, plumbing.BlobObject)
+		data, err := d.of.objects.GetTyped(e.Hash, plumbing.BlobObject)
 		if err != nil {
 			return nil, err
 		}
-		return above.with(prefix, data), nil
+		return above.with(d.prefix, data), nil
 	}
 	return above, nil
-}
-
-const lfsPointer = "version https://git-lfs.github.com/spec/"
-
-// refuse returns why a node can't be built, if so. Errors: Invalid.
-func (t *tree) refuse(n *node) error {
-	switch {
-	case n.suspect == "":
-		return nil
-	case n.mode.IsDir():
-		return catalog.Errorf(catalog.Invalid, "%s is a git submodule, which can't be built: its files are in another repository; commit the files themselves, or name it in .dockerignore", n.suspect)
-	}
-	_, size, err := t.repo.Objects.Header(n.hash)
-	if err != nil || size > 1024 {
-		return err
-	}
-	data, err := t.repo.Objects.GetTyped(n.hash, plumbing.BlobObject)
-	if err == nil && bytes.HasPrefix(data, []byte(lfsPointer)) {
-		err = catalog.Errorf(catalog.Invalid, "%s is a Git LFS pointer, which can't be built: the file itself is not in the repository; commit it without LFS, fetch it in the Dockerfile, or name it in .dockerignore", n.suspect)
-	}
-	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-github/v84/github"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks/egress"
 )
 
 // from returns the remote of the delivery's connection.
@@ -37,6 +38,29 @@ func (s *Service) remoteOf(ctx context.Context, c catalog.Connection) (catalog.R
 	}
 	return catalog.Remote{URL: s.config.BaseURL + "/" + c.Repository + ".git", Username: "x-access-token", Password: token, HTTP: s.http}, nil
 }
+
+// Credentials implements submodules.Tokens: a token that was given for a connection is good for other repositories of its
+// host, as far as it goes. A deploy key and the App's tokens are for one repository.
+func (s *Service) Credentials(ctx context.Context, build catalog.Build, u *url.URL) (*catalog.Remote, error) {
+	if egress.Origin(u) != egress.Origin(s.base) || build.Options.Source == "" {
+		return nil, nil
+	}
+	c, err := s.config.Store.ConnectionOf(ctx, build.ImageID)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil, nil
+	}
+	if err != nil || build.Options.Source != s.sourceOf(c) {
+		return nil, err
+	}
+	keys, err := s.open(c)
+	if err != nil {
+		return nil, err
+	}
+	return &catalog.Remote{Username: "x-access-token", Password: keys.Token, HTTP: s.http}, nil
+}
+
+// sourceOf is where people see a connection's repository.
+func (s *Service) sourceOf(c catalog.Connection) string { return s.config.BaseURL + "/" + c.Repository }
 
 // token returns what the API and git over HTTP are asked with, empty for none.
 func (s *Service) token(ctx context.Context, c catalog.Connection, keys sealed) (string, error) {

@@ -98,7 +98,7 @@ func TestConnect(t *testing.T) {
 func TestNames(t *testing.T) {
 	commit := strings.Repeat("0123456789", 4)
 	for _, branch := range []string{"main", "feature/a", "..", "./x", "ü", strings.Repeat("x", 300), "a..b", "-", "x.lock", "a b"} {
-		version := github.BranchVersion(branch, commit)
+		version := catalog.BranchVersion(branch, commit)
 		if err := catalog.ValidateVersion(version); err != nil || !strings.HasSuffix(version, "-0123456") {
 			t.Errorf("branch %q: %q, %v", branch, version, err)
 		}

@@ -9,8 +9,5 @@ func ReadEvent(event string, payload []byte) (ref, reason string, err error) {
 // RepositoryOf returns the repository that a payload names.
 func RepositoryOf(payload []byte) string { return originOf(payload).Name }
 
-// The rules of names, for tests.
-var (
-	BranchVersion = branchVersion
-	CompareNames  = compareNames
-)
+// CompareNames is the order of tags, for tests.
+var CompareNames = compareNames

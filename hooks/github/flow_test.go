@@ -211,6 +211,14 @@ func TestBranches(t *testing.T) {
 	}
 	push("elsewhere")
 	wantText(t, "another branch", h.processed(image), "branch elsewhere is not built")
+	w.git("commit", "-q", "--allow-empty", "-m", "words [skip ci]")
+	w.push("HEAD:refs/heads/main")
+	h.deliver("push", pushed("acme/app", "refs/heads/main", w.git("rev-parse", "HEAD")))
+	wantText(t, "a commit that asks for it", h.processed(image), "the commit's message asks to skip it")
+	build, err := catalog.NewestBuild(t.Context(), h.store, h.version(image, newest))
+	if want := f.URL + "/acme/app"; err != nil || build.Options.Source != want || build.Options.Branch != "feature/a" {
+		t.Errorf("built with %+v, %v; want the source %q", build.Options, err, want)
+	}
 }
 
 func TestMonorepo(t *testing.T) {

@@ -45,16 +45,11 @@ type Store interface {
 	UserByID(ctx context.Context, id int64) (catalog.User, error)
 }
 
-// Policy says which tags may be set; hooks.Hooks does.
+// Policy says which tags may be set, and which builds are not needed any more; hooks.Hooks does.
 type Policy interface {
 	PreReceive(ctx context.Context, push catalog.Push) map[string]error
-}
-
-// Queue takes builds and gives up those that wait; the builder does.
-type Queue interface {
-	hooks.Submitter
-	// CancelWaiting takes a build off the queue if it has not begun.
-	CancelWaiting(ctx context.Context, buildID int64) (bool, error)
+	// Supersede gives up a version's build that waits and was asked for by trigger.
+	Supersede(ctx context.Context, image catalog.Image, version string, trigger catalog.Trigger) error
 }
 
 // App is a GitHub App of the installation; the zero value is none.
@@ -67,12 +62,13 @@ type App struct {
 // Config is what a Service is made of. The limits are those of package config; zero numbers of
 // what no operator sets take the defaults named beside them.
 type Config struct {
-	Store   Store
-	Policy  Policy
-	Queue   Queue
-	Sources catalog.Sources
-	Fetcher catalog.Fetcher
-	Secrets *secrets.Keyring
+	Store     Store
+	Policy    Policy
+	Queue     hooks.Submitter
+	Sources   catalog.Sources
+	Prospects hooks.Prospector // nil: commits say nothing
+	Fetcher   catalog.Fetcher
+	Secrets   *secrets.Keyring
 	// BaseURL is where people see the repositories; empty: https://github.com.
 	// Only for that default are private addresses refused: another one was
 	// chosen by the operator.

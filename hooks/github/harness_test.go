@@ -260,7 +260,7 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 	keyring, err := secrets.Open(filepath.Join(h.dir, "key"))
 	must(err)
 	h.config = github.Config{
-		Store: h.store, Queue: h.builder, Sources: h.repos, Fetcher: h.repos, Secrets: keyring, BaseURL: f.URL,
+		Store: h.store, Queue: h.builder, Sources: h.repos, Prospects: h.builder, Fetcher: h.repos, Secrets: keyring, BaseURL: f.URL,
 		Policy: hooks.New(hooks.Config{
 			Store: h.store, Submitter: h.builder, Logs: h.builder, Control: h.builder, Sources: h.repos,
 			SSHAddress: func() string { return "" }, PublicRegistry: func() string { return "" }, Logger: logger,

@@ -58,21 +58,3 @@ func pathMatcher(list string) (func(string) bool, error) {
 		return ok && err == nil
 	}, nil
 }
-
-var notInTag = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
-
-// branchVersion names the version of a branch's commit: "main-0123abc".
-func branchVersion(branch, commit string) string {
-	name := notInTag.ReplaceAllString(branch, "-")
-	for strings.Contains(name, "..") {
-		name = strings.ReplaceAll(name, "..", ".")
-	}
-	name = strings.TrimLeft(name, ".-")
-	if len(name) > 100 {
-		name = name[:100]
-	}
-	if name == "" {
-		name = "branch"
-	}
-	return name + "-" + commit[:7]
-}

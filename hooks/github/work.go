@@ -176,7 +176,13 @@ func (d *delivery) build(ctx context.Context) (string, error) {
 	} else if same != "" {
 		return d.recordOutcome(ctx, d.known.Version, fmt.Sprintf("not built: no file that matches %q differs from version %s", d.connection.Paths, same))
 	}
+	if skips, err := d.skips(ctx); err != nil {
+		return "", err
+	} else if skips {
+		return d.recordOutcome(ctx, d.known.Version, "not built: the commit's message asks to skip it")
+	}
 	version, object := d.version()
+	branch, _ := d.event.branch()
 	update := catalog.RefUpdate{Name: "refs/tags/" + version, New: object, Commit: d.remote.Commit}
 	refused := d.service.config.Policy.PreReceive(ctx, catalog.Push{Image: d.image, Updates: []catalog.RefUpdate{update}})[update.Name]
 	if refused == nil {
@@ -187,7 +193,9 @@ func (d *delivery) build(ctx context.Context) (string, error) {
 	}
 	queued, err := d.service.config.Queue.Submit(ctx, []catalog.NewBuild{{
 		ImageID: d.image.ID, Version: version, Trigger: catalog.TriggerGitHub, Commit: d.remote.Commit,
-		UserID: d.connection.UserID, Options: catalog.BuildOptions{Context: d.connection.Context},
+		UserID: d.connection.UserID, Options: catalog.BuildOptions{
+			Context: d.connection.Context, Branch: branch, Source: d.service.sourceOf(d.connection),
+		},
 	}})
 	if catalog.CodeOf(err) == catalog.Conflict {
 		return d.lost(ctx, version, err)
@@ -201,13 +209,25 @@ func (d *delivery) build(ctx context.Context) (string, error) {
 	return d.recordOutcome(ctx, version, fmt.Sprintf("version %s, build %d", version, queued[0].Number))
 }
 
+// skips reports whether the message of a branch's commit asks for no build. A sync that was asked for builds it.
+func (d *delivery) skips(ctx context.Context) (bool, error) {
+	if _, ok := d.event.branch(); !ok || d.event.Force || d.service.config.Prospects == nil {
+		return false, nil
+	}
+	prospect, err := d.service.config.Prospects.Prospect(ctx, d.image.Ref, d.remote.Commit, catalog.BuildOptions{})
+	if code := catalog.CodeOf(err); code == catalog.Invalid || code == catalog.NotFound {
+		err = nil // the build says what is wrong
+	}
+	return prospect.Skips, err
+}
+
 // version names the version, and the object its tag is set to.
 func (d *delivery) version() (name, object string) {
 	if tag, ok := d.event.tag(); ok {
 		return tag, d.remote.Object
 	}
 	branch, _ := d.event.branch()
-	return branchVersion(branch, d.remote.Commit), d.remote.Commit
+	return catalog.BranchVersion(branch, d.remote.Commit), d.remote.Commit
 }
 
 // sameAs returns the newest built version, when nothing that the connection's
@@ -264,20 +284,5 @@ func (d *delivery) supersede(ctx context.Context, version string) error {
 	if _, ok := d.event.branch(); !ok || d.known.Version == "" || d.known.Version == version {
 		return nil
 	}
-	older, err := d.service.config.Store.Version(ctx, d.image.ID, d.known.Version)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return nil
-	}
-	if err != nil || older.State != catalog.Pending || older.Trigger != catalog.TriggerGitHub {
-		return err
-	}
-	build, err := catalog.NewestBuild(ctx, d.service.config.Store, older)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = d.service.config.Queue.CancelWaiting(ctx, build.ID)
-	return err
+	return d.service.config.Policy.Supersede(ctx, d.image, d.known.Version, catalog.TriggerGitHub)
 }

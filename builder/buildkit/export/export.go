@@ -53,4 +53,8 @@ type Image struct {
 	Destination string // registry, repository and tag
 	Credential  builder.Credential
 	Dated       time.Time // of all files in new layers; zero: what follows from their contents
+	// Labels are given to the image where its Dockerfile does not set them; what it has of its base image is no
+	// word on it.
+	Labels      map[string]string
+	Annotations map[string]string // of its manifest, and of the index that lists it
 }

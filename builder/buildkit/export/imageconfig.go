@@ -66,6 +66,42 @@ func (c *imageConfig) date(created time.Time, base int) error {
 	return nil
 }
 
+// label gives the image the labels that it does not have, or has of its base alone.
+func (c *imageConfig) label(labels, base map[string]string) error {
+	if len(labels) == 0 {
+		return nil
+	}
+	config := map[string]json.RawMessage{}
+	own := map[string]string{}
+	if err := decode(c.fields["config"], &config); err != nil {
+		return fmt.Errorf("the image's config: %w", err)
+	}
+	if err := decode(config["Labels"], &own); err != nil {
+		return fmt.Errorf("the image's labels: %w", err)
+	}
+	for name, value := range labels {
+		if there, ok := own[name]; ok {
+			if inherited, ok := base[name]; !ok || inherited != there {
+				continue
+			}
+		}
+		own[name] = value
+	}
+	var err error
+	if config["Labels"], err = json.Marshal(own); err != nil {
+		return err
+	}
+	return c.set("config", config)
+}
+
+// decode reads a field into a map, which stays as it is where there is none.
+func decode[V any](raw json.RawMessage, to *map[string]V) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	return json.Unmarshal(raw, to)
+}
+
 func (c *imageConfig) encode() ([]byte, error) {
 	diffIDs := c.diffIDs
 	if diffIDs == nil {
@@ -151,6 +187,7 @@ type baseImage struct {
 	layers    map[digest.Digest]bool // by their uncompressed bytes
 	history   int                    // entries
 	described int                    // layers that have an entry
+	labels    map[string]string
 }
 
 // parseBase reads a base image's configuration; there may be none.
@@ -166,7 +203,7 @@ func parseBase(text []byte) (baseImage, error) {
 	for _, d := range image.RootFS.DiffIDs {
 		base.layers[d] = true
 	}
-	base.history = len(image.History)
+	base.history, base.labels = len(image.History), image.Config.Labels
 	for _, entry := range image.History {
 		if !entry.EmptyLayer {
 			base.described++

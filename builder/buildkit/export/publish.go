@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -130,6 +131,9 @@ func (p *publisher) image(raw []byte, platform string) (document, error) {
 	if err := config.date(p.created, p.bases[platform].history); err != nil {
 		return document{}, err
 	}
+	if err := config.label(p.labels, p.bases[platform].labels); err != nil {
+		return document{}, err
+	}
 	if text, err = config.encode(); err != nil {
 		return document{}, err
 	}
@@ -138,6 +142,7 @@ func (p *publisher) image(raw []byte, platform string) (document, error) {
 	}
 	manifest.Config.Digest, manifest.Config.Size = sumOf(text), int64(len(text))
 	p.count(manifest.Config)
+	manifest.Annotations = p.annotated(manifest.Annotations)
 	return p.encode(manifest, manifest.MediaType)
 }
 
@@ -202,7 +207,18 @@ func (p *publisher) index(raw []byte) (document, error) {
 		}
 		index.Manifests[i].Digest, index.Manifests[i].Size = named.Digest, named.Size
 	}
+	index.Annotations = p.annotated(index.Annotations)
 	return p.encode(index, index.MediaType)
+}
+
+// annotated returns a document's annotations with the image's.
+func (p *publisher) annotated(own map[string]string) map[string]string {
+	if len(p.annotations) == 0 {
+		return own
+	}
+	all := maps.Clone(p.annotations)
+	maps.Copy(all, own)
+	return all
 }
 
 // platformOf names the platform of an index's image as the frontend does.

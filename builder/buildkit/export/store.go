@@ -40,6 +40,8 @@ type Store struct {
 	known       *knownLayers
 	slots       chan struct{} // one is held for each layer on its way
 	times       layerTimes    // of new layers
+	labels      map[string]string
+	annotations map[string]string
 
 	mu        sync.Mutex
 	documents map[digest.Digest][]byte
@@ -68,6 +70,7 @@ func (e *Exporter) Store(ctx context.Context, image Image) (*Store, error) {
 	return &Store{
 		ctx: ctx, transport: e.transport, credential: image.Credential, tag: tag, pusher: pusher,
 		compression: e.compression, known: e.known, slots: e.slots, times: layerTimes{commit: image.Dated},
+		labels: image.Labels, annotations: image.Annotations,
 		documents: map[digest.Digest][]byte{}, layers: map[digest.Digest]Layer{},
 	}, nil
 }

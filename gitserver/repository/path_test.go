@@ -1,4 +1,4 @@
-package gitserver
+package repository
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-func TestParseRepository(t *testing.T) {
+func TestParsePath(t *testing.T) {
 	for path, want := range map[string]string{
 		"app": "alice/app", "app.git": "alice/app", "/app": "alice/app", "~/app.git": "alice/app", "/~/app": "alice/app",
 		"ns/app": "ns/app", "/ns/app.git": "ns/app", "~ns/app": "ns/app", "App/": "alice/App", "/My-App.git": "alice/My-App",
@@ -15,7 +15,7 @@ func TestParseRepository(t *testing.T) {
 		"//app": "", "./app": "", "app\x00": "", "ap\np": "", `a\b`: "", "..%2fapp": "", "%2e%2e/app": "", ".git": "", "ns/.git": "",
 		"-app": "", "app.git.git": "", "ns/app b": "", "NS/app": "", "~": "", "é": "",
 	} {
-		ref, err := parseRepository(path, "alice")
+		ref, err := ParsePath(path, "alice")
 		got := ""
 		if err == nil {
 			got = ref.String()
@@ -23,17 +23,17 @@ func TestParseRepository(t *testing.T) {
 			t.Errorf("%q: %v is not Invalid", path, err)
 		}
 		if got != want {
-			t.Errorf("parseRepository(%q) = %q, %v, want %q", path, got, err, want)
+			t.Errorf("ParsePath(%q) = %q, %v, want %q", path, got, err, want)
 		}
 	}
 }
 
-func FuzzParseRepository(f *testing.F) {
+func FuzzParsePath(f *testing.F) {
 	for _, seed := range []string{"app.git", "/ns/app", "~/app", "../x", "a%00", "a/b/c"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		ref, err := parseRepository(path, "alice")
+		ref, err := ParsePath(path, "alice")
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package gitserver
+package repository
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// parseRepository reads what a git client calls a repository: app, app.git,
+// ParsePath reads what a git client calls a repository: app, app.git,
 // ns/app or ns/app.git, with / or ~ before it as URLs bring along. Without a
 // namespace it is the user's own. Errors: Invalid.
-func parseRepository(path, own string) (catalog.ImageRef, error) {
+func ParsePath(path, own string) (catalog.ImageRef, error) {
 	bad := func(why string) (catalog.ImageRef, error) {
 		return catalog.ImageRef{}, catalog.FieldErrorf("repository", "repository path %q is not valid: %s; write it as app or namespace/app", path, why)
 	}

@@ -1,0 +1,236 @@
+// Package lfs is the server's side of Git LFS: the batch API, transfers and locks over HTTP, the same over SSH by the protocol of
+// git-lfs-transfer, and the tokens by which git-lfs-authenticate sends clients of SSH to HTTP.
+//
+// A Server is created once and serves until its listeners stop. It keeps nothing itself: which image has which object is in the catalog, and
+// contents are blobs of the registry, each stored once.
+//
+// What always holds: an object is known to an image by an upload to that very image, whose every byte was read and hashed, whatever
+// is stored already; so an OID alone neither gives its content nor says whether others have it. An object is there whole or not at all. Who
+// asks is asked for again before an upload counts. The first object creates the image, as the first push does: git-lfs uploads
+// before git pushes.
+package lfs
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha1" //nolint:gosec // git's name of a content
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
+)
+
+// Store is the part of the catalog that is asked.
+type Store interface {
+	catalog.Users
+	catalog.Namespaces
+	catalog.Images
+	catalog.LFS
+}
+
+// Config is what New needs.
+type Config struct {
+	Store    Store
+	Contents catalog.LFSContents
+	Auth     catalog.Authenticator
+	// LoggedIn is told of a request whose token SSH gave; Auth sees all others.
+	LoggedIn func(context.Context)
+	// Secret signs tokens. Another one ends all that were issued.
+	Secret []byte
+	// URL returns the http(s)://host[:port] that users reach this server by.
+	URL            func() string
+	MaxObjectBytes int64            // of one object; 0: no limit
+	Now            func() time.Time // nil: the clock
+	Logger         hclog.Logger     // nil: nothing is logged
+}
+
+// Server answers git-lfs.
+type Server struct {
+	config Config
+}
+
+var _ repository.LargeFiles = (*Server)(nil)
+
+// New returns a server.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.LoggedIn == nil {
+		c.LoggedIn = func(context.Context) {}
+	}
+	c.Logger = cmp.Or[hclog.Logger](c.Logger, hclog.NewNullLogger())
+	return &Server{config: c}
+}
+
+// Operation is what a client says it is about to do.
+type Operation string
+
+// The operations. Who uploads may download, too.
+const (
+	Upload   Operation = "upload"
+	Download Operation = "download"
+)
+
+// ParseOperation reads an operation. Errors: Invalid.
+func ParseOperation(text string) (Operation, error) {
+	switch o := Operation(text); o {
+	case Upload, Download:
+		return o, nil
+	}
+	return "", catalog.FieldErrorf("operation", "%q is not a Git LFS operation; the operations are: upload, download", text)
+}
+
+// Action is what an operation takes the right to.
+func (o Operation) Action() catalog.Action {
+	if o == Upload {
+		return catalog.ActionWrite
+	}
+	return catalog.ActionRead
+}
+
+// Caller is who asks for something of one image.
+type Caller struct {
+	Identity catalog.Identity
+	Ref      catalog.ImageRef
+	// StillMay asks again who it is and whether they may do something: what lasts may outlast a right.
+	StillMay func(context.Context, catalog.Action) error
+	// Audit takes a line for each change that is no upload.
+	Audit hclog.Logger
+}
+
+// Find implements repository.LargeFiles.
+func (s *Server) Find(ctx context.Context, ref catalog.ImageRef, oid string) (catalog.LFSObject, error) {
+	image, err := s.config.Store.Image(ctx, ref)
+	if err != nil {
+		return catalog.LFSObject{}, err
+	}
+	return s.config.Store.LFSObject(ctx, image.ID, oid)
+}
+
+// Open implements repository.LargeFiles.
+func (s *Server) Open(ctx context.Context, ref catalog.ImageRef, oid string) (io.ReadCloser, error) {
+	content, _, err := s.open(ctx, ref, oid)
+	return content, err
+}
+
+func (s *Server) open(ctx context.Context, ref catalog.ImageRef, oid string) (io.ReadSeekCloser, catalog.LFSObject, error) {
+	object, err := s.Find(ctx, ref, oid)
+	if err != nil {
+		return nil, object, err
+	}
+	content, err := s.config.Contents.OpenLFS(oid)
+	if catalog.CodeOf(err) == catalog.NotFound { // a fault of ours
+		err = catalog.Wrap(catalog.Internal, err, "the content of Git LFS object %s of %s is missing on the server; tell the server's administrator", oid, ref)
+	}
+	return content, object, err
+}
+
+// wanted is an object that a client has, or wants.
+type wanted struct {
+	OID  string `json:"oid"`
+	Size int64  `json:"size"`
+}
+
+// has reports whether an image, which may not exist yet, has an object. Errors: Invalid, TooLarge (it can't be uploaded).
+func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operation Operation) (bool, error) {
+	if err := catalog.ValidateOID(w.OID); err != nil {
+		return false, err
+	}
+	object, err := s.config.Store.LFSObject(ctx, image.ID, w.OID)
+	switch {
+	case err == nil && object.Size != w.Size:
+		return true, catalog.FieldErrorf("size", "Git LFS object %s has %d bytes, not %d", w.OID, object.Size, w.Size)
+	case catalog.CodeOf(err) != catalog.NotFound:
+		return true, err
+	case operation == Upload:
+		return false, s.checkSize(w)
+	}
+	return false, nil
+}
+
+// checkSize refuses what is larger than one object may be. Errors: Invalid, TooLarge.
+func (s *Server) checkSize(w wanted) error {
+	switch most := s.config.MaxObjectBytes; {
+	case w.Size < 0:
+		return catalog.FieldErrorf("size", "%d is not a valid size of a Git LFS object", w.Size)
+	case most > 0 && w.Size > most:
+		return catalog.Errorf(catalog.TooLarge, "Git LFS object %s has %d bytes, and this server takes at most %d", w.OID, w.Size, most)
+	}
+	return nil
+}
+
+// imageFor returns the caller's image. One that an upload would create has no ID yet. Errors: NotFound.
+func (s *Server) imageFor(ctx context.Context, c Caller, operation Operation) (catalog.Image, error) {
+	image, err := s.config.Store.Image(ctx, c.Ref)
+	if catalog.CodeOf(err) == catalog.NotFound && operation == Upload {
+		return catalog.Image{Ref: c.Ref}, nil
+	}
+	return image, err
+}
+
+// receive takes the content of an object from a caller who may upload.
+func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Reader) error {
+	if err := catalog.ValidateOID(w.OID); err != nil {
+		return err
+	}
+	if err := s.checkSize(w); err != nil {
+		return err
+	}
+	arriving := &arriving{from: content, git: gitHash(w.Size), atEnd: func() error { return c.StillMay(ctx, catalog.ActionWrite) }}
+	if err := s.config.Contents.StoreLFS(ctx, w.OID, w.Size, arriving); err != nil {
+		return err
+	}
+	image, err := s.createImage(ctx, c)
+	if err != nil {
+		return err
+	}
+	return s.config.Store.AddLFSObject(ctx, image.ID, catalog.LFSObject{
+		OID: w.OID, Size: w.Size, Blob: catalog.BlobID(hex.EncodeToString(arriving.git.Sum(nil))),
+	})
+}
+
+// createImage returns the caller's image, creating it if need be.
+func (s *Server) createImage(ctx context.Context, c Caller) (catalog.Image, error) {
+	image, err := s.config.Store.Image(ctx, c.Ref)
+	if catalog.CodeOf(err) != catalog.NotFound {
+		return image, err
+	}
+	image, err = s.config.Store.CreateImage(ctx, catalog.NewImage{Ref: c.Ref, OwnerID: c.Identity.User.ID})
+	if catalog.CodeOf(err) == catalog.Conflict {
+		return s.config.Store.Image(ctx, c.Ref) // another first upload was faster
+	}
+	return image, err
+}
+
+// gitHash is what git names a content of a size by.
+func gitHash(size int64) hash.Hash {
+	sum := sha1.New() //nolint:gosec // git's name of a content
+	fmt.Fprintf(sum, "blob %d\x00", size)
+	return sum
+}
+
+// arriving is a content on its way. It ends well only for who may still upload then.
+type arriving struct {
+	from  io.Reader
+	git   hash.Hash
+	atEnd func() error
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.from.Read(p)
+	_, _ = a.git.Write(p[:n]) // a hash never fails
+	if errors.Is(err, io.EOF) {
+		if refused := a.atEnd(); refused != nil {
+			return n, refused
+		}
+	}
+	return n, err
+}
