@@ -2,7 +2,9 @@ package builder_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,7 +17,7 @@ const token = "s3cr3t/Token+with spaces&more"
 func TestMask(t *testing.T) {
 	pem := "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7\nabcdefghijklmnopq\n-----END KEY-----\n"
 	long := strings.Repeat("0123456789abcdefghijklmnopqrstuv", 40)
-	mask := builder.NewMask([][]byte{[]byte(token + "\n"), []byte(pem), []byte(long), []byte("abc")})
+	mask := builder.NewMask([][]byte{[]byte(token + "\n"), []byte(pem), []byte(long), []byte("abc"), []byte(`it's "me"`), []byte("zero\x00byte"), []byte("caf\xe9-latin")})
 	quoted, _ := json.Marshal(token)
 	for _, test := range []struct{ name, text, want string }{
 		{"as it is", "before " + token + " after", "before *** after"},
@@ -25,6 +27,16 @@ func TestMask(t *testing.T) {
 		{"in a query", url.QueryEscape(token), "***"},
 		{"in a path", "https://example.com/" + url.PathEscape(token), "https://example.com/***"},
 		{"in JSON", `{"token":` + string(quoted) + `}`, `{"token":"***"}`},
+		{"in hex", hex.EncodeToString([]byte(token)), "***"},
+		{"in upper hex", strings.ToUpper(hex.EncodeToString([]byte(token))) + ".", "***."},
+		{"in a URL, in lower case", "s3cr3t%2fToken%2bwith%20spaces%26more", "***"},
+		{"in a URL, by JavaScript", "s3cr3t%2FToken%2Bwith%20spaces%26more", "***"},
+		{"in JSON, as it is", `"` + token + `"`, `"***"`},
+		{"in JSON, by PHP", `"s3cr3t\/Token+with spaces&more"`, `"***"`},
+		{"with quotes, in a shell", `+ echo 'it'\''s "me"'`, "+ echo '***'"},
+		{"with quotes, in JSON", `{"a":"it's \"me\""}`, `{"a":"***"}`},
+		{"with a zero byte, in Go", `"T=zero\x00byte"`, `"T=***"`},
+		{"in another encoding than UTF-8", "x caf\xe9-latin y", "x *** y"},
 		{"a line of several", "| MIIEpAIBAAKCAQEA7", "| ***"},
 		{"all lines", pem, "***\n***\n***\n***\n"},
 		{"without its line ends", strings.ReplaceAll(pem, "\n", ""), "***"},
@@ -81,6 +93,20 @@ func TestMaskedStream(t *testing.T) {
 	s := builder.MaskedStream{Mask: mask}
 	if got := string(s.Write([]byte("waiting for s3c"))) + "|" + string(s.Flush()); got != "waiting for |s3c" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// How long a mask takes does not depend on how many values begin alike.
+func BenchmarkMaskOfValuesThatBeginAlike(b *testing.B) {
+	var lines strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&lines, "aaaaaaa%05d\n", i)
+	}
+	mask := builder.NewMask([][]byte{[]byte(lines.String())})
+	text := strings.Repeat("a", 1<<16)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		mask.Text(text)
 	}
 }
 

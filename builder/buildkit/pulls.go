@@ -5,23 +5,20 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/distribution/reference"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	lru "github.com/hashicorp/golang-lru/v2"
 	gateway "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
 	policy "github.com/moby/buildkit/sourcepolicy/pb"
 	"github.com/moby/buildkit/sourcepolicy/policysession"
 
@@ -33,6 +30,9 @@ import (
 // there; who asks while another build does gets that one's answer. So before it uses an image of a registry that any
 // namespace has an account at, it asks the session, and the registry is asked here whether this namespace may pull it.
 // Registries decide by repository, and so does this.
+//
+// Nor does BuildKit fetch what has a digest that it knows from elsewhere: a registry needs to name it only. So an
+// image that is named by its digest, as all are in the end, is first to be shown by its registry (question.shows).
 
 const (
 	pullTimeout = 30 * time.Second
@@ -41,20 +41,23 @@ const (
 	// pullsFresh is how long a registry's answer is good, and pullsStale how long while it gives none.
 	pullsFresh = 10 * time.Minute
 	pullsStale = 24 * time.Hour
+	// alwaysFresh is for what no time changes: that a registry had what a digest stands for.
+	alwaysFresh = time.Duration(math.MaxInt64)
 )
 
 // pulls asks registries what namespaces may pull. It is safe for concurrent use.
 type pulls struct {
 	accounts  builder.Accounts
 	own       []string // hosts of the own registry, which decides itself
+	isNear    bool     // BuildKit reaches registries as this process does
 	transport http.RoundTripper
-	known     *lru.Cache[[sha256.Size]byte, time.Time] // since when, by account and repository
+	known     *lru.Cache[[sha256.Size]byte, time.Time] // since when, by account and repository, or what it showed
 }
 
 func newPulls(cfg Config) *pulls {
 	known, _ := lru.New[[sha256.Size]byte, time.Time](pullsKnown) // only a size below one is an error
 	return &pulls{
-		accounts: cfg.Accounts, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), known: known,
+		accounts: cfg.Accounts, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), isNear: cfg.Refuses != nil, known: known,
 		transport: asking{
 			direct:  asker(&net.Dialer{Timeout: pullTimeout, ControlContext: keptFrom(cfg.Refuses)}),
 			proxied: asker(&net.Dialer{Timeout: pullTimeout}),
@@ -109,7 +112,7 @@ func (p *pulls) policy(namespace string, fail func(error)) *policysession.Policy
 		if scheme != "docker-image" && scheme != "docker-image+blob" {
 			return allow, nil, nil
 		}
-		if err := p.check(ctx, namespace, image); err != nil {
+		if err := p.check(ctx, namespace, image, r.GetPlatform()); err != nil {
 			fail(err)
 			return nil, nil, err
 		}
@@ -118,7 +121,7 @@ func (p *pulls) policy(namespace string, fail func(error)) *policysession.Policy
 }
 
 // check returns nil when a namespace may pull an image.
-func (p *pulls) check(ctx context.Context, namespace, image string) error {
+func (p *pulls) check(ctx context.Context, namespace, image string, platform *pb.Platform) error {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return userError("%q is not a valid image reference", image)
@@ -131,54 +134,58 @@ func (p *pulls) check(ctx context.Context, namespace, image string) error {
 	if err != nil && catalog.CodeOf(err) != catalog.Invalid {
 		return infrastructure(err, "failed to find out whether %s is private", host)
 	}
-	if !had {
+	_, isDigested := named.(reference.Digested)
+	mustShow := isDigested && (had || p.isNear)
+	if !had && !mustShow {
 		return nil
 	}
 	username, password, err := p.accounts.CredentialFor(ctx, namespace, host)
-	if err != nil {
+	if err != nil && catalog.CodeOf(err) != catalog.Invalid {
 		return infrastructure(err, "%s", catalog.MessageOf(err))
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", username, password, named.Name()))
-	since, isKnown := p.known.Get(key)
-	if isKnown && time.Since(since) < pullsFresh {
-		return nil
+	asked, err := p.question(host, reference.TagNameOnly(named).String(), username, password)
+	if err != nil {
+		return userError("%q is not a valid image reference", image)
 	}
-	err = p.ask(ctx, host, reference.TagNameOnly(named).String(), username, password)
-	if err == nil {
-		p.known.Add(key, time.Now())
-		return nil
-	}
-	refused := whyNot(err, namespace, host, reference.FamiliarString(named))
-	if refused.Outcome == catalog.OutcomeInfrastructure && isKnown && time.Since(since) < pullsStale {
-		return nil
-	}
-	return refused
-}
-
-// ask has a registry decide.
-func (p *pulls) ask(ctx context.Context, host, image, username, password string) error {
 	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
 	defer cancel()
-	var how []name.Option
-	if plain, err := docker.MatchLocalhost(host); err == nil && plain { // as BuildKit has it
-		how = append(how, name.Insecure)
+	account := fmt.Sprintf("%q %q ", username, password)
+	if had {
+		err = p.remembered(account+named.Name(), pullsFresh, func() error { return asked.mayPull(ctx) })
 	}
-	ref, err := name.ParseReference(image, how...)
-	if err != nil {
-		return err
+	if err == nil && mustShow {
+		shown := fmt.Sprintf("%s%s shows %s %s", account, named.Name(), asked.ref.Identifier(), platform)
+		err = p.remembered(shown, alwaysFresh, func() error { return asked.shows(ctx, platform) })
 	}
-	account := authn.AuthConfig{Username: username, Password: password}
-	if username == "" {
-		account = authn.AuthConfig{IdentityToken: password}
+	if err == nil {
+		return nil
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(p.transport), remote.WithAuth(authn.FromConfig(account)), remote.WithRetryPredicate(func(error) bool { return false })}
-	_, err = remote.Head(ref, options...)
-	var answered *transport.Error
-	var unanswered *url.Error
-	if err != nil && !errors.As(err, &answered) && !errors.As(err, &unanswered) { // an answer that lacks something
-		_, err = remote.Get(ref, options...)
+	return whyNot(err, namespace, host, reference.FamiliarString(named))
+}
+
+// remembered asks, unless it is known from less than fresh ago, or from longer ago and no answer comes now.
+func (p *pulls) remembered(what string, fresh time.Duration, ask func() error) error {
+	key := sha256.Sum256([]byte(what))
+	since, isKnown := p.known.Get(key)
+	if isKnown && time.Since(since) < fresh {
+		return nil
+	}
+	err := ask()
+	if err == nil {
+		p.known.Add(key, time.Now())
+	}
+	if err != nil && !isAnswer(err) && isKnown && time.Since(since) < pullsStale {
+		return nil
 	}
 	return err
+}
+
+// isAnswer reports whether a registry refused, rather than failed to answer.
+func isAnswer(err error) bool {
+	var answered *transport.Error
+	var refused refusedError
+	return errors.As(err, &refused) || errors.Is(err, errNotShown) ||
+		errors.As(err, &answered) && answered.StatusCode >= 400 && answered.StatusCode < 500 && answered.StatusCode != http.StatusTooManyRequests
 }
 
 // whyNot says why an image is not pulled.
@@ -186,13 +193,15 @@ func whyNot(err error, namespace, host, image string) *builder.SolveError {
 	var answered *transport.Error
 	var refused refusedError
 	switch {
+	case !isAnswer(err):
+		failure := infrastructure(err, "%s did not answer whether %s may be pulled", host, image)
+		failure.Retry = builder.RetryLater
+		return failure
 	case errors.As(err, &refused):
 		return userError("%s; the server's administrator can allow it in builder.network.allow", refused.Error())
-	case errors.As(err, &answered) && answered.StatusCode >= 400 && answered.StatusCode < 500 && answered.StatusCode != http.StatusTooManyRequests:
+	case errors.As(err, &answered):
 		return userError("%s does not let the namespace %s pull %s (%d %s); check the name, or give the namespace an account with \"fandogh registry add %s\"",
 			host, namespace, image, answered.StatusCode, http.StatusText(answered.StatusCode), host)
 	}
-	failure := infrastructure(err, "%s did not answer whether %s may be pulled", host, image)
-	failure.Retry = builder.RetryLater
-	return failure
+	return userError("%s does not show the image %s: %s", host, image, err)
 }

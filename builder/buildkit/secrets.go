@@ -1,23 +1,13 @@
 package buildkit
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
-	"github.com/moby/buildkit/session/sshforward"
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
@@ -35,19 +25,17 @@ type buildSecrets struct {
 
 // newBuildSecrets reads a build's secrets. note is called, once for each, when a step is going to use it.
 func newBuildSecrets(secrets []catalog.OpenSecret, note func(line string)) (*buildSecrets, error) {
-	s := &buildSecrets{values: map[string][]byte{}, agents: sshAgents{keys: map[string]any{}}}
+	s := &buildSecrets{values: map[string][]byte{}, agents: newSSHAgents()}
 	s.mounts = dockerfile.Secrets{Values: map[string]string{}, Agents: map[string]string{}}
 	lines := map[string]func(){}
 	var hidden [][]byte
 	for _, secret := range secrets {
 		what := "secret"
 		if secret.Kind == catalog.SecretSSHKey {
-			key, err := ssh.ParseRawPrivateKey(secret.Value)
-			if err != nil {
+			if err := s.agents.add(secret.Alias, secret.Value); err != nil {
 				return nil, fmt.Errorf("the SSH key %s: %w", secret.Name, err)
 			}
 			what = "SSH key"
-			s.agents.keys[secret.Alias] = key
 			s.mounts.Agents[secret.Name] = secret.Alias
 		} else {
 			s.values[secret.Alias] = secret.Value
@@ -99,49 +87,4 @@ func (s *buildSecrets) hideIn(emit func(builder.Event)) func(builder.Event) {
 		}
 		emit(e)
 	}
-}
-
-// sshAgents serves agents with one key each, as `buildctl --ssh id=file` does.
-type sshAgents struct {
-	sshforward.UnimplementedSSHServer
-	keys map[string]any // by alias
-}
-
-// Register implements session.Attachable.
-func (a *sshAgents) Register(server *grpc.Server) { sshforward.RegisterSSHServer(server, a) }
-
-// CheckAgent implements sshforward.SSHServer.
-func (a *sshAgents) CheckAgent(_ context.Context, r *sshforward.CheckAgentRequest) (*sshforward.CheckAgentResponse, error) {
-	if _, ok := a.keys[r.ID]; !ok {
-		return nil, status.Errorf(codes.Unimplemented, "no SSH key %q", r.ID) // as a session says that has none
-	}
-	return &sshforward.CheckAgentResponse{}, nil
-}
-
-// ForwardAgent implements sshforward.SSHServer. Each connection has an agent of its own, so that
-// no step changes another's.
-func (a *sshAgents) ForwardAgent(stream sshforward.SSH_ForwardAgentServer) error {
-	var id string
-	if header, ok := metadata.FromIncomingContext(stream.Context()); ok && len(header[sshforward.KeySSHID]) > 0 {
-		id = header[sshforward.KeySSHID][0]
-	}
-	key, ok := a.keys[id]
-	if !ok {
-		return status.Errorf(codes.NotFound, "no SSH key %q", id)
-	}
-	keyring := agent.NewKeyring()
-	if err := keyring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
-		return err
-	}
-	ours, theirs := net.Pipe()
-	served := make(chan error, 1)
-	go func() {
-		served <- agent.ServeAgent(keyring, ours)
-		_ = ours.Close()
-	}()
-	err := sshforward.Copy(stream.Context(), theirs, stream, nil)
-	if end := <-served; err == nil && !errors.Is(end, io.EOF) && !errors.Is(end, io.ErrClosedPipe) {
-		err = end
-	}
-	return err
 }

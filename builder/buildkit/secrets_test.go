@@ -259,7 +259,7 @@ func TestCacheOfStepsWithSecrets(t *testing.T) {
 	}
 	// An alias that was guessed is a name like others.
 	guessed := strings.Replace(fetchStep, "id=token", "id="+own.Alias+",target=/run/secrets/token", 1)
-	if text := fetched("bob", strings.Replace(guessed, "cat /proc", "cat /run/secrets/token >&2; cat /proc", 1), given(catalog.SecretValue, "token", "x", "b4")); text == first {
+	if text := fetched("bob", guessed); text == first {
 		t.Error("bob was handed what ann's secret made, by its alias")
 	}
 }

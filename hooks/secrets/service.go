@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
@@ -16,8 +17,13 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// MaxValue bounds a secret's value, in bytes.
-const MaxValue = 64 << 10
+const (
+	// MaxValue bounds a secret's value, in bytes.
+	MaxValue = 64 << 10
+	// MaxTotal bounds what a namespace's values and SSH keys hold together, in bytes: each of its builds
+	// reads them, and looks for them in all that it prints.
+	MaxTotal = 1 << 20
+)
 
 // Config is what a Service is made of.
 type Config struct {
@@ -67,10 +73,39 @@ func (s *Service) Set(ctx context.Context, secret catalog.Secret, value []byte) 
 	if err := check(&secret, value); err != nil {
 		return secret, err
 	}
+	if err := s.checkRoom(ctx, secret, len(value)); err != nil {
+		return secret, err
+	}
 	secret.Sealed = s.config.Keyring.Seal(value, about(secret))
 	secret, err := s.config.Store.PutSecret(ctx, secret)
 	secret.Sealed = nil
 	return secret, err
+}
+
+// checkRoom refuses what is too much beside the namespace's other secrets.
+func (s *Service) checkRoom(ctx context.Context, secret catalog.Secret, size int) error {
+	if secret.Kind == catalog.SecretRegistry {
+		return nil
+	}
+	others, err := s.config.Store.ListSecrets(ctx, secret.Namespace)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		isReplaced := other.Kind == secret.Kind && other.Name == secret.Name && other.ImageID == secret.ImageID && other.Tags == secret.Tags
+		if other.Kind != catalog.SecretRegistry && !isReplaced {
+			size += len(other.Sealed) - s.config.Keyring.aead.Overhead()
+		}
+	}
+	if size > MaxTotal {
+		return catalog.Errorf(catalog.Forbidden, "the secrets of a namespace may hold %d KiB together; remove some first", MaxTotal>>10)
+	}
+	return nil
+}
+
+// unreadable says what is to be done about what was sealed with a key that is gone.
+func unreadable(code catalog.Code, err error, what string) error {
+	return catalog.Wrap(code, err, "the %s can't be read with the server's key file; set it again", what)
 }
 
 // check also writes names as they are stored.
@@ -120,8 +155,8 @@ func checkRegistry(secret *catalog.Secret) (err error) {
 	switch {
 	case secret.Username == "" || len(secret.Username) > 256:
 		return catalog.FieldErrorf("username", "a user name of 1 to 256 characters is required")
-	case strings.ContainsAny(secret.Username, ":\r\n\x00"):
-		return catalog.FieldErrorf("username", "the user name must not contain a colon or a line end")
+	case strings.Contains(secret.Username, ":"), strings.ContainsFunc(secret.Username, unicode.IsControl):
+		return catalog.FieldErrorf("username", "the user name must not contain a colon or a control character")
 	}
 	return nil
 }
@@ -149,7 +184,7 @@ func (s *Service) Remove(ctx context.Context, namespace string, id int64, kinds 
 }
 
 // ForBuild returns the values and SSH keys that a build gets, one of each name: an image's own goes before
-// its namespace's, one for some versions before one for all, a newer one before an older.
+// its namespace's, one for some versions before one for all, a newer one before an older. Errors: Invalid (one can't be read).
 func (s *Service) ForBuild(ctx context.Context, b catalog.Build) ([]catalog.OpenSecret, error) {
 	secrets, err := s.config.Store.ListSecrets(ctx, b.Image.Namespace)
 	if err != nil {
@@ -167,7 +202,11 @@ func (s *Service) ForBuild(ctx context.Context, b catalog.Build) ([]catalog.Open
 	for _, secret := range best {
 		value, err := s.config.Keyring.Open(secret.Sealed, about(secret))
 		if err != nil {
-			return nil, err
+			what := "secret "
+			if secret.Kind == catalog.SecretSSHKey {
+				what = "SSH key "
+			}
+			return nil, unreadable(catalog.Invalid, err, what+secret.Name)
 		}
 		found = append(found, catalog.OpenSecret{Secret: secret, Value: value, Alias: s.alias(secret)})
 	}
@@ -211,7 +250,10 @@ func (s *Service) CredentialFor(ctx context.Context, namespace, host string) (us
 		})
 		if i >= 0 {
 			password, err := s.config.Keyring.Open(secrets[i].Sealed, about(secrets[i]))
-			return secrets[i].Username, string(password), err
+			if err != nil {
+				return "", "", unreadable(catalog.Unavailable, err, "password at "+host)
+			}
+			return secrets[i].Username, string(password), nil
 		}
 	}
 	return s.helpers.get(ctx, host)

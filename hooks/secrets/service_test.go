@@ -126,7 +126,10 @@ func TestWhatMayBeSet(t *testing.T) {
 		{catalog.Secret{Name: "a"}, strings.Repeat("a", secrets.MaxValue+1), "value"},
 		{catalog.Secret{Name: "a/b"}, "x", "name"},
 		{catalog.Secret{Name: "a", Tags: "["}, "x", "tags"},
+		{catalog.Secret{Name: "a", Tags: "v\x1b[2J*"}, "x", "tags"},
+		{catalog.Secret{Name: "a", Tags: strings.Repeat("v* ", 1000)}, "x", "tags"},
 		{catalog.Secret{Name: "a", Kind: "other"}, "x", "kind"},
+		{catalog.Secret{Name: "ghcr.io", Kind: catalog.SecretRegistry, Username: "ann\x1b[2J"}, "x", "username"},
 		{catalog.Secret{Name: "default", Kind: catalog.SecretSSHKey}, string(pem.EncodeToMemory(block)), ""},
 		{catalog.Secret{Name: "default", Kind: catalog.SecretSSHKey}, string(pem.EncodeToMemory(locked)), "value"},
 		{catalog.Secret{Name: "default", Kind: catalog.SecretSSHKey}, "x", "value"},
@@ -221,4 +224,43 @@ func TestValuesAreSealed(t *testing.T) {
 		t.Errorf("removed as another kind: %v", err)
 	}
 	e.must(e.Remove(t.Context(), "ann", listed[0].ID, catalog.SecretValue))
+}
+
+// What a namespace's secrets hold together is bounded: every build has all of them in memory.
+func TestHowMuchANamespaceKeeps(t *testing.T) {
+	e := newEnv(t, nil)
+	value := strings.Repeat("a", secrets.MaxValue)
+	for i := range secrets.MaxTotal / secrets.MaxValue {
+		e.set(catalog.Secret{Name: fmt.Sprint("s", i)}, value)
+	}
+	e.set(catalog.Secret{Name: "s0"}, value) // in place of another
+	if _, err := e.Set(t.Context(), catalog.Secret{Namespace: "ann", Kind: catalog.SecretValue, Name: "more"}, []byte("x")); catalog.CodeOf(err) != catalog.Forbidden {
+		t.Errorf("one more: %v", err)
+	}
+	e.set(catalog.Secret{Namespace: "bob", Name: "more"}, "x")
+	e.set(catalog.Secret{Name: "s0"}, "short")
+	e.set(catalog.Secret{Name: "more"}, "x")
+}
+
+// Without the key file that they were set under, builds are told which secrets to set again.
+func TestSecretsOfAnotherKeyFile(t *testing.T) {
+	e := newEnv(t, nil)
+	e.set(catalog.Secret{Name: "token"}, "value")
+	e.set(catalog.Secret{Namespace: "ann", Kind: catalog.SecretRegistry, Name: "ghcr.io", Username: "ann"}, "own")
+	keys, err := secrets.Open(filepath.Join(t.TempDir(), "other.key"))
+	e.must(err)
+	e.Service, err = secrets.New(t.Context(), secrets.Config{Store: e.store, Keyring: keys})
+	e.must(err)
+	_, err = e.ForBuild(t.Context(), catalog.Build{Image: e.app.Ref, ImageID: e.app.ID, Version: "v1"})
+	if !strings.Contains(catalog.MessageOf(err), "secret token can't be read with the server's key file; set it again") {
+		t.Errorf("a secret: %v", err)
+	}
+	_, _, err = e.CredentialFor(t.Context(), "ann", "ghcr.io")
+	if !strings.Contains(catalog.MessageOf(err), "password at ghcr.io can't be read with the server's key file; set it again") {
+		t.Errorf("an account: %v", err)
+	}
+	e.set(catalog.Secret{Name: "token"}, "new")
+	if got := e.forBuild(catalog.Build{Image: e.app.Ref, ImageID: e.app.ID, Version: "v1"}); got != "secret token=new" {
+		t.Errorf("set again: %q", got)
+	}
 }

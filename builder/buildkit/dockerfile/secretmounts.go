@@ -13,8 +13,11 @@ import (
 
 // BuildKit's cache knows a step with a secret by the secret's name, whatever it holds: another build with
 // the same step would be handed what it made, as files that only an account may download. So BuildKit is asked for
-// secrets by aliases that differ with whose they are. What no secret is there for keeps its name: what a step makes without
-// it may be any build's.
+// secrets by aliases that differ with whose they are. What no secret is there for is asked for as that: what a step makes without
+// it may be any build's, and no name that a Dockerfile has is an alias.
+
+// unset begins what a build has no secret for, and no alias.
+const unset = "unset "
 
 // Secrets are what the steps of a build may be given, by the names that Dockerfiles have for it.
 type Secrets struct {
@@ -75,7 +78,7 @@ func (c *frontendClient) alias(aliases map[string]string, name string, optional 
 	case !ok && !optional:
 		missing[fmt.Sprintf("%s %q", what, name)] = true
 	}
-	return cmp.Or(alias, name)
+	return cmp.Or(alias, unset+name)
 }
 
 func missingSecrets(names []string) error {
