@@ -18,9 +18,9 @@ import (
 // learns the end, by a follower's return or from the store, finds the whole log and
 // no tag of a version that failed.
 func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err error) {
-	defer a.signal()
+	defer a.builder.signal()
 	defer a.leave()
-	defer a.versions.lock(versionKey{a.build.ImageID, a.build.Version})()
+	defer a.builder.versions.lock(versionKey{a.build.ImageID, a.build.Version})()
 
 	var unrecorded error
 	switch {
@@ -30,29 +30,29 @@ func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err err
 		unrecorded = err
 	case errors.Is(err, errDraining):
 		a.log.sayf("The server is shutting down: the build is requeued and starts again after the restart")
-		unrecorded = a.release(ctx, a.now(), true)
+		unrecorded = a.release(ctx, a.builder.now(), true)
 	default:
 		unrecorded = a.failed(ctx, a.failureOf(err))
 	}
 	switch {
 	case unrecorded == nil:
 	case errors.Is(unrecorded, errLeaseLost) || catalog.CodeOf(unrecorded) == catalog.Conflict:
-		a.logger.Warn("dropped a build whose lease was lost", "build", a.build.ID)
+		a.builder.logger.Warn("dropped a build whose lease was lost", "build", a.build.ID)
 		a.log.sayf("The server lost track of this build; it continues as a new attempt")
-		if err := a.reclaim(ctx); err != nil {
-			a.logger.Error("failed to look for builds without a worker", "error", err)
+		if err := a.builder.reclaim(ctx); err != nil {
+			a.builder.logger.Error("failed to look for builds without a worker", "error", err)
 		}
 	default:
 		// The lease ends by itself; then the build is tried again.
-		a.logger.Error("failed to record the result of a build", "build", a.build.ID, "error", unrecorded)
+		a.builder.logger.Error("failed to record the result of a build", "build", a.build.ID, "error", unrecorded)
 	}
 }
 
 // leave frees the build's slot.
 func (a *attempt) leave() {
-	a.queue.Lock()
-	defer a.queue.Unlock()
-	delete(a.running, a.build.ID)
+	a.builder.queue.Lock()
+	defer a.builder.queue.Unlock()
+	delete(a.builder.running, a.build.ID)
 }
 
 func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
@@ -60,7 +60,7 @@ func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
 		return err
 	}
 	a.restore(ctx)
-	ended := a.now()
+	ended := a.builder.now()
 	a.summarize(result, ended)
 	return a.finish(ctx, catalog.BuildResult{
 		Outcome: catalog.OutcomeBuilt, Digest: result.Digest, Size: result.Size, EndedAt: ended, Steps: a.steps.list(),
@@ -71,9 +71,9 @@ func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
 // lost; an annotated one comes back as a lightweight one. The image is good
 // without it, so it is not waited for.
 func (a *attempt) restore(ctx context.Context) {
-	err := a.config.Sources.SetTag(ctx, a.build.Image, a.build.Version, a.build.Commit)
+	err := a.builder.config.Sources.SetTag(ctx, a.build.Image, a.build.Version, a.build.Commit)
 	if err != nil {
-		a.logger.Error("failed to restore the tag of a built version", "image", a.build.Image, "version", a.build.Version, "error", err)
+		a.builder.logger.Error("failed to restore the tag of a built version", "image", a.build.Image, "version", a.build.Version, "error", err)
 	}
 }
 
@@ -83,7 +83,7 @@ func (a *attempt) failed(ctx context.Context, failure *SolveError) error {
 	if failure.Outcome == catalog.OutcomeInfrastructure {
 		level = hclog.Error
 	}
-	a.logger.Log(level, "build did not succeed", "build", a.build.ID, "version", a.name(), "attempt", a.build.Attempts, "outcome", failure.Outcome, "error", failure)
+	a.builder.logger.Log(level, "build did not succeed", "build", a.build.ID, "version", a.name(), "attempt", a.build.Attempts, "outcome", failure.Outcome, "error", failure)
 	final := errors.Is(failure, errTimeout) || errors.Is(failure, errInterrupted)
 	if failure.Outcome == catalog.OutcomeInfrastructure && !final {
 		if again, err := a.retry(ctx, failure); again {
@@ -94,31 +94,31 @@ func (a *attempt) failed(ctx context.Context, failure *SolveError) error {
 		return err
 	}
 	a.explain(failure)
-	a.withdraw(ctx, a.build)
+	a.builder.withdraw(ctx, a.build)
 	return a.finish(ctx, catalog.BuildResult{
-		Outcome: failure.Outcome, Message: failure.Message, EndedAt: a.now(), Steps: a.steps.list(),
+		Outcome: failure.Outcome, Message: failure.Message, EndedAt: a.builder.now(), Steps: a.steps.list(),
 	})
 }
 
 func (a *attempt) release(ctx context.Context, notBefore time.Time, refund bool) error {
-	return a.persist(ctx, func(ctx context.Context) error {
-		return a.store.ReleaseBuild(ctx, a.build.ID, a.config.WorkerID, notBefore, refund)
+	return a.builder.persist(ctx, func(ctx context.Context) error {
+		return a.builder.store.ReleaseBuild(ctx, a.build.ID, a.builder.config.WorkerID, notBefore, refund)
 	})
 }
 
 // hold makes sure the build is still ours before its end is written anywhere.
 func (a *attempt) hold(ctx context.Context) error {
-	return a.persist(ctx, func(ctx context.Context) error {
-		return a.store.ExtendLease(ctx, a.build.ID, a.config.WorkerID, a.now().Add(a.config.LeaseTime))
+	return a.builder.persist(ctx, func(ctx context.Context) error {
+		return a.builder.store.ExtendLease(ctx, a.build.ID, a.builder.config.WorkerID, a.builder.now().Add(a.builder.config.LeaseTime))
 	})
 }
 
 func (a *attempt) finish(ctx context.Context, r catalog.BuildResult) error {
 	if err := a.log.file.sync(); err != nil {
-		a.logger.Error("failed to sync a build's log", "build", a.build.ID, "error", err)
+		a.builder.logger.Error("failed to sync a build's log", "build", a.build.ID, "error", err)
 	}
-	err := a.persist(ctx, func(ctx context.Context) error {
-		return a.store.FinishBuild(ctx, a.build.ID, a.config.WorkerID, r)
+	err := a.builder.persist(ctx, func(ctx context.Context) error {
+		return a.builder.store.FinishBuild(ctx, a.build.ID, a.builder.config.WorkerID, r)
 	})
 	if err != nil {
 		return err
@@ -127,8 +127,8 @@ func (a *attempt) finish(ctx context.Context, r catalog.BuildResult) error {
 	ended.Outcome, ended.Message, ended.EndedAt = r.Outcome, r.Message, r.EndedAt
 	ended.State = r.Outcome.State()
 	a.log.file.end(ended)
-	a.forget(a.build)
-	a.logger.Info("build ended", "build", a.build.ID, "version", a.name(), "outcome", r.Outcome, "took", r.EndedAt.Sub(a.build.StartedAt).Round(time.Millisecond))
+	a.builder.forget(a.build)
+	a.builder.logger.Info("build ended", "build", a.build.ID, "version", a.name(), "outcome", r.Outcome, "took", r.EndedAt.Sub(a.build.StartedAt).Round(time.Millisecond))
 	return nil
 }
 

@@ -39,15 +39,15 @@ func (b *Builder) triesOf(buildID int64) tries {
 }
 
 // interrupted tells how often a build ended with the process that built it.
-func (a *attempt) interrupted() int { return a.build.Attempts - 1 - a.triesOf(a.build.ID).failures }
+func (a *attempt) interrupted() int { return a.build.Attempts - 1 - a.builder.triesOf(a.build.ID).failures }
 
 // retry hands a build back that failed by no fault of its own, to be tried again
 // after a pause. False: it was tried often enough, and failure may be changed to
 // say so.
 func (a *attempt) retry(ctx context.Context, failure *SolveError) (bool, error) {
-	t := a.triesOf(a.build.ID)
+	t := a.builder.triesOf(a.build.ID)
 	if t.since.IsZero() {
-		t.since = a.now()
+		t.since = a.builder.now()
 	}
 	var delay time.Duration
 	refund, how := true, ""
@@ -57,27 +57,27 @@ func (a *attempt) retry(ctx context.Context, failure *SolveError) (bool, error) 
 			failure.Message = fmt.Sprintf("BuildKit stopped %s while it ran this build, perhaps because of it; the last time: %s", times(t.losses), failure.Message)
 			return false, nil
 		}
-		delay = min(a.config.RetryDelay<<(t.losses-1), maxLossDelay)
+		delay = min(a.builder.config.RetryDelay<<(t.losses-1), maxLossDelay)
 	case RetryLater:
 		if t.later++; t.later > len(laterDelays) {
 			return false, nil
 		}
-		delay = a.config.RetryDelay * time.Duration(laterDelays[t.later-1])
-		if a.now().Add(delay).Sub(t.since) > a.config.Timeout {
+		delay = a.builder.config.RetryDelay * time.Duration(laterDelays[t.later-1])
+		if a.builder.now().Add(delay).Sub(t.since) > a.builder.config.Timeout {
 			return false, nil
 		}
 	default:
-		if t.failures++; t.failures >= a.config.MaxAttempts {
+		if t.failures++; t.failures >= a.builder.config.MaxAttempts {
 			return false, nil
 		}
-		delay = a.config.RetryDelay << (t.failures - 1)
-		refund, how = false, fmt.Sprintf(" (attempt %d of %d)", t.failures+1, a.config.MaxAttempts)
+		delay = a.builder.config.RetryDelay << (t.failures - 1)
+		refund, how = false, fmt.Sprintf(" (attempt %d of %d)", t.failures+1, a.builder.config.MaxAttempts)
 	}
-	a.queue.Lock()
-	a.tries[a.build.ID] = t
-	a.queue.Unlock()
+	a.builder.queue.Lock()
+	a.builder.tries[a.build.ID] = t
+	a.builder.queue.Unlock()
 	a.log.sayf("This is not your build's fault: %s. Trying again in %s%s", failure.Message, humanTime(delay), how)
-	return true, a.release(ctx, a.now().Add(delay), refund)
+	return true, a.release(ctx, a.builder.now().Add(delay), refund)
 }
 
 // forget drops what is known of an ended build's attempts.

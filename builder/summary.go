@@ -75,7 +75,7 @@ func took(step catalog.Step) time.Duration {
 
 // summarize ends the log of a build that succeeded.
 func (a *attempt) summarize(result SolveResult, ended time.Time) {
-	reference := a.reference(a.config.PublicRegistry())
+	reference := a.reference(a.builder.config.PublicRegistry())
 	a.log.sayf("")
 	a.log.sayf("Built %s in %s", a.name(), humanTime(ended.Sub(a.build.StartedAt)))
 	a.log.sayf("  image    %s", reference)

@@ -34,15 +34,15 @@ func (a *attempt) traced(ctx context.Context) (context.Context, func(error)) {
 	if a.build.Attempts <= 1 {
 		begin = a.build.QueuedAt
 	}
-	if request, ok := a.requestSpans.Get(a.build.ID); ok {
+	if request, ok := a.builder.requestSpans.Get(a.build.ID); ok {
 		ctx = trace.ContextWithSpanContext(ctx, request)
 	}
-	ctx, span := a.config.Tracer.Start(ctx, "build", trace.WithTimestamp(begin), trace.WithAttributes(
+	ctx, span := a.builder.config.Tracer.Start(ctx, "build", trace.WithTimestamp(begin), trace.WithAttributes(
 		attribute.String("fandogh.image", a.build.Image.String()), attribute.String("fandogh.version", a.build.Version),
 		attribute.Int64("fandogh.build", a.build.ID), attribute.Int("fandogh.attempt", a.build.Attempts),
 		attribute.String("fandogh.trigger", string(a.build.Trigger)), attribute.String("fandogh.commit", a.build.Commit),
 	))
-	_, queue := a.config.Tracer.Start(ctx, "queue", trace.WithTimestamp(begin))
+	_, queue := a.builder.config.Tracer.Start(ctx, "queue", trace.WithTimestamp(begin))
 	queue.End(trace.WithTimestamp(a.build.StartedAt))
 	return ctx, func(err error) {
 		for _, step := range a.steps.list() {
@@ -61,7 +61,7 @@ func (a *attempt) traceStep(ctx context.Context, step catalog.Step) {
 	if step.StartedAt.IsZero() || step.EndedAt.IsZero() {
 		return
 	}
-	_, span := a.config.Tracer.Start(ctx, step.Name, trace.WithTimestamp(step.StartedAt), trace.WithAttributes(attribute.Bool("fandogh.cached", step.Cached)))
+	_, span := a.builder.config.Tracer.Start(ctx, step.Name, trace.WithTimestamp(step.StartedAt), trace.WithAttributes(attribute.Bool("fandogh.cached", step.Cached)))
 	if step.Error != "" {
 		span.SetStatus(codes.Error, step.Error)
 	}

@@ -16,17 +16,17 @@ const storeTimeout = 30 * time.Second
 
 // attempt is one attempt at one build; one goroutine runs it.
 type attempt struct {
-	*Builder
-	build catalog.Build
-	log   *buildLog
-	steps stepSet
-	waits string // what the solve waits for, by its last event
+	builder *Builder
+	build   catalog.Build
+	log     *buildLog
+	steps   stepSet
+	waits   string // what the solve waits for, by its last event
 }
 
 // work makes one attempt at a claimed build and records how it went.
 func (b *Builder) work(ctx context.Context, build catalog.Build) {
 	b.versions.lock(versionKey{build.ImageID, build.Version})() // the queueing call has written to its log then
-	a := &attempt{Builder: b, build: build, log: b.openLog(build)}
+	a := &attempt{builder: b, build: build, log: b.openLog(build)}
 	defer a.log.close()
 	a.announce()
 	ctx, ended := a.traced(ctx)
@@ -40,7 +40,7 @@ func (a *attempt) name() string { return a.build.Image.String() + ":" + a.build.
 // announce says what is built, and what it waited for.
 func (a *attempt) announce() {
 	line := fmt.Sprintf("Building %s from commit %.7s (%s)", a.name(), a.build.Commit, a.build.Trigger)
-	if a.build.Attempts > 1 || a.triesOf(a.build.ID).any() {
+	if a.build.Attempts > 1 || a.builder.triesOf(a.build.ID).any() {
 		line += ", again"
 	} else if waited := a.build.StartedAt.Sub(a.build.QueuedAt); waited >= time.Second {
 		line += fmt.Sprintf(", waited %s in the queue", humanTime(waited))
@@ -58,7 +58,7 @@ func (a *attempt) run(ctx context.Context) (SolveResult, error) {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, stopTimer := context.WithTimeoutCause(ctx, a.config.Timeout, errTimeout)
+	ctx, stopTimer := context.WithTimeoutCause(ctx, a.builder.config.Timeout, errTimeout)
 	defer stopTimer()
 	kept := make(chan struct{})
 	go func() {
@@ -80,22 +80,22 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
 	}()
-	_, opening := a.config.Tracer.Start(ctx, "open tree")
-	tree, err := a.config.Sources.Tree(ctx, a.build.Image, a.build.Commit)
+	_, opening := a.builder.config.Tracer.Start(ctx, "open tree")
+	tree, err := a.builder.config.Sources.Tree(ctx, a.build.Image, a.build.Commit)
 	opening.End()
 	if err != nil {
 		return SolveResult{}, err
 	}
 	defer func() {
 		if err := tree.Close(); err != nil {
-			a.logger.Warn("failed to close a build's tree", "build", a.build.ID, "error", err)
+			a.builder.logger.Warn("failed to close a build's tree", "build", a.build.ID, "error", err)
 		}
 	}()
 	own, err := readRepositoryConfig(tree.Whole())
 	if err != nil {
 		return SolveResult{}, err
 	}
-	options := a.build.Options.WithDefaults(own.options).WithDefaults(catalog.BuildOptions{Labels: a.config.Labels})
+	options := a.build.Options.WithDefaults(own.options).WithDefaults(catalog.BuildOptions{Labels: a.builder.config.Labels})
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
 	}
@@ -107,27 +107,27 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 		}
 	}
 	var secrets []catalog.OpenSecret
-	if a.config.Secrets != nil {
-		if secrets, err = a.config.Secrets.ForBuild(ctx, a.build); err != nil {
+	if a.builder.config.Secrets != nil {
+		if secrets, err = a.builder.config.Secrets.ForBuild(ctx, a.build); err != nil {
 			return SolveResult{}, err
 		}
 	}
-	credential, revoke := a.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
+	credential, revoke := a.builder.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
 	defer revoke()
-	return a.config.Solver.Solve(ctx, SolveRequest{
+	return a.builder.config.Solver.Solve(ctx, SolveRequest{
 		Build: a.build, Options: options, Tree: tree, As: as,
-		Destination: a.reference(a.config.RegistryHost()), Credential: credential, Secrets: secrets,
+		Destination: a.reference(a.builder.config.RegistryHost()), Credential: credential, Secrets: secrets,
 	}, a.progress)
 }
 
 // openSubmodules lets the build read what is in other repositories.
 func (a *attempt) openSubmodules(ctx context.Context, tree catalog.Tree, options catalog.BuildOptions) {
-	if a.config.Submodules == nil {
+	if a.builder.config.Submodules == nil {
 		return
 	}
 	tree.OpenSubmodules(ctx, catalog.SubmoduleAccess{
 		Find: func(ctx context.Context, base, url string) (catalog.SubmoduleSource, error) {
-			return a.config.Submodules.Find(ctx, a.build, cmp.Or(base, options.Source), url)
+			return a.builder.config.Submodules.Find(ctx, a.build, cmp.Or(base, options.Source), url)
 		},
 		Say: func(line string) { a.log.sayf("%s", line) },
 	})
@@ -146,7 +146,7 @@ func (a *attempt) progress(e Event) {
 	if e.Line != "" {
 		at := e.Time
 		if at.IsZero() {
-			at = a.now()
+			at = a.builder.now()
 		}
 		a.log.output(at, e.Line)
 	}
@@ -155,27 +155,27 @@ func (a *attempt) progress(e Event) {
 // keepLease prolongs the lease until ctx ends, or stops the build when the
 // lease is lost.
 func (a *attempt) keepLease(ctx context.Context, stop context.CancelCauseFunc) {
-	ticker := time.NewTicker(a.config.LeaseTime / 3)
+	ticker := time.NewTicker(a.builder.config.LeaseTime / 3)
 	defer ticker.Stop()
-	until := a.now().Add(a.config.LeaseTime)
+	until := a.builder.now().Add(a.builder.config.LeaseTime)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		next := a.now().Add(a.config.LeaseTime)
-		err := a.store.ExtendLease(ctx, a.build.ID, a.config.WorkerID, next)
+		next := a.builder.now().Add(a.builder.config.LeaseTime)
+		err := a.builder.store.ExtendLease(ctx, a.build.ID, a.builder.config.WorkerID, next)
 		switch {
 		case err == nil:
 			until = next
 		case ctx.Err() != nil:
 			return
-		case catalog.CodeOf(err) == catalog.Conflict || a.now().After(until):
+		case catalog.CodeOf(err) == catalog.Conflict || a.builder.now().After(until):
 			stop(errLeaseLost)
 			return
 		default:
-			a.logger.Warn("failed to extend a build's lease", "build", a.build.ID, "error", err)
+			a.builder.logger.Warn("failed to extend a build's lease", "build", a.build.ID, "error", err)
 		}
 	}
 }
@@ -206,9 +206,9 @@ func (a *attempt) failureOf(err error) *SolveError {
 	case errors.Is(err, errInterrupted):
 		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: err.Error(), Err: err}
 	case errors.Is(err, errTimeout) && a.waits != "":
-		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf("the build could not start for %s: %s", humanTime(a.config.Timeout), a.waits), Err: err}
+		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf("the build could not start for %s: %s", humanTime(a.builder.config.Timeout), a.waits), Err: err}
 	case errors.Is(err, errTimeout):
-		return &SolveError{Outcome: catalog.OutcomeTimeout, Message: fmt.Sprintf("the build took longer than %s and was stopped", humanTime(a.config.Timeout))}
+		return &SolveError{Outcome: catalog.OutcomeTimeout, Message: fmt.Sprintf("the build took longer than %s and was stopped", humanTime(a.builder.config.Timeout))}
 	case errors.As(err, &solve):
 		return solve
 	case catalog.CodeOf(err) == catalog.Invalid:

@@ -111,7 +111,7 @@ func (c *contextFS) Lstat(name string) (fs.FileInfo, error) { return c.tree.Lsta
 
 // TimeOf returns the time that a step sees a file with.
 func (c *contextFS) TimeOf(name string, blob catalog.BlobID) time.Time {
-	return time.Unix(0, c.times.of(c.InTree(name), blob, c.times.now.Load()))
+	return time.Unix(0, c.times.all.of(c.InTree(name), blob, c.times.now.Load()))
 }
 
 // Alone implements dockerfile.Context.
@@ -124,11 +124,11 @@ func (c *contextFS) Alone(ctx context.Context) error {
 }
 
 // Renew implements dockerfile.Context.
-func (c *contextFS) Renew(layout string, seen map[string]bool) { c.times.renew(layout, seen) }
+func (c *contextFS) Renew(layout string, seen map[string]bool) { c.times.all.renew(layout, seen) }
 
 // SaveTimes implements dockerfile.Context.
 func (c *contextFS) SaveTimes() error {
-	if err := c.times.save(); err != nil {
+	if err := c.times.all.save(); err != nil {
 		return infrastructure(err, "the builder can't write to its disk")
 	}
 	return nil
@@ -178,7 +178,7 @@ func (c *contextFS) stat(name, rel string, entry fs.DirEntry) (*types.Stat, erro
 	stat := &types.Stat{Path: rel, Mode: uint32(info.Mode())}
 	if c.times != nil {
 		blob, _ := info.Sys().(catalog.BlobID) // a directory has none
-		stat.ModTime = c.times.of(name, blob, c.times.now.Load())
+		stat.ModTime = c.times.all.of(name, blob, c.times.now.Load())
 	}
 	switch {
 	case info.IsDir():

@@ -164,21 +164,21 @@ func (t *fileTimes) read() error {
 
 // buildTimes are the times of one build's files.
 type buildTimes struct {
-	*fileTimes
+	all *fileTimes
 	now atomic.Int64 // of what is new, in nanoseconds since 1970
 }
 
 func (t *fileTimes) build() *buildTimes {
-	b := &buildTimes{fileTimes: t}
+	b := &buildTimes{all: t}
 	b.begin()
 	return b
 }
 
 // begin dates what is new from here on.
-func (b *buildTimes) begin() { b.now.Store(b.moment(time.Now().UnixNano())) }
+func (b *buildTimes) begin() { b.now.Store(b.all.moment(time.Now().UnixNano())) }
 
 func (b *buildTimes) alone(ctx context.Context) (release func(), err error) {
-	if release, err = b.fileTimes.alone(ctx); err == nil {
+	if release, err = b.all.alone(ctx); err == nil {
 		b.begin() // what the others made is older
 	}
 	return release, err

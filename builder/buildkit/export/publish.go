@@ -26,7 +26,7 @@ import (
 // BuildKit would date the image by the clock. It is given the commit's time, here;
 // layers have those of layerTimes.
 type publisher struct {
-	*Store
+	store   *Store
 	ctx     context.Context
 	created time.Time
 	size    int64            // bytes, of everything written or referred to so far
@@ -56,7 +56,7 @@ func sumOf(raw []byte) v1.Hash {
 // Publish returns the finished image, which is under the request's tag then.
 // root is the digest of what BuildKit exported.
 func (s *Store) Publish(ctx context.Context, created time.Time, root string) (builder.SolveResult, error) {
-	p := &publisher{Store: s, ctx: ctx, created: created.UTC(), counted: map[v1.Hash]bool{}}
+	p := &publisher{store: s, ctx: ctx, created: created.UTC(), counted: map[v1.Hash]bool{}}
 	raw, err := p.read(root)
 	if err != nil {
 		return builder.SolveResult{}, err
@@ -76,16 +76,16 @@ func (s *Store) Publish(ctx context.Context, created time.Time, root string) (bu
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	if err := p.put(p.tag, finished); err != nil {
+	if err := p.put(p.store.tag, finished); err != nil {
 		return builder.SolveResult{}, fmt.Errorf("tag the image: %w", err)
 	}
 	return builder.SolveResult{Digest: finished.descriptor().Digest.String(), Size: p.size}, nil
 }
 
 func (p *publisher) read(hash string) ([]byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	raw, ok := p.documents[digest.Digest(hash)]
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	raw, ok := p.store.documents[digest.Digest(hash)]
 	if !ok {
 		return nil, fmt.Errorf("BuildKit exported no document %s", hash)
 	}
@@ -93,7 +93,7 @@ func (p *publisher) read(hash string) ([]byte, error) {
 }
 
 func (p *publisher) put(reference name.Reference, d document) error {
-	return p.pusher.Put(p.ctx, reference, d)
+	return p.store.pusher.Put(p.ctx, reference, d)
 }
 
 // encode makes the document that v is and counts it.
@@ -128,16 +128,16 @@ func (p *publisher) image(raw []byte, platform string) (document, error) {
 	if err := p.useStored(&manifest, config); err != nil {
 		return document{}, err
 	}
-	if err := config.date(p.created, p.bases[platform].history); err != nil {
+	if err := config.date(p.created, p.store.bases[platform].history); err != nil {
 		return document{}, err
 	}
-	if err := config.label(p.labels, p.bases[platform].labels); err != nil {
+	if err := config.label(p.store.labels, p.store.bases[platform].labels); err != nil {
 		return document{}, err
 	}
 	if text, err = config.encode(); err != nil {
 		return document{}, err
 	}
-	if err := p.pusher.Upload(p.ctx, p.tag.Repository, static.NewLayer(text, manifest.Config.MediaType)); err != nil {
+	if err := p.store.pusher.Upload(p.ctx, p.store.tag.Repository, static.NewLayer(text, manifest.Config.MediaType)); err != nil {
 		return document{}, fmt.Errorf("store the image's configuration: %w", err)
 	}
 	manifest.Config.Digest, manifest.Config.Size = sumOf(text), int64(len(text))
@@ -149,14 +149,14 @@ func (p *publisher) image(raw []byte, platform string) (document, error) {
 // useStored names the layers as the registry has them, and puts those that were cut out
 // where they belong.
 func (p *publisher) useStored(manifest *v1.Manifest, config *imageConfig) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
 	if len(config.diffIDs) != len(manifest.Layers) {
 		return fmt.Errorf("the image has %d layers and configures %d", len(manifest.Layers), len(config.diffIDs))
 	}
 	for i := range manifest.Layers {
 		layer := &manifest.Layers[i]
-		stored, ok := p.layers[digest.Digest(layer.Digest.String())]
+		stored, ok := p.store.layers[digest.Digest(layer.Digest.String())]
 		if !ok {
 			return fmt.Errorf("BuildKit exported no layer %s", layer.Digest)
 		}
@@ -167,7 +167,7 @@ func (p *publisher) useStored(manifest *v1.Manifest, config *imageConfig) error 
 		}
 	}
 	exported := len(manifest.Layers)
-	for _, cut := range slices.Backward(p.cuts) { // those below keep their places
+	for _, cut := range slices.Backward(p.store.cuts) { // those below keep their places
 		at := exported - cut.Above
 		if at < 0 {
 			return fmt.Errorf("BuildKit exported %d layers, of which %d are to be above a COPY", exported, cut.Above)
@@ -202,7 +202,7 @@ func (p *publisher) index(raw []byte) (document, error) {
 			return document{}, err
 		}
 		named := finished.descriptor()
-		if err := p.put(p.tag.Digest(named.Digest.String()), finished); err != nil {
+		if err := p.put(p.store.tag.Digest(named.Digest.String()), finished); err != nil {
 			return document{}, err
 		}
 		index.Manifests[i].Digest, index.Manifests[i].Size = named.Digest, named.Size
@@ -213,10 +213,10 @@ func (p *publisher) index(raw []byte) (document, error) {
 
 // annotated returns a document's annotations with the image's.
 func (p *publisher) annotated(own map[string]string) map[string]string {
-	if len(p.annotations) == 0 {
+	if len(p.store.annotations) == 0 {
 		return own
 	}
-	all := maps.Clone(p.annotations)
+	all := maps.Clone(p.store.annotations)
 	maps.Copy(all, own)
 	return all
 }
