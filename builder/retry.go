@@ -39,7 +39,9 @@ func (b *Builder) triesOf(buildID int64) tries {
 }
 
 // interrupted tells how often a build ended with the process that built it.
-func (a *attempt) interrupted() int { return a.build.Attempts - 1 - a.builder.triesOf(a.build.ID).failures }
+func (a *attempt) interrupted() int {
+	return a.build.Attempts - 1 - a.builder.triesOf(a.build.ID).failures
+}
 
 // retry hands a build back that failed by no fault of its own, to be tried again
 // after a pause. False: it was tried often enough, and failure may be changed to
