@@ -34,7 +34,9 @@ type question struct {
 func (p *pulls) question(host, image, username, password string) (q question, err error) {
 	var how []name.Option
 	by := p.transport
-	if plain, err := docker.MatchLocalhost(host); err == nil && plain { // as BuildKit has it
+	if p.mirror != nil && username+password == "" && p.mirror.Serves(host) {
+		by = p.mirror.Transport(host)
+	} else if plain, err := docker.MatchLocalhost(host); err == nil && plain { // as BuildKit has it
 		how = append(how, name.Insecure)
 	} else {
 		by = byTLS{host, by}

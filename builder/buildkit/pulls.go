@@ -45,10 +45,19 @@ const (
 	alwaysFresh = time.Duration(math.MaxInt64)
 )
 
+// Mirror answers for other registries, without an account.
+type Mirror interface {
+	// Serves reports whether BuildKit asks it for a registry's images.
+	Serves(registry string) bool
+	// Transport answers clients of the registry in this process.
+	Transport(registry string) http.RoundTripper
+}
+
 // pulls asks registries what namespaces may pull. It is safe for concurrent use.
 type pulls struct {
 	accounts  builder.Accounts
 	own       []string // hosts of the own registry, which decides itself
+	mirror    Mirror   // nil: there is none
 	isNear    bool     // BuildKit reaches registries as this process does
 	transport http.RoundTripper
 	known     *lru.Cache[[sha256.Size]byte, time.Time] // since when, by account and repository, or what it showed
@@ -57,7 +66,7 @@ type pulls struct {
 func newPulls(cfg Config) *pulls {
 	known, _ := lru.New[[sha256.Size]byte, time.Time](pullsKnown) // only a size below one is an error
 	return &pulls{
-		accounts: cfg.Accounts, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), isNear: cfg.Refuses != nil, known: known,
+		accounts: cfg.Accounts, mirror: cfg.Mirror, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), isNear: cfg.Refuses != nil, known: known,
 		transport: asking{
 			direct:  asker(&net.Dialer{Timeout: pullTimeout, ControlContext: keptFrom(cfg.Refuses)}),
 			proxied: asker(&net.Dialer{Timeout: pullTimeout}),

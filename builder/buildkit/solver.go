@@ -59,6 +59,8 @@ type Config struct {
 	// Accounts are what builds log in to other registries with; nil: none. Only a BuildKit that asks
 	// before it uses what it has in its cache is given any.
 	Accounts builder.Accounts
+	// Mirror stands between BuildKit and other registries; nil: it asks them itself.
+	Mirror Mirror
 	// Refuses reports whether BuildKit is kept from an address; nil: from none.
 	Refuses func(netip.AddrPort) bool
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is

@@ -164,11 +164,15 @@ func (d *daemon) openBuildKit() error {
 			return fmt.Errorf("open what is kept of other registries: %w", err)
 		}
 	}
+	var mirrored buildkit.Mirror
+	if d.mirror != nil {
+		mirrored = d.mirror
+	}
 	var err error
 	d.solver, err = buildkit.New(buildkit.Config{
 		Addresses: given, TLS: buildkit.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key},
 		RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain,
-		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Accounts: d.secrets, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
+		Disk: disk, Compression: c.Compression, Frontends: c.Frontends, Accounts: d.secrets, Mirror: mirrored, Refuses: refuses, TimesDir: d.config.DataPath("times"), Logger: d.log.Named("buildkit"),
 	})
 	if err != nil {
 		return err
