@@ -154,6 +154,11 @@ func (r *Repositories) Fetch(ctx context.Context, ref catalog.ImageRef, q catalo
 	if err == nil {
 		err = quarantine.Check(ctx)
 	}
+	if err == nil { // a remote that gives what its refs name alone may have sent all but this
+		if _, missing := quarantine.Peel(want); errors.Is(missing, objects.ErrNotFound) {
+			err = catalog.Wrap(catalog.Unavailable, missing, "the remote has no object %s", want)
+		}
+	}
 	if err == nil {
 		err = quarantine.Enter(nil, quarantine.Install)
 	}

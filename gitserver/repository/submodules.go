@@ -128,7 +128,7 @@ func (t *tree) fetch(n *node, wanted submodule) (*superproject, error) {
 		repos, ref = t.repos.modules, t.modules.ref
 		from.Fetch.Object = n.hash.String()
 		t.modules.access.Say(fmt.Sprintf("Submodule %s at %s from %s", n.suspect, catalog.ShortCommit(from.Fetch.Object), from.URL))
-		if _, err := repos.Fetch(t.modules.ctx, ref, from.Fetch); err != nil {
+		if _, err := repos.Fetch(t.modules.ctx, ref, from.Fetch); err != nil && !errors.Is(err, objects.ErrNotFound) {
 			return nil, err
 		}
 	}
