@@ -162,7 +162,8 @@ func TestBasesByMirrors(t *testing.T) {
 	if files := env.ImageFiles(t, fromTag); files["from-1"] != "it" || files["copied"] != "it" {
 		t.Errorf("built %v", files)
 	}
-	if !dead.wasAsked("/a/b/manifests/1") || !inside.wasAsked("/a/b/manifests/2") {
+	// For one image or the other: a mirror that failed just now is asked after others.
+	if !dead.wasAsked("/a/b/manifests/") || !inside.wasAsked("/a/b/manifests/2") {
 		t.Error("the mirrors were not asked in turn")
 	}
 	hub := build("1.1", "FROM busybox:1\nCOPY Dockerfile /\n")
