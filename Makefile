@@ -3,15 +3,18 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export CGO_ENABLED := 1
+comma := ,
+empty :=
 
 BIN := $(CURDIR)/bin
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+NFPM_VERSION := v2.45.0
 
 # What the daemon needs to build images, and what only tests and the demo need.
 RUN_PACKAGES := runc containernetworking-plugins iptables nftables
 DEMO_PACKAGES := busybox-static openssh-client git curl
-TEST_PACKAGES := $(DEMO_PACKAGES) bzip2 xz-utils skopeo git-lfs openssl procps \
+TEST_PACKAGES := $(DEMO_PACKAGES) bzip2 xz-utils skopeo git-lfs gnupg openssl procps \
 	putty-tools dropbear-bin python3-paramiko
 
 # What conformance alone drives beside those: the clients of registries that Debian and Go bring. One that can't
@@ -29,7 +32,15 @@ install-programs = GOBIN=$(BIN) go install -ldflags='github.com/fandoghpaas/fand
 
 EXAMPLES := hooks/github/testdata/node_modules/@octokit/webhooks-examples/package.json
 
-.PHONY: help build demo run test conformance clients torture lint vulncheck bench fuzz packages demo-packages test-packages tools clean
+# The package's version, as Debian orders them: v1.2.0-3-g24f69c9 is 1.2.0+3.g24f69c9; 0~TIME.COMMIT before there is any tag.
+DEB_VERSION = $(shell git describe --tags --match 'v[0-9]*' --dirty=+dirty 2>/dev/null | sed -E 's/^v//; s/-/+/; s/-/./g' | grep . || \
+	git log -1 --format='0~%cd.%h' --date=format:%Y%m%d%H%M%S 2>/dev/null || echo 0)
+DEB_ARCH = $(shell go env GOARCH)
+
+# What upgrade-test upgrades from: the newest release, or else what was before the store knew recipes.
+UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H^ -- catalog/sqlite/migrations/00014_recipes.sql)
+
+.PHONY: help build demo run test conformance clients torture browser lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	$(install-programs) ./cmd/... tool
@@ -49,8 +60,9 @@ run: packages build ## the daemon in the foreground, on embedded defaults
 	  '  ssh -p 2222 git@127.0.0.1' ''
 	$(BIN)/fandoghd serve
 
+# Four packages at once: much of what the tests wait for is not the processor.
 test: packages test-packages tools $(EXAMPLES) ## every test
-	FANDOGH_TEST_TOOLS=$(BIN) go test -timeout 10m ./...
+	FANDOGH_TEST_TOOLS=$(BIN) go test -p 4 -timeout 10m ./...
 
 conformance: packages test-packages tools clients ## every case beside plain BuildKit, git and distribution, into conformance/RESULTS.md and docs/compatibility.md
 	mkdir -p docs
@@ -65,6 +77,10 @@ torture: packages test-packages tools ## kills daemons at random under load for 
 	@$(call install,sqlite3)
 	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
 
+browser: test-packages ## every page in Chromium, on a screen and on a phone, in both languages
+	@$(call install,chromium)
+	go test -tags browser -count=1 -run TestBrowser -v ./catalog/web
+
 FUZZTIME ?= 60s
 
 # Inputs are not made smaller when they are found: that takes most of the time.
@@ -73,6 +89,49 @@ fuzz: packages test-packages tools ## every fuzz target, for FUZZTIME each
 	  echo "$${name#func } in $${file%/*}"; \
 	  FANDOGH_TEST_TOOLS=$(BIN) go test "$${file%/*}" -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x; \
 	done
+
+package: build $(BIN)/nfpm-$(NFPM_VERSION) ## a Debian package with both programs, buildkitd, a systemd unit, manual pages and completions, into bin/
+	rm -rf $(BIN)/package && mkdir -p $(BIN)/package/completion/{bash,zsh,fish}
+	for program in fandogh fandoghd; do \
+	  env -u FANDOGH_CONFIG $(BIN)/$$program man $(BIN)/package/man; \
+	  $(BIN)/$$program completion bash >$(BIN)/package/completion/bash/$$program; \
+	  $(BIN)/$$program completion zsh >$(BIN)/package/completion/zsh/_$$program; \
+	  $(BIN)/$$program completion fish >$(BIN)/package/completion/fish/$$program.fish; \
+	done
+	gzip -9n $(BIN)/package/man/*
+	chmod -R u=rwX,go=rX $(BIN)/package
+	PACKAGE_VERSION='$(DEB_VERSION)' PACKAGE_ARCH=$(DEB_ARCH) $(BIN)/nfpm-$(NFPM_VERSION) package --config deploy/package/nfpm.yaml --packager deb --target $(BIN)/fandogh_$(DEB_ARCH).deb
+
+$(BIN)/nfpm-$(NFPM_VERSION):
+	GOBIN=$(BIN) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv $(BIN)/nfpm $@
+
+package-test: packages test-packages package ## installs the package beside this system's files, and pushes to the daemon that it brings
+	@$(call install,systemd man-db)
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 10m -v -run TestPackage ./deploy
+
+upgrade-test: packages test-packages tools ## replaces the daemon of UPGRADE_FROM by the present one while clients push
+	UPGRADE_FROM=$(UPGRADE_FROM) FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 15m -v -run TestUpgrade ./deploy
+
+deploy-test: packages test-packages build ## pushes, pulls and logs through Caddy and nginx; the alerts, by promtool
+	@$(call install,caddy nginx prometheus)
+	cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 15m -v -run TestProxies ./deploy
+
+image: packages test-packages package $(BIN)/debian.tar ## an OCI image of fandoghd, built by Fandogh, as an archive in bin/
+	deploy/image/build.sh $(BIN) $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/debian.tar '$(subst /,-,$(or $(VERSION),devel))' $(BIN)/fandoghd-image.tar
+
+# What the image has beside our own package.
+$(BIN)/debian.tar: Makefile
+	@$(call install,mmdebstrap)
+	mkdir -p $(BIN)
+	mmdebstrap --quiet --variant=essential --include=$(subst $(empty) ,$(comma),$(RUN_PACKAGES) mount ca-certificates) \
+	  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+	  $$(. /etc/os-release && echo $$VERSION_CODENAME) $@
+
+image-test: image ## runs the image by runc, and pushes to it
+	@$(call install,libcap2-bin)
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 10m -v -run TestImage ./deploy
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) ## the linters of .golangci.yml
 	$< run ./...

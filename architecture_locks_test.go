@@ -83,7 +83,7 @@ func (d *declared) see(pkg string, n ast.Node) {
 func isLock(typ ast.Expr) bool {
 	switch typ := typ.(type) {
 	case *ast.Ident:
-		return typ.Name == "keyedLock" || typ.Name == "versionLocks"
+		return typ.Name == "keyedLock" || typ.Name == "tagLocks"
 	case *ast.SelectorExpr:
 		return typ.Sel.Name == "Mutex" || typ.Sel.Name == "RWMutex"
 	}

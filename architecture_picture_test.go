@@ -169,5 +169,5 @@ func TestPictureOfLayers(t *testing.T) {
 // beside reports whether a package is none of the layers: it serves tests or benchmarks, or any package.
 func beside(name string) bool {
 	top, _, _ := strings.Cut(name, "/")
-	return top == "bench" || top == "conformance" || top == "internal" || strings.HasSuffix(name, "test")
+	return top == "bench" || top == "conformance" || top == "deploy" || top == "internal" || strings.HasSuffix(name, "test")
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -112,6 +113,8 @@ func firstLine(ctx context.Context, bundle, id string) (line string, at time.Tim
 	cmd := exec.CommandContext(ctx, "runc", "run", "--bundle", bundle, id)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
+	runtime.LockOSThread() // whose end the child would die of
+	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -4,11 +4,13 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -22,8 +24,19 @@ import (
 // Store is what the builder needs of catalog.Store.
 type Store interface {
 	catalog.Builds
-	// Version is as catalog.Versions has it.
+	// Version and TagVersions are as catalog.Versions has them.
 	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
+	// ImageByID is as catalog.Images has it.
+	ImageByID(ctx context.Context, imageID int64) (catalog.Image, error)
+	// VersionByRecipe is as catalog.Versions has it.
+	VersionByRecipe(ctx context.Context, imageID int64, recipe string) (catalog.Version, error)
+	// ListVersions is as catalog.Versions has it.
+	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
+	TagVersions(ctx context.Context, sourceID int64, tag string) ([]catalog.Version, error)
+	// NamespaceLimits is as catalog.NamespaceSettings has it.
+	NamespaceLimits(ctx context.Context, namespace string) (catalog.NamespaceLimits, error)
+	// Tombstone is as catalog.Tombstones has it.
+	Tombstone(ctx context.Context, imageID int64, version string) (catalog.Tombstone, error)
 }
 
 // Credentials makes registry credentials that live as long as one build.
@@ -53,7 +66,8 @@ type Config struct {
 	Sources     catalog.Sources
 	Solver      Solver
 	Credentials Credentials
-	Secrets     Secrets // nil: there are none
+	Secrets     Secrets             // nil: there are none
+	Tags        catalog.TagVerifier // nil: nothing is known of tags
 	// RegistryHost returns "host:port" of the registry as the Solver reaches it.
 	RegistryHost func() string
 	// PublicRegistry returns "host:port" as users write it in references; nil:
@@ -61,21 +75,30 @@ type Config struct {
 	PublicRegistry func() string
 	LogDir         string // one file a build, made when missing
 	WorkerID       string // names this process in leases; unique to each start
-	Parallel       int    // builds at once
-	// Spare is how many more run at once for namespaces of which nothing runs: one
-	// that fills all slots leaves some to the others.
-	Spare int
 	// Submodules finds the submodules of builds; nil: they are refused.
 	Submodules Submodules
 	// Labels is what BuildOptions.Labels is where a repository leaves it open.
-	Labels      string
-	Timeout     time.Duration // of one attempt
+	Labels string
+	Settings
+	// Room says why no build may begin now, nil where any may; Wake is to be called when that changes. nil: any may.
+	Room        func() error
 	MaxAttempts int           // at a build that our infrastructure fails; 0: 3
 	RetryDelay  time.Duration // before the second attempt, doubled for each after; 0: 2 seconds
 	LeaseTime   time.Duration // how long a build stays ours without a sign of life; 0: 1 minute
 	Tracer      trace.Tracer  // nil: nothing is traced
 	Logger      hclog.Logger
 	Now         func() time.Time
+}
+
+// Settings may be changed while a Builder runs.
+type Settings struct {
+	Parallel int // builds at once
+	// Spare is how many more run at once for namespaces of which nothing runs: one
+	// that fills all slots leaves some to the others.
+	Spare   int
+	Timeout time.Duration // of one attempt, at most
+	// Ceiling is the most that any build may use, and Limits what one may where its namespace has no other.
+	Ceiling, Limits catalog.BuildLimits
 }
 
 func (c *Config) setDefaults() error {
@@ -100,6 +123,9 @@ func (c *Config) setDefaults() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Room == nil {
+		c.Room = func() error { return nil }
+	}
 	setDefault(&c.MaxAttempts, 3)
 	setDefault(&c.RetryDelay, 2*time.Second)
 	setDefault(&c.LeaseTime, time.Minute)
@@ -115,15 +141,19 @@ func setDefault[T int | time.Duration](to *T, value T) {
 // Builder runs the build queue. It implements catalog.BuildControl and
 // catalog.BuildLogs.
 type Builder struct {
-	config Config
-	store  Store
-	logger hclog.Logger
-	now    func() time.Time
-	logs   *logbook
-	wake   chan struct{} // holds one token: look at the queue again
-	down   chan struct{} // closed when Run has handed everything back
+	config   Config
+	settings atomic.Pointer[Settings] // in force now
+	store    Store
+	logger   hclog.Logger
+	now      func() time.Time
+	logs     *logbook
+	wake     chan struct{} // holds one token: look at the queue again
+	down     chan struct{} // closed when Run has handed everything back
+	// draining ends when Run begins to hand back; drained ends it.
+	draining context.Context
+	drained  context.CancelFunc
 
-	versions versionLocks // locked before queue
+	tags tagLocks // locked before queue
 	// queue is held for one write of the store at most: every push and every end
 	// of a build waits for it.
 	queue   sync.Mutex
@@ -142,12 +172,21 @@ func New(config Config) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	draining, drained := context.WithCancel(context.Background())
 	requestSpans, _ := lru.New[int64, trace.SpanContext](maxRequestSpans) // only a size below one is an error
-	return &Builder{
+	b := &Builder{
 		requestSpans: requestSpans,
 		config:       config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
-		wake: make(chan struct{}, 1), down: make(chan struct{}), running: map[int64]claimed{}, tries: map[int64]tries{},
-	}, nil
+		wake: make(chan struct{}, 1), down: make(chan struct{}), draining: draining, drained: drained, running: map[int64]claimed{}, tries: map[int64]tries{},
+	}
+	b.settings.Store(&config.Settings)
+	return b, nil
+}
+
+// Change replaces the settings. Builds that run keep the limits that they began with.
+func (b *Builder) Change(s Settings) {
+	b.settings.Store(&s)
+	b.signal() // there may be more slots
 }
 
 // Run works on the queue until ctx ends; then it hands running builds back to
@@ -160,6 +199,7 @@ func (b *Builder) Run(ctx context.Context) error {
 	}
 	var builds sync.WaitGroup
 	for ctx.Err() == nil {
+		b.hold(ctx)
 		if b.claimAll(ctx, &builds) {
 			b.waitForWork(ctx)
 		}
@@ -172,43 +212,83 @@ func (b *Builder) Run(ctx context.Context) error {
 	return nil
 }
 
-// Submit queues builds, all or none, and starts them as soon as there is room.
-// Errors: those of catalog.Builds.QueueBuilds.
+// Submit queues builds, all or none, and starts them as soon as there is room. It looks at the signatures of tags
+// that were not looked at yet. Errors: those of catalog.Builds.QueueBuilds.
 func (b *Builder) Submit(ctx context.Context, builds []catalog.NewBuild) ([]catalog.QueuedBuild, error) {
-	wanted := make([]versionKey, len(builds))
-	for i, build := range builds {
-		wanted[i] = versionKey{build.ImageID, build.Version}
+	builds, err := b.verifyTags(ctx, builds)
+	if err != nil {
+		return nil, err
 	}
-	defer b.versions.lock(wanted...)() // a build that is claimed meanwhile begins afterwards
+	wanted := make([]tagKey, len(builds))
+	for i, build := range builds {
+		wanted[i] = tagKey{cmp.Or(build.SourceID, build.ImageID), cmp.Or(build.Tag, build.Version)}
+	}
+	defer b.tags.lock(wanted...)() // a build that is claimed meanwhile begins afterwards
 	queued, err := b.store.QueueBuilds(ctx, builds)
 	if err != nil {
 		return nil, err
 	}
 	b.rememberRequest(ctx, queued)
-	free := map[string]int{}
+	b.sayWaiting(ctx, queued)
+	b.signal()
+	return queued, nil
+}
+
+// placesSaid is of how many builds that are queued together the places are looked up: that reads the whole queue.
+const placesSaid = 20
+
+// sayWaiting writes into the logs of builds that do not start at once where they stand, and why.
+func (b *Builder) sayWaiting(ctx context.Context, queued []catalog.QueuedBuild) {
+	held := b.config.Room() != nil
+	free, started := map[string]int{}, map[string]bool{}
+	said := 0
+	pause, err := b.store.QueuePause(ctx)
+	if err != nil {
+		b.logger.Warn("failed to find out whether the queue is paused", "error", err)
+	}
 	for _, q := range queued {
 		if q.Attached {
 			continue
 		}
 		namespace := q.Image.Namespace
 		if _, ok := free[namespace]; !ok {
-			free[namespace] = b.freeSlotsOf(namespace)
+			free[namespace], started[namespace] = b.freeSlotsOf(namespace), b.runsAny(namespace)
 		}
 		if b.runs(q.ID) {
 			continue
 		}
-		if free[namespace]--; free[namespace] < 0 {
-			b.sayWaiting(q.Build)
+		free[namespace]--
+		// Only what runs of a namespace can keep the next of it waiting while slots are free.
+		noSlot := held || pause.Paused() || free[namespace] < 0
+		switch {
+		case said == placesSaid && noSlot:
+			b.sayQueued(q.Build, "behind others of the same push")
+		case said < placesSaid && (noSlot || started[namespace]):
+			said++
+			b.sayPlace(ctx, q.Build, noSlot)
 		}
+		started[namespace] = true
 	}
-	b.signal()
-	return queued, nil
 }
 
-func (b *Builder) sayWaiting(build catalog.Build) {
+// sayPlace writes into a build's log where it stands. A build for which there is a slot waits only where its namespace runs as many
+// as it may.
+func (b *Builder) sayPlace(ctx context.Context, build catalog.Build, noSlot bool) {
+	place, err := b.Queued(ctx, build.ID)
+	if catalog.CodeOf(err) == catalog.NotFound || err == nil && !noSlot && !place.NamespaceIsFull() {
+		return
+	}
+	if err != nil {
+		b.logger.Warn("failed to find a build's place in the queue", "build", build.ID, "error", err)
+		return
+	}
+	b.sayQueued(build, fmt.Sprintf("place %d of %d in the queue; %s", place.Place, place.Waiting, place.Why))
+}
+
+func (b *Builder) sayQueued(build catalog.Build, where string) {
 	log := b.openLog(build)
 	defer log.release() // not on disk yet: a push may queue hundreds, and the worker's lines follow
-	log.sayf("Queued %s:%s: the server runs at most %s at once; this one starts when its turn comes", build.Image, build.Version, plural(b.config.Parallel, "build"))
+	log.sayf("Queued %s:%s: %s; this one starts when its turn comes", build.Image, build.Version, where)
 }
 
 // signal makes Run look at the queue.
@@ -234,7 +314,7 @@ func (b *Builder) reclaim(ctx context.Context) error {
 // claimAll starts builds while there are slots and builds; false means the
 // store failed and should be asked again.
 func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
-	for {
+	for b.config.Room() == nil {
 		started, err := b.claim(ctx, builds)
 		if err != nil && ctx.Err() == nil {
 			b.logger.Error("failed to claim a build", "error", err)
@@ -245,6 +325,35 @@ func (b *Builder) claimAll(ctx context.Context, builds *sync.WaitGroup) bool {
 			return true
 		}
 	}
+	return true
+}
+
+// hold returns when builds may begin. Those that wait are told why they may not.
+func (b *Builder) hold(ctx context.Context) {
+	why := b.config.Room()
+	if why != nil {
+		b.sayHeld(ctx, why)
+	}
+	for ; why != nil && ctx.Err() == nil; why = b.config.Room() {
+		timer := time.NewTimer(b.config.LeaseTime) // if nobody calls Wake
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// sayHeld tells the builds that wait, the first of them, why none begins.
+func (b *Builder) sayHeld(ctx context.Context, why error) {
+	waiting, err := b.store.WaitingBuilds(ctx, placesSaid)
+	if err != nil {
+		b.logger.Warn("failed to list the builds that wait", "error", err)
+	}
+	for _, build := range waiting {
+		b.sayQueued(build, catalog.MessageOf(why))
+	}
 }
 
 // claim starts the next build if there is one and a free slot.
@@ -252,10 +361,11 @@ func (b *Builder) claim(ctx context.Context, builds *sync.WaitGroup) (bool, erro
 	b.queue.Lock()
 	defer b.queue.Unlock()
 	busiest := math.MaxInt
-	if len(b.running) >= b.config.Parallel {
+	settings := b.settings.Load()
+	if len(b.running) >= settings.Parallel {
 		busiest = 0 // the spare slots
 	}
-	if len(b.running) >= b.config.Parallel+b.config.Spare || ctx.Err() != nil {
+	if len(b.running) >= settings.Parallel+settings.Spare || ctx.Err() != nil {
 		return false, nil
 	}
 	now := b.now()
@@ -326,7 +436,8 @@ type claimed struct {
 func (b *Builder) freeSlots() (free, spare int) {
 	b.queue.Lock()
 	defer b.queue.Unlock()
-	return b.config.Parallel - len(b.running), b.config.Spare
+	settings := b.settings.Load()
+	return settings.Parallel - len(b.running), settings.Spare
 }
 
 // freeSlotsOf returns how many builds of a namespace may start.
@@ -363,6 +474,7 @@ func (b *Builder) drain() {
 	for _, c := range b.running {
 		c.stop(errDraining)
 	}
+	b.drained()
 }
 
 // pause waits for d or the end of ctx.

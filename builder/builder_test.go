@@ -28,8 +28,9 @@ func TestBuildEndsBuilt(t *testing.T) {
 		if grant, ok := h.credentials.grant(r.Credential.Username); !ok || grant.Version != "v1" || grant.Image != image.Ref {
 			t.Errorf("credential in force = %v %v", grant, ok)
 		}
+		platforms := map[string]string{"d2": "linux/arm64", "d3": "linux/arm64", "d1": "linux/amd64"}
 		step := func(digest, name string, from, took time.Duration, cached bool) {
-			s := catalog.Step{Digest: digest, Name: name, StartedAt: began.Add(from)}
+			s := catalog.Step{Digest: digest, Name: name, StartedAt: began.Add(from), Platform: platforms[digest]}
 			progress(builder.Event{Time: began.Add(from), Step: &s, Line: "start " + name})
 			s.EndedAt, s.Cached = s.StartedAt.Add(took), cached
 			progress(builder.Event{Step: &s})
@@ -48,7 +49,8 @@ func TestBuildEndsBuilt(t *testing.T) {
 		t.Errorf("ended build = %+v", build)
 	}
 	wantLog(t, lines, "Building alice/App:v1 from commit aaaaaaa (push)", "start RUN slow",
-		"Built alice/App:v1 in ", "registry.example/alice/app:v1", digest, "12.4MB", "cached   1 of 3 steps",
+		"Built alice/App:v1 in ", "registry.example/alice/app:v1", digest, "12.4MB",
+		"  platform    0.0s  linux/amd64", "              9.0s  linux/arm64", "cached   1 of 3 steps",
 		"slowest     9.0s  RUN slow", "1.0s  RUN quick", "docker pull registry.example/alice/app:v1")
 	if request.Destination != "127.0.0.1:5000/alice/app:v1" {
 		t.Errorf("destination = %s", request.Destination)
@@ -184,7 +186,7 @@ func TestCancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	build, lines := h.follow(b, waiting)
-	wantLog(t, lines, "Queued alice/app:v2: the server runs at most 1 build at once", "v2 was not built (cancelled)")
+	wantLog(t, lines, " in the queue; the server runs at most 1 build at once; this one starts when its turn comes", "v2 was not built (cancelled)")
 	if build.Outcome != catalog.OutcomeCancelled || h.sources.hasTag(image.Ref, "v2") {
 		t.Errorf("waiting build ended %+v", build)
 	}
@@ -467,4 +469,40 @@ func TestRebuild(t *testing.T) {
 	if _, err := b.Rebuild(t.Context(), image.ID, "v9", image.OwnerID); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("rebuild of no version: %v", err)
 	}
+}
+
+// A build is told of the built versions of its image alone, and of none where it is to be built.
+func TestEarlierVersions(t *testing.T) {
+	h := newEnv(t)
+	var found []string
+	b := h.builder(func(ctx context.Context, r builder.SolveRequest, _ func(builder.Event)) (builder.SolveResult, error) {
+		result := builder.SolveResult{Digest: digest, Recipe: "recipe"}
+		if r.Earlier == nil {
+			found = append(found, "not asked")
+		} else if earlier, err := r.Earlier(ctx, "recipe"); err == nil {
+			found = append(found, earlier.Name)
+			result.SameAs = earlier.Name
+		} else {
+			found = append(found, string(catalog.CodeOf(err)))
+		}
+		return result, nil
+	})
+	h.run(b)
+	app, other := h.image("alice", "app"), h.image("alice", "other")
+	var lines []string
+	build := func(image catalog.Image, version string, options catalog.BuildOptions) {
+		new := h.newBuild(image, version, commitA)
+		new.Options = options
+		_, lines = h.follow(b, h.submit(b, new)[0].ID)
+	}
+	build(other, "v1", catalog.BuildOptions{})
+	build(app, "v1", catalog.BuildOptions{})
+	build(app, "v2", catalog.BuildOptions{})
+	wantLog(t, lines, "the same as in version v1", "Built alice/app:v2 in ")
+	if strings.Contains(strings.Join(lines, "\n"), "cached") {
+		t.Errorf("the log tells of steps: %q", lines)
+	}
+	build(app, "v3", catalog.BuildOptions{NoCache: true})
+	build(app, "v4", catalog.BuildOptions{})
+	testkit.Same(t, "what was found", found, []string{"not_found", "not_found", "v1", "not asked", "v3"})
 }

@@ -9,11 +9,36 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
+// lineSink is where a log's lines go.
+type lineSink interface {
+	append(offset time.Duration, texts []string) error
+	length() int64 // bytes so far
+	sync() error
+}
+
+// told hands lines over and keeps none.
+type told struct {
+	say  func(line string)
+	size int64
+}
+
+func (t *told) append(_ time.Duration, texts []string) error {
+	for _, text := range texts {
+		t.size += int64(len(text)) + 1
+		t.say(text)
+	}
+	return nil
+}
+
+func (t *told) length() int64 { return t.size }
+func (t *told) sync() error   { return nil }
+
 // buildLog writes one build's log. It is used by one goroutine at a time. A
 // log that can't be written does not fail the build; it says what it lacks as
 // soon as it can be written again.
 type buildLog struct {
-	file    *logFile
+	lineSink
+	file    *logFile // that it is; nil: the log is not kept
 	queued  time.Time
 	now     func() time.Time
 	logger  hclog.Logger
@@ -24,7 +49,7 @@ type buildLog struct {
 
 func (b *Builder) openLog(build catalog.Build) *buildLog {
 	file, release := b.useLog(build.ID)
-	return &buildLog{file: file, queued: build.QueuedAt, now: b.now, logger: b.logger.With("build", build.ID), release: release, bound: logBound()}
+	return &buildLog{lineSink: file, file: file, queued: build.QueuedAt, now: b.now, logger: b.logger.With("build", build.ID), release: release, bound: logBound()}
 }
 
 // sayf writes what the builder has to say.
@@ -34,7 +59,7 @@ func (l *buildLog) sayf(format string, args ...any) {
 
 // output writes what the build printed, until the log is full.
 func (l *buildLog) output(at time.Time, line string) {
-	if line = l.bound.Line(line, l.file.length()); line == "" {
+	if line = l.bound.Line(line, l.length()); line == "" {
 		return
 	}
 	l.write(at, cleanLines(line))
@@ -45,7 +70,7 @@ func (l *buildLog) write(at time.Time, lines []string) {
 	if l.lost > 0 {
 		text = append([]string{fmt.Sprintf("(%d lines are missing here: the server could not write them)", l.lost)}, lines...)
 	}
-	err := l.file.append(at.Sub(l.queued), text)
+	err := l.append(at.Sub(l.queued), text)
 	if err == nil {
 		l.lost = 0
 		return
@@ -60,7 +85,7 @@ func (l *buildLog) close() {
 	if l.lost > 0 {
 		l.write(l.now(), nil)
 	}
-	if err := l.file.sync(); err != nil {
+	if err := l.sync(); err != nil {
 		l.logger.Error("failed to sync a build's log", "error", err)
 	}
 	l.release()

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -23,7 +24,7 @@ func (b *Builder) cancel(ctx context.Context, buildID int64, may func(catalog.Bu
 	if err != nil {
 		return false, err
 	}
-	defer b.versions.lock(versionKey{build.ImageID, build.Version})()
+	defer b.tags.lock(keyOf(build))()
 	build, err = b.markCancelled(ctx, buildID, may)
 	if err != nil || !build.Cancelled {
 		return false, err
@@ -54,11 +55,36 @@ func (b *Builder) endWaiting(ctx context.Context, build catalog.Build) {
 	log := b.openLog(build)
 	defer log.close()
 	log.sayf("%s:%s was not built (cancelled): it was removed from the queue", build.Image, build.Version)
-	log.sayf(nextStep[catalog.OutcomeCancelled], build.Version)
+	log.sayf(nextStep[catalog.OutcomeCancelled], askAgain(build, false))
 	b.withdraw(ctx, build)
 	log.file.end(build)
 	b.forget(build)
 }
+
+// Queued implements catalog.BuildControl.
+func (b *Builder) Queued(ctx context.Context, buildID int64) (catalog.QueuePlace, error) {
+	place, err := b.store.QueuePlace(ctx, buildID)
+	if err != nil {
+		return place, err
+	}
+	held := b.config.Room()
+	switch left := place.NotBefore.Sub(b.now()); {
+	case place.Pause.Paused():
+		place.Why = place.Pause.String()
+	case held != nil:
+		place.Why = catalog.MessageOf(held)
+	case left > 0:
+		place.Why = fmt.Sprintf("it is tried again in %s", humanTime(left))
+	case place.NamespaceIsFull():
+		place.Why = fmt.Sprintf("its namespace runs %s, as many as it may at once", plural(place.OfNamespace, "build"))
+	default:
+		place.Why = fmt.Sprintf("the server runs at most %s at once", plural(b.settings.Load().Parallel, "build"))
+	}
+	return place, nil
+}
+
+// Wake implements catalog.BuildControl.
+func (b *Builder) Wake() { b.signal() }
 
 // Rebuild implements catalog.BuildControl.
 func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
@@ -72,6 +98,9 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	case !v.State.Ended():
 		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is already being built; follow its log, or cancel that build first", version)
 	}
+	if err := b.config.Room(); err != nil {
+		return catalog.Build{}, err
+	}
 	last, err := catalog.NewestBuild(ctx, b.store, v)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		err = catalog.Wrap(catalog.NotFound, err, "version %s has no build to rebuild; push its tag again", version)
@@ -80,8 +109,8 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 		return catalog.Build{}, err
 	}
 	queued, err := b.Submit(ctx, []catalog.NewBuild{{
-		ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
-		Commit: last.Commit, UserID: userID, Options: last.Options,
+		ImageID: imageID, SourceID: last.SourceID, Version: version, Tag: v.Tag, Trigger: catalog.TriggerRebuild,
+		Commit: last.Commit, TagObject: last.TagObject, UserID: userID, Options: last.Options,
 	}})
 	if err != nil {
 		return catalog.Build{}, err
@@ -89,11 +118,13 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	return queued[0].Build, nil
 }
 
-// RemoveLogs deletes the logs of builds that are gone from the catalog.
-func (b *Builder) RemoveLogs(buildIDs []int64) error {
+// RemoveLogs deletes the logs of builds that are gone from the catalog, or that ended long ago, and returns how many bytes
+// they had. What is not there is no error.
+func (b *Builder) RemoveLogs(buildIDs []int64) (bytes int64, err error) {
 	var errs []error
 	for _, id := range buildIDs {
-		errs = append(errs, b.logs.remove(id))
+		n, err := b.logs.remove(id)
+		bytes, errs = bytes+n, append(errs, err)
 	}
-	return errors.Join(errs...)
+	return bytes, errors.Join(errs...)
 }

@@ -9,11 +9,22 @@ import (
 var _ catalog.BuildLogs = (*Builder)(nil)
 
 // ReadLog implements catalog.BuildLogs.
-func (b *Builder) ReadLog(_ context.Context, buildID int64, skip, limit int) ([]catalog.LogLine, error) {
+func (b *Builder) ReadLog(ctx context.Context, buildID int64, skip, limit int) ([]catalog.LogLine, error) {
 	log, release := b.useLog(buildID)
 	defer release()
 	if err := log.open(); err != nil {
 		return nil, catalog.Wrap(catalog.Internal, err, "failed to read the log of build %d", buildID)
+	}
+	if log.length() == 0 { // seldom, so that reading asks the store of nothing
+		build, err := b.store.Build(ctx, buildID)
+		if err == nil {
+			err = build.CheckLog()
+		} else if catalog.CodeOf(err) == catalog.NotFound { // a log of no build has no lines either
+			err = nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	at, now, buffer := log.after(skip), log.snapshot(), make([]byte, readChunk)
 	var lines []catalog.LogLine
@@ -38,6 +49,9 @@ func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit f
 	log, release := b.useLog(buildID)
 	defer release()
 	build, err := b.store.Build(ctx, buildID)
+	if err == nil {
+		err = build.CheckLog()
+	}
 	if err != nil {
 		return catalog.Build{}, err
 	}

@@ -73,6 +73,10 @@ func (s *memorySources) Keep(_ context.Context, _ catalog.ImageRef, commit strin
 	return nil
 }
 
+func (s *memorySources) ReadTag(_ context.Context, _ catalog.ImageRef, object string) ([]byte, error) {
+	return []byte(object), nil
+}
+
 func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,8 +216,8 @@ func (e *env) builder(solve solverFunc, change ...func(*builder.Config)) *builde
 		Store: e.store, Sources: e.sources, Solver: solve, Credentials: e.credentials,
 		RegistryHost: func() string { return "127.0.0.1:5000" }, PublicRegistry: func() string { return "registry.example" },
 		LogDir: e.logs, WorkerID: fmt.Sprintf("test-%d", time.Now().UnixNano()), RetryDelay: time.Millisecond,
-		Parallel: 2, Timeout: 30 * time.Minute,
-		Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{e.t}, Level: hclog.Error}),
+		Settings: builder.Settings{Parallel: 2, Timeout: 30 * time.Minute},
+		Logger:   hclog.New(&hclog.LoggerOptions{Output: testWriter{e.t}, Level: hclog.Error}),
 	}
 	for _, c := range change {
 		c(&config)

@@ -58,6 +58,7 @@ func FuzzLogLine(f *testing.F) {
 func FuzzRepositoryConfig(f *testing.F) {
 	f.Add([]byte("build:\n  target: x\n  args: {A: 1}\n"))
 	f.Add([]byte("app: x\nbuild: [1]\n"))
+	f.Add([]byte("x: &x {name: b}\nimages:\n- {name: a, args: {A: 1.10}, tag_prefix: a-}\n- *x\n- <<: *x\n-\n- [a]\n- !!str a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, err := parseRepositoryConfig(configNames[0], data); err != nil && catalog.CodeOf(err) != catalog.Invalid {
 			t.Errorf("a user's file is blamed on us: %v", err)
@@ -85,11 +86,13 @@ func TestRepositoryConfig(t *testing.T) {
 		{name: "empty file", file: "", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
 		{name: "comment", file: "# nothing\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
 		{name: "empty section", file: "build:\n", want: func(o catalog.BuildOptions) bool { return o.Args == nil }},
-		{name: "all keys", file: "build:\n  no-cache: true\n  pull: true\n  args: {A: b, N: 1.10, T: true, Q: \"0x1\", E: }\n  target: t\n  platform: linux/arm64\n  dockerfile: d/F\n  context: d\n  timestamps: commit\n",
+		{name: "all keys", file: "build:\n  no-cache: true\n  pull: true\n  args: {A: b, N: 1.10, T: true, Q: \"0x1\", E: }\n  target: t\n  test: u\n  platform: linux/arm64\n  dockerfile: d/F\n  context: d\n  timestamps: commit\n",
 			want: func(o catalog.BuildOptions) bool {
-				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d" && o.Timestamps == "commit"
+				return o.NoCache && o.Pull && o.Args["A"] == "b" && o.Args["N"] == "1.10" && o.Args["T"] == "true" && o.Args["Q"] == "0x1" && o.Args["E"] == "" && len(o.Args) == 5 && o.Target == "t" && o.Test == "u" && o.Platform == "linux/arm64" && o.Dockerfile == "d/F" && o.Context == "d" && o.Timestamps == "commit"
 			}},
-		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, branches, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps`},
+		{name: "unknown key", file: "build:\n  target: x\n  no_cache: true\n", fault: `line 3: unknown key "no_cache" under build; the keys are: args, branches, context, dockerfile, keep_git, labels, limits, no-cache, platform, pull, source, target, test, timestamps`},
+		{name: "several platforms", file: "build:\n  platform: linux/amd64,linux/arm64\n", want: func(o catalog.BuildOptions) bool { return o.Platform == "linux/amd64,linux/arm64" }},
+		{name: "platforms as a list", file: "build:\n  platform: [linux/amd64, linux/arm64]\n", want: func(o catalog.BuildOptions) bool { return o.Platform == "linux/amd64,linux/arm64" }},
 		{name: "labels as a list", file: "build:\n  labels: [revision, version]\n", want: func(o catalog.BuildOptions) bool {
 			return o.HasLabel("revision") && o.HasLabel("version") && !o.HasLabel("created")
 		}},

@@ -143,6 +143,33 @@ func TestReadLogPages(t *testing.T) {
 	}
 }
 
+// A log that was removed for its age is not taken for an empty one.
+func TestLogThatWasRemoved(t *testing.T) {
+	h := newEnv(t)
+	b := h.builder(built)
+	stop := h.run(b)
+	id := h.submit(b, h.newBuild(h.image("alice", "app"), "v1", commitA))[0].ID
+	h.follow(b, id)
+	stop()
+	file := filepath.Join(h.logs, fmt.Sprintf("%d.log", id))
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if freed, err := b.RemoveLogs([]int64{id, 999}); err != nil || freed != info.Size() {
+		t.Errorf("freed %d bytes of %d: %v", freed, info.Size(), err)
+	}
+	if err := h.store.NoteLogsRemoved(t.Context(), []int64{id}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := b.ReadLog(t.Context(), id, 0, 0); catalog.CodeOf(err) != catalog.NotFound || !strings.Contains(catalog.MessageOf(err), "was removed on") {
+		t.Errorf("read: %v, %v", lines, err)
+	}
+	if _, err := b.FollowLog(t.Context(), id, 0, func([]catalog.LogLine) error { return nil }); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("follow: %v", err)
+	}
+}
+
 func TestTornLogIsMendedByTheNextAttempt(t *testing.T) {
 	h := newEnv(t)
 	image := h.image("alice", "app")

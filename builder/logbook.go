@@ -81,8 +81,8 @@ func (l *logbook) closeIdle() error {
 	return errors.Join(errs...)
 }
 
-// remove deletes a build's log. A follower that is reading it keeps what it has open.
-func (l *logbook) remove(id int64) error {
+// remove deletes a build's log and returns its bytes. A follower that is reading it keeps what it has open.
+func (l *logbook) remove(id int64) (bytes int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
@@ -91,10 +91,18 @@ func (l *logbook) remove(id int64) error {
 		delete(l.open, id)
 		errs = append(errs, held.close())
 	}
+	if info, err := os.Lstat(l.path(id)); err == nil {
+		bytes = info.Size()
+	}
 	if err := os.Remove(l.path(id)); !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return bytes, errors.Join(errs...)
 }
 
-func (l *logbook) path(id int64) string { return filepath.Join(l.dir, fmt.Sprintf("%d.log", id)) }
+func (l *logbook) path(id int64) string { return LogPath(l.dir, id) }
+
+// LogPath returns where the log of a build is, of those in Config.LogDir.
+func LogPath(dir string, buildID int64) string {
+	return filepath.Join(dir, fmt.Sprintf("%d.log", buildID))
+}

@@ -1,8 +1,10 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,7 +22,7 @@ import (
 func (a *attempt) recordOutcome(ctx context.Context, result SolveResult, err error) {
 	defer a.builder.signal()
 	defer a.leave()
-	defer a.builder.versions.lock(versionKey{a.build.ImageID, a.build.Version})()
+	defer a.builder.tags.lock(keyOf(a.build))()
 
 	var unrecorded error
 	switch {
@@ -59,21 +61,43 @@ func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
 	if err := a.hold(ctx); err != nil {
 		return err
 	}
+	switch taken, err := a.taken(ctx, result.Digest); {
+	case err != nil:
+		return err
+	case taken != nil:
+		return a.failed(ctx, taken)
+	}
 	a.restore(ctx)
 	ended := a.builder.now()
-	a.summarize(result, ended)
+	unchanged := a.unchanged(result)
+	a.summarize(result, unchanged, ended)
+	a.facts.add(result)
 	return a.finish(ctx, catalog.BuildResult{
-		Outcome: catalog.OutcomeBuilt, Digest: result.Digest, Size: result.Size, EndedAt: ended, Steps: a.steps.list(),
+		Outcome: catalog.OutcomeBuilt, Message: unchanged, Digest: result.Digest, Size: result.Size, Recipe: result.Recipe, EndedAt: ended, Steps: a.steps.list(), Facts: &a.facts.BuildFacts,
 	})
 }
 
+// taken says that the version was another image before it was deleted, nil when it was not.
+func (a *attempt) taken(ctx context.Context, digest string) (failure *SolveError, err error) {
+	err = a.builder.persist(ctx, func(ctx context.Context) error {
+		t, err := a.builder.store.Tombstone(ctx, a.build.ImageID, a.build.Version)
+		if catalog.CodeOf(err) == catalog.NotFound {
+			return nil
+		}
+		if err == nil && t.CheckDigest(digest) != nil {
+			failure = &SolveError{Outcome: catalog.OutcomeUserError, Message: "this build made " + digest + ", and " + catalog.MessageOf(t.Refuse())}
+		}
+		return err
+	})
+	return failure, err
+}
+
 // restore puts back the tag that an earlier, failed build of the version has
-// lost; an annotated one comes back as a lightweight one. The image is good
-// without it, so it is not waited for.
+// lost. The image is good without it, so it is not waited for.
 func (a *attempt) restore(ctx context.Context) {
-	err := a.builder.config.Sources.SetTag(ctx, a.build.Image, a.build.Version, a.build.Commit)
+	err := a.builder.config.Sources.SetTag(ctx, a.build.Source, a.build.Tag, tagged(a.build))
 	if err != nil {
-		a.builder.logger.Error("failed to restore the tag of a built version", "image", a.build.Image, "version", a.build.Version, "error", err)
+		a.builder.logger.Error("failed to restore the tag of a built version", "image", a.build.Image, "tag", a.build.Tag, "error", err)
 	}
 }
 
@@ -114,7 +138,7 @@ func (a *attempt) hold(ctx context.Context) error {
 }
 
 func (a *attempt) finish(ctx context.Context, r catalog.BuildResult) error {
-	if err := a.log.file.sync(); err != nil {
+	if err := a.log.sync(); err != nil {
 		a.builder.logger.Error("failed to sync a build's log", "build", a.build.ID, "error", err)
 	}
 	err := a.builder.persist(ctx, func(ctx context.Context) error {
@@ -132,15 +156,29 @@ func (a *attempt) finish(ctx context.Context, r catalog.BuildResult) error {
 	return nil
 }
 
-// withdraw removes the tag of a version that was not built, after keeping its
-// commit for a rebuild. The store must not wait for it: what fails here is
+// tagged is the object of a build's tag.
+func tagged(b catalog.Build) string { return cmp.Or(b.TagObject, b.Commit) }
+
+// withdraw removes the tag of a version that was not built, after keeping what it
+// is of for a rebuild. It stays while another image's version of it is built, or may be. The store must not wait for it: what fails here is
 // found again at the next start.
 func (b *Builder) withdraw(ctx context.Context, build catalog.Build) {
-	err := b.config.Sources.Keep(ctx, build.Image, build.Commit)
+	err := b.config.Sources.Keep(ctx, build.Source, tagged(build))
 	if err == nil || catalog.CodeOf(err) == catalog.NotFound {
-		err = b.config.Sources.WithdrawTag(ctx, build.Image, build.Version, build.Commit)
+		var needed bool
+		if needed, err = b.needsTag(ctx, build); err == nil && !needed {
+			err = b.config.Sources.WithdrawTag(ctx, build.Source, build.Tag, build.Commit)
+		}
 	}
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
-		b.logger.Error("failed to withdraw the tag of a version that was not built", "image", build.Image, "version", build.Version, "error", err)
+		b.logger.Error("failed to withdraw the tag of a version that was not built", "image", build.Image, "tag", build.Tag, "error", err)
 	}
+}
+
+// needsTag reports whether another version of a build's tag is built or being built.
+func (b *Builder) needsTag(ctx context.Context, build catalog.Build) (bool, error) {
+	versions, err := b.store.TagVersions(ctx, build.SourceID, build.Tag)
+	return slices.ContainsFunc(versions, func(v catalog.Version) bool {
+		return v.ID != build.VersionID && v.Commit == build.Commit && v.State.HoldsTag()
+	}), err
 }

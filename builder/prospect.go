@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -30,14 +31,22 @@ func (b *Builder) Prospect(ctx context.Context, ref catalog.ImageRef, commit str
 	if err != nil {
 		return prospect, err
 	}
-	prospect.Branches = own.branches
-	options = options.WithDefaults(own.options)
-	for _, name := range options.Dockerfiles() {
-		if found, err := mayBe(files, name); found || err != nil {
-			return prospect, err
-		}
+	prospect.Branches, prospect.Images = own.branches, own.entries()
+	wanted := []catalog.BuildOptions{own.options}
+	for i, image := range own.images {
+		wanted = append(wanted[:i], image.options.WithDefaults(own.options))
 	}
-	prospect.Missing = "this commit contains no file " + options.Dockerfiles()[0]
+	missing := make([]string, len(wanted))
+	for i, o := range wanted {
+		names := options.WithDefaults(o).Dockerfiles()
+		for _, name := range names {
+			if found, err := mayBe(files, name); found || err != nil {
+				return prospect, err
+			}
+		}
+		missing[i] = names[0]
+	}
+	prospect.Missing = "this commit contains no file " + strings.Join(missing, ", ")
 	return prospect, nil
 }
 

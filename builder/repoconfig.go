@@ -19,17 +19,18 @@ import (
 const (
 	configDir         = ".fandogh"
 	maxConfigBytes    = 16 << 10 // the parser takes quadratic time for deep nesting
-	repositoryKeyList = "args, branches, context, dockerfile, keep_git, labels, no-cache, platform, pull, source, target, timestamps"
+	repositoryKeyList = "args, branches, context, dockerfile, keep_git, labels, limits, no-cache, platform, pull, source, target, test, timestamps"
 )
 
 // buildSection is `build:` of a repository's own configuration. Keys that a push may give, too, are
-// the names of the push options; the file's other sections belong to clients.
+// the names of the push options; the file's other sections, but for `images:`, belong to clients.
 type buildSection struct {
 	NoCache    bool                `yaml:"no-cache"`
 	Pull       bool                `yaml:"pull"`
 	Args       map[string]ast.Node `yaml:"args"` // scalars, taken as written: 1.10 is not 1.1
 	Target     string              `yaml:"target"`
-	Platform   string              `yaml:"platform"`
+	Test       string              `yaml:"test"`
+	Platform   nameList            `yaml:"platform"`
 	Dockerfile string              `yaml:"dockerfile"`
 	Context    string              `yaml:"context"`
 	Timestamps string              `yaml:"timestamps"`
@@ -37,6 +38,7 @@ type buildSection struct {
 	Labels     *nameList           `yaml:"labels"` // an empty list is none
 	Source     string              `yaml:"source"`
 	Branches   nameList            `yaml:"branches"` // patterns
+	Limits     ast.Node            `yaml:"limits"`
 }
 
 // nameList is a list of names, or the names in one text, with commas or blanks between them.
@@ -69,7 +71,9 @@ type configFiles interface {
 // repositoryConfig is what a repository says of its builds.
 type repositoryConfig struct {
 	options  catalog.BuildOptions
+	limits   catalog.BuildLimits
 	branches string // patterns of those that are built when they are pushed
+	images   []configuredImage
 }
 
 // readRepositoryConfig reads what a repository says of its builds; without
@@ -135,19 +139,26 @@ func readConfig(tree fs.FS, name string) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
 }
 
-func parseRepositoryConfig(name string, data []byte) (repositoryConfig, error) {
+func parseRepositoryConfig(name string, data []byte) (config repositoryConfig, err error) {
+	defer func() {
+		if recover() != nil { // the parser panics at some texts, such as "images: ! "
+			config, err = repositoryConfig{}, catalog.Errorf(catalog.Invalid, "%s is not valid YAML", name)
+		}
+	}()
 	var file struct {
-		Build ast.Node `yaml:"build"`
+		Build  ast.Node   `yaml:"build"`
+		Images []ast.Node `yaml:"images"`
 	}
 	if err := yaml.Unmarshal(data, &file); err != nil {
-		return repositoryConfig{}, configError(name, err)
+		return repositoryConfig{}, configError(name, "build", repositoryKeyList, err)
 	}
-	if file.Build == nil {
-		return repositoryConfig{}, nil
+	images, err := readImages(name, file.Images)
+	if err != nil || file.Build == nil {
+		return repositoryConfig{images: images}, err
 	}
 	var section buildSection
 	if err := yaml.NodeToValue(file.Build, &section, yaml.Strict()); err != nil {
-		return repositoryConfig{}, configError(name, err)
+		return repositoryConfig{}, configError(name, "build", repositoryKeyList, err)
 	}
 	args, err := argTexts(name, section.Args)
 	if err != nil {
@@ -157,9 +168,13 @@ func parseRepositoryConfig(name string, data []byte) (repositoryConfig, error) {
 	if section.Labels != nil {
 		labels = cmp.Or(string(*section.Labels), catalog.LabelsNone)
 	}
-	return repositoryConfig{branches: string(section.Branches), options: catalog.BuildOptions{
-		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target,
-		Platform: section.Platform, Dockerfile: section.Dockerfile, Context: section.Context, Timestamps: section.Timestamps,
+	limits, err := section.limits(name)
+	if err != nil {
+		return repositoryConfig{}, err
+	}
+	return repositoryConfig{images: images, limits: limits, branches: string(section.Branches), options: catalog.BuildOptions{
+		NoCache: section.NoCache, Pull: section.Pull, Args: args, Target: section.Target, Test: section.Test,
+		Platform: string(section.Platform), Dockerfile: section.Dockerfile, Context: section.Context, Timestamps: section.Timestamps,
 		KeepGit: section.KeepGit, Labels: labels, Source: section.Source,
 	}}, nil
 }
@@ -187,13 +202,13 @@ func argTexts(file string, nodes map[string]ast.Node) (map[string]string, error)
 	return args, nil
 }
 
-// configError turns the parser's error into a sentence without the source
+// configError turns the parser's error about a section, which may have keys, into a sentence without the source
 // excerpt that it prints.
-func configError(name string, err error) error {
+func configError(name, section, keys string, err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		return catalog.Errorf(catalog.Invalid, "%s line %d: unknown key %q under build; the keys are: %s",
-			name, unknown.Token.Position.Line, unknown.Token.Value, repositoryKeyList)
+		return catalog.Errorf(catalog.Invalid, "%s line %d: unknown key %q under %s; the keys are: %s",
+			name, unknown.Token.Position.Line, unknown.Token.Value, section, keys)
 	}
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {

@@ -65,7 +65,7 @@ func (a *attempt) retry(ctx context.Context, failure *SolveError) (bool, error) 
 			return false, nil
 		}
 		delay = a.builder.config.RetryDelay * time.Duration(laterDelays[t.later-1])
-		if a.builder.now().Add(delay).Sub(t.since) > a.builder.config.Timeout {
+		if a.builder.now().Add(delay).Sub(t.since) > a.builder.settings.Load().Timeout {
 			return false, nil
 		}
 	default:

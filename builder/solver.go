@@ -21,11 +21,24 @@ type SolveRequest struct {
 	Build       catalog.Build
 	Options     catalog.BuildOptions // push options over the repository's own
 	Tree        catalog.Tree
-	As          catalog.CheckedOut // what the tree's commit is built for
-	Destination string             // "host:port/ns/app:1.0", to push to
-	Credential  Credential         // for the registry at Destination's host
+	As          catalog.CheckedOut  // what the tree's commit is built for
+	Destination string              // "host:port/ns/app:1.0", to push to
+	Credential  Credential          // for the registry at Destination's host
+	Limits      catalog.BuildLimits // of what its steps use; its Timeout is kept by ctx
 	// Secrets are what its steps may be given. Their values stand in no event and no error.
 	Secrets []catalog.OpenSecret
+	// Paths are patterns as in a .dockerignore, from the repository's root. Where there are any, other files count for nothing when it
+	// is decided whether an earlier version has the image, and PathsSum names all files of the commit that match.
+	Paths    []string
+	PathsSum string
+	// Apart says that the build shares nothing with other builds of its image: no file's age, no cache mount, and no layer that was
+	// stored before.
+	Apart bool
+	// Pinned are images that are used by their digests, whatever their names stand for now.
+	Pinned []catalog.BaseImage
+	// Earlier finds the newest built version of the image that has a recipe; nil: the image is built in any case. Errors:
+	// NotFound.
+	Earlier func(ctx context.Context, recipe string) (catalog.Version, error)
 }
 
 // Accounts tells what builds log in to other registries with.
@@ -59,6 +72,22 @@ type Event struct {
 type SolveResult struct {
 	Digest string // "sha256:…" of the pushed manifest or index
 	Size   int64  // bytes: manifests, configs and compressed layers
+	Bases  []Base // what it is made of, sorted
+	// Recipe names all that the image follows from, but for what it says of its commit. Empty: that can't be known.
+	Recipe string
+	// SameAs is the version of which the image has the layers, as its recipe is the same; empty: it was built.
+	SameAs string
+	// Dockerfile is the path of what was built by, and DockerfileDigest, "sha256:…", that of its content.
+	Dockerfile, DockerfileDigest string
+}
+
+// Base is an image of which a build used files or the configuration: by FROM, COPY --from or RUN --mount. One of
+// a stage that is not built is none, nor is the frontend.
+type Base struct {
+	// Ref is what the Dockerfile has, in full: "docker.io/library/alpine:3.20", or "…/alpine@sha256:…".
+	Ref      string
+	Platform string // "linux/amd64"
+	Digest   string // "sha256:…" of what the registry gave: a manifest, or the index that has it
 }
 
 // SolveError says why there is no image.

@@ -3,6 +3,8 @@ package builder
 import (
 	"cmp"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +68,48 @@ func (s *stepSet) slowest() []catalog.Step {
 	return ran[:min(len(ran), slowestShown)]
 }
 
+// platformTime is how long the steps for a platform took, from the first to the last.
+type platformTime struct {
+	name         string
+	began, ended time.Time
+	took         time.Duration
+}
+
+// platforms returns the times of a build's platforms, sorted by name; none where it has one. What was cached took none.
+func (s *stepSet) platforms() []platformTime {
+	byName := map[string]platformTime{}
+	for _, step := range s.list() {
+		if step.Platform == "" {
+			continue
+		}
+		p := byName[step.Platform]
+		p.name = step.Platform
+		if !step.Cached && took(step) > 0 {
+			if p.began.IsZero() {
+				p.began = step.StartedAt
+			}
+			if step.EndedAt.After(p.ended) {
+				p.ended = step.EndedAt
+			}
+			p.took = p.ended.Sub(p.began)
+		}
+		byName[step.Platform] = p
+	}
+	return slices.SortedFunc(maps.Values(byName), func(a, b platformTime) int { return strings.Compare(a.name, b.name) })
+}
+
+// labelled yields lines of a summary: the first has the label.
+func labelled[T any](label string, lines []T) iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		for _, line := range lines {
+			if !yield(label, line) {
+				return
+			}
+			label = ""
+		}
+	}
+}
+
 func took(step catalog.Step) time.Duration {
 	if step.StartedAt.IsZero() || step.EndedAt.IsZero() {
 		return 0
@@ -74,20 +118,48 @@ func took(step catalog.Step) time.Duration {
 }
 
 // summarize ends the log of a build that succeeded.
-func (a *attempt) summarize(result SolveResult, ended time.Time) {
-	reference := a.reference(a.builder.config.PublicRegistry())
+func (a *attempt) summarize(result SolveResult, unchanged string, ended time.Time) {
+	reference := a.reference(a.builder.config.PublicRegistry(), a.build.Version)
+	if unchanged != "" {
+		a.log.sayf("%s: it has that version's layers, and no step was run", unchanged)
+	}
 	a.log.sayf("")
 	a.log.sayf("Built %s in %s", a.name(), humanTime(ended.Sub(a.build.StartedAt)))
 	a.log.sayf("  image    %s", reference)
 	a.log.sayf("  digest   %s", result.Digest)
 	a.log.sayf("  size     %s", humanSize(result.Size))
-	a.log.sayf("  cached   %d of %s", a.steps.cached(), plural(len(a.steps.steps), "step"))
-	label := "slowest"
-	for _, step := range a.steps.slowest() {
-		a.log.sayf("  %-8s %7s  %s", label, humanTime(took(step)), shorten(step.Name))
-		label = ""
+	if unchanged == "" {
+		a.summarizeSteps()
 	}
 	a.log.sayf("  pull     docker pull %s", reference)
+}
+
+// unchanged says why an image has the layers of an earlier version; empty: it was built.
+func (a *attempt) unchanged(result SolveResult) string {
+	since := result.SameAs
+	if since == "" {
+		return ""
+	}
+	if paths := a.facts.Paths; len(paths) > 0 {
+		const most = 5
+		names := strings.Join(paths[:min(most, len(paths))], ", ")
+		if len(paths) > most {
+			names += ", …"
+		}
+		return fmt.Sprintf("Nothing under paths (%s) has changed since version %s, and all else that this is built from is the same", names, since)
+	}
+	return "All that this is built from is the same as in version " + since
+}
+
+// summarizeSteps says what a build's steps took.
+func (a *attempt) summarizeSteps() {
+	for label, platform := range labelled("platform", a.steps.platforms()) {
+		a.log.sayf("  %-8s %7s  %s", label, humanTime(platform.took), platform.name)
+	}
+	a.log.sayf("  cached   %d of %s", a.steps.cached(), plural(len(a.steps.steps), "step"))
+	for label, step := range labelled("slowest", a.steps.slowest()) {
+		a.log.sayf("  %-8s %7s  %s", label, humanTime(took(step)), shorten(step.Name))
+	}
 }
 
 // nextStep says what the user can do after each outcome; %s is how to ask again.
@@ -95,17 +167,38 @@ var nextStep = map[catalog.Outcome]string{
 	catalog.OutcomeUserError:      "Fix it and %s.",
 	catalog.OutcomeTimeout:        "Make the build faster, or ask the server's administrator for a longer timeout; then %s.",
 	catalog.OutcomeOutOfMemory:    "Make the build use less memory, or ask the server's administrator for a higher limit; then %s.",
+	catalog.OutcomeProcessLimit:   "Make the build start fewer processes at once, or ask the server's administrator for a higher limit; then %s.",
+	catalog.OutcomeDiskLimit:      "Make the build write less, or ask the server's administrator for a higher limit; then %s.",
 	catalog.OutcomeCancelled:      "To build it after all, %s.",
 	catalog.OutcomeInfrastructure: "This is not your build's fault. Try later, or ask the server's administrator; then %s.",
 }
 
-// again says how to ask for a build once more, by the way it was asked for; %s is
-// the version.
-var again = map[catalog.Trigger]string{
-	catalog.TriggerPush:    "push %s again (git tag -f %[1]s moves the tag to a new commit)",
-	catalog.TriggerUpload:  "publish %s again",
-	catalog.TriggerGitHub:  "push %s to GitHub again",
-	catalog.TriggerRebuild: "rebuild %s, or push it again",
+// askAgain says how to ask for a build once more, by the way it was asked for. Where the image takes signed tags alone,
+// it is empty for what has no tag.
+func askAgain(build catalog.Build, signedAlone bool) string {
+	kind := "-f"
+	switch {
+	case signedAlone || build.Signature.Signed():
+		kind = "-f -s"
+	case build.TagObject != "":
+		kind = "-f -a"
+	}
+	branch := build.Options.Branch
+	switch {
+	case signedAlone && (branch != "" || build.Trigger == catalog.TriggerUpload):
+		return ""
+	case build.Trigger == catalog.TriggerUpload:
+		return fmt.Sprintf("publish %s again", build.Version)
+	case branch != "" && build.Trigger == catalog.TriggerGitHub:
+		return fmt.Sprintf("push a new commit of branch %s to GitHub, or rebuild %s", branch, build.Version)
+	case branch != "":
+		return fmt.Sprintf("push a new commit of branch %s, or rebuild %s", branch, build.Version)
+	case build.Trigger == catalog.TriggerGitHub:
+		return fmt.Sprintf("push %s to GitHub again (git tag %s %[1]s moves the tag to a new commit, git push -f replaces it there)", build.Tag, kind)
+	case build.Trigger == catalog.TriggerRebuild:
+		return fmt.Sprintf("rebuild %s, or push %s again (git tag %s %[2]s moves the tag to a new commit)", build.Version, build.Tag, kind)
+	}
+	return fmt.Sprintf("push %s again (git tag %s %[1]s moves the tag to a new commit)", build.Tag, kind)
 }
 
 // explain ends the log of a build that failed.
@@ -122,8 +215,8 @@ func (a *attempt) explain(failure *SolveError) {
 	if failure.Retry == RetryFree {
 		next = "Look for a step that uses a lot of memory, or ask the server's administrator why BuildKit stopped; then %s."
 	}
-	if ok {
-		a.log.sayf(next, fmt.Sprintf(again[a.build.Trigger], a.build.Version))
+	if again := askAgain(a.build, a.refusedTag); ok && again != "" {
+		a.log.sayf(next, again)
 	}
 }
 

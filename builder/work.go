@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -20,12 +22,17 @@ type attempt struct {
 	build   catalog.Build
 	log     *buildLog
 	steps   stepSet
-	waits   string // what the solve waits for, by its last event
+	facts   buildFacts
+	// refusedTag says that the image takes signed tags alone, and not this one.
+	refusedTag bool
+	waits      string // what the solve waits for, by its last event
+	limits     catalog.BuildLimits
+	again      *again // it is one of BuildAgain
 }
 
 // work makes one attempt at a claimed build and records how it went.
 func (b *Builder) work(ctx context.Context, build catalog.Build) {
-	b.versions.lock(versionKey{build.ImageID, build.Version})() // the queueing call has written to its log then
+	b.tags.lock(keyOf(build))() // the queueing call has written to its log then
 	a := &attempt{builder: b, build: build, log: b.openLog(build)}
 	defer a.log.close()
 	a.announce()
@@ -46,6 +53,7 @@ func (a *attempt) announce() {
 		line += fmt.Sprintf(", waited %s in the queue", humanTime(waited))
 	}
 	a.log.sayf("%s", line)
+	a.announceTag()
 }
 
 // run solves the build. When ctx was ended by us, the error is the cause.
@@ -58,7 +66,10 @@ func (a *attempt) run(ctx context.Context) (SolveResult, error) {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ctx, stopTimer := context.WithTimeoutCause(ctx, a.builder.config.Timeout, errTimeout)
+	ctx, stopTimer, err := a.limit(ctx)
+	if err != nil {
+		return SolveResult{}, err
+	}
 	defer stopTimer()
 	kept := make(chan struct{})
 	go func() {
@@ -74,14 +85,29 @@ func (a *attempt) run(ctx context.Context) (SolveResult, error) {
 	return result, err
 }
 
+// limit finds out how much the build may use, and ends ctx when its time is up.
+func (a *attempt) limit(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	set, err := a.builder.store.NamespaceLimits(ctx, a.build.Image.Namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings := a.builder.settings.Load()
+	a.limits = set.Build.Or(settings.Limits).Within(settings.Ceiling).Within(catalog.BuildLimits{Timeout: settings.Timeout})
+	ctx, stop := context.WithTimeoutCause(ctx, a.limits.Timeout, errTimeout)
+	return ctx, stop, nil
+}
+
 func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // one build's fault must not end the others
 			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
 	}()
+	if err := a.checkSigned(ctx); err != nil {
+		return SolveResult{}, err
+	}
 	_, opening := a.builder.config.Tracer.Start(ctx, "open tree")
-	tree, err := a.builder.config.Sources.Tree(ctx, a.build.Image, a.build.Commit)
+	tree, err := a.builder.config.Sources.Tree(ctx, a.build.Source, a.build.Commit)
 	opening.End()
 	if err != nil {
 		return SolveResult{}, err
@@ -95,29 +121,99 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 	if err != nil {
 		return SolveResult{}, err
 	}
-	options := a.build.Options.WithDefaults(own.options).WithDefaults(catalog.BuildOptions{Labels: a.builder.config.Labels})
+	image := own.listed(a.build.Image.Name)
+	options := a.build.Options.WithDefaults(image.options).WithDefaults(catalog.BuildOptions{Labels: a.builder.config.Labels})
 	if err := options.Validate(); err != nil {
 		return SolveResult{}, err
 	}
+	ctx, stop := a.makeDo(ctx, own.limits)
+	defer stop()
+	paths, sum := a.inputs(tree.Whole(), image.paths)
 	a.openSubmodules(ctx, tree, options)
-	as := catalog.CheckedOut{Tag: a.build.Version, Branch: options.Branch}
+	as := catalog.CheckedOut{Tag: a.build.Tag, Branch: options.Branch}
 	if options.KeepGit {
 		if err := tree.KeepGit(ctx, as); err != nil {
 			return SolveResult{}, err
 		}
 	}
-	var secrets []catalog.OpenSecret
-	if a.builder.config.Secrets != nil {
-		if secrets, err = a.builder.config.Secrets.ForBuild(ctx, a.build); err != nil {
-			return SolveResult{}, err
-		}
+	secrets, err := a.secrets(ctx)
+	if err != nil {
+		return SolveResult{}, err
 	}
-	credential, revoke := a.builder.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: a.build.Version})
+	a.facts = factsOf(options, secrets)
+	a.facts.TagPrefix, a.facts.Paths = image.TagPrefix, paths
+	tag := a.build.Version
+	if a.again != nil {
+		tag = a.again.tag
+	}
+	credential, revoke := a.builder.config.Credentials.Issue(catalog.BuildGrant{BuildID: a.build.ID, Image: a.build.Image, Version: tag})
 	defer revoke()
-	return a.builder.config.Solver.Solve(ctx, SolveRequest{
+	request := SolveRequest{
 		Build: a.build, Options: options, Tree: tree, As: as,
-		Destination: a.reference(a.builder.config.RegistryHost()), Credential: credential, Secrets: secrets,
-	}, a.progress)
+		Destination: a.reference(a.builder.config.RegistryHost(), tag), Credential: credential, Secrets: secrets, Paths: paths, PathsSum: sum, Limits: a.limits,
+	}
+	switch {
+	case a.again != nil:
+		a.again.change(&request)
+	case !options.NoCache:
+		request.Earlier = a.earlier
+	}
+	result, err = a.builder.config.Solver.Solve(ctx, request, a.progress)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return result, err
+}
+
+// makeDo takes in with how much less than it may use a repository has its builds make do, and ends ctx when that is up.
+func (a *attempt) makeDo(ctx context.Context, asked catalog.BuildLimits) (context.Context, context.CancelFunc) {
+	a.limits = asked.Within(a.limits)
+	if asked.Timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, a.build.StartedAt.Add(a.limits.Timeout).Sub(a.builder.now()), errTimeout)
+}
+
+// earlier is SolveRequest.Earlier. Where not all files count it is the newest version or none, so that no file which does not count
+// becomes older than it was.
+func (a *attempt) earlier(ctx context.Context, recipe string) (catalog.Version, error) {
+	same, err := a.builder.store.VersionByRecipe(ctx, a.build.ImageID, recipe)
+	if err != nil || len(a.facts.Paths) == 0 {
+		return same, err
+	}
+	newest, err := a.builder.store.ListVersions(ctx, a.build.ImageID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1}})
+	if err == nil && (len(newest) == 0 || newest[0].ID != same.ID) {
+		err = catalog.Errorf(catalog.NotFound, "the newest version is of another recipe")
+	}
+	return same, err
+}
+
+// inputs returns which files count and their sum, as SolveRequest has them. Where patterns tell nothing of a commit, all files count.
+func (a *attempt) inputs(files fs.FS, patterns []string) (paths []string, sum string) {
+	if len(patterns) == 0 {
+		return nil, ""
+	}
+	sum, err := sumOf(files, patterns)
+	switch {
+	case err != nil:
+		a.log.sayf("paths is left out of account, for a file that it names can't be read: %s", catalog.MessageOf(err))
+		return nil, ""
+	case sum == "":
+		a.log.sayf("paths is left out of account, for no file of this commit matches it: %s", strings.Join(patterns, ", "))
+		return nil, ""
+	}
+	return patterns, sum
+}
+
+// secrets returns what the steps may be given.
+func (a *attempt) secrets(ctx context.Context) (secrets []catalog.OpenSecret, err error) {
+	if a.builder.config.Secrets != nil {
+		secrets, err = a.builder.config.Secrets.ForBuild(ctx, a.build)
+	}
+	if err == nil && a.again != nil {
+		err = a.again.checkSecrets(secrets)
+	}
+	return secrets, err
 }
 
 // openSubmodules lets the build read what is in other repositories.
@@ -134,8 +230,8 @@ func (a *attempt) openSubmodules(ctx context.Context, tree catalog.Tree, options
 }
 
 // reference names the image at a registry.
-func (a *attempt) reference(host string) string {
-	return host + "/" + a.build.Image.Repository() + ":" + a.build.Version
+func (a *attempt) reference(host, tag string) string {
+	return host + "/" + a.build.Image.Repository() + ":" + tag
 }
 
 func (a *attempt) progress(e Event) {
@@ -206,9 +302,9 @@ func (a *attempt) failureOf(err error) *SolveError {
 	case errors.Is(err, errInterrupted):
 		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: err.Error(), Err: err}
 	case errors.Is(err, errTimeout) && a.waits != "":
-		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf("the build could not start for %s: %s", humanTime(a.builder.config.Timeout), a.waits), Err: err}
+		return &SolveError{Outcome: catalog.OutcomeInfrastructure, Message: fmt.Sprintf("the build could not start for %s: %s", humanTime(a.limits.Timeout), a.waits), Err: err}
 	case errors.Is(err, errTimeout):
-		return &SolveError{Outcome: catalog.OutcomeTimeout, Message: fmt.Sprintf("the build took longer than %s and was stopped", humanTime(a.builder.config.Timeout))}
+		return &SolveError{Outcome: catalog.OutcomeTimeout, Message: fmt.Sprintf("the build took longer than %s and was stopped", humanTime(a.limits.Timeout))}
 	case errors.As(err, &solve):
 		return solve
 	case catalog.CodeOf(err) == catalog.Invalid:

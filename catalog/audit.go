@@ -5,16 +5,18 @@ import (
 	"time"
 )
 
-// AuditLine is something that was done beside the daemon, which keeps the audit log.
+// AuditLine is a line of the audit log: something that somebody changed.
 type AuditLine struct {
 	ID   int64
 	At   time.Time
-	By   string            // who did it, as the operating system knows them
+	Via  string            // the interface: "rest", "web", "ssh", "registry", "admin"
+	By   string            // the user; of "admin", as the operating system knows them
+	From string            // the client's address; "local" of "admin"
 	What string            // "user disabled"
 	On   map[string]string // what it was done to
 }
 
-// AuditLines hands lines of the audit log to the daemon.
+// AuditLines hands lines of what is done beside the daemon, which keeps the audit log, to the daemon. They have no Via and From.
 type AuditLines interface {
 	// AddAuditLine stores a line; its ID and time are the store's.
 	AddAuditLine(ctx context.Context, l AuditLine) error
@@ -22,4 +24,24 @@ type AuditLines interface {
 	AuditLines(ctx context.Context) ([]AuditLine, error)
 	// DropAuditLines forgets lines up to an ID.
 	DropAuditLines(ctx context.Context, id int64) error
+}
+
+// AuditFilter narrows a list of the audit log; what is zero does not.
+type AuditFilter struct {
+	By    string // in any case of letters
+	Via   string
+	Image string // "namespace/name", that On has as "image"
+	Since time.Time
+	Until time.Time
+	Page  Page
+}
+
+// AuditLog keeps the audit log.
+type AuditLog interface {
+	// KeepAudit stores lines; their IDs are the store's, their times are not.
+	KeepAudit(ctx context.Context, lines []AuditLine) error
+	// ListAudit returns lines, newest first.
+	ListAudit(ctx context.Context, f AuditFilter) ([]AuditLine, error)
+	// PruneAudit forgets lines from before a time.
+	PruneAudit(ctx context.Context, before time.Time) error
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"syscall"
 )
 
@@ -77,6 +78,30 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return Internal
+}
+
+// HTTPStatus returns what an error of this code is over HTTP, where a protocol has no status of its own for it.
+func (c Code) HTTPStatus() int {
+	switch c {
+	case Invalid:
+		return http.StatusBadRequest
+	case Unauthorized:
+		return http.StatusUnauthorized
+	case Forbidden:
+		return http.StatusForbidden
+	case NotFound:
+		return http.StatusNotFound
+	case Conflict:
+		return http.StatusConflict
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case RateLimited:
+		return http.StatusTooManyRequests
+	case Unavailable:
+		return http.StatusServiceUnavailable
+	case Internal:
+	}
+	return http.StatusInternalServerError
 }
 
 // MessageOf returns what a user may see of err.

@@ -52,6 +52,8 @@ type Events interface {
 	EventsAfter(ctx context.Context, namespace string, after int64, limit int) ([]Event, error)
 	// EventsForMember is EventsAfter for all namespaces a user belongs to now.
 	EventsForMember(ctx context.Context, userID, after int64, limit int) ([]Event, error)
+	// LatestEventsForMember returns up to limit events of all namespaces a user belongs to now, newest first.
+	LatestEventsForMember(ctx context.Context, userID int64, limit int) ([]Event, error)
 	// LastEvent returns the newest event's ID, 0 when there never was one.
 	LastEvent(ctx context.Context) (int64, error)
 	// NewEvents returns a channel that is closed when this process records the

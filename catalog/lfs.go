@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
 	"io"
 	"regexp"
 	"strings"
@@ -17,11 +18,11 @@ type LFSObject struct {
 	Blob BlobID // as git would name the same content
 }
 
-var oidPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var oidPattern = regexp.MustCompile(`^[0-9a-f]+$`)
 
 // ValidateOID checks an object's name. Errors: Invalid.
 func ValidateOID(oid string) error {
-	if !oidPattern.MatchString(oid) {
+	if len(oid) != 2*sha256.Size || !oidPattern.MatchString(oid) {
 		return FieldErrorf("oid", "%q is not a valid Git LFS object ID: it is 64 lower-case hex digits, a SHA-256", oid)
 	}
 	return nil

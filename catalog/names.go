@@ -1,18 +1,24 @@
 package catalog
 
 import (
+	"crypto/sha256"
 	"regexp"
 	"strings"
 )
 
 const maxNameLength = 100
 
+// maxTagLength is how long a tag may be, in bytes, as the distribution specification has it.
+const maxTagLength = 128
+
 var (
 	imageNamePattern = regexp.MustCompile(`^[A-Za-z0-9-_]+$`)
 	// ociComponent is one path component of a repository name in the OCI
 	// distribution specification.
 	ociComponent   = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
-	versionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	versionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+	// attachmentTag is a tag by which cosign finds what belongs to a manifest: signatures, attestations, lists of parts; and RebuildTag.
+	attachmentTag = regexp.MustCompile(`^sha256-([0-9a-f]+)\.(sig|att|sbom|rebuild)$`)
 )
 
 // ImageRef names an image: the pair that is unique, without case, in an
@@ -76,12 +82,25 @@ func ValidateUserName(name string) error {
 
 // ValidateVersion checks that a version can be an OCI tag and a git tag.
 func ValidateVersion(version string) error {
-	if !versionPattern.MatchString(version) {
+	if len(version) > maxTagLength || !versionPattern.MatchString(version) {
 		return FieldErrorf("version", "version %q is not a valid image tag: use letters, digits, '.', '_' and '-', not beginning with '.' or '-', at most 128 characters", version)
 	}
 	// Git's own rules for a ref component forbid what OCI allows here.
 	if strings.Contains(version, "..") || strings.HasSuffix(version, ".") || strings.HasSuffix(version, ".lock") {
 		return FieldErrorf("version", "version %q is not a valid git tag: leave out '..', and '.' or '.lock' at the end", version)
 	}
+	if _, reserved := AttachmentSubject(version); reserved {
+		return FieldErrorf("version", "version %q has the name of a signature of an image; choose another", version)
+	}
 	return nil
+}
+
+// AttachmentSubject returns the manifest, "sha256:…", whose signatures, attestations or list of parts cosign looks for under
+// a tag, or which was built again under it. Such a tag is no version.
+func AttachmentSubject(tag string) (manifest string, ok bool) {
+	m := attachmentTag.FindStringSubmatch(tag)
+	if m == nil || len(m[1]) != 2*sha256.Size {
+		return "", false
+	}
+	return "sha256:" + m[1], true
 }

@@ -17,6 +17,7 @@ type BuildOptions struct {
 	Pull       bool              `json:"pull,omitempty"`
 	Args       map[string]string `json:"args,omitempty"`
 	Target     string            `json:"target,omitempty"`
+	Test       string            `json:"test,omitempty"` // the stage that must build, too, before there is a version
 	Platform   string            `json:"platform,omitempty"`
 	Dockerfile string            `json:"dockerfile,omitempty"` // slash path in the tree
 	Context    string            `json:"context,omitempty"`    // slash path in the tree
@@ -102,7 +103,7 @@ func (o BuildOptions) WithDefaults(base BuildOptions) BuildOptions {
 		to   *string
 		from string
 	}{
-		{&merged.Target, base.Target}, {&merged.Platform, base.Platform},
+		{&merged.Target, base.Target}, {&merged.Test, base.Test}, {&merged.Platform, base.Platform},
 		{&merged.Dockerfile, base.Dockerfile}, {&merged.Context, base.Context}, {&merged.Timestamps, base.Timestamps},
 		{&merged.Labels, base.Labels}, {&merged.Source, base.Source},
 	} {
@@ -225,8 +226,9 @@ var pushOptions = map[string]pushOption{
 		o.Build.Args[name] = text
 		return nil
 	}},
+	"test":       {"test=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Test })},
 	"target":     {"target=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Target })},
-	"platform":   {"platform=OS/ARCH", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
+	"platform":   {"platform=OS/ARCH,...", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
 	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
 	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
 	"timestamps": {"timestamps=RULE", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},

@@ -24,6 +24,7 @@ func TestParsePushOptions(t *testing.T) {
 		{"build", PushOptions{BuildBranches: true}},
 		{"no-build\ndetach", PushOptions{NoBuild: true, Detach: true}},
 		{"skip", PushOptions{NoBuild: true}},
+		{"test=check", PushOptions{Build: BuildOptions{Test: "check"}}},
 		{"timestamps=commit", PushOptions{Build: BuildOptions{Timestamps: TimestampsCommit}}},
 		{"context=..data/./x/", PushOptions{Build: BuildOptions{Context: "..data/./x/"}}},
 	} {
@@ -43,6 +44,7 @@ func TestParsePushOptionErrors(t *testing.T) {
 		"on-disconnect":               "on-disconnect=cancel",
 		"on-disconnect=keep":          "keep",
 		"target":                      "target needs a value",
+		"test":                        "test needs a value",
 		"platform=":                   "platform needs a value",
 		"build-arg=A":                 "NAME=VALUE",
 		"build-arg==1":                "is not a valid name",

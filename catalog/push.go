@@ -11,6 +11,16 @@ type RefUpdate struct {
 	Old    string // hex object; empty: the ref is new
 	New    string // hex object; empty: the ref goes
 	Commit string // New peeled to a commit, hex; empty for a deletion or when New is no commit
+	// Signature is of an annotated tag, zero where it is yet to be looked at.
+	Signature TagSignature
+}
+
+// Annotated returns the object of the annotated tag that the update sets, empty when it sets none.
+func (u RefUpdate) Annotated() string {
+	if u.New == u.Commit {
+		return ""
+	}
+	return u.New
 }
 
 // Tag returns the tag's name and whether the ref is a tag at all.
@@ -78,6 +88,8 @@ type Prospect struct {
 	Branches string
 	// Skips reports that the commit's message asks for no build.
 	Skips bool
-	// Missing says that there is no Dockerfile, a clause safe to show; empty: there may be one.
+	// Images are those that are built of the commit; empty: the repository's own alone.
+	Images []ImageEntry
+	// Missing says that there is no Dockerfile of any of them, a clause safe to show; empty: there may be one.
 	Missing string
 }

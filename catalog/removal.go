@@ -9,9 +9,19 @@ type Removal struct {
 	ImageID int64
 	Image   ImageRef // without Name: the whole namespace
 	Version string   // empty: the whole image
-	Commit  string   // of the version; empty when it came as an image
-	Digest  string   // of its manifest; empty when it was not built
-	Builds  []int64
+	// Tags, if any, are to be withdrawn from the repository of Source, where that stays: no other version is built of them.
+	Source ImageRef // whose repository has what is to go
+	Tags   []RemovedTag
+	// Kept are the objects whose hidden refs go from there: no other build is of them. Hex.
+	Kept   []string
+	Digest string // of its manifest; empty when it was not built
+	Builds []int64
+}
+
+// RemovedTag is a tag that goes while it is of a commit.
+type RemovedTag struct {
+	Name   string `json:"name"`
+	Commit string `json:"commit"` // hex
 }
 
 // Removals stores what deletions have left to do.

@@ -50,6 +50,9 @@ type Secrets interface {
 	ListSecrets(ctx context.Context, namespace string) ([]Secret, error)
 	// DeleteSecret removes a secret. Errors: NotFound.
 	DeleteSecret(ctx context.Context, id int64) error
+	// HasSealed reports whether anything is stored that was encrypted with the installation's key: secrets, and
+	// those of connections and webhooks.
+	HasSealed(ctx context.Context) (bool, error)
 	// NoteAccount records that a registry is used with accounts. Storing a SecretRegistry does so, too.
 	NoteAccount(ctx context.Context, host string) error
 	// HadAccount reports whether a registry was ever used with an account, of any namespace, at any of its ports.
@@ -68,11 +71,13 @@ type SecretControl interface {
 }
 
 // secretName is what Dockerfiles call secrets. It also is a file's name.
-var secretName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+const maxSecretName = 128 // bytes
+
+var secretName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 // ValidateSecretName checks the name of a SecretValue or SecretSSHKey.
 func ValidateSecretName(name string) error {
-	if !secretName.MatchString(name) {
+	if len(name) > maxSecretName || !secretName.MatchString(name) {
 		return FieldErrorf("name", "secret name %q may contain only letters, digits, '_', '.' and '-', not beginning with '.' or '-', at most 128 characters", name)
 	}
 	return nil

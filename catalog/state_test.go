@@ -47,6 +47,7 @@ func TestStates(t *testing.T) {
 func TestOutcomeState(t *testing.T) {
 	for outcome, want := range map[Outcome]State{
 		OutcomeBuilt: Built, OutcomeUserError: BuildFailed, OutcomeTimeout: Failed, OutcomeOutOfMemory: Failed,
+		OutcomeProcessLimit: Failed, OutcomeDiskLimit: Failed,
 		OutcomeCancelled: Failed, OutcomeInfrastructure: Failed, "": Failed, "unknown": Failed,
 	} {
 		if got := outcome.State(); got != want {

@@ -75,6 +75,17 @@ type TagRef struct {
 	Stored bool   // it is there as history, and no version is to be made of it
 }
 
+// Annotated returns the object of an annotated tag, empty for a lightweight one.
+func (t TagRef) Annotated() string {
+	if t.Object == t.Commit {
+		return ""
+	}
+	return t.Object
+}
+
+// MaxTag bounds the annotated tags that are looked at, in bytes.
+const MaxTag = 1 << 20
+
 // Sources is what the git repositories offer to those who build from them. The
 // git server implements it.
 type Sources interface {
@@ -87,9 +98,11 @@ type Sources interface {
 	// Store marks the tags of which value is true as Stored while they are what they are now, and the others as not.
 	// Errors: NotFound (repository).
 	Store(ctx context.Context, ref ImageRef, tags map[string]bool) error
-	// Keep makes a commit reachable by a hidden ref, so that it can be built
+	// Keep makes a commit or an annotated tag reachable by a hidden ref, so that it can be built
 	// again after its tag went. Errors: NotFound.
-	Keep(ctx context.Context, ref ImageRef, commit string) error
+	Keep(ctx context.Context, ref ImageRef, object string) error
+	// ReadTag returns what an annotated tag's object says. Errors: NotFound (repository or tag), TooLarge (MaxTag).
+	ReadTag(ctx context.Context, ref ImageRef, object string) ([]byte, error)
 	// WithdrawTag removes a tag if it still peels to commit. No tag is no error.
 	WithdrawTag(ctx context.Context, ref ImageRef, tag, commit string) error
 	// SetTag makes a tag of an object the repository has. A tag of the same

@@ -15,7 +15,7 @@ type Uploader interface {
 	// Receive reads a zip, tar, tar.gz or tar.zst archive, told by its bytes, to
 	// its end. The caller closes the Upload; nothing is left of one that was not
 	// submitted. Errors: Invalid and TooLarge, naming the archive's entry at
-	// fault; Invalid when source fails; those of source that have a code.
+	// fault; Invalid when source fails; those of source that have a code; those of Admission.
 	Receive(ctx context.Context, image Image, source io.Reader) (Upload, error)
 }
 

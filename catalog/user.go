@@ -31,22 +31,40 @@ type NewUser struct {
 	PasswordHash string // encoded argon2id; empty: no password login
 }
 
-// Key is an SSH public key; it belongs to one user of the installation.
+// KeyKind is what a key is for.
+type KeyKind string
+
+// Kinds of keys.
+const (
+	KeySSH     KeyKind = "ssh"     // to log in, and to sign
+	KeyOpenPGP KeyKind = "openpgp" // to sign tags
+)
+
+// Key is a public key; it belongs to one user of the installation.
 type Key struct {
 	ID          int64
 	UserID      int64
-	Name        string // the comment, or what the user called it
-	Fingerprint string // "SHA256:…" as ssh-keygen -l prints it
-	PublicKey   string // authorized_keys form, without comment
+	Kind        KeyKind
+	Name        string // the comment or user ID, or what the user called it
+	Fingerprint string // "SHA256:…" as ssh-keygen -l prints it; of OpenPGP the primary key's, hex in capitals
+	PublicKey   string // authorized_keys form, without comment; of OpenPGP armored
 	CreatedAt   time.Time
 }
 
 // NewKey is what CreateKey stores.
 type NewKey struct {
 	UserID      int64
+	Kind        KeyKind // empty: KeySSH
 	Name        string
 	Fingerprint string
 	PublicKey   string
+	KeyIDs      []string // of OpenPGP, 16 hex digits each: by what its signatures name it and its subkeys
+}
+
+// SigningKey is a key with the user whose it is.
+type SigningKey struct {
+	Key
+	User string
 }
 
 // Scope limits what a token may do for its user.
@@ -109,11 +127,14 @@ type Users interface {
 	// CreateKey stores a public key. Errors: NotFound (user), Conflict (the key
 	// belongs to a user already), Forbidden (too many).
 	CreateKey(ctx context.Context, k NewKey) (Key, error)
-	// UserByKey returns the user a fingerprint belongs to. Errors: NotFound, also
+	// UserByKey returns the user an SSH key's fingerprint belongs to. Errors: NotFound, also
 	// for a disabled user.
 	UserByKey(ctx context.Context, fingerprint string) (User, error)
 	// ListKeys returns a user's keys, newest first.
 	ListKeys(ctx context.Context, userID int64) ([]Key, error)
+	// SigningKeys returns the keys of members who may write to a namespace and are not disabled: the SSH key of a fingerprint, or
+	// the few OpenPGP keys with a part of an ID.
+	SigningKeys(ctx context.Context, namespace string, kind KeyKind, id string) ([]SigningKey, error)
 	// DeleteKey removes a user's key. Errors: NotFound.
 	DeleteKey(ctx context.Context, userID, keyID int64) error
 

@@ -23,17 +23,36 @@ const EnvPrefix = "FANDOGH_"
 
 // Config is everything an operator can set.
 type Config struct {
-	Data     string   `yaml:"data" env:"DATA"`
-	HTTP     HTTP     `yaml:"http" envPrefix:"HTTP_"`
-	SSH      SSH      `yaml:"ssh" envPrefix:"SSH_"`
-	Users    Users    `yaml:"users" envPrefix:"USERS_"`
-	Uploads  Uploads  `yaml:"uploads" envPrefix:"UPLOADS_"`
-	Registry Registry `yaml:"registry" envPrefix:"REGISTRY_"`
-	Builder  Builder  `yaml:"builder" envPrefix:"BUILDER_"`
-	GitHub   GitHub   `yaml:"github" envPrefix:"GITHUB_"`
-	Webhooks Webhooks `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
-	Log      Log      `yaml:"log" envPrefix:"LOG_"`
-	Shutdown Duration `yaml:"shutdown_grace" env:"SHUTDOWN_GRACE"`
+	Data      string    `yaml:"data" env:"DATA"`
+	Disk      Disk      `yaml:"disk" envPrefix:"DISK_"`
+	Quota     Quota     `yaml:"quota" envPrefix:"QUOTA_"`
+	HTTP      HTTP      `yaml:"http" envPrefix:"HTTP_"`
+	SSH       SSH       `yaml:"ssh" envPrefix:"SSH_"`
+	Users     Users     `yaml:"users" envPrefix:"USERS_"`
+	Uploads   Uploads   `yaml:"uploads" envPrefix:"UPLOADS_"`
+	Registry  Registry  `yaml:"registry" envPrefix:"REGISTRY_"`
+	Builder   Builder   `yaml:"builder" envPrefix:"BUILDER_"`
+	Signing   Signing   `yaml:"signing" envPrefix:"SIGNING_"`
+	GitHub    GitHub    `yaml:"github" envPrefix:"GITHUB_"`
+	Webhooks  Webhooks  `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
+	Retention Retention `yaml:"retention" envPrefix:"RETENTION_"`
+	Metrics   Metrics   `yaml:"metrics" envPrefix:"METRICS_"`
+	Log       Log       `yaml:"log" envPrefix:"LOG_"`
+	Shutdown  Duration  `yaml:"shutdown_grace" env:"SHUTDOWN_GRACE"`
+}
+
+// Disk says when the disk of the data directory is nearly full, by the first of the two: nothing more is taken then.
+type Disk struct {
+	MinFree Size `yaml:"min_free" env:"MIN_FREE"` // less is left; 0: never
+	MaxUsed int  `yaml:"max_used" env:"MAX_USED"` // percent; 100: never
+}
+
+// Quota bounds what each namespace has, where an administrator has set nothing else for it. 0: any amount.
+type Quota struct {
+	Bytes    Size `yaml:"bytes" env:"BYTES"` // on disk
+	Images   int  `yaml:"images" env:"IMAGES"`
+	Versions int  `yaml:"versions" env:"VERSIONS"`
+	Builds   int  `yaml:"builds" env:"BUILDS"` // within a day
 }
 
 // HTTP sets the listener for REST, registry and health.
@@ -124,6 +143,12 @@ type Registry struct {
 	CollectEvery *Duration `yaml:"collect_every" env:"COLLECT_EVERY"`
 }
 
+// Signing sets what is said of versions, and what it is signed with.
+type Signing struct {
+	SBOM bool   `yaml:"sbom" env:"SBOM"` // list the packages in each version that is built; else when the list is first asked for
+	Key  string `yaml:"key" env:"KEY"`   // file with a private key; empty: signing.key in the data directory, made when missing
+}
+
 // Builder sets the queue and BuildKit.
 type Builder struct {
 	Parallel    int         `yaml:"parallel" env:"PARALLEL"`       // builds at once; 0: by memory
@@ -163,6 +188,28 @@ type Limits struct {
 	CPUs     float64    `yaml:"cpus" env:"CPUS"`           // 0: all, after everything else
 	FreeDisk Size       `yaml:"free_disk" env:"FREE_DISK"` // 0: by the disk's size
 	Step     StepLimits `yaml:"step" envPrefix:"STEP_"`
+
+	Disk      Size            `yaml:"disk" env:"DISK"` // that one build writes, at most
+	Log       Size            `yaml:"log" env:"LOG"`   // of one build's output, at most
+	Build     BuildLimits     `yaml:"build" envPrefix:"BUILD_"`
+	Namespace NamespaceLimits `yaml:"namespace" envPrefix:"NAMESPACE_"`
+}
+
+// BuildLimits bounds what one build uses, where an administrator has set nothing else for its namespace. 0 is as much as any
+// may: what Limits has of that name, and Builder.Timeout.
+type BuildLimits struct {
+	Memory  Size     `yaml:"memory" env:"MEMORY"`
+	PIDs    int      `yaml:"pids" env:"PIDS"`
+	CPUs    float64  `yaml:"cpus" env:"CPUS"`
+	Disk    Size     `yaml:"disk" env:"DISK"`
+	Log     Size     `yaml:"log" env:"LOG"`
+	Timeout Duration `yaml:"timeout" env:"TIMEOUT"`
+}
+
+// NamespaceLimits bounds how many builds of a namespace there are, in the same way. 0: no limit.
+type NamespaceLimits struct {
+	Running int `yaml:"running" env:"RUNNING"`
+	Waiting int `yaml:"waiting" env:"WAITING"`
 }
 
 // StepLimits bounds what each RUN step uses. 0 is as much as all may.
@@ -221,16 +268,41 @@ type Webhooks struct {
 	AllowPrivate bool `yaml:"allow_private" env:"ALLOW_PRIVATE"` // also addresses of this machine and its network
 }
 
+// Retention sets what is removed for its age or number. Days of 0 are for ever.
+type Retention struct {
+	Interval   Duration      `yaml:"interval" env:"INTERVAL"`
+	Versions   RetentionRule `yaml:"versions" envPrefix:"VERSIONS_"` // of images and namespaces without a rule of their own, as the next
+	Branches   RetentionRule `yaml:"branches" envPrefix:"BRANCHES_"` // of versions that branches were built as
+	FailedDays int           `yaml:"failed_days" env:"FAILED_DAYS"`  // of versions that were not built
+	LogDays    int           `yaml:"log_days" env:"LOG_DAYS"`        // of builds that ended
+	EventDays  int           `yaml:"event_days" env:"EVENT_DAYS"`
+}
+
+// RetentionRule keeps a built version that any of its parts keeps; without parts, all.
+type RetentionRule struct {
+	KeepLast int      `yaml:"keep_last" env:"KEEP_LAST"`
+	KeepDays int      `yaml:"keep_days" env:"KEEP_DAYS"`
+	Keep     []string `yaml:"keep" env:"KEEP"` // patterns of names
+}
+
+// Metrics sets where Prometheus finds what the daemon counts, beside /metrics of HTTP, which is for administrators.
+type Metrics struct {
+	Addr string `yaml:"addr" env:"ADDR"` // host:port that any client may ask; empty: none
+}
+
 // Log sets what the daemon writes to standard error.
 type Log struct {
 	Level  string `yaml:"level" env:"LEVEL"`   // trace, debug, info, warn, error
 	Format string `yaml:"format" env:"FORMAT"` // text or json
+	// AuditKeep is how long the audit log is kept in the database; 0: for ever.
+	AuditKeep Duration `yaml:"audit_keep" env:"AUDIT_KEEP"`
 }
 
 // Default returns the configuration that runs with nothing set.
 func Default() Config {
 	return Config{
 		Data: "data",
+		Disk: Disk{MinFree: 2 << 30, MaxUsed: 90},
 		HTTP: HTTP{Addr: "127.0.0.1:8080", IdleTimeout: Duration(time.Minute), MaxConnections: 4096, MaxConnectionsPerAddress: 256},
 		SSH: SSH{
 			Addr:             "127.0.0.1:2222",
@@ -245,16 +317,17 @@ func Default() Config {
 			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
 			Labels:  []string{"revision", "source", "created"},
 			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
-			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}},
+			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}, Disk: 50 << 30, Log: 10 << 20, Build: BuildLimits{PIDs: 8192, Disk: 20 << 30}, Namespace: NamespaceLimits{Waiting: 5000}},
 			Mirrors: Mirrors{},
 			PullThrough: PullThrough{
 				Registries: []string{"docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"},
 				MaxSize:    10 << 30, Recheck: Duration(5 * time.Minute),
 			},
 		},
-		GitHub:   GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
-		Log:      Log{Level: "info", Format: "text"},
-		Shutdown: Duration(30 * time.Second),
+		GitHub:    GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
+		Retention: Retention{Interval: Duration(time.Hour), Branches: RetentionRule{KeepLast: 50, KeepDays: 90}, FailedDays: 30, LogDays: 90, EventDays: 7},
+		Log:       Log{Level: "info", Format: "text", AuditKeep: Duration(365 * 24 * time.Hour)},
+		Shutdown:  Duration(30 * time.Second),
 	}
 }
 

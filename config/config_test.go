@@ -18,7 +18,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	}
 	want := Default()
 	want.Builder.Addresses, want.Builder.Frontends, want.HTTP.TLS.ACMEHosts, want.HTTP.TrustedProxies = []string{}, []string{}, []string{}, []string{}
-	want.Builder.Network.Allow = []string{}
+	want.Builder.Network.Allow, want.Retention.Versions.Keep, want.Retention.Branches.Keep = []string{}, []string{}, []string{}
 	want.Builder.Mirrors = Mirrors{}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example loads as %+v, want the defaults %+v", c, want)
@@ -135,6 +135,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c := Default()
 	c.HTTP.Addr, c.Log.Level, c.Builder.Parallel, c.Builder.Compression = "nowhere", "loud", -1, "rar"
 	c.Users.MaxImages = 0
+	c.Retention.Interval, c.Retention.LogDays, c.Retention.Versions.KeepLast, c.Retention.Branches.Keep = 0, -1, 1_000_000, []string{"main-*", "[", "a b"}
 	c.Builder.Addresses = []string{"tcp://host:1", "ftp://x"}
 	c.Builder.Frontends = []string{"docker/dockerfile", "not an image"}
 	c.Builder.Network.Allow = []string{"10.0.0.0/8", "10.1.2.3", "10.1.2.3:5000", "fd00::/8", "host:1"}
@@ -148,6 +149,7 @@ func TestValidateReportsAllFaults(t *testing.T) {
 	c.HTTP.TLS.Cert = "/nowhere/cert.pem"
 	err = c.Validate()
 	for _, want := range []string{"http.addr", "http.trusted_proxies[1]", "http.tls: cert and key", "http.tls.cert", "log.level", "builder.parallel", "builder.compression", "builder.frontends[1]", "builder.network.allow[3]", "builder.network.allow[4]", "builder.addresses[0]", "builder.addresses[1]", "users.max_images",
+		"retention.interval", "retention.log_days", "retention.versions.keep_last", "retention.branches.keep[1]", "retention.branches.keep[2]",
 		"builder.mirrors: they are for", "builder.mirrors.docker.io[1]", "builder.mirrors.docker.io[2]", "builder.mirrors.docker.io[3]", "builder.mirrors.docker.io[4]", `builder.mirrors: "Docker Hub"`, `builder.mirrors: "index.docker.io"`, "builder.pull_through.registries[2]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)

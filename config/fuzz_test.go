@@ -52,7 +52,7 @@ func FuzzFile(f *testing.F) {
 
 // withoutNil makes empty lists one kind.
 func withoutNil(c Config) Config {
-	for _, list := range []*[]string{&c.Builder.Addresses, &c.Builder.Frontends, &c.Builder.Network.Allow, &c.HTTP.TLS.ACMEHosts, &c.HTTP.TrustedProxies, &c.Registry.CacheTags, &c.Builder.PullThrough.Registries} {
+	for _, list := range []*[]string{&c.Builder.Addresses, &c.Builder.Frontends, &c.Builder.Network.Allow, &c.HTTP.TLS.ACMEHosts, &c.HTTP.TrustedProxies, &c.Registry.CacheTags, &c.Builder.PullThrough.Registries, &c.Retention.Versions.Keep, &c.Retention.Branches.Keep} {
 		if len(*list) == 0 {
 			*list = nil
 		}

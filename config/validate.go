@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +25,14 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.Data != "", "data", "must be the directory that holds everything")
+	check(c.Disk.MinFree >= 0, "disk.min_free", "must be 0 or greater")
+	check(c.Disk.MaxUsed >= 1 && c.Disk.MaxUsed <= 100, "disk.max_used", "must be a percentage from 1 to 100")
+	for path, n := range map[string]int64{"quota.bytes": int64(c.Quota.Bytes), "quota.images": int64(c.Quota.Images), "quota.versions": int64(c.Quota.Versions), "quota.builds": int64(c.Quota.Builds)} {
+		check(n >= 0, path, "must be 0 or greater")
+	}
 	check(isListenAddr(c.HTTP.Addr), "http.addr", "%q is not a valid host:port to listen on", c.HTTP.Addr)
 	check(isListenAddr(c.SSH.Addr), "ssh.addr", "%q is not a valid host:port to listen on", c.SSH.Addr)
+	check(c.Metrics.Addr == "" || isListenAddr(c.Metrics.Addr), "metrics.addr", "%q is not a valid host:port to listen on", c.Metrics.Addr)
 	check(c.HTTP.PublicURL == "" || isBaseURL(c.HTTP.PublicURL), "http.public_url", "%q must be http(s)://host[:port] without a path", c.HTTP.PublicURL)
 	check(c.SSH.PublicAddr == "" || isListenAddr(c.SSH.PublicAddr), "ssh.public_addr", "%q is not a valid host:port", c.SSH.PublicAddr)
 	for i, p := range c.HTTP.TrustedProxies {
@@ -34,7 +41,7 @@ func (c Config) Validate() error {
 	}
 	for path, d := range map[string]Duration{
 		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
@@ -62,6 +69,7 @@ func (c Config) Validate() error {
 	check((c.HTTP.TLS.Cert == "") == (c.HTTP.TLS.Key == ""), "http.tls", "cert and key must be set together")
 	check(c.HTTP.TLS.Cert == "" || len(c.HTTP.TLS.ACMEHosts) == 0, "http.tls", "use certificates from files or from ACME, not both")
 	faults = append(faults, missingFiles("http.tls", map[string]string{"cert": c.HTTP.TLS.Cert, "key": c.HTTP.TLS.Key})...)
+	faults = append(faults, missingFiles("signing", map[string]string{"key": c.Signing.Key})...)
 	faults = append(faults, missingFiles("ssh", map[string]string{"trusted_user_ca": c.SSH.TrustedUserCA})...)
 	for i, entry := range c.Builder.Network.Allow {
 		prefix, err := parsePrefix(entry)
@@ -77,6 +85,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.Builder.validateMirrors()...)
 	faults = append(faults, c.Builder.Limits.validate()...)
 	faults = append(faults, c.GitHub.validate()...)
+	faults = append(faults, c.Retention.validate()...)
 	check(slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.Log.Level), "log.level", "%q must be trace, debug, info, warn or error", c.Log.Level)
 	for _, label := range c.Builder.Labels {
 		check(slices.Contains([]string{"revision", "source", "created", "version"}, label), "builder.labels", "%q must be revision, source, created or version", label)
@@ -85,6 +94,30 @@ func (c Config) Validate() error {
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)
+}
+
+func (r Retention) validate() []error {
+	var faults []error
+	check := func(ok bool, path, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("retention.%s: %s", path, fmt.Sprintf(format, args...)))
+		}
+	}
+	const most = 100_000
+	for path, n := range map[string]int{
+		"failed_days": r.FailedDays, "log_days": r.LogDays, "event_days": r.EventDays,
+		"versions.keep_last": r.Versions.KeepLast, "versions.keep_days": r.Versions.KeepDays,
+		"branches.keep_last": r.Branches.KeepLast, "branches.keep_days": r.Branches.KeepDays,
+	} {
+		check(n >= 0 && n <= most, path, "must be from 0 to %d", most)
+	}
+	for kind, rule := range map[string]RetentionRule{"versions": r.Versions, "branches": r.Branches} {
+		for i, pattern := range rule.Keep {
+			_, err := path.Match(pattern, "")
+			check(err == nil && pattern != "" && !strings.ContainsAny(pattern, ", \t"), fmt.Sprintf("%s.keep[%d]", kind, i), "%q is not a valid pattern such as v*", pattern)
+		}
+	}
+	return faults
 }
 
 // minSecret is how short a secret may be that signs deliveries.
@@ -123,6 +156,8 @@ const (
 	// leastStepMemory is what runc itself needs to start a step, and a shell in it.
 	leastStepMemory = 16 << 20
 	leastCPUs       = 0.01 // the kernel's least quota
+	// mostLog is what the log file of all attempts at a build may hold.
+	mostLog = 64 << 20
 )
 
 func (l Limits) validate() []error {
@@ -132,12 +167,19 @@ func (l Limits) validate() []error {
 			faults = append(faults, fmt.Errorf("builder.limits.%s: %s", path, fmt.Sprintf(format, args...)))
 		}
 	}
-	for path, memory := range map[string]Size{"memory": l.Memory, "step.memory": l.Step.Memory} {
+	for path, memory := range map[string]Size{"memory": l.Memory, "step.memory": l.Step.Memory, "build.memory": l.Build.Memory} {
 		check(memory == 0 || memory >= leastStepMemory, path, "must be 0 or at least 16MiB")
 	}
-	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs} {
+	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs, "build.cpus": l.Build.CPUs} {
 		check(cpus == 0 || cpus >= leastCPUs, path, "must be 0 or at least %v", leastCPUs)
 	}
+	for path, n := range map[string]int64{
+		"build.pids": int64(l.Build.PIDs), "build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
+		"disk": int64(l.Disk), "namespace.running": int64(l.Namespace.Running), "namespace.waiting": int64(l.Namespace.Waiting),
+	} {
+		check(n >= 0, path, "must be 0 or greater")
+	}
+	check(l.Log > 0 && l.Log <= mostLog, "log", "must be from 1 byte to 64MiB")
 	check(l.FreeDisk >= 0, "free_disk", "must be 0 or greater")
 	return faults
 }

@@ -22,6 +22,9 @@ var allowed = []struct{ what, why string }{
 
 // compare tells how ours differs from plain, one line a difference.
 func compare(ours, plain *image) []string {
+	if len(ours.images)+len(plain.images) > 0 {
+		return compareIndexes(ours, plain)
+	}
 	return slices.Concat(
 		compareTrees(ours.tree, plain.tree),
 		compareValues("configuration", without(unlabelled(ours, plain), "created", "history", "rootfs"), without(plain.config, "created", "history", "rootfs")),
@@ -29,6 +32,29 @@ func compare(ours, plain *image) []string {
 		compareHistories(ours, plain),
 		compareLayers(ours, plain),
 	)
+}
+
+// compareIndexes wants the same platforms in the same order, and the same images for them.
+func compareIndexes(ours, plain *image) []string {
+	described := func(img *image) (list []any) {
+		raw, _ := img.manifest["manifests"].([]any)
+		for _, d := range raw {
+			if m, ok := d.(map[string]any); ok {
+				list = append(list, without(m, "digest", "size"))
+			}
+		}
+		return list
+	}
+	diffs := slices.Concat(
+		compareValues("index", without(ours.manifest, "manifests"), without(plain.manifest, "manifests")),
+		compareValues("index.manifests", described(ours), described(plain)),
+	)
+	for i := range min(len(ours.images), len(plain.images)) {
+		for _, d := range compare(ours.images[i], plain.images[i]) {
+			diffs = append(diffs, fmt.Sprintf("image %d: %s", i, d))
+		}
+	}
+	return diffs
 }
 
 func without(m map[string]any, keys ...string) map[string]any {

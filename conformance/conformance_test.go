@@ -51,7 +51,7 @@ type table struct {
 func tables() []table {
 	return []table{
 		{"instructions", instructions()}, {"commands", commands()}, {"bases", baseImages()}, {"variables", variables()}, {"syntax", syntax()}, {"stages", stages()}, {"copies", copies()},
-		{"destinations", destinations()}, {"names", names()}, {"ignores", ignores()}, {"steps", steps()},
+		{"destinations", destinations()}, {"names", names()}, {"ignores", ignores()}, {"steps", steps()}, {"platforms", severalPlatforms()},
 	}
 }
 

@@ -3,6 +3,7 @@ package conformance
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,6 +30,7 @@ type image struct {
 	config   map[string]any
 	layers   []v1.Descriptor
 	tree     map[string]*node
+	images   []*image // of an index, which has a manifest alone
 }
 
 // node is an inode of the final file system.
@@ -63,6 +65,9 @@ func (e *env) pull(ctx context.Context, image, tag string) (*image, error) {
 		return nil, err
 	}
 	return readImage(found.Manifest, func(h v1.Hash) (io.ReadCloser, error) {
+		if child, err := remote.Get(ref.Context().Digest(h.String()), with...); err == nil { // of an index
+			return io.NopCloser(bytes.NewReader(child.Manifest)), nil
+		}
 		layer, err := remote.Layer(ref.Context().Digest(h.String()), with...)
 		if err != nil {
 			return nil, err
@@ -108,6 +113,9 @@ func readImage(manifest []byte, open blobs) (*image, error) {
 	if err := errors.Join(json.Unmarshal(manifest, &img.manifest), json.Unmarshal(manifest, &typed)); err != nil {
 		return nil, err
 	}
+	if typed.MediaType.IsIndex() {
+		return img, img.readIndex(manifest, open)
+	}
 	config, err := readBlob(open, typed.Config.Digest)
 	if err != nil {
 		return nil, err
@@ -123,6 +131,26 @@ func readImage(manifest []byte, open blobs) (*image, error) {
 	}
 	img.name()
 	return img, nil
+}
+
+// readIndex reads the images of an index.
+func (i *image) readIndex(raw []byte, open blobs) error {
+	var index v1.IndexManifest
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return err
+	}
+	for _, d := range index.Manifests {
+		raw, err := readBlob(open, d.Digest)
+		if err != nil {
+			return err
+		}
+		img, err := readImage(raw, open)
+		if err != nil {
+			return err
+		}
+		i.images = append(i.images, img)
+	}
+	return nil
 }
 
 // name tells every inode its paths.

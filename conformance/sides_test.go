@@ -21,6 +21,7 @@ import (
 type options struct {
 	args       map[string]string
 	target     string
+	test       string // ours alone: plain builds it by itself
 	platform   string
 	dockerfile string // path in the repository
 	context    string // directory in the repository
@@ -74,6 +75,7 @@ func (o options) pushOptions() (flags []string) {
 		flags = append(flags, "-o", "build-arg="+name+"="+value)
 	}
 	add("target", o.target)
+	add("test", o.test)
 	add("platform", o.platform)
 	add("dockerfile", o.dockerfile)
 	add("context", o.context)

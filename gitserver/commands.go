@@ -33,6 +33,9 @@ type flags struct {
 	follow bool // a log
 	ssh    bool // a key in place of a value
 	tags   string
+	// Of a rule of retention:
+	branches bool
+	rule     catalog.RetentionRule
 }
 
 func listFlags(set *flag.FlagSet, f *flags) { set.BoolVar(&f.all, "all", false, "") }
@@ -84,6 +87,7 @@ var verbs = []verb{
 	{"cancel", "IMAGE VERSION", "cancel a version's build", 2, catalog.ActionWrite, nil, (*client).cancel},
 	{"rebuild", "IMAGE VERSION", "rebuild a failed version from the same commit", 2, catalog.ActionWrite, nil, (*client).rebuild},
 	{"default-branch", "IMAGE BRANCH", "set the default branch", 2, catalog.ActionManage, nil, (*client).defaultBranch},
+	{"signed-tags", "IMAGE required|off", "take only tags that a member has signed, or any", 2, catalog.ActionManage, nil, (*client).signedTags},
 }
 
 func (c *client) dispatch(ctx context.Context) error {
@@ -154,9 +158,12 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 		defer c.server.sessions.Go(func() { c.server.config.Repositories.Maintain(c.server.base, ref) })
 		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.audit(), in, c.session)
 	}
-	exists := func() bool {
-		_, err := c.server.config.Store.Image(ctx, ref)
-		return err == nil
+	exists := func() (bool, error) {
+		image, err := c.server.config.Store.Image(ctx, ref)
+		if err == nil && image.SourceID != image.ID {
+			return true, catalog.Errorf(catalog.NotFound, "image %s is built from the repository of %s; clone that one", image.Ref, image.Source)
+		}
+		return err == nil, nil
 	}
 	return c.server.fetches.Serve(ctx, ref, exists, allowed, protocol.Version(c.session.Environ()), in, c.session)
 }
@@ -180,9 +187,9 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 	if i < 0 {
 		return catalog.Errorf(catalog.Invalid, "unknown command %q; run %s to list the commands (there is no shell)", args[0], c.sshCommand("help"))
 	}
-	v := verbs[i]
+	v, words := verbs[i], args[1:]
 	var err error
-	if c.flags, args, err = v.parse(args[1:]); err != nil {
+	if c.flags, args, err = v.parse(words); err != nil {
 		return err
 	}
 	var ref catalog.ImageRef
@@ -196,7 +203,8 @@ func (c *client) runVerb(ctx context.Context, args []string) error {
 	}
 	err = v.run(c, ctx, ref, args)
 	if err == nil && v.action != catalog.ActionRead {
-		c.audit().Info(v.name, "image", ref, "arguments", args[1:])
+		rest := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return word == args[0] })
+		c.audit().Info(v.name, "image", ref, "arguments", rest)
 	}
 	return err
 }
@@ -349,6 +357,21 @@ func (c *client) defaultBranch(ctx context.Context, ref catalog.ImageRef, args [
 	d, err := c.server.config.Repositories.SetDefaultBranch(ctx, ref, args[1])
 	if err == nil {
 		_, err = fmt.Fprintln(c.session, d.Sentence(image.Ref))
+	}
+	return err
+}
+
+func (c *client) signedTags(ctx context.Context, ref catalog.ImageRef, args []string) error {
+	image, err := c.server.config.Store.Image(ctx, ref)
+	if err != nil {
+		return err
+	}
+	required, err := catalog.ParseSignedTags(args[1])
+	if err != nil {
+		return err
+	}
+	if image, err = c.server.config.Store.UpdateImage(ctx, image.ID, catalog.ImageUpdate{SignedTags: &required}); err == nil {
+		_, err = fmt.Fprintln(c.session, image.SignedTagsSentence())
 	}
 	return err
 }

@@ -137,11 +137,18 @@ func (c *connection) end() {
 	c.idle.Reset(c.server.config.IdleTimeout)
 }
 
-// drain closes the connection as soon as it has no session.
-func (c *connection) drain() {
+// refuseSessions lets no session begin any more, and has the last one close the connection.
+func (c *connection) refuseSessions() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopping = true; c.count == 0 {
+	c.stopping = true
+}
+
+// closeIdle closes the connection if it has no session.
+func (c *connection) closeIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count == 0 {
 		_ = c.ssh.Close()
 	}
 }
@@ -188,7 +195,8 @@ func (o *openConnections) add(c *connection) (remove func()) {
 	}
 	o.all[c] = struct{}{}
 	if o.stopping {
-		c.drain()
+		c.refuseSessions()
+		c.closeIdle()
 	}
 	return func() {
 		o.mu.Lock()
@@ -202,8 +210,12 @@ func (o *openConnections) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopping = true
+	// All of them before any client can tell: who sees one connection closed gets no session over another.
 	for c := range o.all {
-		c.drain()
+		c.refuseSessions()
+	}
+	for c := range o.all {
+		c.closeIdle()
 	}
 }
 

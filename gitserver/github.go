@@ -30,6 +30,9 @@ func (s *Server) verbs() []verb {
 	if s.config.Secrets != nil {
 		all = append(all, secretVerbs...)
 	}
+	if s.config.Retention != nil {
+		all = append(all, retentionVerbs...)
+	}
 	return all
 }
 

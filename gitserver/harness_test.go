@@ -110,22 +110,23 @@ func (w testWriter) Write(p []byte) (int, error) {
 
 func newEnv(t *testing.T, change func(*Config)) *env {
 	t.Helper()
-	return newEnvOn(t, objects.NewFiles, change)
+	return newEnvOn(t, repository.Stores{}, change)
 }
 
-func newEnvOn(t *testing.T, storage func(objectsDir string) objects.Storage, change func(*Config)) *env {
+func newEnvOn(t *testing.T, on repository.Stores, change func(*Config)) *env {
 	t.Helper()
 	h := &env{t: t, dir: t.TempDir(), receiver: &receiver{}, disk: &refstest.FailingDisk{}}
 	ctx := context.Background()
+	on.Disk = h.disk
 	var err error
 	if h.store, err = sqlite.Open(ctx, filepath.Join(h.dir, "fandogh.db")); err != nil {
 		t.Fatal(err)
 	}
-	if h.repos, err = repository.OpenOn(h.disk, storage, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil {
+	if h.repos, err = repository.OpenOn(on, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil {
 		t.Fatal(err)
 	}
 	config := Config{
-		Store: h.store, Repositories: h.repos, Receiver: h.receiver,
+		Store: h.store, Repositories: h.repos, Receiver: h.receiver, Control: &builds{},
 		HostKeyDir: hostKeyDir(t), Address: "git.example.org:2222", Version: "v1.2-test",
 		ShutdownGrace: 5 * time.Second,
 		MaxPackBytes:  2 << 30, MaxObjectBytes: 512 << 20, MaxObjects: 2_000_000,

@@ -52,13 +52,14 @@ func serverKeys(dir string) ([]gossh.Signer, error) {
 // hostKey reads one key, made at the first start. A key that can't be read is
 // never replaced: every client would be warned of an attack.
 func hostKey(path string, generate func() (crypto.PrivateKey, error)) (gossh.Signer, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeHostKey(path, generate); err != nil {
-			return nil, fmt.Errorf("create the SSH host key %s: %w", path, err)
-		}
-		data, err = os.ReadFile(path)
+	if err := makeHostKey(path, generate); err != nil {
+		return nil, err
 	}
+	return readHostKey(path)
+}
+
+func readHostKey(path string) (gossh.Signer, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the SSH host key %s: %w", path, err)
 	}
@@ -79,7 +80,16 @@ func hostKey(path string, generate func() (crypto.PrivateKey, error)) (gossh.Sig
 	return signer, nil
 }
 
-func makeHostKey(path string, generate func() (crypto.PrivateKey, error)) error {
+// makeHostKey makes a key where there is none.
+func makeHostKey(path string, generate func() (crypto.PrivateKey, error)) (err error) {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("create the SSH host key %s: %w", path, err)
+		}
+	}()
 	private, err := generate()
 	if err != nil {
 		return err

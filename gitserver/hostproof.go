@@ -19,7 +19,7 @@ const (
 // notifyKeys names the host keys to the client.
 func (c *connection) notifyKeys() {
 	var blobs []byte
-	for _, key := range c.server.keys {
+	for _, key := range c.server.announced {
 		blobs = append(blobs, wireString(key.PublicKey().Marshal())...)
 	}
 	_, _, _ = c.ssh.SendRequest(notifyHostKeys, false, blobs) // fails with the connection alone
@@ -29,7 +29,7 @@ func (c *connection) notifyKeys() {
 // returns nil where it asks for anything else.
 func (c *connection) proveKeys(asked []byte) []byte {
 	var signatures []byte
-	for left := c.server.keys; len(asked) > 0; {
+	for left := c.server.announced; len(asked) > 0; {
 		var next struct {
 			Blob []byte
 			Rest []byte `ssh:"rest"`

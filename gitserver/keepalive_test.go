@@ -60,7 +60,7 @@ func TestKeepAliveBeforeThePack(t *testing.T) {
 				}
 				address, served := serveOnce(t, func(conn net.Conn) error {
 					out.Writer = conn
-					return h.server.fetches.Serve(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, func() bool { return true }, slow, version, conn, out)
+					return h.server.fetches.Serve(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, func() (bool, error) { return true, nil }, slow, version, conn, out)
 				})
 				told, err := c.try("-c", fmt.Sprintf("protocol.version=%d", version), "clone", how, "git://"+address+"/app", fmt.Sprintf("copy%d%s", version, how))
 				if err != nil {

@@ -163,10 +163,22 @@ func (c *client) builds(ctx context.Context, ref catalog.ImageRef, args []string
 		if !b.StartedAt.IsZero() && !b.EndedAt.IsZero() {
 			took = b.EndedAt.Sub(b.StartedAt).Round(100 * time.Millisecond).String()
 		}
-		return fmt.Sprintf("%d\t%s\t%s\t%.7s\t%s\t%s\t%s", b.Number, b.State, b.Trigger, b.Commit, when(b.QueuedAt), took, b.Message)
+		return fmt.Sprintf("%d\t%s\t%s\t%.7s\t%s\t%s\t%s", b.Number, b.State, b.Trigger, b.Commit, when(b.QueuedAt), took, c.messageOf(ctx, b))
 	})
 	if err != nil {
 		return err
 	}
 	return l.end(fmt.Sprintf("builds --all %s %s", image.Ref, v.Name), fmt.Sprintf("%s of %s has no builds.", v.Name, image.Ref))
+}
+
+// messageOf says why a build ended, or where it stands while it waits.
+func (c *client) messageOf(ctx context.Context, b catalog.Build) string {
+	if b.State != catalog.Pending {
+		return b.Message
+	}
+	q, err := c.server.config.Control.Queued(ctx, b.ID)
+	if err != nil { // it started meanwhile
+		return b.Message
+	}
+	return fmt.Sprintf("place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"os"
@@ -101,6 +103,57 @@ func TestHostKeysAreLearnt(t *testing.T) {
 		})
 		_ = follow.Process.Kill()
 		_ = follow.Wait()
+	}
+}
+
+// Who connected while there were next keys is not warned when they replace the others.
+func TestHostKeysAreRotated(t *testing.T) {
+	dir, known := t.TempDir(), filepath.Join(t.TempDir(), "known_hosts")
+	step := func(check string, wanted int) {
+		h := newEnv(t, func(c *Config) { c.HostKeyDir = dir })
+		args := append([]string{
+			"-o", "UserKnownHostsFile=" + known, "-o", "HostKeyAlias=fandogh", "-o", "UpdateHostKeys=yes", "-o", "StrictHostKeyChecking=" + check,
+		}, h.sshArgs("alice")...)
+		follow := exec.CommandContext(t.Context(), "ssh", append(args, "git@127.0.0.1", "images")...)
+		if out, err := follow.CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		follow = exec.CommandContext(t.Context(), "ssh", append(args, "-N", "git@127.0.0.1")...)
+		if err := follow.Start(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, fmt.Sprint(wanted, " known host keys"), func() bool {
+			text, err := os.ReadFile(known)
+			return err == nil && strings.Count(string(text), "\n") == wanted
+		})
+		_ = follow.Process.Kill()
+		_ = follow.Wait()
+	}
+	step("accept-new", 3)
+	old, err := HostKeys(dir)
+	if err != nil || len(old) != 3 {
+		t.Fatalf("%v, %v", old, err)
+	}
+	if err := UseNextHostKeys(dir); !errors.Is(err, ErrNoNextKeys) {
+		t.Errorf("without next keys: %v", err)
+	}
+	for range 2 {
+		if err := MakeNextHostKeys(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both, err := HostKeys(dir)
+	if err != nil || len(both) != 6 || both[0] != old[0] || !both[3].Next {
+		t.Fatalf("%v, %v", both, err)
+	}
+	step("yes", 6)
+	if err := UseNextHostKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	step("yes", 3)
+	now, err := HostKeys(dir)
+	if err != nil || len(now) != 3 || now[0].Fingerprint != both[3].Fingerprint || now[0].Next {
+		t.Errorf("%v, %v", now, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -127,6 +128,7 @@ func TestPushAgainWhileBuildingAttaches(t *testing.T) {
 	if after := h.serverRefs(); after != before {
 		t.Errorf("the ref moved:\n%s\nwas:\n%s", after, before)
 	}
+	testkit.Same(t, "the third push", h.receiver.last(t).Updates, push.Updates)
 	// Another commit is for PreReceive to refuse.
 	c.commit("a.txt", "2")
 	c.git("tag", "-f", "v1")
@@ -350,9 +352,17 @@ func TestFetchNegotiation(t *testing.T) {
 	s.git("fsck", "--full")
 }
 
-// Every push leaves a pack; they must not pile up.
+// Every push leaves a pack; they must not pile up. While nothing may be removed they do.
 func TestPacksAreMerged(t *testing.T) {
 	h := newEnv(t, nil)
+	var held atomic.Bool
+	held.Store(true)
+	h.repos.AskBeforeRemoving(func() (func(), error) {
+		if held.Load() {
+			return nil, catalog.Errorf(catalog.Unavailable, "a backup is running")
+		}
+		return func() {}, nil
+	})
 	c := h.newClone("alice", "app")
 	packs := func() (n int) {
 		files, err := os.ReadDir(filepath.Join(h.repoDir("alice/app"), "objects", "pack"))
@@ -367,6 +377,13 @@ func TestPacksAreMerged(t *testing.T) {
 		return n
 	}
 	for i := range 60 {
+		if i == 55 {
+			h.maintained()
+			if n := packs(); n != 55 {
+				t.Errorf("after %d pushes there are %d packs", i, n)
+			}
+			held.Store(false)
+		}
 		c.commit("a.txt", lines(50, fmt.Sprint("line ", i)))
 		c.git("push", "-q", "origin", "main")
 	}

@@ -101,7 +101,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 	request := fmt.Sprintf("0032want %s\n00000009done\n", commit)
 	in := io.MultiReader(strings.NewReader(request[:54]), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }), strings.NewReader(request[54:]))
 	var out bytes.Buffer
-	err := h.server.fetches.Serve(ctx, ref, func() bool { return true }, func(context.Context) error { return nil }, 0, in, &out)
+	err := h.server.fetches.Serve(ctx, ref, func() (bool, error) { return true, nil }, func(context.Context) error { return nil }, 0, in, &out)
 	if err == nil || bytes.Contains(out.Bytes(), []byte("PACK")) {
 		t.Errorf("%v, and sent %q", err, out.Bytes())
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,13 +36,16 @@ type Config struct {
 	Repositories *repository.Repositories
 	LFS          *lfs.Server
 	Receiver     catalog.PostReceiver
+	Admission    catalog.Admission   // of pushes; nil: there is always room
+	Tags         catalog.TagVerifier // nil: nothing is known of who signed tags
 	Logs         catalog.BuildLogs
 	Control      catalog.BuildControl
-	GitHub       catalog.GitHubControl // nil: without its commands
-	Secrets      catalog.SecretControl // nil: there are no commands for them
-	HostKeyDir   string                // of ssh_host_…_key files, made at the first start, mode 0600
-	Address      string                // "host:port" as users reach it, for hints; "" names no host
-	Version      string                // of this program, for the greeting
+	GitHub       catalog.GitHubControl    // nil: without its commands
+	Secrets      catalog.SecretControl    // nil: there are no commands for them
+	Retention    catalog.RetentionControl // nil: there are no commands for it
+	HostKeyDir   string                   // of ssh_host_…_key files, made at the first start, mode 0600
+	Address      string                   // "host:port" as users reach it, for hints; "" names no host
+	Version      string                   // of this program, for the greeting
 	// TrustedUserCA is a file of public keys, one a line: certificates that they
 	// signed log their principals in. "": none do.
 	TrustedUserCA string
@@ -58,6 +62,8 @@ type Config struct {
 	MaxConnectionsPerAddress int           // or IPv6 /64
 	MaxPerUser               int           // connections, and sessions, of one user
 
+	// Pushed is told of each push, as protocol.PushConfig has it.
+	Pushed func(bytes int64, took time.Duration, refused bool)
 	Tracer trace.Tracer // nil: nothing is traced
 	Logger hclog.Logger
 }
@@ -77,6 +83,7 @@ func (c Config) withDefaults() Config {
 type Server struct {
 	config      Config
 	keys        []gossh.Signer
+	announced   []gossh.Signer // keys, and the next
 	ssh         *gossh.ServerConfig
 	limits      connlimit.Limits
 	dropped     seldom
@@ -98,16 +105,20 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	next, err := nextKeys(c.HostKeyDir)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := readAuthorities(c.TrustedUserCA); err != nil {
 		return nil, fmt.Errorf("read the SSH certificate authorities: %w", err)
 	}
 	s := &Server{
-		config: c, keys: keys,
+		config: c, keys: keys, announced: slices.Concat(keys, next),
 		limits: connlimit.Limits{Max: c.MaxConnections, PerNetwork: c.MaxConnectionsPerAddress},
 		pushes: protocol.NewPushHandler(protocol.PushConfig{
-			Repositories: c.Repositories, Images: c.Store, Keys: c.Store, Receiver: c.Receiver,
+			Repositories: c.Repositories, Images: c.Store, Keys: c.Store, Tags: c.Tags, Receiver: c.Receiver, Admission: c.Admission,
 			Limits:    objects.Limits{PackBytes: c.MaxPackBytes, ObjectBytes: c.MaxObjectBytes, Objects: c.MaxObjects},
-			KeepAlive: c.KeepAlive, Tracer: c.Tracer, Logger: c.Logger,
+			KeepAlive: c.KeepAlive, Pushed: c.Pushed, Tracer: c.Tracer, Logger: c.Logger,
 		}),
 		fetches: protocol.NewFetchHandler(c.Repositories, c.KeepAlive),
 	}
@@ -118,6 +129,9 @@ func New(config Config) (*Server, error) {
 
 // HostKey returns the server's public key, the Ed25519 one of several.
 func (s *Server) HostKey() gossh.PublicKey { return s.keys[0].PublicKey() }
+
+// Connections returns how many connections there are.
+func (s *Server) Connections() int { return s.limits.Total() }
 
 // lastWait is how long sessions whose connections were closed have to notice.
 const lastWait = 5 * time.Second

@@ -42,6 +42,12 @@ func (b *builds) FollowLog(ctx context.Context, _ int64, _ int, emit func([]cata
 
 func (b *builds) Cancel(_ context.Context, id int64) error { b.cancelled = id; return nil }
 
+func (*builds) Wake() {}
+
+func (b *builds) Queued(context.Context, int64) (catalog.QueuePlace, error) {
+	return catalog.QueuePlace{Place: 2, Waiting: 3, Why: "the server is busy"}, nil
+}
+
 func (b *builds) Rebuild(_ context.Context, _ int64, version string, _ int64) (catalog.Build, error) {
 	b.rebuilt = version
 	return catalog.Build{Number: 2}, nil

@@ -11,13 +11,15 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/objects/storagetest"
+	"github.com/fandoghpaas/fandogh/gitserver/refs/refstest"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // Whatever storage the objects of repositories are in, they are pushed there, found again by a later start, and go with the repository.
 func TestPushOntoOtherStorage(t *testing.T) {
 	var memory storagetest.Memory
-	h := newEnvOn(t, memory.Storage, nil)
+	h := newEnvOn(t, repository.Stores{Objects: memory.Storage}, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", lines(1000, "line"))
 	c.git("push", "-q", "origin", "main")
@@ -38,7 +40,7 @@ func TestPushOntoOtherStorage(t *testing.T) {
 	h.maintained()
 
 	ref := catalog.ImageRef{Namespace: "alice", Name: "app"}
-	again, err := repository.OpenOn(h.disk, memory.Storage, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil)
+	again, err := repository.OpenOn(repository.Stores{Disk: h.disk, Objects: memory.Storage}, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +54,57 @@ func TestPushOntoOtherStorage(t *testing.T) {
 	}
 }
 
+// Whatever store the refs of repositories are in, pushes change them there, as git's own files would be, and a later start finds them.
+func TestPushOntoOtherRefs(t *testing.T) {
+	t.Setenv("GIT_AUTHOR_DATE", "2026-05-05T12:00:00Z")
+	t.Setenv("GIT_COMMITTER_DATE", "2026-05-05T12:00:00Z")
+	var memory refstest.Memory
+	var results []string
+	for _, on := range []repository.Stores{{}, {Refs: memory.Store}} {
+		h := newEnvOn(t, on, nil)
+		c := h.newClone("alice", "app")
+		c.commit("a.txt", "1")
+		c.git("tag", "v1.0")
+		c.git("tag", "-a", "-m", "annotated", "v1.1")
+		c.git("branch", "old")
+		c.git("push", "-q", "origin", "main", "old", "v1.0", "v1.1")
+		c.commit("a.txt", "2")
+		c.git("push", "-q", "--atomic", "origin", "main", ":old")
+		c.fails([]string{"push", "-q", "--atomic", "origin", "main:refs/heads/other", "main:refs/heads/main/below"})
+		ref := catalog.ImageRef{Namespace: "alice", Name: "app"}
+		commit := c.git("rev-parse", "main")
+		if err := h.repos.Keep(t.Context(), ref, commit); err != nil {
+			t.Fatal(err)
+		}
+		h.maintained()
+
+		listed := c.git("ls-remote", h.url("app"))
+		other := h.newClone("alice", "app")
+		other.git("clone", "-q", h.url("app"), "copy")
+		results = append(results, listed+"\n"+other.git("-C", "copy", "for-each-ref"))
+		again, err := repository.OpenOn(repository.Stores{Disk: h.disk, Refs: on.Refs}, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags, err := again.Tags(t.Context(), ref)
+		if err != nil || len(tags) != 2 {
+			t.Errorf("a later start finds the tags %v, %v", tags, err)
+		}
+		_, err = os.Stat(filepath.Join(h.repoDir("alice/app"), "packed-refs"))
+		if isFile := err == nil; isFile != (on.Refs == nil) {
+			t.Errorf("packed-refs is there: %v", isFile)
+		}
+		if err := again.Delete(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testkit.Same(t, "what clients see", results[1], results[0])
+}
+
 // A start removes what a deletion has left in the storage.
 func TestStartEndsDeletionInOtherStorage(t *testing.T) {
 	var memory storagetest.Memory
-	h := newEnvOn(t, memory.Storage, nil)
+	h := newEnvOn(t, repository.Stores{Objects: memory.Storage}, nil)
 	c := h.newClone("alice", "app")
 	c.commit("a.txt", "1")
 	c.git("push", "-q", "origin", "main")
@@ -67,7 +116,7 @@ func TestStartEndsDeletionInOtherStorage(t *testing.T) {
 	if err := os.Rename(h.repoDir("alice/app"), filepath.Join(left, "deleted.git")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := repository.OpenOn(h.disk, memory.Storage, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil || memory.Count() != 0 {
+	if _, err := repository.OpenOn(repository.Stores{Disk: h.disk, Objects: memory.Storage}, filepath.Join(h.dir, "repos"), objects.NewBudget(), nil); err != nil || memory.Count() != 0 {
 		t.Errorf("a start leaves %d packs, %v", memory.Count(), err)
 	}
 	h.quarantinesEmpty()
@@ -76,10 +125,10 @@ func TestStartEndsDeletionInOtherStorage(t *testing.T) {
 // A push has the repository's objects open once, from what it advertises to what it reports.
 func TestPushOpensObjectsOnce(t *testing.T) {
 	var opened atomic.Int32
-	h := newEnvOn(t, func(dir string) objects.Storage {
+	h := newEnvOn(t, repository.Stores{Objects: func(dir string) objects.Storage {
 		opened.Add(1)
 		return objects.NewFiles(dir)
-	}, nil)
+	}}, nil)
 	if out, err := exec.Command("git", "init", "-q", "--bare", h.repoDir("alice/app")).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}

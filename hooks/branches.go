@@ -2,7 +2,9 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -23,13 +25,15 @@ func (p *pushHandler) branches(ctx context.Context, withTags bool) (queued []pus
 		case u.New == "":
 			p.say(branch + " deleted")
 		default:
-			t := pushedTag{RefUpdate: u, name: catalog.BranchVersion(branch, u.Commit), branch: branch}
-			note := p.branchNote(ctx, t)
-			if note == "" && p.queueBranch(ctx, &t) {
-				queued = append(queued, t)
-			} else if note == notAsked && withTags {
+			version := catalog.BranchVersion(branch, u.Commit)
+			t := pushedTag{RefUpdate: u, tag: version, name: version, branch: branch}
+			prospect, note := p.branchNote(ctx, t)
+			switch {
+			case note == "":
+				queued = append(queued, p.queueBranch(ctx, t, prospect)...)
+			case note == notAsked && withTags:
 				p.say(branch + " stored")
-			} else if note != "" {
+			default:
 				p.say(branch + " stored" + note)
 			}
 		}
@@ -40,24 +44,23 @@ func (p *pushHandler) branches(ctx context.Context, withTags bool) (queued []pus
 // notAsked is why most branches are not built.
 const notAsked = "; push a tag to build a version"
 
-// branchNote says why a branch is not built, to follow on "stored"; empty when it is.
-func (p *pushHandler) branchNote(ctx context.Context, t pushedTag) string {
-	switch {
-	case p.push.Options.NoBuild:
-		return "; nothing is built, as asked"
-	case p.push.Options.BuildBranches:
-		return ""
+// branchNote returns what a branch's commit says of its builds and why it is not built, to follow on "stored"; empty when it is.
+func (p *pushHandler) branchNote(ctx context.Context, t pushedTag) (catalog.Prospect, string) {
+	if p.push.Options.NoBuild {
+		return catalog.Prospect{}, "; nothing is built, as asked"
 	}
 	prospect, err := p.hooks.prospect(ctx, p.push.Image.Ref, t.Commit, p.push.Options.Build)
 	switch {
+	case p.push.Options.BuildBranches && catalog.CodeOf(err) != catalog.Internal:
+		return prospect, "" // the build says what is wrong
 	case err != nil:
-		return ", not built: " + catalog.MessageOf(err)
+		return prospect, ", not built: " + catalog.MessageOf(err)
 	case !catalog.MatchPatterns(prospect.Branches, t.branch):
-		return notAsked
+		return prospect, notAsked
 	case prospect.Skips:
-		return ", not built: its commit's message asks to skip it"
+		return prospect, ", not built: its commit's message asks to skip it"
 	}
-	return ""
+	return prospect, ""
 }
 
 func (h *Hooks) prospect(ctx context.Context, ref catalog.ImageRef, commit string, options catalog.BuildOptions) (catalog.Prospect, error) {
@@ -71,63 +74,73 @@ func (h *Hooks) prospect(ctx context.Context, ref catalog.ImageRef, commit strin
 	return prospect, err
 }
 
-// queueBranch makes a version of a branch's commit, and its build, and gives up the one that waits of the commit before. It
-// reports whether there is a build; else it has said why.
-func (p *pushHandler) queueBranch(ctx context.Context, t *pushedTag) bool {
+// queueBranch makes versions of a branch's commit, and their builds, and gives up those that wait of the commit before. Where
+// it returns none, it has said why.
+func (p *pushHandler) queueBranch(ctx context.Context, t pushedTag, prospect catalog.Prospect) []pushedTag {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	err := p.setBranchTag(ctx, *t)
-	if err == nil {
-		tags := []pushedTag{*t}
-		if err = p.submit(ctx, tags); err == nil {
-			*t = tags[0]
-		} else {
-			p.hooks.noteUnqueued(p.push.Image, t.name, t.Commit)
+	tags, err := p.builds(ctx, t, prospect)
+	if err != nil {
+		p.fail(t, err, true)
+		return nil
+	}
+	if tags = p.leaveBuilt(ctx, tags); len(tags) == 0 {
+		return nil
+	}
+	if err = p.setBranchTag(ctx, tags); err == nil {
+		if err = p.submit(ctx, tags); err != nil {
+			p.hooks.noteUnqueued(p.push.Image, t.tag, t.Commit)
 		}
 	}
-	asTag := *t
-	asTag.Old = ""
-	if err != nil && p.builtAlready(ctx, asTag) {
-		return false
-	}
 	if err != nil {
-		p.fail(*t, err, true)
-		return false
+		p.fail(t, err, true)
+		return nil
 	}
-	p.say(fmt.Sprintf("%s stored; building %s", t.branch, t.name))
-	if t.Old == "" {
-		return true
+	names := make([]string, len(tags))
+	for i := range tags {
+		names[i] = tags[i].name
 	}
+	p.say(fmt.Sprintf("%s stored; building %s", t.branch, strings.Join(names, ", ")))
 	older := catalog.BranchVersion(t.branch, t.Old)
-	if older == t.name {
-		return true
+	if t.Old == "" || older == t.tag {
+		return tags
 	}
 	if err := p.hooks.Supersede(ctx, p.push.Image, older, catalog.TriggerPush); err != nil {
-		p.hooks.config.Logger.Error("failed to cancel the waiting build of a branch's older commit", "image", p.push.Image.Ref, "version", older, "error", err)
+		p.hooks.config.Logger.Error("failed to cancel the waiting builds of a branch's older commit", "image", p.push.Image.Ref, "version", older, "error", err)
 	}
-	return true
+	return tags
 }
 
-// setBranchTag makes the tag that a branch's version has.
-func (p *pushHandler) setBranchTag(ctx context.Context, t pushedTag) error {
-	update := catalog.RefUpdate{Name: "refs/tags/" + t.name, New: t.Commit, Commit: t.Commit}
-	p.hooks.markArriving(p.push.Image.Ref, t.name)
+// setBranchTag makes the tag that the versions of a branch have.
+func (p *pushHandler) setBranchTag(ctx context.Context, tags []pushedTag) error {
+	for _, t := range tags {
+		if t.wanted.Image.NeedsSignedTags() {
+			return t.wanted.CheckSignedTag(t.wanted.Image.Ref)
+		}
+	}
+	t := tags[0]
+	update := catalog.RefUpdate{Name: "refs/tags/" + t.tag, New: t.Commit, Commit: t.Commit}
+	p.hooks.markArriving(p.push.Image.Ref, t.tag)
 	if err := p.hooks.check(ctx, p.push.Image, update, false); err != nil {
 		return err
 	}
-	return p.hooks.config.Sources.SetTag(ctx, p.push.Image.Ref, t.name, t.Commit)
+	return p.hooks.config.Sources.SetTag(ctx, p.push.Image.Ref, t.tag, t.Commit)
 }
 
-// Supersede gives up a version's build that waits and was asked for by trigger: a newer commit of its branch is built.
-func (h *Hooks) Supersede(ctx context.Context, image catalog.Image, version string, trigger catalog.Trigger) error {
-	older, err := h.config.Store.Version(ctx, image.ID, version)
-	if catalog.CodeOf(err) == catalog.NotFound {
-		return nil
+// Supersede gives up the builds of a tag that wait and were asked for by trigger: a newer commit of its branch is built.
+func (h *Hooks) Supersede(ctx context.Context, image catalog.Image, tag string, trigger catalog.Trigger) error {
+	older, err := h.config.Store.TagVersions(ctx, image.ID, tag)
+	errs := []error{err}
+	for _, v := range older {
+		if v.State == catalog.Pending && v.Trigger == trigger {
+			errs = append(errs, h.supersede(ctx, v))
+		}
 	}
-	if err != nil || older.State != catalog.Pending || older.Trigger != trigger {
-		return err
-	}
-	build, err := catalog.NewestBuild(ctx, h.config.Store, older)
+	return errors.Join(errs...)
+}
+
+func (h *Hooks) supersede(ctx context.Context, v catalog.Version) error {
+	build, err := catalog.NewestBuild(ctx, h.config.Store, v)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil
 	}

@@ -54,14 +54,18 @@ func (p *pushHandler) follow(ctx context.Context, t pushedTag) {
 	switch {
 	case err == nil && build.Outcome == catalog.OutcomeBuilt:
 		if p.brief {
-			p.sayTag(t, "built: "+p.hooks.reference(p.push.Image.Ref, t.name))
+			line := "built: " + p.reference(t)
+			if build.Message != "" {
+				line += " (" + build.Message + ")"
+			}
+			p.sayTag(t, line)
 		}
 	case err == nil:
 		p.fail(t, outcomeError(build), true)
 	case errors.Is(context.Cause(ctx), errGone):
 		p.leave(ctx, t)
 	case ctx.Err() != nil || catalog.CodeOf(err) == catalog.Unavailable:
-		command := p.hooks.sshCommand("logs -f", p.push.Image.Ref, t.name)
+		command := p.hooks.sshCommand("logs -f", t.wanted.Image.Ref, t.wanted.Version)
 		p.sayTag(t, "The server is shutting down. "+t.name+" stays queued and will be built after the restart; follow it then with: "+command)
 		p.fail(t, catalog.Errorf(catalog.Unavailable, "server shutting down; %s stays queued, push again to follow it", t.name), false)
 	default:
@@ -97,6 +101,8 @@ var outcomeCodes = map[catalog.Outcome]catalog.Code{
 	catalog.OutcomeUserError:      catalog.Invalid,
 	catalog.OutcomeTimeout:        catalog.Invalid,
 	catalog.OutcomeOutOfMemory:    catalog.Invalid,
+	catalog.OutcomeProcessLimit:   catalog.Invalid,
+	catalog.OutcomeDiskLimit:      catalog.Invalid,
 	catalog.OutcomeCancelled:      catalog.Conflict,
 	catalog.OutcomeInfrastructure: catalog.Unavailable,
 }

@@ -68,6 +68,10 @@ func (s *memorySources) Keep(_ context.Context, _ catalog.ImageRef, commit strin
 	return nil
 }
 
+func (s *memorySources) ReadTag(_ context.Context, _ catalog.ImageRef, object string) ([]byte, error) {
+	return []byte(object), nil
+}
+
 func (s *memorySources) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,6 +213,12 @@ func (e *env) Cancel(_ context.Context, id int64) error {
 func (e *env) CancelWaiting(ctx context.Context, id int64) (bool, error) {
 	_, err := e.store.CancelBuild(ctx, id, time.Now())
 	return err == nil, err
+}
+
+func (*env) Wake() {}
+
+func (e *env) Queued(context.Context, int64) (catalog.QueuePlace, error) {
+	panic("not used")
 }
 
 func (e *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {

@@ -5,6 +5,7 @@ package hooks
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,22 +26,28 @@ type Submitter interface {
 // Store is what the hooks read of catalog.Store.
 type Store interface {
 	catalog.BuildLister
-	// Image is as catalog.Images has it.
+	// Image, ImageByID and CreateImage are as catalog.Images has them.
 	Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error)
-	// Version is as catalog.Versions has it.
+	ImageByID(ctx context.Context, imageID int64) (catalog.Image, error)
+	CreateImage(ctx context.Context, i catalog.NewImage) (catalog.Image, error)
+	// Version, TagVersions and UnbuiltTags are as catalog.Versions has them.
 	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
-	// ListVersions is as catalog.Versions has it.
-	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
+	TagVersions(ctx context.Context, sourceID int64, tag string) ([]catalog.Version, error)
+	UnbuiltTags(ctx context.Context, sourceID int64) (map[string]string, error)
+	// Tombstone is as catalog.Tombstones has it.
+	Tombstone(ctx context.Context, imageID int64, version string) (catalog.Tombstone, error)
 }
 
-// Config is what Hooks are made of; all but Prospects and Logger is required.
+// Config is what Hooks are made of; all but Tags, Prospects and Logger is required.
 type Config struct {
 	Store     Store
 	Submitter Submitter
 	Logs      catalog.BuildLogs
 	Control   catalog.BuildControl
 	Sources   catalog.Sources
-	Prospects Prospector // nil: commits say nothing
+	Tags      catalog.TagVerifier // nil: no tag is verified
+	Prospects Prospector          // nil: commits say nothing
+	Admission catalog.Admission   // of uploads, and of versions; nil: there is always room
 	// SSHAddress returns "host:port" of the SSH server as users reach it; it
 	// appears in the commands that messages suggest.
 	SSHAddress func() string
@@ -85,21 +92,13 @@ func New(config Config) *Hooks {
 
 // UnbuiltTags implements catalog.PostReceiver.
 func (h *Hooks) UnbuiltTags(ctx context.Context, image catalog.Image) (map[string]string, error) {
-	filter := catalog.VersionFilter{States: []catalog.State{catalog.Pending, catalog.Building}}
-	unbuilt := h.unqueuedOf(image)
-	for {
-		versions, err := h.config.Store.ListVersions(ctx, image.ID, filter)
-		if err != nil {
-			return nil, err
-		}
-		if len(versions) == 0 {
-			return unbuilt, nil
-		}
-		for _, v := range versions {
-			unbuilt[v.Name] = v.Commit
-		}
-		filter.Page.Before = versions[len(versions)-1].ID
+	unbuilt, err := h.config.Store.UnbuiltTags(ctx, image.ID)
+	if err != nil {
+		return nil, err
 	}
+	tags := h.unqueuedOf(image)
+	maps.Copy(tags, unbuilt)
+	return tags, nil
 }
 
 // sshCommand returns the shell command for a verb on an image.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,12 +30,24 @@ type pushHandler struct {
 	notBuilt string // a tag whose build failed or could not be queued
 }
 
-// pushedTag is a tag of the push and the build it led to.
+// pushedTag is a tag of the push and a build it led to: one of several, where its commit is built as several images.
 type pushedTag struct {
 	catalog.RefUpdate
-	name   string // of the version
+	tag    string
+	name   string // of the version, with its image where that is another than the repository's
 	branch string // whose commit it is; empty: the tag itself was pushed
+	wanted ImageBuild
 	build  catalog.QueuedBuild
+}
+
+// of returns the builds that a tag led to.
+func (t pushedTag) of(builds []ImageBuild) []pushedTag {
+	tags := make([]pushedTag, len(builds))
+	for i, b := range builds {
+		tags[i] = t
+		tags[i].wanted, tags[i].name = b, b.Name
+	}
+	return tags
 }
 
 // PostReceive implements catalog.PostReceiver.
@@ -43,18 +56,22 @@ func (h *Hooks) PostReceive(ctx context.Context, push catalog.Push) catalog.Post
 	var tags []pushedTag
 	for _, u := range push.Updates {
 		if name, ok := u.Tag(); ok && u.New != "" {
-			tags = append(tags, pushedTag{RefUpdate: u, name: name})
+			tags = append(tags, pushedTag{RefUpdate: u, tag: name, name: name})
 		}
 	}
 	p.prefix = len(tags) > 1
 	begun := context.WithoutCancel(ctx) // the refs have moved
-	branches := p.branches(begun, len(tags) > 0)
-	tags = p.toBuild(begun, tags)
-	p.prefix = len(branches)+len(tags) > 1
-	queued := append(branches, p.queue(begun, tags)...)
+	queued := p.branches(begun, len(tags) > 0)
+	groups := p.toBuild(begun, tags)
+	wanted := len(queued)
+	for _, group := range groups {
+		wanted += len(group)
+	}
+	p.prefix = wanted > 1
+	queued = append(queued, p.queue(begun, groups)...)
 	if push.Options.Detach {
 		for _, t := range queued {
-			p.sayTag(t, fmt.Sprintf("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", push.Image.Ref, t.name)))
+			p.sayTag(t, fmt.Sprintf("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", t.wanted.Image.Ref, t.wanted.Version)))
 		}
 	} else {
 		p.followAll(ctx, queued)
@@ -78,50 +95,56 @@ func (p *pushHandler) keepAtomic() {
 	}
 }
 
-// queue queues every tag in one transaction. When a tag lost a race, the others
-// are queued one by one. It returns the tags that have a build.
-func (p *pushHandler) queue(ctx context.Context, tags []pushedTag) []pushedTag {
-	if len(tags) == 0 {
+// queue queues the builds of every tag in one transaction. When one lost a race, the tags
+// are queued one by one. It returns what has a build.
+func (p *pushHandler) queue(ctx context.Context, groups [][]pushedTag) []pushedTag {
+	groups = slices.DeleteFunc(groups, func(group []pushedTag) bool { return len(group) == 0 })
+	if len(groups) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
+	tags := slices.Concat(groups...)
 	err := p.submit(ctx, tags)
 	if err == nil {
 		return tags
 	}
-	if catalog.CodeOf(err) == catalog.Conflict && len(tags) > 1 {
+	code := catalog.CodeOf(err)
+	refused := code == catalog.Conflict || code == catalog.Forbidden
+	if refused && len(groups) > 1 {
 		var queued []pushedTag
-		for i := range tags {
-			queued = append(queued, p.queue(ctx, tags[i:i+1])...)
+		for i := range groups {
+			queued = append(queued, p.queue(ctx, groups[i:i+1])...)
 		}
 		return queued
 	}
-	for _, t := range tags {
-		if p.builtAlready(ctx, t) {
-			continue
+	if code == catalog.Conflict {
+		if left := p.leaveBuilt(ctx, tags); len(left) < len(tags) {
+			return p.queue(ctx, [][]pushedTag{left})
 		}
-		p.result.Failed[t.Name] = err
-		p.result.Undo = append(p.result.Undo, t.Name)
-		p.hooks.noteUnqueued(p.push.Image, t.name, t.Commit)
-		p.notBuilt = t.name
 	}
-	if code := catalog.CodeOf(err); code != catalog.Conflict {
+	for _, group := range groups {
+		p.refuse(group[0], err)
+	}
+	if !refused {
 		p.hooks.config.Logger.Error("failed to queue the builds of a push", "image", p.push.Image.Ref, "error", err)
 	}
 	return nil
 }
 
-// submit queues tags together and notes their builds.
+// refuse has a tag put back of which nothing was queued.
+func (p *pushHandler) refuse(t pushedTag, err error) {
+	p.result.Failed[t.Name] = err
+	p.result.Undo = append(p.result.Undo, t.Name)
+	p.hooks.noteUnqueued(p.push.Image, t.tag, t.Commit)
+	p.notBuilt = t.tag
+}
+
+// submit queues builds together and notes them.
 func (p *pushHandler) submit(ctx context.Context, tags []pushedTag) error {
 	builds := make([]catalog.NewBuild, len(tags))
 	for i, t := range tags {
-		options := p.push.Options.Build
-		options.Branch = t.branch
-		builds[i] = catalog.NewBuild{
-			ImageID: p.push.Image.ID, Version: t.name, Trigger: catalog.TriggerPush, Commit: t.Commit,
-			UserID: p.push.Identity.User.ID, Options: options,
-		}
+		builds[i] = t.wanted.NewBuild
 	}
 	queued, err := p.hooks.config.Submitter.Submit(ctx, builds)
 	if err != nil {
@@ -129,20 +152,38 @@ func (p *pushHandler) submit(ctx context.Context, tags []pushedTag) error {
 	}
 	for i := range tags {
 		tags[i].build = queued[i]
-		p.hooks.forgetUnqueued(p.push.Image, tags[i].name)
+		p.hooks.forgetUnqueued(p.push.Image, tags[i].tag)
 	}
 	return nil
 }
 
-// builtAlready reports whether the tag was only put back for a version that is
-// built from its commit, and says so.
-func (p *pushHandler) builtAlready(ctx context.Context, t pushedTag) bool {
-	v, err := p.hooks.config.Store.Version(ctx, p.push.Image.ID, t.name)
-	if err != nil || v.State != catalog.Built || v.Commit != t.Commit || t.Old != "" {
-		return false
+// builds returns what a tag of the push asks for.
+func (p *pushHandler) builds(ctx context.Context, t pushedTag, prospect catalog.Prospect) ([]pushedTag, error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	options := p.push.Options.Build
+	options.Branch = t.branch
+	builds, err := p.hooks.builds(ctx, Tagged{
+		Image: p.push.Image, Tag: t.tag, Commit: t.Commit, Trigger: catalog.TriggerPush,
+		TagObject: t.Annotated(), Signature: t.Signature, UserID: p.push.Identity.User.ID, Options: options,
+	}, prospect)
+	return t.of(builds), err
+}
+
+// leaveBuilt returns what is not built yet of its tag's commit, and says so of the rest.
+func (p *pushHandler) leaveBuilt(ctx context.Context, tags []pushedTag) (left []pushedTag) {
+	for _, t := range tags {
+		if built, err := p.hooks.isBuilt(ctx, t.wanted); err != nil || !built {
+			left = append(left, t)
+			continue
+		}
+		p.sayTag(t, fmt.Sprintf("%s is already built: %s", t.name, p.reference(t)))
 	}
-	p.sayTag(t, fmt.Sprintf("%s is already built: %s", t.name, p.hooks.reference(p.push.Image.Ref, t.name)))
-	return true
+	return left
+}
+
+func (p *pushHandler) reference(t pushedTag) string {
+	return p.hooks.reference(t.wanted.Image.Ref, t.wanted.Version)
 }
 
 // say writes one line to the pusher.
@@ -168,16 +209,22 @@ func (p *pushHandler) sayTag(t pushedTag, lines ...string) {
 }
 
 // fail notes what the report is to say of a tag, and whether its build ended. A branch is stored all the same, so that
-// the report can't speak of its version.
+// the report can't speak of its version. Of several images each is named.
 func (p *pushHandler) fail(t pushedTag, err error, ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ended {
 		p.notBuilt = t.name
 	}
-	if t.branch == "" {
-		p.result.Failed[t.Name] = err
+	if t.branch != "" {
+		fmt.Fprintf(p.push.Progress, "%s is stored, but %s: %s\n", t.branch, t.name, catalog.MessageOf(err))
 		return
 	}
-	fmt.Fprintf(p.push.Progress, "%s is stored, but %s: %s\n", t.branch, t.name, catalog.MessageOf(err))
+	if t.name != t.tag {
+		err = catalog.Wrap(catalog.CodeOf(err), err, "%s: %s", t.name, catalog.MessageOf(err))
+	}
+	if before := p.result.Failed[t.Name]; before != nil {
+		err = catalog.Wrap(catalog.CodeOf(before), err, "%s; %s", catalog.MessageOf(before), catalog.MessageOf(err))
+	}
+	p.result.Failed[t.Name] = err
 }

@@ -194,6 +194,7 @@ func TestServerShutsDown(t *testing.T) {
 func TestOutcomesInTheReport(t *testing.T) {
 	for outcome, code := range map[catalog.Outcome]catalog.Code{
 		catalog.OutcomeUserError: catalog.Invalid, catalog.OutcomeTimeout: catalog.Invalid, catalog.OutcomeOutOfMemory: catalog.Invalid,
+		catalog.OutcomeProcessLimit: catalog.Invalid, catalog.OutcomeDiskLimit: catalog.Invalid,
 		catalog.OutcomeCancelled: catalog.Conflict, catalog.OutcomeInfrastructure: catalog.Unavailable,
 	} {
 		h := newEnv(t)
@@ -252,6 +253,7 @@ func TestManyTagsAreToldInALineEach(t *testing.T) {
 		tags = append(tags, name+"="+commitA)
 		h.logs[name] = scriptedLog{lines: []string{"one", "two"}, result: endedWell}
 	}
+	h.logs["v4"] = scriptedLog{result: catalog.BuildResult{Outcome: catalog.OutcomeBuilt, Message: "Nothing has changed since version v1"}}
 	h.logs["v3"] = scriptedLog{lines: []string{"one", "two"}, result: catalog.BuildResult{Outcome: catalog.OutcomeUserError, Message: "no Dockerfile"}}
 	push, seen := h.push(tags...)
 	result := h.hooks.PostReceive(t.Context(), push)
@@ -259,6 +261,11 @@ func TestManyTagsAreToldInALineEach(t *testing.T) {
 	slices.Sort(lines)
 	if len(lines) != 5 || lines[0] != "[v0] built: registry.example/alice/App:v0" && lines[0] != "[v0] built: registry.example/alice/app:v0" {
 		t.Errorf("pusher sees %q", lines)
+	}
+	if !slices.ContainsFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "[v4] built: ") && strings.HasSuffix(line, ":v4 (Nothing has changed since version v1)")
+	}) {
+		t.Errorf("nothing says why v4 is the same: %q", lines)
 	}
 	if err := result.Failed["refs/tags/v3"]; len(result.Failed) != 1 || catalog.MessageOf(err) != "not built, user error: no Dockerfile" {
 		t.Errorf("report %v", result.Failed)

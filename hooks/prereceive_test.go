@@ -13,8 +13,10 @@ func TestPreReceiveRules(t *testing.T) {
 	h.version("built", commitA, catalog.Built)
 	h.version("broken", commitA, catalog.BuildFailed)
 	h.version("failed", commitA, catalog.Failed)
+	h.version("fai_ed", commitA, catalog.Failed)
 	h.version("building", commitA, catalog.Building)
 	h.version("waiting", commitA, catalog.Pending)
+	h.version("bui_ding", commitA, catalog.Pending)
 	tag := func(name, old, commit string) catalog.RefUpdate {
 		return catalog.RefUpdate{Name: "refs/tags/" + name, Old: old, New: commit, Commit: commit}
 	}
@@ -29,9 +31,12 @@ func TestPreReceiveRules(t *testing.T) {
 		{"branch", catalog.RefUpdate{Name: "refs/heads/main", New: commitA, Commit: commitA}, "", ""},
 		{"branch deleted", catalog.RefUpdate{Name: "refs/heads/main", Old: commitA}, "", ""},
 		{"other ref", catalog.RefUpdate{Name: "refs/notes/commits", New: commitA, Commit: commitA}, "", ""},
-		{"nested tag", tag("release/1", "", commitA), catalog.Invalid, "use letters, digits"},
+		{"tag that names an image", tag("api/v1", "", commitA), "", ""},
+		{"tag that names none", tag("api/", "", commitA), catalog.Invalid, "use letters, digits"},
+		{"tag of another tag's version", tag("bui+ding", "", commitA), catalog.Conflict, "tag bui+ding would be version bui_ding, which there is already of tag bui_ding"},
+		{"the same of one that failed", tag("fai+ed", "", commitA), "", ""},
 		{"tag beginning with a dash", tag("-v1", "", commitA), catalog.Invalid, "not beginning with"},
-		{"tag with plus", tag("1.0+x", "", commitA), catalog.Invalid, "use letters, digits"},
+		{"tag with plus", tag("1.0+x", "", commitA), "", ""},
 		{"tag of a blob", catalog.RefUpdate{Name: "refs/tags/v1", New: tagObj}, catalog.Invalid, "does not point to a commit"},
 		{"tag without version deleted", catalog.RefUpdate{Name: "refs/tags/stray", Old: commitA}, "", ""},
 		{"tag deleted", catalog.RefUpdate{Name: "refs/tags/built", Old: commitA}, catalog.Forbidden, "DELETE /api/images/App/versions/built"},
@@ -63,7 +68,7 @@ func TestPreReceiveRules(t *testing.T) {
 		})
 	}
 	unbuilt, err := h.hooks.UnbuiltTags(t.Context(), h.image)
-	if want := map[string]string{"building": commitA, "waiting": commitA}; err != nil || !maps.Equal(unbuilt, want) {
+	if want := map[string]string{"building": commitA, "bui_ding": commitA, "waiting": commitA}; err != nil || !maps.Equal(unbuilt, want) {
 		t.Errorf("unbuilt = %v, %v, want %v", unbuilt, err, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -69,39 +70,50 @@ func (h *Hooks) reconcileTag(ctx context.Context, image catalog.Image, tag catal
 		return nil
 	}
 	logger := h.config.Logger.With("image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
-	v, err := h.config.Store.Version(ctx, image.ID, tag.Name)
+	versions, err := h.config.Store.TagVersions(ctx, image.ID, tag.Name)
 	switch {
-	case catalog.CodeOf(err) == catalog.NotFound:
-		if err := catalog.ValidateVersion(tag.Name); err != nil {
-			logger.Warn("a tag is not a valid version; ignoring it", "error", err)
-			return nil
-		}
-		return h.adopt(ctx, image, tag)
 	case err != nil:
 		return err
-	case v.State.Ended() && v.State != catalog.Built && v.Commit != tag.Commit:
-		// The push that moved the tag was cut short before its build was queued.
-		return h.adopt(ctx, image, tag)
-	case v.State.Ended() && v.State != catalog.Built:
+	case Live(versions, tag.Commit):
+		return nil
+	case Live(versions, ""):
+		// A push that lost a race was cut short before its tag was put back.
+		logger.Warn("withdrawing a tag that does not point to the commit of its version")
+		return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
+	case slices.ContainsFunc(versions, func(v catalog.Version) bool { return v.Commit == tag.Commit }):
 		logger.Info("withdrawing the tag of a version that was not built")
-		if err := h.config.Sources.Keep(ctx, image.Ref, tag.Commit); err != nil {
+		if err := h.config.Sources.Keep(ctx, image.Ref, tag.Object); err != nil {
 			return err
 		}
 		return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
-	case v.Commit != tag.Commit:
-		// A push that lost a race was cut short before its tag was put back.
-		logger.Warn("withdrawing a tag that does not point to the commit of its version", "version", v.Commit)
-		return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
 	}
-	return nil
+	// The push that set or moved the tag was cut short before its builds were queued.
+	return h.adopt(ctx, image, tag)
 }
 
-// adopt queues the build that a push was about to queue. Its push options are
+// adopt queues the builds that a push was about to queue. Its push options are
 // lost with it.
 func (h *Hooks) adopt(ctx context.Context, image catalog.Image, tag catalog.TagRef) error {
+	builds, err := h.Builds(ctx, Tagged{
+		Image: image, Tag: tag.Name, Commit: tag.Commit, Trigger: catalog.TriggerPush, TagObject: tag.Annotated(), UserID: image.OwnerID,
+	})
+	switch code := catalog.CodeOf(err); {
+	case code == catalog.Invalid || code == catalog.Conflict || code == catalog.Forbidden:
+		h.config.Logger.Warn("a tag can't be built; ignoring it", "image", image.Ref, "tag", tag.Name, "error", err)
+		return nil
+	case err != nil:
+		return err
+	case len(builds) == 0:
+		return h.config.Sources.Store(ctx, image.Ref, map[string]bool{tag.Name: true})
+	}
 	h.config.Logger.Info("queueing a tag whose push was interrupted", "image", image.Ref, "tag", tag.Name, "commit", tag.Commit)
-	_, err := h.config.Submitter.Submit(ctx, []catalog.NewBuild{{
-		ImageID: image.ID, Version: tag.Name, Trigger: catalog.TriggerPush, Commit: tag.Commit, UserID: image.OwnerID,
-	}})
-	return err
+	_, err = h.config.Submitter.Submit(ctx, NewBuilds(builds))
+	if catalog.CodeOf(err) != catalog.Forbidden {
+		return err
+	}
+	h.config.Logger.Warn("withdrawing a tag whose push was interrupted", "image", image.Ref, "tag", tag.Name, "error", err)
+	if err := h.config.Sources.Keep(ctx, image.Ref, tag.Object); err != nil {
+		return err
+	}
+	return h.config.Sources.WithdrawTag(ctx, image.Ref, tag.Name, tag.Commit)
 }

@@ -55,9 +55,9 @@ func (h *Hooks) WithdrawUnqueued(ctx context.Context, before time.Time) error {
 }
 
 func (h *Hooks) withdrawUnqueued(ctx context.Context, tag string, u unqueuedTag) error {
-	_, err := h.config.Store.Version(ctx, u.image.ID, tag)
-	if catalog.CodeOf(err) != catalog.NotFound {
-		return err // there is such a version: the tag is its own
+	versions, err := h.config.Store.TagVersions(ctx, u.image.ID, tag)
+	if err != nil || len(versions) > 0 {
+		return err // there are versions: the tag is theirs
 	}
 	return h.config.Sources.WithdrawTag(ctx, u.image.Ref, tag, u.commit)
 }

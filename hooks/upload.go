@@ -57,19 +57,35 @@ func (u *Uploads) CheckVersion(ctx context.Context, image catalog.Image, version
 
 // version returns the version that an upload may become, zero when it is new.
 func (u *Uploads) version(ctx context.Context, image catalog.Image, name string) (catalog.Version, error) {
+	if err := image.CheckOwnSource(); err != nil {
+		return catalog.Version{}, err
+	}
 	if err := catalog.ValidateVersion(name); err != nil {
 		return catalog.Version{}, err
 	}
+	if image.NeedsSignedTags() {
+		return catalog.Version{}, catalog.NewBuild{Trigger: catalog.TriggerUpload}.CheckSignedTag(image.Ref)
+	}
 	v, err := u.hooks.config.Store.Version(ctx, image.ID, name)
 	if catalog.CodeOf(err) == catalog.NotFound {
-		return catalog.Version{}, nil
+		deleted, err := u.hooks.deleted(ctx, image.ID, name)
+		if err == nil && deleted != nil {
+			err = aboutVersion(deleted.Refuse()) // an upload is a commit of its own
+		}
+		if err == nil {
+			err = catalog.Admit(ctx, u.hooks.config.Admission, image.Ref.Namespace, catalog.Amounts{Versions: 1, Builds: 1})
+		}
+		return catalog.Version{}, err
 	}
 	if err == nil && v.State == catalog.Built {
-		e := catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; choose another version, or delete this one first", name)
-		e.Field = "version"
-		err = e
+		err = aboutVersion(catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; choose another version", name))
 	}
 	return v, err
+}
+
+// aboutVersion names the input at fault.
+func aboutVersion(err error) error {
+	return &catalog.Error{Code: catalog.CodeOf(err), Field: "version", Message: catalog.MessageOf(err)}
 }
 
 // upload implements catalog.Upload.
@@ -82,6 +98,9 @@ type upload struct {
 
 // Receive implements catalog.Uploader.
 func (u *Uploads) Receive(ctx context.Context, image catalog.Image, source io.Reader) (catalog.Upload, error) {
+	if err := catalog.Admit(ctx, u.hooks.config.Admission, image.Ref.Namespace, catalog.Amounts{Bytes: 1, Builds: 1}); err != nil {
+		return nil, err
+	}
 	tree, err := u.config.Writer.WriteTree(ctx, image.Ref)
 	if err != nil {
 		return nil, err

@@ -45,9 +45,9 @@ var process = regexp.MustCompile(`^process "(?:[^"\\]|\\.)*" did not complete su
 
 // circumstances are what else is known of a solve that failed.
 type circumstances struct {
-	platform string // of the image, when another than the builder's own was asked for
-	native   string // the builder's own
-	refuses  func(netip.AddrPort) bool
+	part    *part // of the build
+	refuses func(netip.AddrPort) bool
+	limits  limits
 }
 
 // outOfMemory is how BuildKit ends its report of a process when the kernel killed
@@ -65,7 +65,7 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 		return unreadable(err, fmt.Sprintf("the builder failed to read %s of this commit", unread.name))
 	}
 	text := rootText(err)
-	failed := view.failed(failedVertex(err))
+	failed := view.failed(around.part.number, failedVertex(err))
 	where, excerpt := sourceLocation(err)
 	result := &builder.SolveError{Err: err}
 	subject := text
@@ -84,16 +84,20 @@ func classify(err error, view *progress, around circumstances) *builder.SolveErr
 	} else {
 		result.Outcome = outcomeOf(err, text, where != "", failed)
 	}
+	limited := ""
+	if exit != nil {
+		result.Outcome, limited = around.limits.exceeded(result.Outcome)
+	}
 	switch {
-	case result.Outcome == catalog.OutcomeOutOfMemory:
-		subject += ": ran out of memory; the step needs more than the builder's limit"
+	case limited != "":
+		subject += limited
 	case failed != nil && failed.diskFull:
 		result.Outcome, result.Retry = catalog.OutcomeInfrastructure, builder.RetryLater
 		subject = "the builder's disk is full; " + subject
 	case result.Outcome == catalog.OutcomeInfrastructure && result.Retry != builder.RetryLater:
 		subject = "the builder failed: " + subject
 	case exit != nil && failed != nil && failed.printed(wrongFormat):
-		subject += ": " + around.otherPlatform()
+		subject += ": " + around.part.wrongFormat(failed.Platform)
 	}
 	if where != "" && result.Outcome != catalog.OutcomeInfrastructure {
 		subject = where + ": " + subject
@@ -163,11 +167,16 @@ func exitCode(exit *gateway.ExitError) string { return fmt.Sprintf("exit code: %
 // wrongFormat is what the kernel says of a program for another machine.
 const wrongFormat = "exec format error"
 
-func (c circumstances) otherPlatform() string {
-	if c.platform != "" && c.platform != c.native {
-		return fmt.Sprintf("%s: this image is for %s, but the builder runs programs for %s", wrongFormat, c.platform, c.native)
+// wrongFormat says what a program may be for that the kernel did not start, in a step that is of a platform, or
+// of the only one for "".
+func (p *part) wrongFormat(of string) string {
+	if of == "" && len(p.platforms) == 1 {
+		of = formatAll(p.platforms)[0]
 	}
-	return fmt.Sprintf("%s: the step starts a program that is not built for %s, or a script without #!", wrongFormat, c.native)
+	if of != "" && of != p.own() {
+		return fmt.Sprintf("%s: this image is for %s, but the builder runs programs for %s", wrongFormat, of, p.own())
+	}
+	return fmt.Sprintf("%s: the step starts a program that is not built for %s, or a script without #!", wrongFormat, p.own())
 }
 
 // failedVertex returns the digest of the vertex that an error names.
@@ -225,8 +234,9 @@ func exitText(exit *gateway.ExitError, text string) string {
 }
 
 // wrapping is what the layers of BuildKit say before they say what happened.
-var wrapping = regexp.MustCompile(`^(failed to solve|rpc error|failed to (?:compute|load) cache key|failed to receive status|failed to get status|Unknown|ResourceExhausted` +
-	`|failed to calculate checksum of ref \S+|code = \w+ desc =|desc =|failed to do request|failed to copy|httpReadSeeker|failed open|failed to authorize|failed to fetch (?:anonymous|oauth) token): ?`)
+var wrapping = regexp.MustCompile(`^(?:code = \w+ desc = |(?:failed to solve|failed to run Build function|rpc error|failed to (?:compute|load) cache key|failed to receive status` +
+	`|failed to get status|Unknown|ResourceExhausted|failed to calculate checksum of ref \S+|failed to do request|failed to copy|httpReadSeeker|failed open` +
+	`|failed to authorize|failed to fetch (?:anonymous|oauth) token): ?)`)
 
 // noBase is how BuildKit says that a base image is not to be had; it repeats the name.
 var noBase = regexp.MustCompile(`^(\S+): failed to resolve source metadata for \S+: `)

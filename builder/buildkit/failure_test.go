@@ -3,12 +3,14 @@
 package buildkit
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func TestFailuresAreToldApart(t *testing.T) {
@@ -127,7 +129,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			message:    "exit code 1",
 		},
 		"program for another machine": {
-			dockerfile: buildkittest.BusyboxImage + "RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\267\\000' >/arm; head -c 4000 /dev/zero >>/arm; chmod +x /arm\nRUN [\"/arm\"]\n",
+			dockerfile: buildkittest.BusyboxImage + "RUN printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\123\\000' >/avr; head -c 4000 /dev/zero >>/avr; chmod +x /avr\nRUN [\"/avr\"]\n",
 			outcome:    catalog.OutcomeUserError,
 			message:    "exec format error: the step starts a program that is not built for linux/" + runtime.GOARCH,
 		},
@@ -226,5 +228,13 @@ func TestBrokenArchiveAndIgnoreFileAreTheUsers(t *testing.T) {
 		if failure.Outcome != catalog.OutcomeUserError {
 			t.Errorf("%s: got %s: %s", what, failure.Outcome, failure.Message)
 		}
+	}
+}
+
+// BuildKit's client reports what its two halves of a solve return, whichever comes first.
+func TestReasonIsFoundInEitherReport(t *testing.T) {
+	const reason = `Head "https://198.51.100.1/v2/a/b/manifests/1": dial tcp 198.51.100.1:443: connect: connection refused`
+	for _, before := range []string{"", "failed to solve: ", "failed to run Build function: ", "failed to solve: rpc error: code = Unknown desc = "} {
+		testkit.Same(t, before, rootText(errors.New(before+"failed to do request: "+reason)), reason)
 	}
 }

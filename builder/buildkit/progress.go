@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -39,10 +40,13 @@ const (
 //	#4 done 1.2s                 or: #4 ERROR exit code: 2
 //	#5 [3/3] COPY . / CACHED     a step that did not have to run
 type progress struct {
+	platforms []ocispecs.Platform // of the build, where it has several
+
 	mu     sync.Mutex
 	emit   func(builder.Event)
-	steps  map[digest.Digest]*step // by vertex; those of a group share one
-	groups map[string]*step
+	steps  map[vertexKey]*step // those of a group share one
+	groups map[vertexKey]*step
+	part   int // that what is being taken in is of
 	order  []*step
 	bound  *builder.Bound // of the output
 	sent   int64          // bytes of it that were passed on
@@ -52,11 +56,18 @@ type progress struct {
 	mask *builder.Mask
 }
 
+// vertexKey names what BuildKit tells of: two BuildKits may have one name for it.
+type vertexKey struct {
+	part int
+	name string // a vertex's digest, or a group's ID
+}
+
 // step is one vertex, or a group of them, merged from all that BuildKit says
 // about it. Of a group, one vertex builds on the others and tells how the step
 // ended; the others are weak: they may begin the step, and fail it.
 type step struct {
 	catalog.Step
+	part    int
 	number  int
 	named   bool // the start line was written
 	closed  bool // the end line was written
@@ -79,7 +90,7 @@ func (s *step) printed(end string) bool {
 }
 
 func newProgress(limit int64, emit func(builder.Event)) *progress {
-	return &progress{emit: emit, steps: map[digest.Digest]*step{}, groups: map[string]*step{}, bound: builder.OutputBound(limit), disk: unwatched{}}
+	return &progress{emit: emit, steps: map[vertexKey]*step{}, groups: map[vertexKey]*step{}, bound: builder.OutputBound(limit), disk: unwatched{}}
 }
 
 // hide keeps a build's secrets out of all that is emitted from now on.
@@ -122,9 +133,11 @@ func (p *progress) release() {
 	}
 }
 
-func (p *progress) update(status *client.SolveStatus) {
+// update takes in what the BuildKit of a part says, and returns how many bytes of output all hold so far, about.
+func (p *progress) update(part int, status *client.SolveStatus) (taken int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.part = part
 	for _, v := range status.Vertexes {
 		if p.start(v); v.Cached {
 			p.end(v) // nothing comes between; later steps must not be shown before it
@@ -139,29 +152,36 @@ func (p *progress) update(status *client.SolveStatus) {
 	for _, v := range status.Vertexes {
 		p.end(v)
 	}
+	return p.taken
 }
 
-// finish writes what is left when no more statuses come.
-func (p *progress) finish() {
+// finish writes what is left of a part when no more statuses come.
+func (p *progress) finish(part int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.order {
-		p.flush(s, time.Now())
+		if s.part == part {
+			p.flush(s, time.Now())
+		}
 	}
 }
 
 // did tells of a step that is not BuildKit's.
-func (p *progress) did(id, name string, begun time.Time, cached bool) {
+func (p *progress) did(part int, id, name string, begun time.Time, cached bool) {
 	ended := time.Now()
 	v := &client.Vertex{Digest: digest.Digest(id), Name: name, Started: &begun, Completed: &ended, Cached: cached}
-	p.update(&client.SolveStatus{Vertexes: []*client.Vertex{v}})
+	p.update(part, &client.SolveStatus{Vertexes: []*client.Vertex{v}})
 }
 
 func (p *progress) step(d digest.Digest) *step {
-	s, ok := p.steps[d]
+	key := vertexKey{p.part, d.String()}
+	s, ok := p.steps[key]
 	if !ok {
-		s = &step{Step: catalog.Step{Digest: d.String()}, streams: map[int]*stream{}}
-		p.steps[d] = s
+		s = &step{Step: catalog.Step{Digest: d.String()}, part: p.part, streams: map[int]*stream{}}
+		if p.part > 0 { // steps of one build are told apart by it
+			s.Digest += fmt.Sprintf("@%d", p.part)
+		}
+		p.steps[key] = s
 	}
 	return s
 }
@@ -172,12 +192,16 @@ func (p *progress) stepOf(v *client.Vertex) *step {
 	if group == nil {
 		return p.step(v.Digest)
 	}
-	s, ok := p.groups[group.Id]
+	key := vertexKey{p.part, group.Id}
+	s, ok := p.groups[key]
 	if !ok {
-		s = p.step(v.Digest)
-		p.groups[group.Id] = s
+		if s, ok = p.steps[key]; !ok { // the last, where graphs are cut, which a test may have by itself
+			s = p.step(v.Digest)
+			p.steps[key] = s
+		}
+		p.groups[key] = s
 	}
-	p.steps[v.Digest] = s
+	p.steps[vertexKey{p.part, v.Digest.String()}] = s
 	return s
 }
 
@@ -190,6 +214,9 @@ func (p *progress) start(v *client.Vertex) {
 		name = v.ProgressGroup.Name
 	}
 	s.Name = shorten(builder.CleanLine(exportName.Replace(name)), maxName)
+	if len(p.platforms) > 0 {
+		s.Platform = platformOfStep(s.Name, p.platforms)
+	}
 	if v.Started == nil || v.Cached && isWeak(v) {
 		return
 	}
@@ -310,14 +337,16 @@ func (p *progress) changed(s *step, at time.Time) {
 	p.emit(builder.Event{Time: at, Step: &copied})
 }
 
-// failed returns the step that an error is about: the one with the digest, or
+// failed returns the step that an error of a part is about: the one with the digest, or
 // else the last that ended with an error.
-func (p *progress) failed(d string) *step {
-	if s, ok := p.steps[digest.Digest(d)]; ok {
+func (p *progress) failed(part int, d string) *step {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.steps[vertexKey{part, d}]; ok {
 		return s
 	}
 	for i := len(p.order) - 1; i >= 0; i-- {
-		if p.order[i].Error != "" {
+		if p.order[i].part == part && p.order[i].Error != "" {
 			return p.order[i]
 		}
 	}

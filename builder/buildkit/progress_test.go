@@ -44,9 +44,9 @@ func TestProgressReadsWell(t *testing.T) {
 	rec := &buildkittest.Recorder{}
 	view := newProgress(1<<20, rec.Event)
 	for _, status := range statuses {
-		view.update(status)
+		view.update(0, status)
 	}
-	view.finish()
+	view.finish(0)
 	want := strings.Join([]string{
 		"#1 [internal] load build context",
 		"#2 [internal] load metadata for base",
@@ -106,9 +106,9 @@ func TestGroupIsOneStep(t *testing.T) {
 		vertex("c1", "bad", true, at(7), nil),
 		failed(vertex("c1", "bad", true, at(7), at(8))),
 	} {
-		view.update(&client.SolveStatus{Vertexes: []*client.Vertex{v}})
+		view.update(0, &client.SolveStatus{Vertexes: []*client.Vertex{v}})
 	}
-	view.finish()
+	view.finish(0)
 	want := "#1 [2/2] COPY some\n#1 done 4.0s\n#2 [2/2] COPY all CACHED\n#3 [2/2] COPY bad\n#3 ERROR no such file"
 	if got := rec.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -116,7 +116,7 @@ func TestGroupIsOneStep(t *testing.T) {
 	if len(rec.Steps) != 3 {
 		t.Errorf("%d steps were reported, want 3", len(rec.Steps))
 	}
-	if step := view.failed("c1"); step == nil || step.Name != "[2/2] COPY bad" {
+	if step := view.failed(0, "c1"); step == nil || step.Name != "[2/2] COPY bad" {
 		t.Errorf("the failed vertex belongs to %v", step)
 	}
 }
@@ -125,21 +125,21 @@ func TestLogIsCutOnceAndTheTailIsKept(t *testing.T) {
 	now := time.Now()
 	rec := &buildkittest.Recorder{}
 	view := newProgress(160, rec.Event)
-	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now}}})
+	view.update(0, &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now}}})
 	for i := range 50 {
-		view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: fmt.Appendf(nil, "line %03d\n", i)}}})
+		view.update(0, &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: fmt.Appendf(nil, "line %03d\n", i)}}})
 	}
 	var rest []byte
 	for i := 50; i < 100; i++ {
 		rest = fmt.Appendf(rest, "line %03d\n", i)
 	}
-	view.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: rest}}})
-	view.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now, Completed: &now, Error: "exit code: 1"}}})
+	view.update(0, &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: "d1", Stream: 1, Data: rest}}})
+	view.update(0, &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "d1", Name: "RUN spam", Started: &now, Completed: &now, Error: "exit code: 1"}}})
 	text := rec.Text()
 	if !strings.Contains(text, "line 010") || strings.Contains(text, "line 011") || strings.Count(text, "left out") != 1 || !strings.Contains(text, "#1 ERROR exit code: 1") {
 		t.Errorf("got\n%s", text)
 	}
-	tail := view.failed("d1").tail
+	tail := view.failed(0, "d1").tail
 	if len(tail) != tailLines || tail[0] != "line 080" || tail[len(tail)-1] != "line 099" {
 		t.Errorf("the tail is %q", tail)
 	}
@@ -156,9 +156,9 @@ func TestHeldBackLinesAreReleased(t *testing.T) {
 	p.hide(secrets)
 	now := time.Now()
 	id := digest.FromString("step")
-	p.update(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "RUN", Started: &now}}})
+	p.update(0, &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "RUN", Started: &now}}})
 	say := func(text string) {
-		p.update(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Stream: 1, Data: []byte(text), Timestamp: now}}})
+		p.update(0, &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Stream: 1, Data: []byte(text), Timestamp: now}}})
 	}
 	said := func() string { return strings.Join(lines, "\n") }
 	say("it is open\n")

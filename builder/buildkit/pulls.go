@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/distribution/reference"
@@ -24,6 +22,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // BuildKit has one cache for all namespaces, and does not ask a registry for what is named by its digest and lies
@@ -64,53 +63,21 @@ type pulls struct {
 }
 
 func newPulls(cfg Config) *pulls {
+	refuses := cfg.Refuses
+	if refuses == nil {
+		refuses = notHere
+	}
 	known, _ := lru.New[[sha256.Size]byte, time.Time](pullsKnown) // only a size below one is an error
 	return &pulls{
 		accounts: cfg.Accounts, mirror: cfg.Mirror, own: append([]string{cfg.RegistryHost}, cfg.RegistryAliases...), isNear: cfg.Refuses != nil, known: known,
-		transport: asking{
-			direct:  asker(&net.Dialer{Timeout: pullTimeout, ControlContext: keptFrom(cfg.Refuses)}),
-			proxied: asker(&net.Dialer{Timeout: pullTimeout}),
-		},
+		transport: egress.NewGuard(refuses),
 	}
 }
 
-func asker(dialer *net.Dialer) *http.Transport {
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
-		TLSHandshakeTimeout: pullTimeout, ResponseHeaderTimeout: pullTimeout, MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
-// asking asks as BuildKit does: by the proxy of the environment, which decides itself where it connects to, or directly.
-type asking struct{ direct, proxied http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
-	if proxy, err := http.ProxyFromEnvironment(r); err == nil && proxy != nil {
-		return a.proxied.RoundTrip(r)
-	}
-	return a.direct.RoundTrip(r)
-}
-
-// refusedError is an address that builds are kept from.
-type refusedError struct{ netip.AddrPort }
-
-func (e refusedError) Error() string { return "builds may not connect to " + e.String() }
-
-// keptFrom keeps connections from the addresses that BuildKit is kept from. One elsewhere is kept from none,
-// but what is at this machine's own is not at BuildKit's.
-func keptFrom(refuses func(netip.AddrPort) bool) func(context.Context, string, string, syscall.RawConn) error {
-	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		ip := to.Addr().Unmap()
-		if refuses == nil && (ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast()) || refuses != nil && refuses(netip.AddrPortFrom(ip, to.Port())) {
-			return refusedError{to}
-		}
-		return nil
-	}
+// notHere keeps from what is at this machine's own, where BuildKit is at another.
+func notHere(to netip.AddrPort) bool {
+	a := to.Addr()
+	return a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast()
 }
 
 // policy answers BuildKit's questions about the sources of one build. What may not be used ends the build, by fail.
@@ -192,7 +159,7 @@ func (p *pulls) remembered(what string, fresh time.Duration, ask func() error) e
 // isAnswer reports whether a registry refused, rather than failed to answer.
 func isAnswer(err error) bool {
 	var answered *transport.Error
-	var refused refusedError
+	var refused egress.RefusedError
 	return errors.As(err, &refused) || errors.Is(err, errNotShown) ||
 		errors.As(err, &answered) && answered.StatusCode >= 400 && answered.StatusCode < 500 && answered.StatusCode != http.StatusTooManyRequests
 }
@@ -200,7 +167,7 @@ func isAnswer(err error) bool {
 // whyNot says why an image is not pulled.
 func whyNot(err error, namespace, host, image string) *builder.SolveError {
 	var answered *transport.Error
-	var refused refusedError
+	var refused egress.RefusedError
 	switch {
 	case !isAnswer(err):
 		failure := infrastructure(err, "%s did not answer whether %s may be pulled", host, image)

@@ -66,6 +66,7 @@ func TestServersThatGiveNothing(t *testing.T) {
 		"layer cut":         {brokenLayers(t, answering(0)), "FROM HOST/a/b:1\nCOPY Dockerfile /\n", ours, "HOST"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			text := strings.ReplaceAll(test.dockerfile, "HOST", test.host)
 			failure, _ := env.SolveError(t, env.Request("ann", "nothing", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": text})))
 			if want := strings.ReplaceAll(test.message, "HOST", test.host); failure.Outcome != test.outcome || !strings.Contains(failure.Message, want) {

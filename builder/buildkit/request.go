@@ -25,15 +25,31 @@ func tenantKey(image catalog.ImageRef, imageID int64) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// solveOptions translates a request. BuildKit reads files, and the image goes to out.
+// keyOf is the tenantKey of a request, and one of its own where it is apart.
+func keyOf(r builder.SolveRequest) string {
+	if r.Apart {
+		return tenantKey(r.Build.Image, r.Build.ImageID) + "-" + strconv.FormatInt(r.Build.StartedAt.UnixNano(), 36)
+	}
+	return tenantKey(r.Build.Image, r.Build.ImageID)
+}
+
+// solveOptions translates a part of a request. BuildKit reads files, and the image goes to out.
 // others are further parts of the session. The files are no LocalMounts, of which BuildKit's client looks at each before it
 // is known which are read.
-func (s *Solver) solveOptions(r builder.SolveRequest, src source, files filesync.StaticDirSource, out *export.Store, others []session.Attachable) client.SolveOpt {
-	key := tenantKey(r.Build.Image, r.Build.ImageID)
+func (b *build) solveOptions(p *part, files filesync.StaticDirSource, out *export.Store, others []session.Attachable) client.SolveOpt {
+	image := b.request.Build.Image
+	key := keyOf(b.request)
+	attrs := frontendAttrs(b.request.Options, b.source, key)
+	if len(p.platforms) > 0 {
+		attrs["platform"] = strings.Join(formatAll(p.platforms), ",")
+	}
+	if len(b.wanted) > 1 { // makes an index of a single platform, too
+		attrs["multi-platform"] = "true"
+	}
 	return client.SolveOpt{
-		FrontendAttrs: frontendAttrs(r.Options, src, key),
-		SharedKey:     s.contexts.of(key),
-		SourcePolicy:  sourcePolicy(r.Build.Image, s.registryHosts()),
+		FrontendAttrs: attrs,
+		SharedKey:     b.contexts.of(key),
+		SourcePolicy:  sourcePolicy(image, b.registryHosts(), b.request.Pinned...),
 		Session:       append(others, filesync.NewFSSyncProvider(files)),
 		Exports: []client.ExportEntry{{
 			Type:        client.ExporterOCI,
@@ -60,9 +76,6 @@ func frontendAttrs(o catalog.BuildOptions, src source, key string) map[string]st
 	attrs["build-arg:BUILDKIT_CACHE_MOUNT_NS"] = key
 	if o.Target != "" {
 		attrs["target"] = o.Target
-	}
-	if o.Platform != "" {
-		attrs["platform"] = o.Platform
 	}
 	if o.NoCache {
 		attrs["no-cache"] = ""

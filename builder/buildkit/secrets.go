@@ -26,7 +26,7 @@ type buildSecrets struct {
 // newBuildSecrets reads a build's secrets. note is called, once for each, when a step is going to use it.
 func newBuildSecrets(secrets []catalog.OpenSecret, note func(line string)) (*buildSecrets, error) {
 	s := &buildSecrets{values: map[string][]byte{}, agents: newSSHAgents()}
-	s.mounts = dockerfile.Secrets{Values: map[string]string{}, Agents: map[string]string{}}
+	s.mounts = dockerfile.Secrets{Values: map[string]string{}, Agents: map[string]string{}, Set: map[string]time.Time{}}
 	lines := map[string]func(){}
 	var hidden [][]byte
 	for _, secret := range secrets {
@@ -42,6 +42,7 @@ func newBuildSecrets(secrets []catalog.OpenSecret, note func(line string)) (*bui
 			s.mounts.Values[secret.Name] = secret.Alias
 			hidden = append(hidden, secret.Value)
 		}
+		s.mounts.Set[secret.Alias] = secret.SetAt
 		line := fmt.Sprintf("%s %s as set on %s", what, secret.Name, secret.SetAt.UTC().Format(time.DateTime))
 		lines[secret.Alias] = sync.OnceFunc(func() { note(line) })
 	}

@@ -1,23 +1,19 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/session/filesync"
-	"github.com/moby/buildkit/solver/pb"
-
-	"github.com/docker/go-units"
 	"github.com/hashicorp/go-hclog"
-	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // what BuildKit's own programs talk: file names need not be UTF-8 in it
-	"go.opentelemetry.io/otel/trace"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
@@ -52,7 +48,9 @@ type Config struct {
 	Transport       http.RoundTripper // to the registry; nil: one of its own
 	Disk            Disk              // of a BuildKit on this machine; nil: not looked at
 	Compression     string            // of new layers, export.Gzip or export.Zstd; empty: Gzip
-	LogLimit        int64             // bytes of output kept of one build; 0: 10 MiB
+	LogLimit        int64             // bytes of output kept of one build that says nothing of it; 0: 10 MiB
+	// Limiter bounds the steps of a BuildKit on this machine; nil: a BuildKit is asked to do so itself, for each step.
+	Limiter builder.StepLimiter
 	// Frontends are images that "# syntax=" may name besides Docker's own, which is
 	// built in up to a version.
 	Frontends []string
@@ -66,7 +64,9 @@ type Config struct {
 	// TimesDir keeps, for each image, since when its files are what they are. Empty: it is
 	// forgotten with the Solver.
 	TimesDir string
-	Logger   hclog.Logger
+	// Version is this program's: another one may make another image of the same.
+	Version string
+	Logger  hclog.Logger
 }
 
 // Solver builds with BuildKit. It is safe for concurrent use.
@@ -80,7 +80,8 @@ type Solver struct {
 	seen        *dockerfile.SeenDirs
 	pulls       *pulls
 	log         hclog.Logger
-	output      int64 // maxOutput
+	output      int64    // maxOutput
+	unlimited   sync.Map // addresses of BuildKits that can't limit steps, and that was said
 }
 
 var _ builder.Solver = (*Solver)(nil)
@@ -137,7 +138,7 @@ func (s *Solver) Close() error {
 
 // Ping reports whether any BuildKit answers and can build. Errors: Unavailable.
 func (s *Solver) Ping(ctx context.Context) error {
-	_, release, err := s.backends.acquire(ctx)
+	_, release, err := s.backends.acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (s *Solver) Ping(ctx context.Context) error {
 
 // Solve implements builder.Solver.
 func (s *Solver) Solve(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
-	view := newProgress(s.cfg.LogLimit, progress)
+	view := newProgress(cmp.Or(r.Limits.Log, s.cfg.LogLimit), progress)
 	secrets, err := newBuildSecrets(r.Secrets, view.note)
 	if err != nil {
 		return builder.SolveResult{}, err
@@ -163,70 +164,49 @@ func (s *Solver) solve(ctx context.Context, r builder.SolveRequest, secrets *bui
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
-	c, release, err := s.await(ctx, view.emit)
+	wanted, err := parsePlatforms(r.Options.Platform)
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	counts, err := counting(r.Paths, src.contextDir)
+	if err != nil {
+		return builder.SolveResult{}, err
+	}
+	parts, release, err := s.await(ctx, wanted, view.emit)
 	if err != nil {
 		return builder.SolveResult{}, err
 	}
 	defer release()
-	if err := s.cfg.Disk.MakeRoom(ctx, c.Client); err != nil {
+	if len(wanted) > 1 {
+		view.platforms = wanted
+	}
+	b, end := s.begin(ctx, r, src, wanted, parts, secrets, view)
+	defer end()
+	b.counts = counts
+	result, err := b.solve(ctx)
+	if ctx.Err() != nil {
+		return builder.SolveResult{}, ctx.Err()
+	}
+	if err != nil {
 		return builder.SolveResult{}, err
 	}
-
-	kills := s.cfg.Disk.Kills()
-	exportCtx, clear := context.WithCancel(ctx)
-	defer clear()
-	out, err := s.exporter.Store(exportCtx, export.Image{Destination: r.Destination, Credential: r.Credential, Dated: datedAt(r), Labels: labels(r), Annotations: annotations(r)})
-	if err != nil {
-		return builder.SolveResult{}, infrastructure(err, "the registry can't be used")
-	}
-	response, err := s.run(ctx, c.Client, r, src, out, secrets, view)
-	if err != nil && (ctx.Err() != nil || c.lost.Load()) {
-		s.contexts.renew(tenantKey(r.Build.Image, r.Build.ImageID))
-	}
-	if ctx.Err() != nil {
-		return builder.SolveResult{}, ctx.Err()
-	}
-	if err != nil && c.lost.Load() {
-		lost := infrastructure(err, "BuildKit stopped while it ran this build")
-		lost.Retry = builder.RetryFree
-		return builder.SolveResult{}, lost
-	}
-	if storing := out.Failure(); err != nil && storing != nil {
-		return builder.SolveResult{}, infrastructure(storing, notTaken)
-	}
-	if err != nil {
-		s.log.Debug("solve failed", "image", r.Build.Image, "version", r.Build.Version, "error", err)
-		if killed := diskKill(s.cfg.Disk, err, kills); killed != nil {
-			return builder.SolveResult{}, killed
-		}
-		return builder.SolveResult{}, classify(err, view, circumstances{platform: r.Options.Platform, native: c.platform, refuses: s.cfg.Refuses})
-	}
-	publishCtx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	publishCtx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("").Start(publishCtx, "push")
-	defer span.End()
-	result, err := out.Publish(publishCtx, createdAt(r), response.ExporterResponse["containerimage.digest"])
-	if ctx.Err() != nil {
-		return builder.SolveResult{}, ctx.Err()
-	}
-	if err != nil {
-		return builder.SolveResult{}, infrastructure(err, notTaken)
-	}
+	result.Dockerfile, result.DockerfileDigest = src.dockerfile, src.digest.String()
+	result.Bases = b.bases.List()
 	return result, nil
 }
 
-// await connects to a BuildKit, however long none answers: one that is being started
+// await connects to the BuildKits of a build, however long none answers: one that is being started
 // again is no reason to fail a build. Its error is ctx's.
-func (s *Solver) await(ctx context.Context, progress func(builder.Event)) (*connection, func(), error) {
+func (s *Solver) await(ctx context.Context, wanted []ocispecs.Platform, progress func(builder.Event)) ([]*part, func(), error) {
 	const firstPause, maxPause = 20 * time.Millisecond, time.Second
 	waited := false
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		c, release, err := s.backends.acquire(ctx)
+		parts, release, err := s.backends.acquire(ctx, wanted)
 		if err == nil && waited {
 			progress(builder.Event{Line: "BuildKit is responding"})
 		}
 		if err == nil {
-			return c, release, nil
+			return parts, release, nil
 		}
 		if ctx.Err() == nil && !waited {
 			waited = true
@@ -246,77 +226,6 @@ func (s *Solver) ForgetImage(image catalog.ImageRef, imageID int64) error {
 	key := tenantKey(image, imageID)
 	s.contexts.forget(key)
 	return s.times.forget(key)
-}
-
-// run solves, hands what happens to view, and returns soon after ctx ends.
-func (s *Solver) run(ctx context.Context, c *client.Client, r builder.SolveRequest, src source, out *export.Store, secrets *buildSecrets, view *progress) (*client.SolveResponse, error) {
-	// Ends with run, so that nothing reads the tree after Solve returned.
-	solveCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(context.Canceled)
-	type outcome struct {
-		response *client.SolveResponse
-		err      error
-	}
-	statuses := make(chan *client.SolveStatus)
-	done := make(chan outcome, 1)
-	times, closeTimes, err := s.times.open(tenantKey(r.Build.Image, r.Build.ImageID))
-	if err != nil {
-		s.log.Warn("failed to read the file times of an image; all its files count as new", "image", r.Build.Image, "error", err)
-	}
-	defer closeTimes()
-	files := &contextFS{ctx: solveCtx, fail: cancel, tree: r.Tree, root: src.contextDir, times: times.build()}
-	whole := files.whole(r.Tree)
-	build := dockerfile.Build{Context: files, Whole: whole, Fail: cancel, Store: out, Seen: s.seen, Secrets: secrets.mounts, Did: view.did}
-	account := &registryAuth{hosts: s.registryHosts(), credential: r.Credential, accounts: s.cfg.Accounts, namespace: r.Build.Image.Namespace}
-	interpret := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		o := c.BuildOpts()
-		account.mayLogIn.Store(o.LLBCaps.Supports(pb.CapSourcePolicySession) == nil)
-		return s.dockerfiles.Build(ctx, c, build)
-	}
-	go func() {
-		options := s.solveOptions(r, src, filesync.StaticDirSource{"context": files, "dockerfile": whole}, out, append(secrets.attachables(), account))
-		if s.cfg.Accounts != nil {
-			options.SourcePolicyProvider = s.pulls.policy(r.Build.Image.Namespace, cancel)
-		}
-		response, err := c.Build(solveCtx, options, "", interpret, statuses)
-		done <- outcome{response, err}
-	}()
-	// Solve hangs when its statuses are not taken, and closes the channel at
-	// its end. After a cancellation they are drained unseen.
-	quiet, stop := view.quiet()
-	defer stop()
-	var cut <-chan time.Time
-	cancelled := solveCtx.Done()
-	for open := true; open; {
-		select {
-		case status, ok := <-statuses:
-			if open = ok; ok && solveCtx.Err() == nil {
-				view.update(status)
-				if view.taken > s.output {
-					cancel(userError("the steps of this build print more than the limit (%s); have them print less, or write to a file", units.BytesSize(float64(s.output))))
-				}
-			}
-		case <-quiet:
-			view.release()
-		case <-cancelled:
-			cancelled = nil
-			cut = time.After(cancelGrace)
-		case <-cut:
-			go drain(statuses)
-			return nil, context.Cause(solveCtx)
-		}
-	}
-	view.finish()
-	end := <-done
-	if cause := context.Cause(solveCtx); cause != nil {
-		return nil, cause
-	}
-	return end.response, end.err
-}
-
-func drain(statuses <-chan *client.SolveStatus) {
-	for range statuses {
-	}
 }
 
 func (s *Solver) registryHosts() []string {

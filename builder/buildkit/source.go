@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
@@ -25,6 +27,7 @@ const maxDockerfile = 1 << 20
 type source struct {
 	contextDir string // "." for the whole tree
 	dockerfile string
+	digest     digest.Digest     // of the Dockerfile
 	args       map[string]string // the user's, and what factArgs adds
 }
 
@@ -43,6 +46,7 @@ func sourceOf(ctx context.Context, r builder.SolveRequest) (source, error) {
 	if err != nil {
 		return source{}, unreadable(err, notRead)
 	}
+	s.digest = digest.FromBytes(text)
 	s.args, err = factArgs(ctx, r, string(text))
 	return s, err
 }

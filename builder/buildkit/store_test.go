@@ -64,11 +64,11 @@ func TestALayerIsStoredOnce(t *testing.T) {
 	}
 	first := build("1", "first", 3) // two layers and the configuration
 	build("2", "second", 2)
-	if again := build("3", "first", 0); again != first {
+	if again := build("3", "first", 0); again.Digest != first.Digest {
 		t.Errorf("one commit is %v and %v", first, again)
 	}
 	transport.forgets.Store(true)
-	if again := build("4", "first", 3); again != first {
+	if again := build("4", "first", 3); again.Digest != first.Digest {
 		t.Errorf("with its layers stored again one commit is %v and %v", first, again)
 	}
 	transport.forgets.Store(false)

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// anyBuild is the group of steps of which is not known whose they are.
+const anyBuild = "buildkit"
+
 // cgroups are the control groups that all RUN steps are in: in each hierarchy one,
 // below this process's own. To buildkitd each is mounted as the root of
 // its hierarchy, since runc knows one path for all hierarchies, and this process's own
@@ -49,8 +52,8 @@ func (h *hierarchy) create(name string, all Limits) (held []string) {
 	h.made = true
 	held = h.controllers
 	if h.v2 {
-		// Steps are two levels below.
-		parent := filepath.Join(group, "buildkit")
+		// Steps are two levels below: in the group of their build, or here.
+		parent := filepath.Join(group, anyBuild)
 		held = enable(group, held)
 		if err := os.Mkdir(parent, 0o755); err == nil || isDir(parent) {
 			held = enable(parent, held)

@@ -101,6 +101,49 @@ func TestVersion2Groups(t *testing.T) {
 	}
 }
 
+// What the kernel of this machine may not have: a build's group of version 2 is made with its limits, and told from its
+// siblings by its own events.
+func TestVersion2BuildGroups(t *testing.T) {
+	root := t.TempDir()
+	h := hierarchy{mount: root, own: root, v2: true, made: true, controllers: []string{"cpu", "memory", "pids"}}
+	c := cgroups{name: "fandogh-x", hierarchies: []hierarchy{h}}
+	build := filepath.Join(root, "fandogh-x", "build-7")
+	fakeGroup(t, build, "cgroup.subtree_control", "memory.max", "pids.max", "cpu.max")
+	fakeGroup(t, filepath.Join(build, "step"), "cgroup.procs")
+	if missing := c.createBuild("build-7", Limits{Memory: 1 << 30, PIDs: 100, CPUs: 2}); missing != nil {
+		t.Errorf("missing are %v", missing)
+	}
+	for file, want := range map[string]string{"memory.max": "1073741824", "pids.max": "100", "cpu.max": "200000 100000"} {
+		if text, err := os.ReadFile(filepath.Join(build, file)); err != nil || string(text) != want {
+			t.Errorf("%s is %q, want %q: %v", file, text, want, err)
+		}
+	}
+	for _, name := range []string{"build-7", ""} {
+		if steps := c.stepsOf(name); !reflect.DeepEqual(steps, []string{filepath.Join(build, "step")}) {
+			t.Errorf("steps of %q are %v", name, steps)
+		}
+	}
+	for events, want := range map[string]bool{"low 0\nhigh 0\nmax 9\noom 0\noom_kill 0\n": false, "low 0\nhigh 0\nmax 9\noom 1\noom_kill 0\n": true} {
+		if err := os.WriteFile(filepath.Join(build, "memory.events.local"), []byte(events), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.usedUpMemory("build-7"); got != want {
+			t.Errorf("%q: used up %t", events, got)
+		}
+	}
+	for script, want := range map[string][]string{
+		c.buildScript():               {`-d /sys/fs/cgroup/build-"$shares"`, `build=build-$shares`},
+		c.stepScript(Limits{PIDs: 5}): {`mkdir -p /sys/fs/cgroup/"$build"/"$id"`, `echo '5' > /sys/fs/cgroup/"$build"/"$id"/pids.max`},
+		c.failureScript("/marks"):     {`/sys/fs/cgroup/"$build"/"$id"/memory.events && : > '/marks'/"$shares".memory`},
+	} {
+		for _, part := range want {
+			if !strings.Contains(script, part) {
+				t.Errorf("no %s in:\n%s", part, script)
+			}
+		}
+	}
+}
+
 func TestProcessesLeaveAGroupThatIsDivided(t *testing.T) {
 	own := t.TempDir()
 	fakeGroup(t, own, "cgroup.type", "cgroup.procs", "cgroup.subtree_control")

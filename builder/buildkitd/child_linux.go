@@ -19,9 +19,6 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkitd/netspace"
 )
 
-// maxStepOutput is how many bytes of each of a step's two streams buildkitd passes on.
-const maxStepOutput = builder.MaxOutput + 1<<20
-
 // lastLines is how many lines of buildkitd's log an error about it shows.
 const lastLines = 12
 
@@ -79,9 +76,7 @@ func startChild(network, binary string, args, variables []string, mounts string,
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // a Ctrl-C at the terminal is for the daemon, which stops its child in order
 	}
-	// buildkitd keeps in memory what it passes on. What a build's log takes is less,
-	// so the log says first that output is left out; the last 256 KiB come anyway.
-	c.cmd.Env = append(append(c.cmd.Environ(), variables...), fmt.Sprintf("BUILDKIT_STEP_LOG_MAX_SIZE=%d", maxStepOutput), "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
+	c.cmd.Env = append(c.cmd.Environ(), variables...)
 	c.cmd.WaitDelay = time.Second
 	out, in := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = in, in

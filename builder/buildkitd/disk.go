@@ -25,6 +25,8 @@ type Disk struct {
 	// less than half of it, and at a quarter the step that wrote most is killed: what
 	// steps write is no cache yet.
 	Free int64
+	// CacheFree is what the build cache leaves free instead, where it is more.
+	CacheFree int64
 
 	kills    atomic.Int64 // steps killed for want of space
 	seenFull atomic.Int64 // when it last was, in nanoseconds since 1970
@@ -79,6 +81,14 @@ func (d *Disk) IsFull() bool {
 	return full
 }
 
+// Ping reports whether the disk has room for more than next to nothing. Errors: Unavailable.
+func (d *Disk) Ping(context.Context) error {
+	if d.IsFull() {
+		return catalog.Errorf(catalog.Unavailable, "the disk is full; what is stored can be read, and nothing be pushed or built until the server's administrator frees space")
+	}
+	return nil
+}
+
 // WasFull reports whether the disk is full or was seen full since a moment.
 func (d *Disk) WasFull(since time.Time) bool {
 	return d.IsFull() || d != nil && d.seenFull.Load() > since.UnixNano()
@@ -116,11 +126,42 @@ func (d *Disk) MakeRoom(ctx context.Context, c *client.Client) error {
 // prune has BuildKit remove cache until Free bytes are free; all of it where files are short, which
 // BuildKit does not count.
 func (d *Disk) prune(ctx context.Context, c *client.Client, all bool) error {
-	var keep []client.PruneOption
-	if !all {
-		keep = append(keep, client.WithKeepOpt(0, 0, 0, d.Free))
+	enough := d.Free
+	if all {
+		enough = 0
 	}
-	return c.Prune(ctx, nil, keep...)
+	_, err := prune(ctx, c, enough)
+	return err
+}
+
+// prune has BuildKit remove cache until so many bytes are free, 0: all that no build uses. It returns what the removed took.
+func prune(ctx context.Context, c *client.Client, enough int64) (freed int64, err error) {
+	var keep []client.PruneOption
+	if enough > 0 {
+		keep = append(keep, client.WithKeepOpt(0, 0, 0, enough))
+	}
+	removed, summed := make(chan client.UsageInfo), make(chan struct{})
+	go func() {
+		defer close(summed)
+		for record := range removed {
+			freed += record.Size
+		}
+	}()
+	err = c.Prune(ctx, removed, keep...)
+	close(removed)
+	<-summed
+	return freed, err
+}
+
+// Prune has a BuildKit remove cache until its disk has so many bytes free, 0: all that no build uses. It returns how many bytes
+// that took.
+func Prune(ctx context.Context, address string, enough int64) (freed int64, err error) {
+	c, err := client.New(ctx, address)
+	if err != nil {
+		return 0, err
+	}
+	freed, err = prune(ctx, c, enough)
+	return freed, errors.Join(err, c.Close())
 }
 
 // Kills counts the steps that were killed for want of space.

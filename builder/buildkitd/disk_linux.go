@@ -17,22 +17,28 @@ import (
 const (
 	// diskInterval lets no disk write the last share between two looks.
 	diskInterval = 100 * time.Millisecond
+	// buildLooks is how many of those looks there are to one at what each build writes.
+	buildLooks = 10
 	// recovery is what BuildKit takes to give back what a killed step wrote.
 	recovery = time.Second
 	// hopeless is the pause when no step can be blamed for the full disk.
 	hopeless = 10 * time.Second
 )
 
-// watchDisk keeps steps from filling the disk, until ctx ends, and notes when it is full.
+// watchDisk keeps steps from filling the disk and builds to their limits of it, until ctx ends, and notes when it is full.
 func (m *Manager) watchDisk(ctx context.Context) {
 	look := time.NewTicker(diskInterval)
 	defer look.Stop()
+	var looks int
 	var recovered time.Time // what a killed step wrote is given back then
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
+		}
+		if looks++; looks%buildLooks == 0 {
+			m.watchBuilds()
 		}
 		m.cfg.Disk.IsFull()
 		ofBytes, ofFiles, left := m.cfg.Disk.shortage(killShare)
@@ -65,21 +71,12 @@ func (m *Manager) prune(ctx context.Context, all bool) {
 // heaviestWriter returns the group of the step that wrote most to disks, and how
 // many bytes.
 func (c *cgroups) heaviestWriter() (group string, written int64) {
-	for _, h := range c.hierarchies {
-		if !h.made {
-			continue
+	for _, step := range c.stepsOf("") {
+		if n := writtenBy(filepath.Join(step, "cgroup.procs")); n > written {
+			group, written = step, n
 		}
-		parent := filepath.Join(c.group(h), "buildkit")
-		steps, _ := os.ReadDir(parent) // none while no step has run
-		for _, step := range steps {
-			dir := filepath.Join(parent, step.Name())
-			if n := writtenBy(filepath.Join(dir, "cgroup.procs")); step.IsDir() && n > written {
-				group, written = dir, n
-			}
-		}
-		return group, written // all hierarchies have the same steps
 	}
-	return "", 0
+	return group, written
 }
 
 // writtenBy sums what a group's processes, and those that they waited for, wrote.

@@ -86,13 +86,16 @@ func TestDiskWasFull(t *testing.T) {
 	var watch sync.WaitGroup
 	watch.Go(func() { (&Manager{cfg: Config{Disk: d}}).watchDisk(ctx) })
 	t.Cleanup(func() { cancel(); watch.Wait() })
-	if d.WasFull(began) {
-		t.Fatal("an empty disk was full")
+	if err := d.Ping(ctx); d.WasFull(began) || err != nil {
+		t.Fatalf("an empty disk was full: %v", err)
 	}
 	if err := os.WriteFile(dir+"/fill", make([]byte, 20<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "the watch sees the full disk", func() bool { return d.seenFull.Load() > 0 })
+	if err := d.Ping(ctx); catalog.CodeOf(err) != catalog.Unavailable {
+		t.Errorf("a full disk is ready: %v", err)
+	}
 	if err := os.Remove(dir + "/fill"); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,13 @@ type hierarchy struct {
 	made        bool // the steps' group is there
 }
 
+func (h *hierarchy) holds(controller string) bool { return slices.Contains(h.controllers, controller) }
+
+// bounds reports whether any limits of steps are kept in this hierarchy.
+func (h *hierarchy) bounds() bool {
+	return h.made && (h.holds("memory") || h.holds("pids") || h.holds("cpu"))
+}
+
 func groupName(id string) string { return "fandogh-" + id }
 
 // findCgroups reads where this process is. A machine without control groups has
@@ -60,6 +67,27 @@ func parseHierarchies(mountinfo, groups string) []hierarchy {
 		return v1
 	}
 	return v2
+}
+
+// MissingControllers returns the controllers of control groups that this process has not, of those that limits need.
+func MissingControllers() (missing []string) {
+	has := map[string]bool{}
+	for _, h := range findCgroups("").hierarchies {
+		controllers := h.controllers
+		if h.v2 {
+			text, _ := os.ReadFile(filepath.Join(h.own, "cgroup.controllers"))
+			controllers = strings.Fields(string(text))
+		}
+		for _, c := range controllers {
+			has[c] = true
+		}
+	}
+	for _, c := range []string{"memory", "pids", "cpu"} {
+		if !has[c] {
+			missing = append(missing, c)
+		}
+	}
+	return missing
 }
 
 // cgroupRoot is where BuildKit and runc look.

@@ -31,6 +31,16 @@ type tools struct {
 	cniBinDir string
 }
 
+// Missing says what a Manager with a configuration would not find.
+func Missing(cfg Config) []error {
+	_, err := findTools(cfg)
+	var all interface{ Unwrap() []error }
+	if errors.As(err, &all) {
+		return all.Unwrap()
+	}
+	return nil
+}
+
 // findTools looks for everything before anything is started, and reports all
 // that is missing at once.
 func findTools(cfg Config) (tools, error) {
@@ -38,7 +48,7 @@ func findTools(cfg Config) (tools, error) {
 	if os.Geteuid() != 0 {
 		missing = append(missing, errors.New("running BuildKit needs root: start as root"))
 	}
-	found := tools{buildkitd: findBuildkitd(cfg.Binary)}
+	found := tools{buildkitd: Find(cfg.Binary)}
 	if found.buildkitd == "" {
 		missing = append(missing, errors.New("buildkitd is missing: put it beside this program or into PATH, or set its path"))
 	}
@@ -67,7 +77,8 @@ func findTools(cfg Config) (tools, error) {
 	return found, errors.Join(missing...)
 }
 
-func findBuildkitd(configured string) string {
+// Find returns the path of the buildkitd that Config.Binary names; empty: there is none.
+func Find(configured string) string {
 	if configured != "" {
 		path, err := exec.LookPath(configured)
 		if err != nil {
@@ -126,6 +137,7 @@ func (m *Manager) rootDir() string    { return filepath.Join(m.cfg.Dir, "root") 
 func (m *Manager) configPath() string { return filepath.Join(m.cfg.Dir, "buildkitd.toml") }
 func (m *Manager) cniPath() string    { return filepath.Join(m.cfg.Dir, "network.conflist") }
 func (m *Manager) binDir() string     { return filepath.Join(m.cfg.Dir, "bin") }
+func (m *Manager) marksDir() string   { return filepath.Join(m.cfg.Dir, "limits") }
 func (m *Manager) tracePath() string  { return strings.TrimSuffix(m.socket, ".sock") + "-trace.sock" }
 
 // writeConfig generates buildkitd's own configuration and that of its network.
@@ -177,5 +189,5 @@ func (m *Manager) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(m.configPath(), text, 0o600), os.WriteFile(m.cniPath(), cni, 0o600), m.writePrograms())
+	return errors.Join(os.MkdirAll(m.marksDir(), 0o700), os.WriteFile(m.configPath(), text, 0o600), os.WriteFile(m.cniPath(), cni, 0o600), m.writePrograms())
 }

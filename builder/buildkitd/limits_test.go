@@ -16,6 +16,7 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/buildkit"
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // tightLimits give steps little of everything.
@@ -30,8 +31,9 @@ func tightSolver(t *testing.T) (*Manager, *buildkit.Solver) {
 	cfg.Limits, cfg.StepLimits = tightLimits.all, tightLimits.step
 	m := newManager(t, cfg)
 	buildkittest.RunReady(t, m)
-	solver := newSolver(t, solverConfig(m, env.Registry))
-	return m, solver
+	config := solverConfig(m, env.Registry)
+	config.Limiter = m
+	return m, newSolver(t, config)
 }
 
 // fails solves a step that must fail.
@@ -62,7 +64,7 @@ func TestStepsAreLimited(t *testing.T) {
 			}
 			_, path, _ := strings.Cut(string(own), ":"+strings.Join(h.controllers, ",")+":")
 			path, _, _ = strings.Cut(path, "\n")
-			if want := ":" + filepath.Join(path, m.cgroups.name, "buildkit"); !strings.Contains(log, want) {
+			if want := ":" + filepath.Join(path, m.cgroups.name, buildPrefix); !strings.Contains(log, want) {
 				t.Errorf("no group %s:\n%s", want, log)
 			}
 		}
@@ -99,9 +101,46 @@ func TestStepsAreLimited(t *testing.T) {
 	t.Run("processes", func(t *testing.T) {
 		bomb := "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done"
 		failure, log := fails(t, solver, "ann", bomb)
-		if failure.Outcome != catalog.OutcomeUserError || !strings.Contains(log, "reached its limit of 64 processes") {
+		if failure.Outcome != catalog.OutcomeProcessLimit || !strings.Contains(failure.Message, "the limit is 64") || !strings.Contains(log, "reached its limit of 64 processes") {
 			t.Errorf("%s: %s\n%s", failure.Outcome, failure.Message, log)
 		}
+	})
+	t.Run("all steps of a build together", func(t *testing.T) {
+		const hold = "dd if=/dev/zero of=/dev/null bs=400M count=1"
+		for name, test := range map[string]struct {
+			limits catalog.BuildLimits
+			script string
+			want   catalog.Outcome
+			says   string
+		}{
+			"memory": {catalog.BuildLimits{Memory: 32 << 20}, "dd if=/dev/zero of=/dev/shm/a bs=1M count=60", catalog.OutcomeOutOfMemory, "may use 32MiB"},
+			"none":   {catalog.BuildLimits{Memory: 100 << 20}, "exit 137", catalog.OutcomeUserError, "exit code 137"},
+			"disk": {catalog.BuildLimits{Disk: 20 << 20}, "while true; do dd if=/dev/zero bs=1M count=4 2>/dev/null >>/file || exit 1; sleep 0.05; done",
+				catalog.OutcomeDiskLimit, "wrote more than its limit of 20MiB"},
+			"processes": {catalog.BuildLimits{PIDs: 32}, "i=0; while [ $i -lt 40 ]; do sleep 60 & i=$((i+1)); done", catalog.OutcomeProcessLimit, "the limit is 32"},
+			"of a step": {catalog.BuildLimits{Memory: 400 << 20}, hold, catalog.OutcomeOutOfMemory, "the builder's limit"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				r := env.Request("ann", "limited", "1.0", stepTree(t, test.script))
+				r.Limits = test.limits
+				said := &buildkittest.Recorder{}
+				_, err := solver.Solve(t.Context(), r, said.Event)
+				var failure *builder.SolveError
+				if !errors.As(err, &failure) || failure.Outcome != test.want || !strings.Contains(failure.Message, test.says) || !strings.Contains(failure.Message, "RUN") {
+					t.Errorf("%v\n%s", err, said.Text())
+				}
+			})
+		}
+		testkit.Eventually(t, "the groups of builds are gone", func() bool {
+			for _, h := range m.cgroups.hierarchies {
+				for _, name := range subdirs(m.cgroups.group(h)) {
+					if name != anyBuild {
+						return false
+					}
+				}
+			}
+			return true
+		})
 	})
 	t.Run("others go on", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,11 +1,13 @@
 package buildkitd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/worker/label"
 
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/builder/workers"
 )
 
@@ -48,6 +51,7 @@ type Config struct {
 	Disk            *Disk    // whose Free the build cache leaves; nil: BuildKit's own rule
 	Limits          Limits   // of all RUN steps together
 	StepLimits      Limits   // of each RUN step
+	Output          int64    // bytes of each RUN step's output that a log may keep; 0: builder.MaxOutput
 	Frontends       []string // images that "# syntax=" may name besides Docker's own
 	Logger          hclog.Logger
 }
@@ -73,6 +77,10 @@ type Manager struct {
 
 	mu    sync.Mutex
 	ready chan struct{} // closed while buildkitd answers
+
+	buildsMu   sync.Mutex
+	builds     map[uint64]*buildGroup // by shares
+	nextShares uint64
 }
 
 // timing is what tests make shorter.
@@ -119,7 +127,7 @@ func New(cfg Config) (*Manager, error) {
 	net.services = append(net.services, relays...)
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net, proxies: proxies,
-		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id),
+		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id), builds: map[uint64]*buildGroup{},
 		timing: timing{backoff: firstBackoff, health: healthInterval, answer: workers.Timeout}, bootID: bootID,
 	}, nil
 }
@@ -221,7 +229,7 @@ func (m *Manager) prepare() error {
 func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	began := time.Now()
 	m.cgroups.create(m.cfg.Limits, m.cfg.StepLimits) // sweep may have removed them
-	c, err := startChild(m.network.device, m.tools.buildkitd, []string{"--config", m.configPath()}, m.proxies, m.stepsInMemory()+m.cgroups.enter(), m.log)
+	c, err := startChild(m.network.device, m.tools.buildkitd, []string{"--config", m.configPath()}, m.variables(), m.stepsInMemory()+m.cgroups.enter(), m.log)
 	if err != nil {
 		return false, err
 	}
@@ -240,6 +248,18 @@ func (m *Manager) runOnce(ctx context.Context) (ready bool, err error) {
 	}
 	c.stop(stopTimeout)
 	return ready, c.failure()
+}
+
+// variables are those of buildkitd beside this process's. It keeps in memory what it passes on of each of a step's two
+// streams. What a build's log takes is less, so the log says first that output is left out; the last 256 KiB come anyway.
+func (m *Manager) variables() []string {
+	return append(slices.Clone(m.proxies), "PATH="+m.path(),
+		fmt.Sprintf("BUILDKIT_STEP_LOG_MAX_SIZE=%d", cmp.Or(m.cfg.Output, builder.MaxOutput)+1<<20), "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
+}
+
+// path is where buildkitd looks for programs: emulators that come with it, as buildkit-qemu-aarch64, are beside it.
+func (m *Manager) path() string {
+	return os.Getenv("PATH") + string(os.PathListSeparator) + filepath.Dir(m.tools.buildkitd)
 }
 
 // warnOfSnapshotter tells what a file system without overlays costs.

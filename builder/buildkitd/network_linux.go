@@ -195,9 +195,7 @@ func (n *network) down() error {
 		err = nil
 	}
 	failures := []error{err, n.setRelays(nil)}
-	if _, err := os.Stat(filepath.Join("/run/netns", n.device)); err == nil {
-		failures = append(failures, netns.DeleteNamed(n.device))
-	}
+	failures = append(failures, netspace.Delete(n.device))
 	return errors.Join(append(failures, n.removeFilters())...)
 }
 

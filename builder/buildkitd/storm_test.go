@@ -56,7 +56,7 @@ func newQueue(t *testing.T, solver *buildkit.Solver, tree *buildkittest.Tree) (*
 	b, err := builder.New(builder.Config{
 		Store: store, Sources: oneTree{tree: tree}, Solver: solver, Credentials: namespaceCredentials{},
 		RegistryHost: env.Registry.Host, LogDir: filepath.Join(dir, "logs"), WorkerID: "test",
-		Parallel: 4, Timeout: 30 * time.Minute, RetryDelay: 10 * time.Millisecond, Logger: buildkittest.Logger("builder"),
+		Settings: builder.Settings{Parallel: 4, Timeout: 30 * time.Minute}, RetryDelay: 10 * time.Millisecond, Logger: buildkittest.Logger("builder"),
 	})
 	if err != nil {
 		t.Fatal(err)

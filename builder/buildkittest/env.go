@@ -140,9 +140,15 @@ func (e *Env) ImageFiles(t *testing.T, r builder.SolveRequest) map[string]string
 	if err := json.Unmarshal(e.Registry.Get(t, r.Build.Image.Namespace, repository+"/manifests/"+r.Build.Version), &manifest); err != nil {
 		t.Fatal(err)
 	}
+	return e.FilesOf(t, r, manifest)
+}
+
+// FilesOf reads all files of one of the images that a request made.
+func (e *Env) FilesOf(t *testing.T, r builder.SolveRequest, manifest v1.Manifest) map[string]string {
+	t.Helper()
 	files := map[string]string{}
 	for _, layer := range manifest.Layers {
-		blob := e.Registry.Get(t, r.Build.Image.Namespace, repository+"/blobs/"+layer.Digest.String())
+		blob := e.Registry.Get(t, r.Build.Image.Namespace, r.Build.Image.Repository()+"/blobs/"+layer.Digest.String())
 		for header, content := range TarFiles(t, bytes.NewReader(blob)) {
 			files[header.Name] = content
 		}

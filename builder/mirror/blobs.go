@@ -16,8 +16,9 @@ import (
 
 const (
 	unknown = -1 // of a size
-	// stallTimeout is how long content may stand still.
+	// stallTimeout is how long the next stallBytes of content may take.
 	stallTimeout = time.Minute
+	stallBytes   = 64 << 10
 )
 
 // fetchBlob copies a blob from the first host that has it whole; the next goes on where one broke off.
@@ -72,7 +73,7 @@ type blobCopy struct {
 func (c *blobCopy) from(ctx context.Context, u *upstream, ref reference, size int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(stallTimeout, func() { cancel(errors.New("nothing came for a minute")) })
+	stalled := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("less than %d KiB came within a minute", stallBytes>>10)) })
 	defer stalled.Stop()
 	content, err := u.fetch(ctx, ref.String(), ocispec.Descriptor{Digest: ref.digest, Size: size, MediaType: ocispec.MediaTypeImageLayer})
 	if err != nil {
@@ -87,9 +88,12 @@ func (c *blobCopy) from(ctx context.Context, u *upstream, ref reference, size in
 		return errors.New("the rest can't be fetched alone")
 	}
 	buffer := make([]byte, 64<<10)
-	for {
+	for inTime := c.written; ; {
 		n, err := content.Read(buffer)
-		stalled.Reset(stallTimeout)
+		if c.written+int64(n) >= inTime+stallBytes {
+			inTime = c.written + int64(n)
+			stalled.Reset(stallTimeout)
+		}
 		if n > 0 {
 			if size != unknown && c.written+int64(n) > size {
 				return fmt.Errorf("%s sent %w, %d bytes of %s", u.name, errSize, size, ref)

@@ -12,6 +12,7 @@
 package mirror
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -23,6 +24,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // Config is what New needs.
@@ -73,16 +76,16 @@ func New(cfg Config) (*Mirror, error) {
 		cfg.Now = time.Now
 	}
 	m := &Mirror{cfg: cfg, log: cfg.Logger, now: cfg.Now, hosts: map[string][]*upstream{}, downloads: map[string]*download{}}
-	clients := newClients(cfg)
+	guard := egress.NewGuard(cfg.Refuses)
 	for _, registry := range Mirrored(cfg) {
 		for _, address := range cfg.Mirrors[registry] {
 			u, err := url.Parse(address)
 			if err != nil {
 				return nil, err
 			}
-			m.hosts[registry] = append(m.hosts[registry], mirrorOf(u, clients, m.now))
+			m.hosts[registry] = append(m.hosts[registry], newUpstream(u, cmp.Or(cfg.Transport, guard.Trusting(u)), m.now))
 		}
-		m.hosts[registry] = append(m.hosts[registry], originOf(registry, clients, m.now))
+		m.hosts[registry] = append(m.hosts[registry], originOf(registry, cmp.Or[http.RoundTripper](cfg.Transport, guard), m.now))
 	}
 	if cfg.MaxBytes == 0 {
 		return m, errors.Join(os.RemoveAll(cfg.Dir))

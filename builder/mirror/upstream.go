@@ -3,16 +3,12 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"path"
-	"strings"
+	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/remotes"
@@ -31,7 +27,8 @@ const (
 	// restAfterFailure is how long a host that did not answer, or had too many requests, is not asked for what is kept,
 	// and for the rest after the others.
 	restAfterFailure = 30 * time.Second
-	idleConnections  = 8
+	// maxRest bounds how long it is not asked when it says itself when to come again.
+	maxRest = 10 * time.Minute
 	// tokenTime is less than the minute for which tokens hold that don't say it.
 	tokenTime = 50 * time.Second
 )
@@ -46,6 +43,7 @@ type upstream struct {
 
 	mu    sync.Mutex
 	until time.Time // when it may be asked again in its turn
+	wish  time.Time // when it wants to be asked again
 	// authorizer has the tokens, without credentials, since a time. It keeps errors, too, and tokens that don't
 	// say how long they hold.
 	authorizer docker.Authorizer
@@ -55,7 +53,7 @@ type upstream struct {
 // docker.io is a name; its registry is elsewhere.
 const dockerHub, dockerHubHost = "docker.io", "registry-1.docker.io"
 
-func originOf(registry string, c clients, now func() time.Time) *upstream {
+func originOf(registry string, by http.RoundTripper, now func() time.Time) *upstream {
 	host, scheme := registry, "https"
 	if registry == dockerHub {
 		host = dockerHubHost
@@ -63,20 +61,19 @@ func originOf(registry string, c clients, now func() time.Time) *upstream {
 	if plain, err := docker.MatchLocalhost(host); err == nil && plain {
 		scheme = "http" // as BuildKit does
 	}
-	u := newUpstream(&url.URL{Scheme: scheme, Host: host}, c.client(nil), now)
+	u := newUpstream(&url.URL{Scheme: scheme, Host: host}, by, now)
 	u.own = true
 	return u
 }
 
-func mirrorOf(u *url.URL, c clients, now func() time.Time) *upstream {
-	return newUpstream(u, c.client(u), now)
-}
-
-func newUpstream(u *url.URL, client *http.Client, now func() time.Time) *upstream {
-	return &upstream{name: u.Host, now: now, http: client, host: docker.RegistryHost{
-		Client: client, Scheme: u.Scheme, Host: u.Host, Path: path.Join("/v2", u.Path),
+func newUpstream(u *url.URL, by http.RoundTripper, now func() time.Time) *upstream {
+	made := &upstream{name: u.Host, now: now}
+	made.http = &http.Client{Transport: hearing{made, by}}
+	made.host = docker.RegistryHost{
+		Client: made.http, Scheme: u.Scheme, Host: u.Host, Path: path.Join("/v2", u.Path),
 		Capabilities: docker.HostCapabilityPull | docker.HostCapabilityResolve,
-	}}
+	}
+	return made
 }
 
 // resting reports whether it failed just now.
@@ -93,7 +90,42 @@ func (u *upstream) note(err error, now time.Time) {
 	u.until = time.Time{}
 	if v := verdictOf(err); v == failed || v == limited {
 		u.until = now.Add(restAfterFailure)
+		if u.wish.After(u.until) {
+			u.until = u.wish
+		}
 	}
+}
+
+// hearing notes what a host says of when it wants to be asked again.
+type hearing struct {
+	*upstream
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h hearing) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.next.RoundTrip(r)
+	if err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.wish = retryTime(resp.Header.Get("Retry-After"), h.now())
+	}
+	return resp, err
+}
+
+// retryTime reads a Retry-After, which is seconds or a date; what is not one is now.
+func retryTime(text string, now time.Time) time.Time {
+	at, err := http.ParseTime(text)
+	if seconds, notSeconds := strconv.ParseUint(text, 10, 31); notSeconds == nil {
+		at, err = now.Add(time.Duration(seconds)*time.Second), nil
+	}
+	if err != nil || at.Before(now) {
+		return now
+	}
+	if latest := now.Add(maxRest); at.After(latest) {
+		return latest
+	}
+	return at
 }
 
 func (u *upstream) resolver() remotes.Resolver {
@@ -183,80 +215,6 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	}
 	return 0
-}
-
-// clients makes the clients that ask registries.
-type clients struct {
-	transport         http.RoundTripper // for tests; nil: those below
-	trusting, guarded *http.Transport
-}
-
-func newClients(cfg Config) clients {
-	if cfg.Transport != nil {
-		return clients{transport: cfg.Transport}
-	}
-	dialer := net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
-	c := clients{trusting: newTransport(dialer)}
-	c.trusting.Proxy = http.ProxyFromEnvironment
-	if cfg.Refuses != nil {
-		dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			to, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return err
-			}
-			if cfg.Refuses(to) {
-				return fmt.Errorf("builds may not connect to %s", to)
-			}
-			return nil
-		}
-	}
-	c.guarded = newTransport(dialer)
-	return c
-}
-
-// client connects to what the operator named, if that is given, and to nothing else that builds may not reach,
-// whatever a name resolves to or a redirect says.
-func (c clients) client(named *url.URL) *http.Client {
-	if c.transport != nil {
-		return &http.Client{Transport: c.transport}
-	}
-	g := guard{trusting: c.trusting, guarded: c.guarded}
-	if named != nil {
-		g.named = originName(named)
-	}
-	return &http.Client{Transport: g}
-}
-
-func newTransport(dialer net.Dialer) *http.Transport {
-	return &http.Transport{
-		DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: time.Minute,
-		TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: answerTimeout, MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression: true, // layers are compressed
-	}
-}
-
-// guard lets requests to what the operator named, or by a proxy of the environment, reach any address.
-type guard struct {
-	named             string // "scheme://host:port"; empty: none
-	trusting, guarded *http.Transport
-}
-
-func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if g.named == originName(r.URL) {
-		return g.trusting.RoundTrip(r)
-	}
-	if proxy, err := g.trusting.Proxy(r); err == nil && proxy != nil {
-		return g.trusting.RoundTrip(r) // what it fetches, it decides
-	}
-	return g.guarded.RoundTrip(r)
-}
-
-func originName(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	if u.Port() == "" {
-		host = net.JoinHostPort(strings.ToLower(u.Hostname()), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	}
-	return u.Scheme + "://" + host
 }
 
 // reference is what BuildKit asks about.

@@ -9,30 +9,58 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/signature"
 )
 
 const minRSABits = 2048
 
-// AddKey gives a user an SSH public key: one line as in a .pub file. The name
-// is the line's comment when it is empty. Errors: Invalid, Conflict (the key
+// AddKey gives a user a public key: of SSH, one line as in a .pub file, or of OpenPGP, armored. The name
+// is the line's comment or the key's user ID when it is empty. Errors: Invalid, Conflict (the key
 // belongs to a user already), NotFound (user).
-func (s *Service) AddKey(ctx context.Context, userID int64, name, authorizedKeyLine string) (catalog.Key, error) {
-	key, comment, err := ParseKey(authorizedKeyLine)
+func (s *Service) AddKey(ctx context.Context, userID int64, name, text string) (catalog.Key, error) {
+	read := newSSHKey
+	if strings.Contains(text, "-----BEGIN PGP ") {
+		read = s.newOpenPGPKey
+	}
+	key, err := read(text)
 	if err != nil {
 		return catalog.Key{}, err
 	}
-	if name = strings.TrimSpace(name); name == "" {
-		name = comment
+	if name = strings.TrimSpace(name); name != "" {
+		key.Name = name
 	}
-	if len(name) > maxLabel {
+	if len(key.Name) > maxLabel {
 		return catalog.Key{}, catalog.FieldErrorf("name", "a key's name must be at most %d bytes long", maxLabel)
 	}
-	return s.users.CreateKey(ctx, catalog.NewKey{
-		UserID:      userID,
-		Name:        name,
+	key.UserID = userID
+	return s.users.CreateKey(ctx, key)
+}
+
+func newSSHKey(line string) (catalog.NewKey, error) {
+	key, comment, err := ParseKey(line)
+	if err != nil {
+		return catalog.NewKey{}, err
+	}
+	return catalog.NewKey{
+		Kind:        catalog.KeySSH,
+		Name:        comment,
 		Fingerprint: ssh.FingerprintSHA256(key),
 		PublicKey:   strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
-	})
+	}, nil
+}
+
+// newOpenPGPKey refuses a key of which no signature would be taken.
+func (s *Service) newOpenPGPKey(armored string) (catalog.NewKey, error) {
+	key, err := signature.ParseOpenPGPKey(armored)
+	if err == nil {
+		err = key.Usable(s.now())
+	}
+	if err != nil {
+		return catalog.NewKey{}, catalog.FieldErrorf("key", "%s", err)
+	}
+	return catalog.NewKey{
+		Kind: catalog.KeyOpenPGP, Name: key.Name, Fingerprint: key.Fingerprint, PublicKey: strings.TrimSpace(armored), KeyIDs: key.KeyIDs,
+	}, nil
 }
 
 // ParseKey reads one public key and its comment, and refuses those too weak to

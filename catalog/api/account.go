@@ -54,11 +54,24 @@ type User struct {
 	DisabledAt Time   `json:"disabled_at"` // null: in use
 }
 
+// UserDetail is a user with where they belong to.
+type UserDetail struct {
+	User
+	Namespaces []Namespace `json:"namespaces"` // with the user's role, the own one among them
+}
+
+// CreateUser adds a user.
+type CreateUser struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Admin    bool   `json:"admin"`
+}
+
 // UpdateUser is what an administrator changes of a user; null leaves a thing as it is.
 type UpdateUser struct {
-	Disabled *bool   `json:"disabled"` // true ends every way in at once
-	Admin    *bool   `json:"admin"`
-	Password *string `json:"password"`
+	Disabled *bool   `json:"disabled,omitempty"` // true ends every way in at once
+	Admin    *bool   `json:"admin,omitempty"`
+	Password *string `json:"password,omitempty"`
 }
 
 // NamespaceSummary is a namespace as administrators see it.
@@ -69,17 +82,18 @@ type NamespaceSummary struct {
 	Admins   []string `json:"admins"` // user names
 }
 
-// CreateKey adds an SSH public key.
+// CreateKey adds a public key, of SSH or of OpenPGP.
 type CreateKey struct {
-	Name string `json:"name"` // the key's comment unless given
-	Key  string `json:"key"`  // one line as in an .pub file
+	Name string `json:"name"` // the key's comment or user ID unless given
+	Key  string `json:"key"`  // one line as in an .pub file, or what gpg --armor --export prints
 }
 
-// Key is an SSH public key.
+// Key is a public key.
 type Key struct {
 	ID          int64  `json:"id"`
+	Kind        string `json:"kind"` // ssh, to log in and to sign tags; or openpgp, to sign tags
 	Name        string `json:"name"`
-	Fingerprint string `json:"fingerprint"` // "SHA256:…"
+	Fingerprint string `json:"fingerprint"` // "SHA256:…", or hex of OpenPGP
 	Key         string `json:"key"`
 	CreatedAt   Time   `json:"created_at"`
 }

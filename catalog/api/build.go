@@ -21,7 +21,7 @@ type BuildLog struct {
 type BuildEnd struct {
 	State   string `json:"state"`
 	Outcome string `json:"outcome"`
-	Message string `json:"message"` // why it ended otherwise than built
+	Message string `json:"message"` // why it ended otherwise than built, or was built of nothing new
 }
 
 // BuildDetail is a build without its log.
@@ -30,19 +30,29 @@ type BuildDetail struct {
 	State    string `json:"state"`
 	Trigger  string `json:"trigger"`
 	Outcome  string `json:"outcome"` // empty until it ended
-	Message  string `json:"message"` // why it ended otherwise than built
+	Message  string `json:"message"` // why it ended otherwise than built, or was built of nothing new
 	Commit   string `json:"commit"`
 	QueuedAt Time   `json:"queued_at"`
 	Start    Time   `json:"start_date"`
 	End      Time   `json:"end_date"`
 	Steps    []Step `json:"steps"`
+	Queue    *Queue `json:"queue,omitempty"` // while it waits
+}
+
+// Queue is where a build stands among those that wait, and why it does not start yet.
+type Queue struct {
+	Place   int    `json:"place"`   // 1 is the next
+	Waiting int    `json:"waiting"` // builds, this one too
+	Running int    `json:"running"` // builds
+	Why     string `json:"why"`
 }
 
 // Step is one step of a build.
 type Step struct {
-	Name   string `json:"name"`
-	Start  Time   `json:"start_date"`  // null: never started
-	Millis int64  `json:"duration_ms"` // 0 until it ended
-	Cached bool   `json:"cached"`
-	Error  string `json:"error"`
+	Name     string `json:"name"`
+	Platform string `json:"platform,omitempty"` // that it makes something for, where the build has several
+	Start    Time   `json:"start_date"`         // null: never started
+	Millis   int64  `json:"duration_ms"`        // 0 until it ended
+	Cached   bool   `json:"cached"`
+	Error    string `json:"error"`
 }

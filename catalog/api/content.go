@@ -29,8 +29,9 @@ type HistoryEntry struct {
 
 // ImageContent is what an image says about itself.
 type ImageContent struct {
-	Platform string // "linux/amd64"
-	Layers   []Layer
-	Config   ImageConfig
-	History  []HistoryEntry // newest first
+	Platform  string   // "linux/amd64"; of several the first, which the rest is of
+	Platforms []string // all
+	Layers    []Layer
+	Config    ImageConfig
+	History   []HistoryEntry // newest first
 }

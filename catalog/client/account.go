@@ -37,17 +37,17 @@ func (c *Client) Account(ctx context.Context) (api.Account, error) {
 	return ask[api.Account](ctx, c, http.MethodGet, nil, "accounts")
 }
 
-// Keys lists the user's SSH keys, newest first.
+// Keys lists the user's public keys, newest first.
 func (c *Client) Keys(ctx context.Context) ([]api.Key, error) {
 	return Collect(pages[api.Key](ctx, c, nil, "keys"), 0)
 }
 
-// CreateKey adds an SSH public key.
+// CreateKey adds a public key.
 func (c *Client) CreateKey(ctx context.Context, in api.CreateKey) (api.Key, error) {
 	return ask[api.Key](ctx, c, http.MethodPost, in, "keys")
 }
 
-// DeleteKey removes an SSH key.
+// DeleteKey removes a public key.
 func (c *Client) DeleteKey(ctx context.Context, id int64) error {
 	return c.remove(ctx, "keys", strconv.FormatInt(id, 10))
 }
@@ -70,6 +70,21 @@ func (c *Client) Members(ctx context.Context, namespace string) ([]api.Member, e
 // SetMember gives a user a role in a namespace: read, write or admin.
 func (c *Client) SetMember(ctx context.Context, namespace, user, role string) (api.Member, error) {
 	return ask[api.Member](ctx, c, http.MethodPut, api.SetMember{Role: role}, "namespaces", namespace, "members", user)
+}
+
+// NamespaceLimits returns what an administrator has set for a namespace.
+func (c *Client) NamespaceLimits(ctx context.Context, namespace string) (api.NamespaceLimits, error) {
+	return ask[api.NamespaceLimits](ctx, c, http.MethodGet, nil, "namespaces", namespace, "limits")
+}
+
+// NamespaceUsage returns what a namespace's images take on disk.
+func (c *Client) NamespaceUsage(ctx context.Context, namespace string) (api.NamespaceUsage, error) {
+	return ask[api.NamespaceUsage](ctx, c, http.MethodGet, nil, "namespaces", namespace, "usage")
+}
+
+// UpdateNamespaceLimits sets limits of a namespace, as an administrator.
+func (c *Client) UpdateNamespaceLimits(ctx context.Context, namespace string, l api.UpdateNamespaceLimits) (api.NamespaceLimits, error) {
+	return ask[api.NamespaceLimits](ctx, c, http.MethodPatch, l, "admin", "namespaces", namespace, "limits")
 }
 
 // DeleteMember takes a user's role in a namespace away.

@@ -36,41 +36,49 @@ type event struct {
 
 // streamOnce reads the log's stream until its end event.
 func (f *follower) streamOnce(ctx context.Context, u *url.URL) (api.BuildEnd, error) {
+	var end api.BuildEnd
+	err := f.client.stream(ctx, http.MethodGet, u, f.lines, func(line int, text string) {
+		f.lines = line
+		f.emit(text)
+	}, &end)
+	return end, err
+}
+
+// stream reads lines behind the first skip until an event named end, which it decodes.
+func (c *Client) stream(ctx context.Context, method string, u *url.URL, skip int, emit func(line int, text string), end any) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(f.client.pace.silence, func() { cancel(errSilent) })
+	watchdog := time.AfterFunc(c.pace.silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()
-	req, err := f.client.request(ctx, http.MethodGet, u, nil)
+	req, err := c.request(ctx, method, u, nil)
 	if err != nil {
-		return api.BuildEnd{}, err
+		return err
 	}
 	req.Header.Set("Accept", eventStream)
-	if f.lines > 0 {
-		req.Header.Set("Last-Event-ID", strconv.Itoa(f.lines))
+	if skip > 0 {
+		req.Header.Set("Last-Event-ID", strconv.Itoa(skip))
 	}
-	resp, err := f.client.send(req)
+	resp, err := c.send(req)
 	if err != nil {
-		return api.BuildEnd{}, err
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if err := offersStream(resp); err != nil {
-		return api.BuildEnd{}, err
+		return err
 	}
-	var end api.BuildEnd
-	err = readEvents(resp.Body, func() { watchdog.Reset(f.client.pace.silence) }, func(e event) (bool, error) {
+	err = readEvents(resp.Body, func() { watchdog.Reset(c.pace.silence) }, func(e event) (bool, error) {
 		if e.name == "end" {
-			return true, json.Unmarshal([]byte(e.data), &end)
+			return true, json.Unmarshal([]byte(e.data), end)
 		}
 		if line, err := strconv.Atoi(e.id); err == nil && e.name == "" {
-			f.lines = line
-			f.emit(e.data)
+			emit(line, e.data)
 		}
 		return false, nil
 	})
 	if err != nil {
-		return end, f.client.networkError(ctx, err)
+		return c.networkError(ctx, err)
 	}
-	return end, nil
+	return nil
 }
 
 func offersStream(resp *http.Response) error {

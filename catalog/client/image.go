@@ -32,6 +32,11 @@ func (c *Client) DeleteImage(ctx context.Context, image string) error {
 	return c.remove(ctx, "images", image)
 }
 
+// UpdateImage changes an image.
+func (c *Client) UpdateImage(ctx context.Context, image string, in api.UpdateImage) (api.Image, error) {
+	return ask[api.Image](ctx, c, http.MethodPatch, in, "images", image)
+}
+
 // DefaultBranch tells what a clone of an image's repository checks out.
 func (c *Client) DefaultBranch(ctx context.Context, image string) (api.DefaultBranch, error) {
 	return ask[api.DefaultBranch](ctx, c, http.MethodGet, nil, "images", image, "default-branch")

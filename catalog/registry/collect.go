@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -21,9 +21,11 @@ type CollectOptions struct {
 	// Grace is how long an unneeded blob stays after it was last used. It must
 	// be longer than any push takes.
 	Grace  time.Duration
-	DryRun bool             // remove nothing
-	Force  bool             // remove however much it is, see mostAtOnce
-	Report func(VersionUse) // called for each built version, unless nil
+	DryRun bool // remove nothing
+	// EmptyTrash removes at once what earlier collections took, and does not keep it for another Grace.
+	EmptyTrash bool
+	Force      bool             // remove however much it is, see mostAtOnce
+	Report     func(VersionUse) // called for each built version, unless nil
 }
 
 // What a run may remove without being forced to is half of all bytes, if that is more than
@@ -63,7 +65,7 @@ func (c *BlobCount) add(size int64) { c.Blobs++; c.Bytes += size }
 // for the grace time to the trash, where they stay for another. Pushes, pulls and builds go on
 // meanwhile: whatever a client was told of stays for the grace time. Uploads that no client went on
 // with for as long are removed, whatever the catalog says. Any error ends it: nothing goes
-// that is not known to be unneeded. Errors: Conflict (it would be too much, see mostAtOnce).
+// that is not known to be unneeded. Errors: Conflict (it would be too much, see mostAtOnce), and those of Config.Removing.
 func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, error) {
 	// Taken before the catalog is read: what becomes needed later is used later.
 	before := time.Now().Add(-o.Grace)
@@ -104,10 +106,19 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 		return result, catalog.Errorf(catalog.Conflict, "%d of %d bytes of image data would be removed, which is more than half, so nothing was removed; if that is right, run `fandoghd admin gc --force`",
 			found.Freed.Bytes, found.Kept.Bytes+found.Freed.Bytes)
 	}
+	done, err := r.removing()
+	if err != nil {
+		return result, err
+	}
+	defer done()
 	if err := r.dropUnneeded(ctx, needed, before); err != nil {
 		return result, err
 	}
-	if err := r.emptyTrash(ctx, before); err != nil {
+	inTrash := before
+	if o.EmptyTrash {
+		inTrash = time.Now()
+	}
+	if err := r.emptyTrash(ctx, inTrash); err != nil {
 		return result, err
 	}
 	err = r.sweepAll(ctx, needed, before, false, &result)
@@ -116,18 +127,11 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 
 // sweepAll looks at every blob.
 func (r *Registry) sweepAll(ctx context.Context, needed map[digest.Digest]int, before time.Time, dryRun bool, result *Collection) error {
-	root := filepath.Join(r.dir, filepath.FromSlash(blobsDir))
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || entry.IsDir() || entry.Name() != "data" {
-			return err
-		}
+	return r.eachBlobFile(func(d digest.Digest, file string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return r.sweep(path, needed, before, dryRun, result)
+		return r.sweep(file, d, needed, before, dryRun, result)
 	})
 }
 
@@ -146,25 +150,26 @@ func (r *Registry) report(ctx context.Context, needed map[digest.Digest]int, to 
 // eachBuilt visits every built version with what it needs, sizes in bytes. Which there are, the
 // catalog says: a directory that can't be read, or is gone, is no reason to remove anything.
 func (r *Registry) eachBuilt(ctx context.Context, visit func(catalog.Image, catalog.Version, map[digest.Digest]int64)) error {
-	return r.eachImage(ctx, "", func(image catalog.Image) error {
+	return catalog.EachImage(ctx, r.store, "", func(image catalog.Image) error {
 		signed, err := r.tagsOf(ctx, image)
 		if err != nil {
 			return fmt.Errorf("tags of %s: %w", image.Ref, err)
 		}
-		return r.eachVersion(ctx, image, func(v catalog.Version) error {
+		maps.DeleteFunc(signed, func(tag string, _ digest.Digest) bool { return catalog.IsRebuildTag(tag) }) // a crash left it
+		return catalog.EachVersion(ctx, r.store, image.ID, func(v catalog.Version) error {
 			found := map[digest.Digest]int64{}
 			if err := r.need(image.Ref, digest.Digest(v.Digest), signed, found); err != nil {
 				return fmt.Errorf("%s:%s: %w", image.Ref, v.Name, err)
 			}
 			visit(image, v, found)
 			return nil
-		})
+		}, catalog.Built)
 	})
 }
 
 // eachCache visits what tags that are kept for caches need.
 func (r *Registry) eachCache(ctx context.Context, visit func(map[digest.Digest]int64)) error {
-	return r.eachImage(ctx, "", func(image catalog.Image) error {
+	return catalog.EachImage(ctx, r.store, "", func(image catalog.Image) error {
 		tags, err := r.tagsOf(ctx, image)
 		if err != nil {
 			return fmt.Errorf("tags of %s: %w", image.Ref, err)
@@ -185,7 +190,7 @@ func (r *Registry) eachCache(ctx context.Context, visit func(map[digest.Digest]i
 
 // dropUnneeded removes the tags of signatures whose manifests no version needs and no client has used lately.
 func (r *Registry) dropUnneeded(ctx context.Context, needed map[digest.Digest]int, before time.Time) error {
-	return r.eachImage(ctx, "", func(image catalog.Image) error {
+	return catalog.EachImage(ctx, r.store, "", func(image catalog.Image) error {
 		tags, err := r.tagsOf(ctx, image)
 		if err != nil {
 			return err
@@ -195,7 +200,7 @@ func (r *Registry) dropUnneeded(ctx context.Context, needed map[digest.Digest]in
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			if needed[d] > 0 || err == nil && !info.ModTime().Before(before) {
+			if needed[d] > 0 && !catalog.IsRebuildTag(tag) || err == nil && !info.ModTime().Before(before) {
 				continue
 			}
 			repository, err := r.repository(ctx, image.Ref)
@@ -257,10 +262,8 @@ func (r *Registry) addReferring(ref catalog.ImageRef, signed map[string]digest.D
 	return nil
 }
 
-// sweep looks at one blob's file, <algorithm>/<2 digits>/<hex>/data.
-func (r *Registry) sweep(path string, needed map[digest.Digest]int, before time.Time, dryRun bool, result *Collection) error {
-	dir := filepath.Dir(path)
-	d := digest.NewDigestFromEncoded(digest.Algorithm(filepath.Base(filepath.Dir(filepath.Dir(dir)))), filepath.Base(dir))
+// sweep looks at one blob's file.
+func (r *Registry) sweep(path string, d digest.Digest, needed map[digest.Digest]int, before time.Time, dryRun bool, result *Collection) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -304,19 +307,32 @@ func (r *Registry) remove(path string, d digest.Digest, before time.Time) (bool,
 	return true, r.discard(path, d)
 }
 
+// busyPause is how long a collection waits when nothing may be removed.
+const busyPause = time.Minute
+
 // CollectEvery collects on a schedule until ctx ends. It returns nil.
 func (r *Registry) CollectEvery(ctx context.Context, every, grace time.Duration) error {
-	periodic.Run(ctx, every, func(ctx context.Context) {
-		start := time.Now()
-		done, err := r.Collect(ctx, CollectOptions{Grace: grace})
-		if err != nil {
-			if ctx.Err() == nil {
-				r.logger.Error("failed to collect unused blobs", "error", err)
-			}
-			return
-		}
-		r.logger.Info("collected unused blobs", "freed", done.Freed.Blobs, "freed_bytes", done.Freed.Bytes,
-			"kept", done.Kept.Blobs, "kept_bytes", done.Kept.Bytes, "uploads", done.Uploads.Blobs, "upload_bytes", done.Uploads.Bytes, "took", time.Since(start).Round(time.Millisecond))
-	})
+	periodic.Run(ctx, every, func(ctx context.Context) { r.CollectNow(ctx, CollectOptions{Grace: grace}) })
 	return nil
+}
+
+// CollectNow collects when nothing keeps it from that, and logs what came of it.
+func (r *Registry) CollectNow(ctx context.Context, o CollectOptions) {
+	start := time.Now()
+	done, err := r.Collect(ctx, o)
+	for catalog.CodeOf(err) == catalog.Unavailable && ctx.Err() == nil {
+		select { // a backup runs
+		case <-ctx.Done():
+		case <-time.After(busyPause):
+			done, err = r.Collect(ctx, o)
+		}
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			r.logger.Error("failed to collect unused blobs", "error", err)
+		}
+		return
+	}
+	r.logger.Info("collected unused blobs", "freed", done.Freed.Blobs, "freed_bytes", done.Freed.Bytes,
+		"kept", done.Kept.Blobs, "kept_bytes", done.Kept.Bytes, "uploads", done.Uploads.Blobs, "upload_bytes", done.Uploads.Bytes, "took", time.Since(start).Round(time.Millisecond))
 }

@@ -69,7 +69,7 @@ func (e *env) collect(o registry.CollectOptions) registry.Collection {
 func (e *env) deleteVersion(version string) {
 	e.t.Helper()
 	v := e.versionOf("alice/app", version)
-	e.must(e.store.DeleteVersion(e.t.Context(), v.ID))
+	e.must(e.store.DeleteVersion(e.t.Context(), v.ID, ""))
 	e.must(e.registry.DeleteVersion(e.t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, v))
 	e.endRemovals()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // maxConfig bounds an image's configuration, in bytes; builds write it.
@@ -27,7 +28,7 @@ func (r *Registry) Content(ctx context.Context, ref catalog.ImageRef, manifest s
 	if err != nil {
 		return api.ImageContent{}, err
 	}
-	m, err := imageManifest(ctx, repository, digest.Digest(manifest))
+	m, platforms, err := imageManifest(ctx, repository, digest.Digest(manifest))
 	if err != nil {
 		return api.ImageContent{}, unreadable(err, ref, manifest)
 	}
@@ -35,7 +36,11 @@ func (r *Registry) Content(ctx context.Context, ref catalog.ImageRef, manifest s
 	if err != nil {
 		return api.ImageContent{}, unreadable(err, ref, manifest)
 	}
-	return describe(m, config), nil
+	content := describe(m, config)
+	if content.Platforms = platforms; len(platforms) == 0 && content.Platform != "" {
+		content.Platforms = []string{content.Platform}
+	}
+	return content, nil
 }
 
 func unreadable(err error, ref catalog.ImageRef, manifest string) error {
@@ -49,24 +54,44 @@ func unreadable(err error, ref catalog.ImageRef, manifest string) error {
 var errNoImage = errors.New("the index has no image for any platform")
 
 // imageManifest returns the manifest with the digest, or the first one that an
-// index of that digest names for a platform.
-func imageManifest(ctx context.Context, repository distribution.Repository, d digest.Digest) (ocispec.Manifest, error) {
-	// An index and a manifest share no field but their media type.
-	var either struct {
-		ocispec.Manifest
-		Manifests []ocispec.Descriptor `json:"manifests"`
+// index of that digest names for a platform, and all platforms that it names.
+func imageManifest(ctx context.Context, repository distribution.Repository, d digest.Digest) (m ocispec.Manifest, platforms []string, err error) {
+	either, err := readEither(ctx, repository, d)
+	if err != nil || !either.isIndex() {
+		return either.Manifest, nil, err
 	}
-	if err := readManifest(ctx, repository, d, &either); err != nil || len(either.Manifests) == 0 {
-		return either.Manifest, err
+	found, platforms, err := either.images()
+	if err != nil {
+		return m, nil, err
 	}
-	for _, candidate := range either.Manifests {
+	return m, platforms, readManifest(ctx, repository, found[0], &m)
+}
+
+// eitherManifest is a manifest or an index, which share no field but their media type.
+type eitherManifest struct {
+	ocispec.Manifest
+	Manifests []ocispec.Descriptor `json:"manifests"`
+}
+
+func readEither(ctx context.Context, repository distribution.Repository, d digest.Digest) (e eitherManifest, err error) {
+	return e, readManifest(ctx, repository, d, &e)
+}
+
+func (e eitherManifest) isIndex() bool { return len(e.Manifests) > 0 }
+
+// images returns the manifests that an index names for a platform, with these platforms.
+func (e eitherManifest) images() (found []digest.Digest, platforms []string, err error) {
+	for _, candidate := range e.Manifests {
 		// Attestations stand in an index for the platform "unknown".
 		if candidate.Platform != nil && candidate.Platform.OS != "unknown" {
-			var m ocispec.Manifest
-			return m, readManifest(ctx, repository, candidate.Digest, &m)
+			found = append(found, candidate.Digest)
+			platforms = append(platforms, platformName(candidate.Platform.OS, candidate.Platform.Architecture, candidate.Platform.Variant))
 		}
 	}
-	return ocispec.Manifest{}, errNoImage
+	if len(found) == 0 {
+		return nil, nil, errNoImage
+	}
+	return found, platforms, nil
 }
 
 func readManifest(ctx context.Context, repository distribution.Repository, d digest.Digest, into any) error {
@@ -86,24 +111,29 @@ func readManifest(ctx context.Context, repository distribution.Repository, d dig
 }
 
 func imageConfig(ctx context.Context, repository distribution.Repository, d digest.Digest) (config ocispec.Image, err error) {
-	blobs := repository.Blobs(ctx)
-	stat, err := blobs.Stat(ctx, d)
-	if err != nil {
-		return config, err
-	}
-	if stat.Size > maxConfig {
-		return config, errors.New("its configuration is too large")
-	}
-	data, err := blobs.Get(ctx, d)
+	data, err := smallBlob(ctx, repository, d, maxConfig)
 	if err != nil {
 		return config, err
 	}
 	return config, json.Unmarshal(data, &config)
 }
 
+// smallBlob reads a blob. Errors: distribution.ErrBlobUnknown, *bounded.TooLongError.
+func smallBlob(ctx context.Context, repository distribution.Repository, d digest.Digest, limit int64) ([]byte, error) {
+	blobs := repository.Blobs(ctx)
+	stat, err := blobs.Stat(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if stat.Size > limit {
+		return nil, &bounded.TooLongError{Limit: limit}
+	}
+	return blobs.Get(ctx, d)
+}
+
 func describe(m ocispec.Manifest, config ocispec.Image) api.ImageContent {
 	out := api.ImageContent{
-		Platform: strings.Trim(config.OS+"/"+config.Architecture+"/"+config.Variant, "/"), // none of a chart
+		Platform: platformName(config.OS, config.Architecture, config.Variant), // none of a chart
 		Layers:   []api.Layer{},
 		History:  []api.HistoryEntry{},
 		Config: api.ImageConfig{
@@ -135,6 +165,10 @@ func describe(m ocispec.Manifest, config ocispec.Image) api.ImageContent {
 	}
 	slices.Reverse(out.History)
 	return out
+}
+
+func platformName(os, architecture, variant string) string {
+	return strings.Trim(os+"/"+architecture+"/"+variant, "/")
 }
 
 func timeOf(t *time.Time) api.Time {

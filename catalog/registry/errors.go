@@ -5,28 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
-// answer is how an error looks on the wire: the OCI code and the HTTP status.
-type answer struct {
-	code   string
-	status int
-}
-
-var answers = map[catalog.Code]answer{
-	catalog.Invalid:      {"UNSUPPORTED", http.StatusBadRequest},
-	catalog.Unauthorized: {"UNAUTHORIZED", http.StatusUnauthorized},
-	catalog.Forbidden:    {"DENIED", http.StatusForbidden},
-	catalog.NotFound:     {"NAME_UNKNOWN", http.StatusNotFound},
-	catalog.Conflict:     {"DENIED", http.StatusConflict},
-	catalog.TooLarge:     {"SIZE_INVALID", http.StatusRequestEntityTooLarge},
-	catalog.RateLimited:  {"TOOMANYREQUESTS", http.StatusTooManyRequests},
-	catalog.Unavailable:  {"UNAVAILABLE", http.StatusServiceUnavailable},
-	catalog.Internal:     {"UNKNOWN", http.StatusInternalServerError},
+// ociCodes are OCI's for errors by their code.
+var ociCodes = map[catalog.Code]string{
+	catalog.Invalid:      "UNSUPPORTED",
+	catalog.Unauthorized: "UNAUTHORIZED",
+	catalog.Forbidden:    "DENIED",
+	catalog.NotFound:     "NAME_UNKNOWN",
+	catalog.Conflict:     "DENIED",
+	catalog.TooLarge:     "SIZE_INVALID",
+	catalog.RateLimited:  "TOOMANYREQUESTS",
+	catalog.Unavailable:  "UNAVAILABLE",
+	catalog.Internal:     "UNKNOWN",
 }
 
 // What an error is about, where OCI has codes of their own.
@@ -37,8 +31,8 @@ const (
 	aboutName     = "name" // as catalog has it
 )
 
-// codes are OCI's for errors that are about something.
-var codes = map[catalog.Code]map[string]string{
+// aboutCodes are OCI's for errors that are about something.
+var aboutCodes = map[catalog.Code]map[string]string{
 	catalog.NotFound: {aboutManifest: "MANIFEST_UNKNOWN", aboutBlob: "BLOB_UNKNOWN"},
 	catalog.Invalid:  {aboutManifest: "MANIFEST_INVALID", aboutDigest: "DIGEST_INVALID", aboutName: "NAME_INVALID", "namespace": "NAME_INVALID", "image": "NAME_INVALID"},
 }
@@ -74,9 +68,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; try again later, or tell the server's administrator")
 	}
 	code := catalog.CodeOf(err)
-	a := answers[code]
-	if about, ok := codes[code][fieldOf(err)]; ok {
-		a.code = about
+	ociCode, ok := aboutCodes[code][fieldOf(err)]
+	if !ok {
+		ociCode = ociCodes[code]
 	}
 	var method *methodError
 	if errors.As(err, &method) {
@@ -92,12 +86,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if code == catalog.Unauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="fandogh"`)
 	}
-	var limited interface{ RetryAfter() time.Duration }
-	if errors.As(err, &limited) {
-		w.Header().Set("Retry-After", strconv.Itoa(int(limited.RetryAfter().Seconds())))
-	}
+	requests.SetRetryAfter(w.Header(), err)
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
-	writeJSON(w, a.status, wireErrors{[]wireError{{a.code, catalog.MessageOf(err)}}})
+	writeJSON(w, code.HTTPStatus(), wireErrors{[]wireError{{ociCode, catalog.MessageOf(err)}}})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

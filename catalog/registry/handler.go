@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/opencontainers/go-digest"
@@ -105,11 +106,13 @@ func (c *call) pullManifest() error {
 		if err := c.promise(d); err != nil {
 			return err
 		}
-		return c.answer() // what is not there the app says
+		return c.answerPull() // what is not there the app says
 	}
 	recorded, err := c.served(c.image, ref)
-	if err == nil && c.isOwn(c.image, ref) {
-		err = c.registry.useTag(c.req.Context(), c.image.Ref, ref)
+	if err == nil && c.isOwn(c.image, ref) { // nobody else's pull
+		if err = c.registry.useTag(c.req.Context(), c.image.Ref, ref); err == nil {
+			return c.answer()
+		}
 	}
 	if err != nil {
 		return err
@@ -117,7 +120,18 @@ func (c *call) pullManifest() error {
 	if recorded != "" {
 		readdress(c.req, ref, recorded)
 	}
-	return c.answer()
+	return c.answerPull()
+}
+
+// answerPull serves what the app answers, and remembers which manifest that was.
+func (c *call) answerPull() error {
+	answer, err := c.registry.ask(c.req)
+	if err != nil {
+		return err
+	}
+	c.registry.pulls.note(answer, time.Now())
+	answer.sendTo(c.w)
+	return nil
 }
 
 // readdress has a request name a manifest in another way.

@@ -120,7 +120,7 @@ func (r *Registry) OpenLFS(oid string) (io.ReadSeekCloser, error) {
 
 // eachLFS visits the Git LFS objects of every image.
 func (r *Registry) eachLFS(ctx context.Context, visit func(map[digest.Digest]int64)) error {
-	return r.eachImage(ctx, "", func(image catalog.Image) error {
+	return catalog.EachImage(ctx, r.store, "", func(image catalog.Image) error {
 		objects, err := r.store.ListLFSObjects(ctx, image.ID)
 		if err != nil {
 			return fmt.Errorf("git LFS objects of %s: %w", image.Ref, err)

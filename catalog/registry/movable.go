@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 
 	"github.com/distribution/distribution/v3"
@@ -12,10 +11,6 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
-
-// signature is a tag by which cosign finds what belongs to a manifest: signatures,
-// attestations, lists of parts.
-var signature = regexp.MustCompile(`^sha256-([0-9a-f]{64})\.(sig|att|sbom)$`)
 
 // moves reports whether a tag is no version: it may be put again and deleted, makes no event,
 // and lives in the storage alone. Those are signatures, and what the operator keeps for
@@ -37,7 +32,8 @@ func (r *Registry) isVersion(ctx context.Context, image catalog.Image, tag strin
 }
 
 func (r *Registry) isMovable(tag string) bool {
-	return signature.MatchString(tag) || slices.ContainsFunc(r.cacheTags, func(pattern string) bool {
+	_, ofOne := subjectOf(tag)
+	return ofOne || slices.ContainsFunc(r.cacheTags, func(pattern string) bool {
 		matched, _ := path.Match(pattern, tag) // New has checked the pattern
 		return matched
 	})
@@ -46,7 +42,16 @@ func (r *Registry) isMovable(tag string) bool {
 // tagsOf returns an image's tags that are no versions, with what they name. There may be such
 // that could not be put any more: the operator changed the patterns.
 func (r *Registry) tagsOf(ctx context.Context, image catalog.Image) (map[string]digest.Digest, error) {
-	repository, err := r.repository(ctx, image.Ref)
+	return r.tagsWhere(ctx, image.Ref, func(tag string) (bool, error) {
+		is, err := r.isVersion(ctx, image, tag)
+		return !is, err
+	})
+}
+
+// tagsWhere returns the stored tags of an image that are wanted, with what they name. Of the others it reads the names alone: an image
+// may have many.
+func (r *Registry) tagsWhere(ctx context.Context, ref catalog.ImageRef, wanted func(tag string) (bool, error)) (map[string]digest.Digest, error) {
+	repository, err := r.repository(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +66,9 @@ func (r *Registry) tagsOf(ctx context.Context, image catalog.Image) (map[string]
 	}
 	found := map[string]digest.Digest{}
 	for _, name := range names {
-		if isVersion, err := r.isVersion(ctx, image, name); err != nil {
+		if is, err := wanted(name); err != nil {
 			return nil, err
-		} else if isVersion {
+		} else if !is {
 			continue
 		}
 		d, err := tags.Get(ctx, name)
@@ -79,9 +84,6 @@ func (r *Registry) tagsOf(ctx context.Context, image catalog.Image) (map[string]
 
 // subjectOf returns the manifest that a signature is of.
 func subjectOf(tag string) (digest.Digest, bool) {
-	m := signature.FindStringSubmatch(tag)
-	if m == nil {
-		return "", false
-	}
-	return digest.NewDigestFromEncoded(digest.SHA256, m[1]), true
+	manifest, ok := catalog.AttachmentSubject(tag)
+	return digest.Digest(manifest), ok
 }

@@ -76,12 +76,15 @@ func TestSignaturesGoWithWhatTheySign(t *testing.T) {
 		w.manifest("alice/app", signatureOf(signature), "signature of the signature of "+digestOf(signed), nil)
 	}
 	w.manifest("alice/app", "buildcache", "cache", nil)
+	early := signatureOf([]byte("what is pushed after its signature"))
+	w.manifest("alice/app", early, "an early signature", nil)
 	w.deleteVersion("1.0")
+	w.expect("GET", "/v2/alice/app/manifests/"+signatureOf(first), alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 	w.collect(registry.CollectOptions{})
-	w.expect("GET", "/v2/alice/app/manifests/"+signatureOf(first), alice, http.StatusOK, "") // for the grace time
+	w.expect("GET", "/v2/alice/app/manifests/"+early, alice, http.StatusOK, "") // for the grace time
 	w.age()
 	w.collect(registry.CollectOptions{})
-	w.expect("GET", "/v2/alice/app/manifests/"+signatureOf(first), alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
+	w.expect("GET", "/v2/alice/app/manifests/"+early, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 	w.expect("GET", "/v2/alice/app/manifests/"+signatureOf(second), alice, http.StatusOK, "")
 	for content, want := range map[string]bool{
 		"signature of " + digestOf(first): false, "signature of the signature of " + digestOf(first): false,
@@ -117,7 +120,7 @@ func TestTrash(t *testing.T) {
 	data := w.manifest("alice/app", "1.0", "layer", nil)
 	w.manifest("alice/app", "", "unneeded", nil)
 	v := w.versionOf("alice/app", "1.0")
-	w.must(w.store.DeleteVersion(t.Context(), v.ID))
+	w.must(w.store.DeleteVersion(t.Context(), v.ID, ""))
 	w.endRemovals()
 	w.age()
 	if done := w.collect(registry.CollectOptions{}); done.Freed.Blobs != 5 {

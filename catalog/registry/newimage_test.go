@@ -73,7 +73,7 @@ func TestPushesOverTheLimitOfImages(t *testing.T) {
 	w := newEnv(t)
 	subject := w.descriptorOf(w.manifest("alice/first", "1", "content", nil))
 	data := w.manifest("alice/first", "", "content", &subject)
-	w.store.Limits.Images = 1
+	w.store.SetLimits(catalog.Limits{Images: 1})
 	for _, ref := range []string{digestOf(data), "1", "buildcache"} {
 		w.blob("alice/second", []byte(`{"architecture":"amd64","os":"linux"}`))
 		w.blob("alice/second", []byte("content"))
@@ -84,7 +84,7 @@ func TestPushesOverTheLimitOfImages(t *testing.T) {
 			w.expect("GET", "/v2/alice/second/manifests/"+at, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 		}
 	}
-	w.store.Limits.Images = 2
+	w.store.SetLimits(catalog.Limits{Images: 2})
 	w.manifest("alice/second", "1", "content", nil)
 	if got := w.expect("GET", "/v2/alice/second/referrers/"+subject.Digest.String(), alice, http.StatusOK, ""); strings.Contains(string(got.body), digestOf(data)) {
 		t.Errorf("what was dropped still refers: %s", got.body)

@@ -100,12 +100,16 @@ type manifestPut struct {
 	body     []byte
 	digest   digest.Digest
 	parts    manifestParts
+	admit    func(contents map[string]int64, more catalog.Amounts) error
 	stray    bool // stored, and there is no image that it could be of
 }
 
 // putManifest takes manifests in. One that a user gives a tag becomes a version.
 func (c *call) putManifest() error {
-	p := &manifestPut{registry: c.registry, id: c.id, image: c.image, ref: c.vars["reference"]}
+	if err := c.admit(nil, catalog.Amounts{}); err != nil {
+		return err
+	}
+	p := &manifestPut{registry: c.registry, id: c.id, image: c.image, ref: c.vars["reference"], admit: c.admit}
 	answer, err := p.take(c.w, c.req)
 	if p.stray {
 		err = errors.Join(err, p.drop(context.WithoutCancel(c.req.Context())))
@@ -119,6 +123,9 @@ func (c *call) putManifest() error {
 
 func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedResponse, error) {
 	if err := p.read(w, req); err != nil {
+		return nil, err
+	}
+	if err := p.admit(p.contents(), catalog.Amounts{}); err != nil {
 		return nil, err
 	}
 	p.registry.linking.RLock()
@@ -135,7 +142,7 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 		if err != nil {
 			return nil, err
 		}
-		return p.store(req)
+		return p.storeMoving(req)
 	}
 	// Versions never change: who looks and who records must be one at a time.
 	p.registry.recording.Lock()
@@ -150,6 +157,29 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 		return answer, err
 	}
 	return answer, p.record(req)
+}
+
+// contents are what the manifest itself adds, bytes by digest. What an index lists was asked for when that was put.
+func (p *manifestPut) contents() map[string]int64 {
+	var m manifestParts
+	_ = json.Unmarshal(p.body, &m) // store says what is wrong with it
+	added := map[string]int64{p.digest.String(): int64(len(p.body))}
+	for _, part := range m.blobs() {
+		added[part.Digest.String()] = max(part.Size, 0)
+	}
+	return added
+}
+
+// storeMoving stores what is to be under a tag that is no version.
+func (p *manifestPut) storeMoving(req *http.Request) (*bufferedResponse, error) {
+	p.registry.attaching.Lock()
+	defer p.registry.attaching.Unlock()
+	var m manifestParts
+	_ = json.Unmarshal(p.body, &m) // store says what is wrong with it
+	if err := p.registry.keepsOwn(req.Context(), p.image, p.ref, m.Layers); err != nil {
+		return nil, err
+	}
+	return p.store(req)
 }
 
 // read takes the body in.
@@ -224,7 +254,21 @@ func (p *manifestPut) store(req *http.Request) (*bufferedResponse, error) {
 	}
 	err = p.createImage(req)
 	p.stray = err != nil
-	return answer, err
+	if err != nil {
+		return answer, err
+	}
+	return answer, p.noteSubject(req.Context())
+}
+
+// noteSubject has the version found out anew that the manifest says something of.
+func (p *manifestPut) noteSubject(ctx context.Context) error {
+	if p.parts.Subject != nil {
+		return p.registry.changed(ctx, p.image, p.parts.Subject.Digest)
+	}
+	if of, ofOne := subjectOf(p.ref); ofOne {
+		return p.registry.changed(ctx, p.image, of)
+	}
+	return nil
 }
 
 // drop makes the repository serve a stray manifest no more, unless another push has made the image.
@@ -248,13 +292,22 @@ func (p *manifestPut) drop(ctx context.Context) error {
 
 // mayBecome refuses what would change a version that is there.
 func (p *manifestPut) mayBecome(ctx context.Context) error {
-	if err := catalog.ValidateVersion(p.ref); err != nil || p.image.ID == 0 {
+	if err := catalog.ValidateVersion(p.ref); err != nil {
 		return err
+	}
+	if p.image.ID == 0 {
+		return p.admit(nil, catalog.Amounts{Images: 1, Versions: 1})
+	}
+	if p.image.NeedsSignedTags() {
+		return catalog.NewBuild{Version: p.ref, Trigger: catalog.TriggerRegistry}.CheckSignedTag(p.image.Ref)
 	}
 	version, err := p.registry.store.Version(ctx, p.image.ID, p.ref)
 	switch {
 	case catalog.CodeOf(err) == catalog.NotFound:
-		return nil
+		if err := p.registry.checkDeleted(ctx, p.image, p.ref, p.digest); err != nil {
+			return err
+		}
+		return p.admit(nil, catalog.Amounts{Versions: 1})
 	case err != nil:
 		return err
 	case version.State == catalog.Built && version.Digest != p.digest.String():
@@ -263,6 +316,19 @@ func (p *manifestPut) mayBecome(ctx context.Context) error {
 		return catalog.Errorf(catalog.Conflict, "version %s is being built; wait for it or cancel it, or choose another version", p.ref)
 	}
 	return nil
+}
+
+// checkDeleted refuses a name that another image had, which was deleted. The store decides when the version is recorded; this
+// is so that nothing is stored in vain.
+func (r *Registry) checkDeleted(ctx context.Context, image catalog.Image, version string, d digest.Digest) error {
+	t, err := r.store.Tombstone(ctx, image.ID, version)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.CheckDigest(d.String())
 }
 
 // createImage makes the image of a first push.

@@ -129,7 +129,7 @@ func TestDelete(t *testing.T) {
 	image := w.image("alice", "app")
 	digest := w.built(image, "1.0")
 	v := w.versionOf("alice/app", "1.0")
-	w.must(w.store.DeleteVersion(t.Context(), v.ID))
+	w.must(w.store.DeleteVersion(t.Context(), v.ID, ""))
 	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, v))
 	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, v)) // nothing left is fine
 	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")

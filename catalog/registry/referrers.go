@@ -34,22 +34,24 @@ func (r *Registry) addReferrer(p *manifestPut) error {
 	if err := subject.Validate(); err != nil {
 		return catalog.Wrap(catalog.Invalid, err, "the manifest's subject %q is not a valid digest", subject)
 	}
-	d := ocispec.Descriptor{
-		MediaType: p.parts.MediaType, Digest: p.digest, Size: int64(len(p.body)),
-		ArtifactType: p.parts.ArtifactType, Annotations: p.parts.Annotations,
-	}
-	if d.ArtifactType == "" && p.parts.Config != nil {
-		d.ArtifactType = p.parts.Config.MediaType
-	}
-	data, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
 	dir := filepath.Join(r.referrersOf(p.image.Ref), subject.Encoded())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Replace(filepath.Join(dir, p.digest.Encoded()), data, 0o600)
+	return writeReferrer(filepath.Join(dir, p.digest.Encoded()), p.parts, p.digest, int64(len(p.body)))
+}
+
+// writeReferrer writes the descriptor of a manifest that has a subject.
+func writeReferrer(path string, parts manifestParts, d digest.Digest, size int64) error {
+	of := ocispec.Descriptor{MediaType: parts.MediaType, Digest: d, Size: size, ArtifactType: parts.ArtifactType, Annotations: parts.Annotations}
+	if of.ArtifactType == "" && parts.Config != nil {
+		of.ArtifactType = parts.Config.MediaType
+	}
+	data, err := json.Marshal(of)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(path, data, 0o600)
 }
 
 // referrers returns the descriptors of the manifests that have a subject.

@@ -44,11 +44,14 @@ type Store interface {
 	catalog.Namespaces
 	catalog.Images
 	catalog.Versions
-	// ListLFSObjects is that of catalog.LFS.
+	// Tombstone is that of catalog.Tombstones, and ListLFSObjects that of catalog.LFS.
+	Tombstone(ctx context.Context, imageID int64, version string) (catalog.Tombstone, error)
 	ListLFSObjects(ctx context.Context, imageID int64) ([]catalog.LFSObject, error)
+	// ForgetContents is that of catalog.Usage.
+	ForgetContents(ctx context.Context, imageID int64, digest string) error
 }
 
-// Config is what New needs; every field but Secret and CacheTags is required.
+// Config is what New needs; every field but Secret, CacheTags, Admission and Removing is required.
 type Config struct {
 	Dir   string // where blobs and tags are kept; made when missing
 	Store Store
@@ -58,7 +61,12 @@ type Config struct {
 	Secret []byte
 	// CacheTags are patterns, as of path.Match, of tags that are no versions and may move.
 	CacheTags []string
-	Logger    hclog.Logger
+	// Admission is asked before users push; nil: there is always room.
+	Admission catalog.Admission
+	// Removing is asked before a collection removes something, and done is called afterwards. An error ends the
+	// collection, which is tried again soon.
+	Removing func() (done func(), err error)
+	Logger   hclog.Logger
 }
 
 // Registry is the http.Handler for everything under /v2/.
@@ -68,11 +76,16 @@ type Registry struct {
 
 	dir       string
 	cacheTags []string
-	recording sync.Mutex // held while a pushed manifest becomes a version
+	admission catalog.Admission
+	mayRemove func() (done func(), err error) // nil: always
+	recording sync.Mutex                      // held while a pushed manifest becomes a version
 	// linking is held, shared, while a manifest is put, and exclusively while what no name leads
 	// to is looked for.
 	linking sync.RWMutex
+	// attaching is held while something is attached: several versions may have one manifest.
+	attaching sync.Mutex
 
+	pulls  pulls
 	store  Store
 	auth   catalog.Authenticator
 	logger hclog.Logger
@@ -102,7 +115,7 @@ func New(c Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{dir: dir, cacheTags: c.CacheTags, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
+	r := &Registry{dir: dir, cacheTags: c.CacheTags, admission: c.Admission, mayRemove: c.Removing, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
 	r.driver = filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: storageThreads})
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
 		return nil, errors.Join(fmt.Errorf("open registry storage: %w", err), r.Close())

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	v2 "github.com/distribution/distribution/v3/registry/api/v2"
 	"github.com/gorilla/mux"
@@ -60,7 +61,7 @@ type handler func(*call) error
 
 // addresses recognises requests with the same patterns as the app behind us, so
 // that what was authorized is what is done.
-var addresses = v2.Router()
+var addresses = sync.OnceValue(v2.Router)
 
 // The library has no referrers.
 const addressReferrers = "referrers"
@@ -73,10 +74,19 @@ func addressOf(req *http.Request) (address string, vars map[string]string, err e
 		return addressReferrers, map[string]string{"name": m[1], "digest": m[2]}, nil
 	}
 	var match mux.RouteMatch
-	if !addresses.Match(req, &match) || match.MatchErr != nil {
+	if !addresses().Match(req, &match) || match.MatchErr != nil {
 		return "", nil, catalog.Errorf(catalog.NotFound, "this path does not exist in the registry")
 	}
 	return match.Route.GetName(), match.Vars, nil
+}
+
+// RouteName names what a request is for, by one of the registry's few addresses: "manifest", "blob"; "none" for other paths.
+func RouteName(req *http.Request) string {
+	name, _, err := addressOf(req)
+	if err != nil {
+		return "none"
+	}
+	return name
 }
 
 // routeOf returns a request's route, and what the path names. Errors: NotFound; what lists the

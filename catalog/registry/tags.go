@@ -21,10 +21,10 @@ func (c *call) listTags() error {
 	r, image := c.registry, c.image
 	return c.list(func(ctx context.Context) ([]string, error) {
 		tags := []string{}
-		err := r.eachVersion(ctx, image, func(v catalog.Version) error {
+		err := catalog.EachVersion(ctx, r.store, image.ID, func(v catalog.Version) error {
 			tags = append(tags, v.Name)
 			return nil
-		})
+		}, catalog.Built)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func (c *call) listRepositories() error {
 			}
 		}
 		for _, namespace := range namespaces {
-			err := r.eachImage(ctx, namespace, func(image catalog.Image) error {
+			err := catalog.EachImage(ctx, r.store, namespace, func(image catalog.Image) error {
 				names = append(names, image.Ref.Repository())
 				return nil
 			})
@@ -103,41 +103,4 @@ func (c *call) list(all func(context.Context) ([]string, error), shown func([]st
 	}
 	writeJSON(c.w, http.StatusOK, shown(names))
 	return nil
-}
-
-// eachImage visits a namespace's images, those of all for "".
-func (r *Registry) eachImage(ctx context.Context, namespace string, visit func(catalog.Image) error) error {
-	var page catalog.Page
-	for {
-		images, err := r.store.ListImages(ctx, namespace, page)
-		if err != nil || len(images) == 0 {
-			return err
-		}
-		for _, image := range images {
-			if err := visit(image); err != nil {
-				return err
-			}
-		}
-		page.Before = images[len(images)-1].ID
-	}
-}
-
-// eachVersion visits an image's versions in some states, built ones for none, newest first.
-func (r *Registry) eachVersion(ctx context.Context, image catalog.Image, visit func(catalog.Version) error, states ...catalog.State) error {
-	if len(states) == 0 {
-		states = []catalog.State{catalog.Built}
-	}
-	filter := catalog.VersionFilter{States: states}
-	for {
-		versions, err := r.store.ListVersions(ctx, image.ID, filter)
-		if err != nil || len(versions) == 0 {
-			return err
-		}
-		for _, v := range versions {
-			if err := visit(v); err != nil {
-				return err
-			}
-		}
-		filter.Page.Before = versions[len(versions)-1].ID
-	}
 }

@@ -35,6 +35,13 @@ func (r *Registry) uploadsOf(ref catalog.ImageRef) string {
 
 // beginUpload has the app begin an upload, and notes whose it is.
 func (c *call) beginUpload() error {
+	more := catalog.Amounts{Bytes: max(c.req.ContentLength, 1)}
+	if c.req.URL.Query().Has("mount") {
+		more.Bytes = 0 // what the manifest comes to is asked with it
+	}
+	if err := c.admit(nil, more); err != nil {
+		return err
+	}
 	if err := c.useNamed(); err != nil {
 		return err
 	}
@@ -44,6 +51,19 @@ func (c *call) beginUpload() error {
 	}
 	answer.sendTo(c.w)
 	return nil
+}
+
+// admit asks whether there is room for what a user pushes. What was begun may end, and so may builds. Errors: Forbidden: it is what clients
+// show the reason of, and don't try again.
+func (c *call) admit(contents map[string]int64, more catalog.Amounts) error {
+	if c.id.Build != nil || c.registry.admission == nil {
+		return nil
+	}
+	err := c.registry.admission.AdmitContents(c.req.Context(), c.image.Ref.Namespace, contents, more)
+	if errors.Is(err, catalog.ErrNearlyFull) {
+		err = catalog.Wrap(catalog.Forbidden, err, "%s", catalog.MessageOf(err))
+	}
+	return err
 }
 
 // continueUpload has the app go on with an upload, tell of it, or end it.
@@ -57,7 +77,29 @@ func (c *call) continueUpload() error {
 	if err := c.registry.useUpload(c.image, c.vars["uuid"]); err != nil {
 		return err
 	}
-	return c.answer()
+	undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
+	if err != nil {
+		return err
+	}
+	if err := c.answer(); err != nil {
+		return errors.Join(err, undo())
+	}
+	return nil
+}
+
+// noteLength returns what cuts an upload to the length that it has. A client that is told of a failure of ours sends
+// the same again, to the address that tells where it begins.
+func (r *Registry) noteLength(image catalog.Image, upload string) (undo func() error, err error) {
+	if !filepath.IsLocal(upload) {
+		return func() error { return nil }, nil
+	}
+	file := filepath.Join(r.uploadsOf(image.Ref), upload, "data")
+	var length int64
+	info, err := os.Stat(file)
+	if err == nil {
+		length = info.Size()
+	}
+	return func() error { return ignoreNotExist(os.Truncate(file, length)) }, ignoreNotExist(err)
 }
 
 // useNamed marks the blobs that an upload names as in use. It drops a wish to mount one from

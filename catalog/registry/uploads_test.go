@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,4 +145,42 @@ func TestUploadsOfOneUserAreBounded(t *testing.T) {
 	w.ageUploads("alice/app")
 	w.collect(registry.CollectOptions{})
 	w.begin("alice/app")
+}
+
+// What arrived of a request that a full disk ended does not keep the client from sending the same again.
+func TestUploadGoesOnAfterAFullDisk(t *testing.T) {
+	w := newEnv(t)
+	dir := w.config.Dir
+	full := filepath.Join(t.TempDir(), "full")
+	w.must(os.Mkdir(full, 0o700))
+	w.must(syscall.Mount("tmpfs", full, "tmpfs", 0, "size=1m"))
+	t.Cleanup(func() { _ = syscall.Unmount(full, syscall.MNT_DETACH) })
+	w.must(os.CopyFS(full, os.DirFS(dir)))
+	w.must(syscall.Mount(full, dir, "", syscall.MS_BIND, ""))
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+
+	at := w.patch(w.begin("alice/app"), "first half, ")
+	rest := strings.Repeat("second half ", 200<<10)
+	for _, method := range []string{http.MethodPatch, http.MethodPut, http.MethodPatch} {
+		query := ""
+		if method == http.MethodPut {
+			query = "&digest=" + digestOf([]byte("first half, "+rest))
+		}
+		if a := w.send(method, at+query, "application/octet-stream", []byte(rest)); a.status != http.StatusServiceUnavailable || !strings.Contains(string(a.body), "disk is full") {
+			t.Fatalf("%s onto a full disk: %d %s", method, a.status, a.body)
+		}
+	}
+	told := w.expect("GET", strings.SplitN(at, "?", 2)[0], alice, http.StatusNoContent, "").header.Get("Range")
+	if want := "0-11"; told != want {
+		t.Errorf("the upload has %s, want %s", told, want)
+	}
+	w.must(syscall.Mount("tmpfs", full, "tmpfs", syscall.MS_REMOUNT, "size=8m"))
+	whole := "first half, " + rest
+	at = w.patch(at, rest)
+	if a := w.put(at+"&digest="+digestOf([]byte(whole)), "application/octet-stream", nil); a.status != http.StatusCreated {
+		t.Fatalf("end the upload: %d %s", a.status, a.body)
+	}
+	if got := w.expect("GET", "/v2/alice/app/blobs/"+digestOf([]byte(whole)), alice, http.StatusOK, ""); string(got.body) != whole {
+		t.Errorf("got %d bytes", len(got.body))
+	}
 }

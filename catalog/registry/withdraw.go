@@ -16,7 +16,7 @@ import (
 
 // DeleteVersion removes what a version that the catalog knows no more left: its tag, and
 // from what the repository serves by digest at once all that it alone was made of, and that
-// referred to it. Their bytes go with a garbage collection. Nothing left is no error. It reads
+// referred to it, by a subject or by a tag. Their bytes go with a garbage collection. Nothing left is no error. It reads
 // the manifests of all other versions of the image.
 func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, v catalog.Version) error {
 	repository, err := r.repository(ctx, ref)
@@ -35,30 +35,43 @@ func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, v ca
 	}
 	r.linking.Lock()
 	defer r.linking.Unlock()
-	withdrawn := map[digest.Digest]int64{}
-	if err := errors.Join(r.reach(ref, digest.Digest(v.Digest), withdrawn), r.addReferring(ref, nil, withdrawn)); err != nil {
+	tags, err := r.tagsOf(ctx, image)
+	if err != nil {
 		return err
 	}
-	kept, err := r.named(ctx, image)
+	withdrawn := map[digest.Digest]int64{}
+	if err := errors.Join(r.reach(ref, digest.Digest(v.Digest), withdrawn), r.addReferring(ref, tags, withdrawn)); err != nil {
+		return err
+	}
+	kept, err := r.named(ctx, image, tags, withdrawn)
 	if err != nil {
 		return err
 	}
 	maps.DeleteFunc(withdrawn, func(d digest.Digest, _ int64) bool { _, ok := kept[d]; return ok })
+	for tag := range tags {
+		subject, ofOne := subjectOf(tag)
+		if _, gone := withdrawn[subject]; !gone || !ofOne {
+			continue
+		}
+		if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, tag)); err != nil {
+			return err
+		}
+	}
 	return r.unlink(ref, slices.Collect(maps.Keys(withdrawn))...)
 }
 
 // named returns what an image serves by some name: what versions are made of, what its other
-// tags name, and what refers to any of it.
-func (r *Registry) named(ctx context.Context, image catalog.Image) (map[digest.Digest]int64, error) {
-	tags, err := r.tagsOf(ctx, image)
-	if err != nil {
-		return nil, err
-	}
+// tags name, and what refers to any of it. Signatures of what is withdrawn name nothing by themselves.
+func (r *Registry) named(ctx context.Context, image catalog.Image, tags map[string]digest.Digest, withdrawn map[digest.Digest]int64) (map[digest.Digest]int64, error) {
 	found, err := r.versioned(ctx, image)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range tags {
+	for tag, d := range tags {
+		subject, ofOne := subjectOf(tag)
+		if _, gone := withdrawn[subject]; gone && ofOne {
+			continue
+		}
 		if err := r.reach(image.Ref, d, found); err != nil {
 			return nil, err
 		}
@@ -69,7 +82,7 @@ func (r *Registry) named(ctx context.Context, image catalog.Image) (map[digest.D
 // versioned returns what an image's built versions are made of, and those that a build has pushed.
 func (r *Registry) versioned(ctx context.Context, image catalog.Image) (map[digest.Digest]int64, error) {
 	found := map[digest.Digest]int64{}
-	return found, r.eachVersion(ctx, image, func(v catalog.Version) error {
+	return found, catalog.EachVersion(ctx, r.store, image.ID, func(v catalog.Version) error {
 		d, err := r.digestOf(ctx, image.Ref, v)
 		if err != nil || d == "" {
 			return err
@@ -115,7 +128,7 @@ func (r *Registry) unlink(ref catalog.ImageRef, digests ...digest.Digest) error 
 func (c *call) deleteManifest() error {
 	d, err := digest.Parse(c.vars["reference"])
 	if err != nil {
-		return c.answer()
+		return c.untag()
 	}
 	if err := c.registry.withdraw(c.req.Context(), c.image, d); err != nil {
 		return err
@@ -123,6 +136,16 @@ func (c *call) deleteManifest() error {
 	c.w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	c.w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// untag removes a tag that moves.
+func (c *call) untag() error {
+	c.registry.linking.Lock()
+	defer c.registry.linking.Unlock()
+	if err := c.registry.keepsOwn(c.req.Context(), c.image, c.vars["reference"], nil); err != nil {
+		return err
+	}
+	return c.answer()
 }
 
 func (r *Registry) withdraw(ctx context.Context, image catalog.Image, d digest.Digest) error {
@@ -135,18 +158,31 @@ func (r *Registry) withdraw(ctx context.Context, image catalog.Image, d digest.D
 	if _, ok := versioned[d]; ok {
 		return errDeletesNothing
 	}
+	m, _, err := r.manifestOf(d)
+	if err == nil && m.Subject != nil && isOwn(m.Annotations) {
+		var held bool
+		if held, err = r.holdsManifest(ctx, image.Ref, m.Subject.Digest); held {
+			return errOwn
+		}
+	}
+	if err != nil {
+		return err
+	}
 	tags, err := r.tagsOf(ctx, image)
 	if err != nil {
 		return err
+	}
+	maps.DeleteFunc(tags, func(_ string, named digest.Digest) bool { return named != d })
+	for tag := range tags {
+		if err := r.keepsOwn(ctx, image, tag, nil); err != nil {
+			return err
+		}
 	}
 	repository, err := r.repository(ctx, image.Ref)
 	if err != nil {
 		return err
 	}
-	for tag, named := range tags {
-		if named != d {
-			continue
-		}
+	for tag := range tags {
 		if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, tag)); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type access struct {
 	self   bool           // every user, on what is their own
 	action catalog.Action // with self: read or write; else on the request's namespace
 	all    bool           // without a namespace: every user, on all they may read
+	whole  bool           // on the installation, in no namespace: administrators
 }
 
 var (
@@ -25,7 +26,8 @@ var (
 	accessReadAll   = access{action: catalog.ActionRead, all: true}
 	accessWrite     = access{action: catalog.ActionWrite}
 	accessManage    = access{action: catalog.ActionManage}
-	accessOperate   = access{action: catalog.ActionOperate}
+	accessObserve   = access{action: catalog.ActionRead, whole: true}
+	accessOperate   = access{action: catalog.ActionOperate, whole: true}
 )
 
 // namespaceHeader chooses a namespace other than the user's own.
@@ -38,7 +40,7 @@ const unchosen = "[object Object]"
 // route's access does not allow.
 func (c *call) authorize() error {
 	c.idErr = c.identify()
-	if err := c.server.limiter.allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
+	if err := c.server.limiter.Allow(c.id, c.r.RemoteAddr, time.Now()); err != nil {
 		return err
 	}
 	if c.idErr != nil && (!c.need.open || catalog.CodeOf(c.idErr) != catalog.Unauthorized) {
@@ -49,7 +51,7 @@ func (c *call) authorize() error {
 		c.namespace = header
 	}
 	switch {
-	case c.need.action == catalog.ActionOperate: // takes none
+	case c.need.whole:
 		c.namespace = ""
 	case c.namespace == "" && !c.need.all:
 		c.namespace = c.id.User.Name

@@ -73,19 +73,25 @@ func (c *call) listKeys() ([]api.Key, error) {
 }
 
 func (c *call) createKey(in api.CreateKey) (api.Key, error) {
+	if c.id.Token.ParentID != 0 { // the key would outlive it
+		return api.Key{}, catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't add keys; log in with your password and add the key then")
+	}
+	return c.addKey(c.id.User, in)
+}
+
+// addKey adds a key of a user. about is what the audit log says beside its fingerprint.
+func (c *call) addKey(user catalog.User, in api.CreateKey, about ...any) (api.Key, error) {
 	switch {
 	case in.Key == "":
-		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line, as in an id_ed25519.pub file")
+		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line, as in an id_ed25519.pub file, or an armored OpenPGP key")
 	case len(in.Name) > maxLabel:
 		return api.Key{}, catalog.FieldErrorf("name", "a key's name must be at most %d bytes long", maxLabel)
-	case c.id.Token.ParentID != 0: // the key would outlive it
-		return api.Key{}, catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't add SSH keys; log in with your password and add the key then")
 	}
-	key, err := c.server.config.Accounts.AddKey(c.r.Context(), c.id.User.ID, in.Name, in.Key)
+	key, err := c.server.config.Accounts.AddKey(c.r.Context(), user.ID, in.Name, in.Key)
 	if err != nil {
 		return api.Key{}, err
 	}
-	c.audit("key added", "fingerprint", key.Fingerprint)
+	c.audit("key added", append(about, "fingerprint", key.Fingerprint)...)
 	return keyOf(key), nil
 }
 
@@ -102,5 +108,5 @@ func (c *call) deleteKey() error {
 }
 
 func keyOf(k catalog.Key) api.Key {
-	return api.Key{ID: k.ID, Name: k.Name, Fingerprint: k.Fingerprint, Key: k.PublicKey, CreatedAt: api.Time{Time: k.CreatedAt}}
+	return api.Key{ID: k.ID, Kind: string(k.Kind), Name: k.Name, Fingerprint: k.Fingerprint, Key: k.PublicKey, CreatedAt: api.Time{Time: k.CreatedAt}}
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -24,6 +25,78 @@ func (c *call) notSelf(user catalog.User, what string) error {
 		return catalog.Errorf(catalog.Conflict, "you can't %s yourself; ask another administrator", what)
 	}
 	return nil
+}
+
+func (c *call) createUser(in api.CreateUser) (api.User, error) {
+	user, err := c.server.config.Accounts.CreateUser(c.r.Context(), in.Username, in.Password, in.Admin)
+	if err != nil {
+		return api.User{}, about("username", err)
+	}
+	c.audit("user added", "name", user.Name, "admin", user.Admin)
+	return userOf(user), nil
+}
+
+func (c *call) userDetail() (api.UserDetail, error) {
+	user, err := c.pathUser()
+	if err != nil {
+		return api.UserDetail{}, err
+	}
+	ctx, store := c.r.Context(), c.server.config.Store
+	namespaces, err := store.ListNamespaces(ctx, user.ID)
+	if err != nil {
+		return api.UserDetail{}, err
+	}
+	out := api.UserDetail{User: userOf(user), Namespaces: []api.Namespace{}}
+	for _, n := range namespaces {
+		role, err := store.Role(ctx, user.ID, n.Name)
+		if err != nil && catalog.CodeOf(err) != catalog.NotFound { // else it went meanwhile
+			return api.UserDetail{}, err
+		}
+		out.Namespaces = append(out.Namespaces, api.Namespace{Name: n.Name, Role: roleNames[role]})
+	}
+	return out, nil
+}
+
+// lasting refuses what would outlive a token that ends with the one that made it.
+func (c *call) lasting(what string) error {
+	if c.id.Token.ParentID != 0 {
+		return catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't %s for others; log in with your password and do it then", what)
+	}
+	return nil
+}
+
+func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
+	if in.Username != "" || in.Password != "" {
+		return api.NewToken{}, catalog.FieldErrorf("username", "the path names the user; leave out username and password")
+	}
+	if err := c.lasting("create tokens"); err != nil {
+		return api.NewToken{}, err
+	}
+	user, err := c.pathUser()
+	if err != nil {
+		return api.NewToken{}, err
+	}
+	n := catalog.NewToken{UserID: user.ID, Name: cmp.Or(in.Name, "created by "+c.id.User.Name), Scope: cmp.Or(catalog.Scope(in.Scope), catalog.ScopeRead), ExpiresAt: in.ExpiresAt.Time}
+	if err := checkToken(n); err != nil {
+		return api.NewToken{}, err
+	}
+	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), n)
+	if err != nil {
+		return api.NewToken{}, err
+	}
+	c.audit("token created", "name", user.Name, "token", token.ID, "scope", n.Scope)
+	return c.newTokenOf(user, token, secret)
+}
+
+func (c *call) createKeyOf(in api.CreateKey) (api.Key, error) {
+	if err := c.lasting("add keys"); err != nil {
+		return api.Key{}, err
+	}
+	user, err := c.pathUser()
+	if err != nil {
+		return api.Key{}, err
+	}
+	return c.addKey(user, in, "name", user.Name)
 }
 
 func (c *call) updateUser(in api.UpdateUser) (api.User, error) {

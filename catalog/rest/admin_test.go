@@ -74,7 +74,7 @@ func TestNamespacesByAdministrators(t *testing.T) {
 // A limit is told with what to do.
 func TestLimitsAreTold(t *testing.T) {
 	w := newEnv(t)
-	w.store.Limits = catalog.Limits{Tokens: 2, Keys: 1, Namespaces: 1, Images: 1, Webhooks: 1, Secrets: 1} // alice has two tokens
+	w.store.SetLimits(catalog.Limits{Tokens: 2, Keys: 1, Namespaces: 1, Images: 1, Webhooks: 1, Secrets: 1}) // alice has two tokens
 	w.do("alice", "POST", "/api/images", map[string]string{"name": "app"}).expect(http.StatusOK)
 	w.do("alice", "POST", "/api/namespaces", map[string]string{"name": "team"}).expect(http.StatusOK)
 	for path, body := range map[string]map[string]string{

@@ -64,6 +64,9 @@ const mostLogs = 8 << 20
 
 // boundedLog returns the beginning of a build's log, and says where the rest is.
 func (c *call) boundedLog(b catalog.Build, timestamps bool, room int) (string, error) {
+	if gone := b.CheckLog(); gone != nil {
+		return "(" + catalog.MessageOf(gone) + ")", nil
+	}
 	var log strings.Builder
 	for skip := 0; log.Len() < room; {
 		lines, err := c.server.config.Logs.ReadLog(c.r.Context(), b.ID, skip, pollLines)
@@ -157,6 +160,10 @@ func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
+	queue, err := c.queue(b)
+	if err != nil {
+		return api.BuildDetail{}, err
+	}
 	return api.BuildDetail{
 		Number:   b.Number,
 		State:    string(b.State),
@@ -168,11 +175,24 @@ func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
 		Start:    api.Time{Time: b.StartedAt},
 		End:      api.Time{Time: b.EndedAt},
 		Steps:    convertAll(steps, stepOf),
+		Queue:    queue,
 	}, nil
 }
 
+// queue says where a build stands that waits; nil for others.
+func (c *call) queue(b catalog.Build) (*api.Queue, error) {
+	if b.State != catalog.Pending {
+		return nil, nil
+	}
+	place, err := c.server.config.Control.Queued(c.r.Context(), b.ID)
+	if catalog.CodeOf(err) == catalog.NotFound { // it started meanwhile
+		return nil, nil
+	}
+	return &api.Queue{Place: place.Place, Waiting: place.Waiting, Running: place.Running, Why: place.Why}, err
+}
+
 func stepOf(s catalog.Step) api.Step {
-	out := api.Step{Name: s.Name, Start: api.Time{Time: s.StartedAt}, Cached: s.Cached, Error: s.Error}
+	out := api.Step{Name: s.Name, Platform: s.Platform, Start: api.Time{Time: s.StartedAt}, Cached: s.Cached, Error: s.Error}
 	if !s.StartedAt.IsZero() && !s.EndedAt.IsZero() {
 		out.Millis = s.EndedAt.Sub(s.StartedAt).Milliseconds()
 	}

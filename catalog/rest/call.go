@@ -8,9 +8,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 // call is one authorized request.
@@ -80,11 +79,8 @@ func (c *call) version() (catalog.Image, catalog.Version, error) {
 }
 
 // audit leaves a line in the audit log about a change, by whom and from where.
-// Every interface's audit lines stand under that one name.
 func (c *call) audit(what string, about ...any) {
-	log := requestLogger(c.r.Context()).ResetNamed("audit")
-	log.SetLevel(hclog.Info) // whatever else is logged
-	log.Info(what, append(about, "via", "rest", "user", c.id.User.Name, "from", c.r.RemoteAddr)...)
+	requests.Audit(c.r, "rest", c.id.User.Name, what, about...)
 }
 
 // send answers 200. What is read carries an ETag, so that polling an unchanged

@@ -26,3 +26,9 @@ func (c *call) profile() error {
 	http.HandlerFunc(serve).ServeHTTP(c.w, c.r)
 	return nil
 }
+
+// metrics shows administrators what the daemon counts.
+func (c *call) metrics() error {
+	c.server.config.Metrics.ServeHTTP(c.w, c.r)
+	return nil
+}

@@ -4,25 +4,12 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
-
-var statuses = map[catalog.Code]int{
-	catalog.Invalid:      http.StatusBadRequest,
-	catalog.Unauthorized: http.StatusUnauthorized,
-	catalog.Forbidden:    http.StatusForbidden,
-	catalog.NotFound:     http.StatusNotFound,
-	catalog.Conflict:     http.StatusConflict,
-	catalog.TooLarge:     http.StatusRequestEntityTooLarge,
-	catalog.RateLimited:  http.StatusTooManyRequests,
-	catalog.Unavailable:  http.StatusServiceUnavailable,
-	catalog.Internal:     http.StatusInternalServerError,
-}
 
 // statusError overrides the status of its code, for what only HTTP knows.
 type statusError struct {
@@ -35,14 +22,14 @@ func (e statusError) Unwrap() error { return e.error }
 func withStatus(status int, err error) error { return statusError{err, status} }
 
 func statusOf(err error) int {
-	if catalog.IsDiskFull(err) {
+	if catalog.IsDiskFull(err) || errors.Is(err, catalog.ErrNearlyFull) {
 		return http.StatusInsufficientStorage
 	}
 	var special statusError
 	if errors.As(err, &special) {
 		return special.status
 	}
-	return statuses[catalog.CodeOf(err)]
+	return catalog.CodeOf(err).HTTPStatus()
 }
 
 // defaultRetryAfter is what a limited client is told to wait, in seconds, when
@@ -54,14 +41,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client is gone
 	}
 	status := statusOf(err)
-	if status == http.StatusInsufficientStorage {
+	if catalog.IsDiskFull(err) {
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full and nothing was changed; try again later, or tell the server's administrator")
 	}
 	knows := knowsErrors(r)
 	if !knows && contract400(status) {
 		status = http.StatusBadRequest
 	}
-	log := requestLogger(r.Context())
+	log := requests.Logger(r.Context())
 	if status >= http.StatusInternalServerError {
 		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	} else {
@@ -72,10 +59,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="fandogh"`)
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", defaultRetryAfter)
-		var limited interface{ RetryAfter() time.Duration }
-		if errors.As(err, &limited) {
-			w.Header().Set("Retry-After", strconv.Itoa(int(limited.RetryAfter().Seconds())))
-		}
+		requests.SetRetryAfter(w.Header(), err)
 	}
 	if !knows && (status == http.StatusBadRequest || status == http.StatusTooManyRequests) {
 		body := errorBody(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 // events lists what happened within the last week, oldest first, or streams it
@@ -19,7 +20,7 @@ func (c *call) events() error {
 		return err
 	}
 	after := page.Before
-	if wantsEvents(c.r) {
+	if requests.WantsEvents(c.r) {
 		return c.streamEvents(after)
 	}
 	events, err := c.eventsAfter(after, page.Limit)
@@ -63,14 +64,14 @@ func (c *call) streamEvents(after int64) (err error) {
 			return err
 		}
 	}
-	stream := newEvents(c.w, c.stillAllowed)
-	defer stream.close()
+	stream := requests.OpenEvents(c.w, c.stillAllowed)
+	defer stream.Close()
 	for {
 		notified := c.server.config.Store.NewEvents()
 		after, err = c.sendEvents(stream, after)
 		if err != nil {
 			// The status is sent; ending makes clients reconnect.
-			requestLogger(ctx).Debug("event stream interrupted", "error", err)
+			requests.Logger(ctx).Debug("event stream interrupted", "error", err)
 			return nil
 		}
 		select {
@@ -84,7 +85,7 @@ func (c *call) streamEvents(after int64) (err error) {
 }
 
 // sendEvents sends all events after one and returns the last.
-func (c *call) sendEvents(stream *events, after int64) (int64, error) {
+func (c *call) sendEvents(stream *requests.Events, after int64) (int64, error) {
 	for {
 		more, err := c.eventsAfter(after, 0)
 		if err != nil || len(more) == 0 {
@@ -96,10 +97,10 @@ func (c *call) sendEvents(stream *events, after int64) (int64, error) {
 			if err != nil {
 				return after, err
 			}
-			writeEvent(&b, string(e.Kind), strconv.FormatInt(e.ID, 10), string(data))
+			requests.WriteEvent(&b, string(e.Kind), strconv.FormatInt(e.ID, 10), string(data))
 			after = e.ID
 		}
-		if err := stream.send(b.String()); err != nil {
+		if err := stream.Send(b.String()); err != nil {
 			return after, err
 		}
 	}

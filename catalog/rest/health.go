@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 //go:embed openapi.yaml
@@ -37,9 +40,13 @@ const (
 	readyFor = time.Second
 )
 
+// wentWell is what is said of a check that found nothing.
+const wentWell = "ok"
+
 type readiness struct {
 	Status string            `json:"status"` // ready or unready
-	Checks map[string]string `json:"checks"` // "ok", or why not
+	Checks map[string]string `json:"checks"` // wentWell, or why not
+	Queue  string            `json:"queue"`  // open or paused; a paused one takes builds, too
 }
 
 // checked is what the checks said last.
@@ -56,6 +63,17 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, out)
 }
 
+// Ready reports for each check, by its name, whether all was well when it was made last, within a second. What a check says
+// is logged.
+func (s *Server) Ready(ctx context.Context) map[string]bool {
+	out, _ := s.readiness(hclog.WithContext(ctx, s.config.Logger))
+	ready := map[string]bool{}
+	for name, says := range out.Checks {
+		ready[name] = says == wentWell
+	}
+	return ready
+}
+
 func (s *Server) readiness(ctx context.Context) (readiness, int) {
 	c := &s.checked
 	c.mu.Lock()
@@ -68,10 +86,14 @@ func (s *Server) readiness(ctx context.Context) (readiness, int) {
 }
 
 func (s *Server) check(ctx context.Context) (out readiness, status int) {
-	logger := requestLogger(ctx)
+	logger := requests.Logger(ctx)
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	out, status = readiness{"ready", map[string]string{}}, http.StatusOK
+	out, status = readiness{Status: "ready", Checks: map[string]string{}, Queue: "open"}, http.StatusOK
+	// By whom and why is not for any client. Where the database does not answer, its check says so.
+	if pause, err := s.config.Store.QueuePause(ctx); err == nil && pause.Paused() {
+		out.Queue = "paused"
+	}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, check := range s.config.Checks {
@@ -79,7 +101,7 @@ func (s *Server) check(ctx context.Context) (out readiness, status int) {
 			err := check.Ping(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			out.Checks[check.Name] = "ok"
+			out.Checks[check.Name] = wentWell
 			if err != nil {
 				out.Checks[check.Name] = whyUnready(err)
 				out.Status, status = "unready", http.StatusServiceUnavailable

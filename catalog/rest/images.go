@@ -37,6 +37,26 @@ func about(field string, err error) error {
 	return &named
 }
 
+func (c *call) updateImage(in api.UpdateImage) (api.Image, error) {
+	image, err := c.image()
+	if err != nil {
+		return api.Image{}, err
+	}
+	var update catalog.ImageUpdate
+	if in.SignedTags != nil {
+		required, err := catalog.ParseSignedTags(*in.SignedTags)
+		if err != nil {
+			return api.Image{}, err
+		}
+		update.SignedTags = &required
+	}
+	if image, err = c.server.config.Store.UpdateImage(c.r.Context(), image.ID, update); err != nil {
+		return api.Image{}, err
+	}
+	c.audit("image changed", "image", image.Ref, "signed_tags", image.SignedTagsSetting())
+	return imageOf(image), nil
+}
+
 func (c *call) deleteImage() error {
 	image, err := c.image()
 	if err != nil {
@@ -77,7 +97,10 @@ func defaultBranchOf(i catalog.Image, d catalog.DefaultBranch) api.DefaultBranch
 }
 
 func imageOf(i catalog.Image) api.Image {
-	out := api.Image{Name: i.Ref.Name, Namespace: i.Ref.Namespace, Owner: i.OwnerID, CreatedAt: api.Time{Time: i.CreatedAt}}
+	out := api.Image{Name: i.Ref.Name, Namespace: i.Ref.Namespace, Owner: i.OwnerID, CreatedAt: api.Time{Time: i.CreatedAt}, SignedTags: i.SignedTagsSetting()}
+	if i.SourceID != i.ID {
+		out.Source = i.Source.String()
+	}
 	if i.LastVersion != nil {
 		last := versionOf(*i.LastVersion)
 		out.LastVersion = &last

@@ -186,7 +186,7 @@ func TestVersionDetail(t *testing.T) {
 	if len(builds) != 2 || builds[0].(map[string]any)["number"] != 2.0 || builds[1].(map[string]any)["outcome"] != "user_error" {
 		t.Errorf("builds %v", builds)
 	}
-	if d["platform"] != "linux/amd64" || len(d["layers"].([]any)) != 1 || d["config"].(map[string]any)["env"].([]any)[0] != "A=b" {
+	if d["platform"] != "linux/amd64" || len(d["platforms"].([]any)) != 2 || len(d["layers"].([]any)) != 1 || d["config"].(map[string]any)["env"].([]any)[0] != "A=b" {
 		t.Errorf("content %v %v %v", d["platform"], d["layers"], d["config"])
 	}
 	steps := builds[0].(map[string]any)["steps"].([]any)

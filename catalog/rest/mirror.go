@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"time"
-
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -31,12 +29,9 @@ func (c *call) pruneMirrored() (api.Pruned, error) {
 	if err != nil {
 		return api.Pruned{}, err
 	}
-	query := c.r.URL.Query()
-	filter := catalog.MirrorFilter{Name: query.Get("image")}
-	if text := query.Get("unused_before"); text != "" {
-		if filter.UnusedBefore, err = time.Parse(time.RFC3339, text); err != nil {
-			return api.Pruned{}, catalog.FieldErrorf("unused_before", "unused_before must be a time such as 2006-01-02T15:04:05Z")
-		}
+	filter := catalog.MirrorFilter{Name: c.r.URL.Query().Get("image")}
+	if filter.UnusedBefore, err = c.timeIn("unused_before"); err != nil {
+		return api.Pruned{}, err
 	}
 	done, err := mirror.PruneMirrored(c.r.Context(), filter)
 	if err != nil {

@@ -46,7 +46,7 @@ func (c *call) oneNamespace() (api.Namespace, error) {
 }
 
 func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
-	if c.server.config.NamespacesByAdmins && !c.id.User.Admin {
+	if c.server.namespacesByAdmins.Load() && !c.id.User.Admin {
 		return api.Namespace{}, catalog.Errorf(catalog.Forbidden, "only administrators can create shared namespaces on this server; ask one of them")
 	}
 	namespace, err := c.server.config.Store.CreateNamespace(c.r.Context(), in.Name, c.id.User.ID)

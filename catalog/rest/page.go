@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 // maxPage is how many items one answer lists at most, and without a limit. The
@@ -75,7 +76,7 @@ func wholeList[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), 
 	for page := (catalog.Page{Limit: maxPage}); ; {
 		items, err := load(page)
 		if err != nil {
-			requestLogger(c.r.Context()).Error("list interrupted", "path", c.r.URL.Path, "error", err)
+			requests.Logger(c.r.Context()).Error("list interrupted", "path", c.r.URL.Path, "error", err)
 			panic(http.ErrAbortHandler) // the answer has begun, and must not look whole
 		}
 		for _, item := range items {

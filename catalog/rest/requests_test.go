@@ -13,6 +13,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
@@ -140,7 +141,7 @@ func TestPanicsAreAnswered(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	w := newEnv(t, func(c *rest.Config) { c.Limits = rest.Limits{PerSecond: 0.01, Burst: 3} })
+	w := newEnv(t, func(c *rest.Config) { c.Limits = requests.Limits{PerSecond: 0.01, Burst: 3} })
 	for _, user := range []string{"alice", "bob", ""} { // each has a measure of their own
 		for range 3 {
 			if r := w.do(user, "GET", "/api/accounts", nil); r.status == http.StatusTooManyRequests {

@@ -25,11 +25,14 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/catalog/quota"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/catalog/retention"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/hooks"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
@@ -37,6 +40,11 @@ const password = "correct horse battery"
 
 // builtDigest is what every built version has.
 var builtDigest = "sha256:" + strings.Repeat("1", 64)
+
+func TestMain(m *testing.M) {
+	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
+	os.Exit(m.Run())
+}
 
 // env is the API over a real store, with the users alice, bob and root.
 type env struct {
@@ -48,6 +56,7 @@ type env struct {
 	remover  *fakeRemover
 	repos    *repository.Repositories
 	uploads  *hooks.Uploads
+	server   *rest.Server
 	url      string
 	spec     routers.Router
 	log      *testkit.Buffer
@@ -67,7 +76,14 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	w.openUploads()
 	config := rest.Config{
 		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Mirror: fakeMirror{},
-		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Version: "v1.2-test",
+		Origins: w.repos, Keys: fakeKeys{}, SBOMs: fakeSBOMs{}, Comparisons: fakeComparisons{}, Retention: retention.New(retention.Config{Store: w.store, Images: noImages{}, Branches: w.repos}),
+		Usage: quota.New(quota.Config{
+			Store: w.store, Git: func(catalog.ImageRef) int64 { return 4096 }, Log: func(int64) int64 { return 0 },
+			Contents: func(context.Context, catalog.Image, catalog.Version) (map[string]int64, error) {
+				return map[string]int64{"sha256:a": 8192}, nil
+			},
+		}),
+		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6}, Version: "v1.2-test",
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug}),
 	}
 	w.connectGitHub(&config)
@@ -76,6 +92,7 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	}
 	server, err := rest.New(config)
 	w.must(err)
+	w.server = server
 	h := httptest.NewServer(server)
 	t.Cleanup(h.Close)
 	w.url = h.URL
@@ -89,6 +106,15 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	w.tokens["alice-ro"], _, err = w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.users["alice"].ID, Name: "read", Scope: catalog.ScopeRead})
 	w.must(err)
 	return w
+}
+
+// noImages knows of no manifest.
+type noImages struct{}
+
+func (noImages) Manifests(d string) ([]string, error) { return []string{d}, nil }
+func (noImages) PulledSince(string, time.Time) bool   { return false }
+func (noImages) MovingTags(context.Context, catalog.Image) (map[string]string, error) {
+	return nil, nil
 }
 
 func (e *env) must(err error) {
@@ -339,6 +365,12 @@ func (f *fakeControl) Cancel(ctx context.Context, build int64) error {
 	return err
 }
 
+func (*fakeControl) Wake() {}
+
+func (f *fakeControl) Queued(ctx context.Context, build int64) (catalog.QueuePlace, error) {
+	return f.store.QueuePlace(ctx, build)
+}
+
 func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
 	queued, err := f.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
 		Commit: strings.Repeat("ab", 20), UserID: userID}})
@@ -373,10 +405,10 @@ func (fakeContents) Content(_ context.Context, ref catalog.ImageRef, digest stri
 		return api.ImageContent{}, catalog.Errorf(catalog.NotFound, "no such image")
 	}
 	return api.ImageContent{
-		Platform: "linux/amd64",
-		Layers:   []api.Layer{{Digest: digest, Size: 7, CreatedBy: "COPY . ."}},
-		Config:   api.ImageConfig{Env: []string{"A=b"}, Cmd: []string{}, Entrypoint: []string{}, ExposedPorts: []string{}, Labels: map[string]string{}},
-		History:  []api.HistoryEntry{{CreatedBy: "COPY . .", Size: 7}},
+		Platform: "linux/amd64", Platforms: []string{"linux/amd64", "linux/arm64"},
+		Layers:  []api.Layer{{Digest: digest, Size: 7, CreatedBy: "COPY . ."}},
+		Config:  api.ImageConfig{Env: []string{"A=b"}, Cmd: []string{}, Entrypoint: []string{}, ExposedPorts: []string{}, Labels: map[string]string{}},
+		History: []api.HistoryEntry{{CreatedBy: "COPY . .", Size: 7}},
 	}, nil
 }
 

@@ -1,5 +1,7 @@
 package rest
 
+import "slices"
+
 // route is one row of the API. The path follows the prefix; {namespace} in it
 // takes the place of the ACTIVE-NAMESPACE header.
 type route struct {
@@ -15,7 +17,7 @@ func routes() []route {
 		image     = "images/{name}"
 		version   = image + "/versions/{version}"
 	)
-	return append([]route{
+	return slices.Concat([]route{
 		{"GET", "version", accessOpen, answer((*call).programVersion)},
 
 		{"POST", "tokens", accessOpen, accept((*call).createToken)},
@@ -42,8 +44,14 @@ func routes() []route {
 		{"PUT", namespace + "/members/{user}", accessManage, accept((*call).setMember)},
 		{"DELETE", namespace + "/members/{user}", accessManage, (*call).deleteMember},
 
+		{"GET", namespace + "/limits", accessRead, answer((*call).namespaceLimits)},
+		{"GET", namespace + "/usage", accessRead, answer((*call).namespaceUsage)},
+
+		{"GET", "signing-keys", accessSelfRead, answer((*call).signingKeys)},
+
 		{"GET", "images", accessRead, (*call).listImages},
 		{"POST", "images", accessWrite, accept((*call).createImage)},
+		{"PATCH", image, accessManage, accept((*call).updateImage)},
 		{"DELETE", image, accessManage, (*call).deleteImage},
 		{"GET", image + "/default-branch", accessRead, answer((*call).defaultBranch)},
 		{"PUT", image + "/default-branch", accessManage, accept((*call).setDefaultBranch)},
@@ -52,9 +60,12 @@ func routes() []route {
 		{"POST", image + "/versions", accessWrite, answer((*call).createVersion)},
 		{"GET", version, accessRead, answer((*call).versionDetail)},
 		{"GET", version + "/history", accessRead, answer((*call).history)},
+		{"GET", version + "/origin", accessRead, answer((*call).origin)},
+		{"GET", version + "/sbom", accessRead, answer((*call).sbom)},
 		{"DELETE", version, accessManage, (*call).deleteVersion},
 		{"POST", version + "/cancel", accessWrite, answer((*call).cancel)},
 		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
+		{"POST", version + "/compare", accessWrite, (*call).compare},
 
 		{"GET", version + "/builds", accessRead, answer((*call).builds)},
 		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
@@ -82,22 +93,50 @@ func routes() []route {
 		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
 		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
 		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, adminRoutes()...)
+	}, retentionRoutes(), adminRoutes())
+}
+
+// retentionRoutes are about which versions stay, and which were deleted.
+func retentionRoutes() []route {
+	const (
+		namespace = "namespaces/{namespace}"
+		image     = "images/{name}"
+	)
+	return []route{
+		{"GET", image + "/retention", accessRead, answer((*call).retentionRules)},
+		{"GET", image + "/retention/preview", accessRead, answer((*call).previewRetention)},
+		{"PUT", image + "/retention/{kind}", accessManage, accept((*call).setRetentionRule)},
+		{"DELETE", image + "/retention/{kind}", accessManage, (*call).deleteRetentionRule},
+		{"GET", image + "/deleted-versions", accessRead, answer((*call).deletedVersions)},
+		{"GET", namespace + "/retention", accessRead, answer((*call).retentionRules)},
+		{"PUT", namespace + "/retention/{kind}", accessManage, accept((*call).setRetentionRule)},
+		{"DELETE", namespace + "/retention/{kind}", accessManage, (*call).deleteRetentionRule},
+	}
 }
 
 // adminRoutes do what fandoghd admin does, through the daemon. What they are about is in no namespace of the request.
 func adminRoutes() []route {
 	return []route{
 		{"GET", "admin/users", accessOperate, answer((*call).listUsers)},
+		{"POST", "admin/users", accessOperate, accept((*call).createUser)},
+		{"GET", "admin/users/{user}", accessOperate, answer((*call).userDetail)},
 		{"PATCH", "admin/users/{user}", accessOperate, accept((*call).updateUser)},
 		{"DELETE", "admin/users/{user}", accessOperate, (*call).deleteUser},
 		{"GET", "admin/users/{user}/tokens", accessOperate, answer((*call).tokensOf)},
+		{"POST", "admin/users/{user}/tokens", accessOperate, accept((*call).createTokenOf)},
 		{"DELETE", "admin/users/{user}/tokens", accessOperate, (*call).revokeTokensOf},
 		{"DELETE", "admin/users/{user}/tokens/{id}", accessOperate, (*call).revokeTokenOf},
 		{"GET", "admin/users/{user}/keys", accessOperate, answer((*call).keysOf)},
+		{"POST", "admin/users/{user}/keys", accessOperate, accept((*call).createKeyOf)},
 		{"DELETE", "admin/users/{user}/keys/{id}", accessOperate, (*call).deleteKeyOf},
 		{"GET", "admin/namespaces", accessOperate, answer((*call).allNamespaces)},
 		{"DELETE", "admin/namespaces/{shared}", accessOperate, (*call).deleteNamespace},
+		{"PATCH", "admin/namespaces/{shared}/limits", accessOperate, accept((*call).updateNamespaceLimits)},
+		{"DELETE", "admin/namespaces/{shared}/images/{image}/deleted-versions/{version}", accessOperate, (*call).liftTombstone},
+		{"GET", "admin/queue", accessOperate, answer((*call).buildQueue)},
+		{"PUT", "admin/queue/pause", accessOperate, accept((*call).pauseQueue)},
+		{"DELETE", "admin/queue/pause", accessOperate, (*call).resumeQueue},
+		{"GET", "audit", accessOperate, answer((*call).listAudit)},
 		{"GET", "admin/mirror", accessOperate, answer((*call).listMirrored)},
 		{"DELETE", "admin/mirror", accessOperate, answer((*call).pruneMirrored)},
 	}

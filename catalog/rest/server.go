@@ -21,17 +21,22 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 // Accounts makes what proves a user.
 type Accounts interface {
+	// CreateUser adds a user and the namespace of the same name. Errors: Invalid, Conflict, Unavailable (a Removal).
+	CreateUser(ctx context.Context, name, password string, admin bool) (catalog.User, error)
 	// CreateToken returns the secret, which is shown once. A zero expiry means never.
 	CreateToken(ctx context.Context, n catalog.NewToken) (secret string, token catalog.Token, err error)
 	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
@@ -71,11 +76,19 @@ type Config struct {
 	Uploads  catalog.Uploader
 	Branches catalog.Branches
 	Remover  Remover
-	GitHub   catalog.GitHubControl
-	Webhooks catalog.WebhookControl
-	Secrets  catalog.SecretControl // what builds are given
-	Mirror   catalog.Mirror        // nil: nothing is kept of other registries
-	Checks   []Check
+	Origins  catalog.Origins
+	Keys     catalog.SigningKeys
+	SBOMs    catalog.SBOMs
+	// Comparisons builds versions again.
+	Comparisons catalog.Comparisons
+	GitHub      catalog.GitHubControl
+	Webhooks    catalog.WebhookControl
+	Secrets     catalog.SecretControl // what builds are given
+	Retention   catalog.RetentionControl
+	Usage       catalog.UsageReport
+	Mirror      catalog.Mirror // nil: nothing is kept of other registries
+	Checks      []Check
+	Metrics     http.Handler // what administrators get at /metrics; nil: nothing is there
 	// RegistryHost is the host, with port, that users pull from.
 	RegistryHost string
 	// GitURL and "/namespace/image" make the address to push to, as in
@@ -86,40 +99,46 @@ type Config struct {
 	NamespacesByAdmins bool
 	// Version is this program's, which any client may ask for.
 	Version string
-	// Limits bound how much one client may ask; the zero value means DefaultLimits.
-	Limits Limits
+	// Limits bound how much one client may ask; the zero value means requests.DefaultLimits.
+	Limits requests.Limits
 	Logger hclog.Logger
 }
 
-// Server is the http.Handler for /api/, /fa/api/, /debug/pprof/, /healthz and /readyz.
+// Server is the http.Handler for /api/, /fa/api/, /debug/pprof/, /metrics, /healthz and /readyz.
 type Server struct {
 	config  Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all routes
-	limiter *limiter
+	limiter *requests.Limiter
 	ending  chan struct{} // closed when streams must end
 	checked checked
+	// namespacesByAdmins is as Config has it, or as it was changed.
+	namespacesByAdmins atomic.Bool
 }
+
+// SetNamespacesByAdmins changes Config.NamespacesByAdmins.
+func (s *Server) SetNamespacesByAdmins(alone bool) { s.namespacesByAdmins.Store(alone) }
 
 // New builds the API. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "Origins": c.Origins == nil, "Keys": c.Keys == nil, "SBOMs": c.SBOMs == nil, "Comparisons": c.Comparisons == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Retention": c.Retention == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)
 		}
 	}
-	if c.Limits == (Limits{}) {
-		c.Limits = DefaultLimits
-	}
-	s := &Server{config: c, mux: http.NewServeMux(), limiter: newLimiter(c.Limits), ending: make(chan struct{})}
+	s := &Server{config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), ending: make(chan struct{})}
+	s.SetNamespacesByAdmins(c.NamespacesByAdmins)
 	for _, route := range routes() {
 		s.mux.Handle(route.method+" "+apiPrefix+route.path, s.endpoint(route))
 	}
 	s.mux.HandleFunc("GET "+apiPrefix+"openapi.yaml", s.openAPI)
 	s.mux.Handle("GET "+debugPrefix, s.endpoint(route{access: accessOperate, handle: (*call).profile}))
+	if c.Metrics != nil {
+		s.mux.Handle("GET /metrics", s.endpoint(route{access: accessObserve, handle: (*call).metrics}))
+	}
 	s.mux.HandleFunc("GET /healthz", s.health)
 	s.mux.HandleFunc("GET /readyz", s.ready)
 
@@ -128,13 +147,13 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	compressed := compress(http.HandlerFunc(s.dispatch))
-	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wantsEvents(r) { // must not wait in a compressor's buffer
+	s.handler = requests.Observed(c.Logger, s.fail, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.WantsEvents(r) { // must not wait in a compressor's buffer
 			s.dispatch(w, r)
 			return
 		}
 		compressed(w, r)
-	})
+	}))
 	return s, nil
 }
 
@@ -150,18 +169,35 @@ const (
 	doubledNamespaces = "/api" + apiPrefix + "users/namespaces"
 )
 
+// RouteName names what a request is for, by the pattern of its route; "none" for other paths.
+func (s *Server) RouteName(r *http.Request) string {
+	path := r.URL.Path
+	switch {
+	case strings.HasPrefix(path, doubledNamespaces):
+		path = strings.TrimPrefix(path, "/api")
+	case strings.HasPrefix(path, altPrefix):
+		path = strings.TrimPrefix(path, "/fa")
+	}
+	probe := &http.Request{Method: r.Method, Host: r.Host, URL: &url.URL{Path: path}}
+	_, pattern := s.mux.Handler(probe)
+	if _, path, ok := strings.Cut(pattern, " "); ok {
+		return path
+	}
+	return "none"
+}
+
 // ServeHTTP serves both prefixes alike. No other way leads to an address: who keeps some of them
 // from the outside, as /api/admin/, must know them all.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, doubledNamespaces) {
-		http.StripPrefix("/api", s.observed(s.handler)).ServeHTTP(w, r)
+		http.StripPrefix("/api", s.handler).ServeHTTP(w, r)
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, altPrefix) {
-		http.StripPrefix("/fa", s.observed(s.handler)).ServeHTTP(w, r)
+		http.StripPrefix("/fa", s.handler).ServeHTTP(w, r)
 		return
 	}
-	s.observed(s.handler).ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, r)
 }
 
 // dispatch answers in JSON where the mux has nothing to call.

@@ -41,30 +41,45 @@ func (c *call) createToken(in api.CreateToken) (api.NewToken, error) {
 			expires = ends
 		}
 	}
-	switch {
-	case scope != catalog.ScopeRead && scope != catalog.ScopeWrite:
-		return api.NewToken{}, catalog.FieldErrorf("scope", "scope must be read or write")
-	case len(name) > maxLabel:
-		return api.NewToken{}, catalog.FieldErrorf("name", "a token's name must be at most %d bytes long", maxLabel)
-	case !expires.IsZero() && expires.Before(time.Now()):
-		return api.NewToken{}, catalog.FieldErrorf("expires_at", "expires_at must be in the future")
-	case scope == catalog.ScopeWrite:
+	wanted := catalog.NewToken{UserID: c.id.User.ID, Name: name, Scope: scope, ExpiresAt: expires, ParentID: parent.ID}
+	if err := checkToken(wanted); err != nil {
+		return api.NewToken{}, err
+	}
+	if scope == catalog.ScopeWrite {
 		if err := c.needsWriteScope(); err != nil {
 			return api.NewToken{}, err
 		}
 	}
-	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), catalog.NewToken{UserID: c.id.User.ID, Name: name, Scope: scope, ExpiresAt: expires, ParentID: parent.ID})
+	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), wanted)
 	if err != nil {
 		return api.NewToken{}, err
 	}
 	c.audit("token created", "token", token.ID, "scope", scope)
-	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), c.id.User.ID)
+	return c.newTokenOf(c.id.User, token, secret)
+}
+
+// checkToken refuses a token that can't be. Errors: Invalid.
+func checkToken(n catalog.NewToken) error {
+	switch {
+	case n.Scope != catalog.ScopeRead && n.Scope != catalog.ScopeWrite:
+		return catalog.FieldErrorf("scope", "scope must be read or write")
+	case len(n.Name) > maxLabel:
+		return catalog.FieldErrorf("name", "a token's name must be at most %d bytes long", maxLabel)
+	case !n.ExpiresAt.IsZero() && n.ExpiresAt.Before(time.Now()):
+		return catalog.FieldErrorf("expires_at", "expires_at must be in the future")
+	}
+	return nil
+}
+
+// newTokenOf is a user's token with its secret.
+func (c *call) newTokenOf(user catalog.User, token catalog.Token, secret string) (api.NewToken, error) {
+	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), user.ID)
 	if err != nil {
 		return api.NewToken{}, err
 	}
-	out := api.NewToken{Token: tokenOf(token), Secret: secret, Username: c.id.User.Name, Namespaces: []string{c.id.User.Name}}
+	out := api.NewToken{Token: tokenOf(token), Secret: secret, Username: user.Name, Namespaces: []string{user.Name}}
 	for _, n := range namespaces {
-		if n.Name != c.id.User.Name {
+		if n.Name != user.Name {
 			out.Namespaces = append(out.Namespaces, n.Name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 const (
@@ -67,7 +68,7 @@ func (f *uploadForm) close() {
 		return
 	}
 	if err := f.upload.Close(); err != nil {
-		requestLogger(f.r.Context()).Error("failed to drop an upload", "error", err)
+		requests.Logger(f.r.Context()).Error("failed to drop an upload", "error", err)
 	}
 }
 

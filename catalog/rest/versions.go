@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 func (c *call) listVersions() error {
@@ -48,9 +50,13 @@ func (c *call) versionDetail() (api.VersionDetail, error) {
 		Image:     image.Ref.String(),
 		Reference: c.server.config.RegistryHost + "/" + image.Ref.Repository() + ":" + version.Name,
 		Digest:    version.Digest,
+		Tag:       version.Tag,
 		Commit:    version.Commit,
 		Trigger:   string(version.Trigger),
 		Builds:    []api.BuildDetail{},
+	}
+	if len(builds) > 0 {
+		out.TagObject, out.Signature = builds[0].TagObject, signatureOf(builds[0].Signature)
 	}
 	for _, b := range builds {
 		detail, err := c.buildDetail(b)
@@ -62,12 +68,21 @@ func (c *call) versionDetail() (api.VersionDetail, error) {
 	if version.State == catalog.Built {
 		content, err := c.server.config.Contents.Content(c.r.Context(), image.Ref, version.Digest)
 		if err != nil { // the rest is true all the same
-			requestLogger(c.r.Context()).Warn("failed to read a built image", "image", image.Ref, "version", version.Name, "error", err)
+			requests.Logger(c.r.Context()).Warn("failed to read a built image", "image", image.Ref, "version", version.Name, "error", err)
 			return out, nil
 		}
-		out.Platform, out.Layers, out.Config = content.Platform, content.Layers, &content.Config
+		out.Platform, out.Platforms, out.Layers, out.Config = content.Platform, content.Platforms, content.Layers, &content.Config
 	}
 	return out, nil
+}
+
+// signatureOf is nothing where nothing is known.
+func signatureOf(s catalog.TagSignature) *api.TagSignature {
+	if s == (catalog.TagSignature{}) {
+		return nil
+	}
+	kind := cmp.Or(s.Kind, catalog.SignatureNone)
+	return &api.TagSignature{Kind: string(kind), Verified: s.Verified, Key: s.Key, Signer: s.Signer, Reason: s.Reason}
 }
 
 // history lists what made the image, newest first, as docker image history does.
@@ -88,7 +103,7 @@ func (c *call) deleteVersion() error {
 	if err != nil {
 		return err
 	}
-	if err := c.server.config.Store.DeleteVersion(c.r.Context(), version.ID); err != nil {
+	if err := c.server.config.Store.DeleteVersion(c.r.Context(), version.ID, ""); err != nil {
 		return err
 	}
 	c.audit("version deleted", "image", image.Ref, "version", version.Name)

@@ -11,29 +11,32 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-const selectBuild = `SELECT builds.id, builds.version_id, builds.number, namespaces.name, images.name, images.id, versions.name,
-		builds.trigger_kind, builds.commit_id, coalesce(builds.user_id, 0), builds.options, builds.state, builds.outcome,
-		builds.message, builds.attempts, builds.queued_at, builds.started_at, builds.ended_at, builds.cancelled
+const selectBuild = `SELECT builds.id, builds.version_id, builds.number, namespaces.name, images.name, images.id,
+		coalesce(source.id, images.id), coalesce(source.name, images.name), versions.name, versions.tag,
+		builds.trigger_kind, builds.commit_id, builds.tag_id, builds.signature, coalesce(builds.user_id, 0), builds.options, builds.state, builds.outcome,
+		builds.message, builds.attempts, builds.queued_at, builds.started_at, builds.ended_at, builds.log_removed_at, builds.cancelled
 	FROM builds JOIN versions ON versions.id = builds.version_id
-	JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id `
+	JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id
+	LEFT JOIN images source ON source.id = images.source_id `
 
 const selectBuilds = selectBuild + `WHERE builds.version_id = ? AND builds.id < ? ORDER BY builds.id DESC LIMIT ?`
 
 func scanBuild(row scanner) (b catalog.Build, err error) {
-	err = row.Scan(&b.ID, &b.VersionID, &b.Number, &b.Image.Namespace, &b.Image.Name, &b.ImageID, &b.Version,
-		&b.Trigger, &b.Commit, &b.UserID, optionsColumn{&b.Options}, &b.State, &b.Outcome,
-		&b.Message, &b.Attempts, timeColumn{&b.QueuedAt}, timeColumn{&b.StartedAt}, timeColumn{&b.EndedAt}, &b.Cancelled)
+	err = row.Scan(&b.ID, &b.VersionID, &b.Number, &b.Image.Namespace, &b.Image.Name, &b.ImageID, &b.SourceID, &b.Source.Name, &b.Version, &b.Tag,
+		&b.Trigger, &b.Commit, &b.TagObject, jsonColumn{&b.Signature}, &b.UserID, jsonColumn{&b.Options}, &b.State, &b.Outcome,
+		&b.Message, &b.Attempts, timeColumn{&b.QueuedAt}, timeColumn{&b.StartedAt}, timeColumn{&b.EndedAt}, timeColumn{&b.LogRemovedAt}, &b.Cancelled)
+	b.Source.Namespace = b.Image.Namespace
 	return b, err
 }
 
-// optionsColumn scans build options stored as JSON.
-type optionsColumn struct{ to *catalog.BuildOptions }
+// jsonColumn scans what is stored as JSON.
+type jsonColumn struct{ to any }
 
 // Scan takes JSON text.
-func (c optionsColumn) Scan(src any) error {
+func (c jsonColumn) Scan(src any) error {
 	text, ok := src.(string)
 	if !ok {
-		return errors.New("build options are stored as text")
+		return errors.New("JSON is stored as text")
 	}
 	return json.Unmarshal([]byte(text), c.to)
 }
@@ -53,12 +56,19 @@ func (s *Store) ListBuilds(ctx context.Context, versionID int64, page catalog.Pa
 	return all(ctx, s.r, scanBuild, selectBuilds, versionID, before, limit)
 }
 
-const selectSteps = `SELECT digest, name, started_at, ended_at, cached, error FROM steps WHERE build_id = ? ORDER BY ordinal`
+const selectWaitingBuilds = selectBuild + `WHERE builds.id IN (SELECT build_id FROM queue WHERE running = 0 ORDER BY build_id LIMIT ?) ORDER BY builds.id`
+
+// WaitingBuilds returns the builds that wait, the oldest first.
+func (s *Store) WaitingBuilds(ctx context.Context, limit int) ([]catalog.Build, error) {
+	return all(ctx, s.r, scanBuild, selectWaitingBuilds, limit)
+}
+
+const selectSteps = `SELECT digest, name, platform, started_at, ended_at, cached, error FROM steps WHERE build_id = ? ORDER BY ordinal`
 
 // Steps returns a build's steps in the order they started.
 func (s *Store) Steps(ctx context.Context, buildID int64) ([]catalog.Step, error) {
 	return all(ctx, s.r, func(row scanner) (step catalog.Step, err error) {
-		return step, row.Scan(&step.Digest, &step.Name, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error)
+		return step, row.Scan(&step.Digest, &step.Name, &step.Platform, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error)
 	}, selectSteps, buildID)
 }
 
@@ -72,8 +82,8 @@ func insertSteps(ctx context.Context, tx *sql.Tx, buildID int64, steps []catalog
 		return a.StartedAt.Compare(b.StartedAt)
 	})
 	for i, step := range ordered {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO steps (build_id, ordinal, digest, name, started_at, ended_at, cached, error)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, buildID, i, step.Digest, step.Name,
+		if _, err := tx.ExecContext(ctx, `INSERT INTO steps (build_id, ordinal, digest, name, platform, started_at, ended_at, cached, error)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, buildID, i, step.Digest, step.Name, step.Platform,
 			toMicros(step.StartedAt), toMicros(step.EndedAt), step.Cached, step.Error); err != nil {
 			return err
 		}

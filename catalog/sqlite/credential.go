@@ -1,28 +1,35 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-const keyColumns = `keys.id, keys.user_id, keys.name, keys.fingerprint, keys.public_key, keys.created_at`
+const keyColumns = `keys.id, keys.user_id, keys.name, keys.fingerprint, keys.public_key, keys.created_at, keys.kind`
+
+func keyFields(k *catalog.Key) []any {
+	return []any{&k.ID, &k.UserID, &k.Name, &k.Fingerprint, &k.PublicKey, timeColumn{&k.CreatedAt}, &k.Kind}
+}
 
 func scanKey(row scanner) (k catalog.Key, err error) {
-	return k, row.Scan(&k.ID, &k.UserID, &k.Name, &k.Fingerprint, &k.PublicKey, timeColumn{&k.CreatedAt})
+	return k, row.Scan(keyFields(&k)...)
 }
 
 // CreateKey stores a public key.
 func (s *Store) CreateKey(ctx context.Context, n catalog.NewKey) (catalog.Key, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Key, error) {
-		if err := within(ctx, tx, s.Limits.Keys, "SSH keys", countKeys, n.UserID); err != nil {
+		if err := within(ctx, tx, s.limits.Load().Keys, "keys", countKeys, n.UserID); err != nil {
 			return catalog.Key{}, err
 		}
-		k, err := scanKey(tx.QueryRowContext(ctx, `INSERT INTO keys (user_id, name, fingerprint, public_key, created_at)
-			VALUES (?, ?, ?, ?, ?) RETURNING `+keyColumns, n.UserID, n.Name, n.Fingerprint, n.PublicKey, toMicros(s.now())))
+		k, err := scanKey(tx.QueryRowContext(ctx, `INSERT INTO keys (user_id, kind, name, fingerprint, public_key, key_ids, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING `+keyColumns,
+			n.UserID, cmp.Or(n.Kind, catalog.KeySSH), n.Name, n.Fingerprint, n.PublicKey, strings.Join(n.KeyIDs, " "), toMicros(s.now())))
 		switch {
 		case taken(err):
 			err = catalog.Errorf(catalog.Conflict, "key %s already belongs to a user; a key can belong to only one", n.Fingerprint)
@@ -36,7 +43,7 @@ func (s *Store) CreateKey(ctx context.Context, n catalog.NewKey) (catalog.Key, e
 // UserByKey returns the user a fingerprint belongs to.
 func (s *Store) UserByKey(ctx context.Context, fingerprint string) (catalog.User, error) {
 	return one(ctx, s.r, scanUser, catalog.Errorf(catalog.NotFound, "key %s does not belong to any user", fingerprint),
-		`SELECT `+userColumns+` FROM keys JOIN users ON users.id = keys.user_id WHERE keys.fingerprint = ? AND users.disabled_at = 0`, fingerprint)
+		`SELECT `+userColumns+` FROM keys JOIN users ON users.id = keys.user_id WHERE keys.fingerprint = ? AND keys.kind = ? AND users.disabled_at = 0`, fingerprint, catalog.KeySSH)
 }
 
 // ListKeys returns a user's keys, newest first.
@@ -68,7 +75,7 @@ func (s *Store) CreateToken(ctx context.Context, n catalog.NewToken) (catalog.To
 		if _, err := tx.ExecContext(ctx, forgetTokens, n.UserID, toMicros(s.now())); err != nil {
 			return catalog.Token{}, err
 		}
-		if err := within(ctx, tx, s.Limits.Tokens, "tokens", countTokens, n.UserID); err != nil {
+		if err := within(ctx, tx, s.limits.Load().Tokens, "tokens", countTokens, n.UserID); err != nil {
 			return catalog.Token{}, err
 		}
 		t, err := scanToken(tx.QueryRowContext(ctx, `INSERT INTO tokens (user_id, name, hash, scope, created_at, expires_at, parent_id)

@@ -58,13 +58,13 @@ func (s *Store) recordBuild(ctx context.Context, tx *sql.Tx, kind catalog.EventK
 }
 
 // recordVersion adds an event about a version as it stands in the transaction.
-func (s *Store) recordVersion(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, versionID int64) error {
+func (s *Store) recordVersion(ctx context.Context, tx *sql.Tx, kind catalog.EventKind, versionID int64, message string) error {
 	s.events.recorded.Store(true)
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state, trigger_kind)
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state, trigger_kind, message)
 		SELECT ?, ?, namespaces.id, namespaces.name, images.id, images.name, versions.name, versions.commit_id, versions.digest, versions.state,
-			versions.trigger_kind
+			versions.trigger_kind, ?
 		FROM versions JOIN images ON images.id = versions.image_id JOIN namespaces ON namespaces.id = images.namespace_id
-		WHERE versions.id = ?`, toMicros(s.now()), kind, versionID)
+		WHERE versions.id = ?`, toMicros(s.now()), kind, message, versionID)
 	return err
 }
 
@@ -103,6 +103,17 @@ const (
 			JOIN events ON events.id = (SELECT min(id) FROM events WHERE namespace = merged.namespace AND id > merged.id)
 			ORDER BY 1 LIMIT ?3)
 		SELECT ` + eventColumns + ` FROM events WHERE id IN (SELECT id FROM merged) ORDER BY id`
+
+	// selectLatestForMember does the same from the end.
+	selectLatestForMember = `WITH RECURSIVE merged (id, namespace) AS (
+			SELECT events.id, events.namespace FROM members JOIN namespaces ON namespaces.id = members.namespace_id
+			JOIN events ON events.id = (SELECT max(id) FROM events WHERE namespace = namespaces.name)
+			WHERE members.user_id = ?1
+			UNION ALL
+			SELECT events.id, events.namespace FROM merged
+			JOIN events ON events.id = (SELECT max(id) FROM events WHERE namespace = merged.namespace AND id < merged.id)
+			ORDER BY 1 DESC LIMIT ?2)
+		SELECT ` + eventColumns + ` FROM events WHERE id IN (SELECT id FROM merged) ORDER BY id DESC`
 )
 
 // EventsAfter returns events, oldest first.
@@ -118,6 +129,12 @@ func (s *Store) EventsAfter(ctx context.Context, namespace string, after int64, 
 func (s *Store) EventsForMember(ctx context.Context, userID, after int64, limit int) ([]catalog.Event, error) {
 	_, limit = bounds(catalog.Page{Limit: limit})
 	return all(ctx, s.r, scanEvent, selectEventsForMember, userID, after, limit)
+}
+
+// LatestEventsForMember returns the events of a user's namespaces, newest first.
+func (s *Store) LatestEventsForMember(ctx context.Context, userID int64, limit int) ([]catalog.Event, error) {
+	_, limit = bounds(catalog.Page{Limit: limit})
+	return all(ctx, s.r, scanEvent, selectLatestForMember, userID, limit)
 }
 
 // LastEvent returns the newest event's ID.

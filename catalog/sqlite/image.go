@@ -3,17 +3,20 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // selectImage finds an image's newest version by one look into versions_newest.
-const selectImage = `SELECT images.id, namespaces.name, images.name, coalesce(images.owner_id, 0), images.created_at,
+const selectImage = `SELECT images.id, namespaces.name, images.name, coalesce(source.id, images.id), coalesce(source.name, images.name),
+		coalesce(images.owner_id, 0), images.created_at, images.signed_tags, coalesce(source.signed_tags, images.signed_tags),
 		versions.id IS NOT NULL, ` + lastVersionColumns + `
 	FROM namespaces JOIN images ON images.namespace_id = namespaces.id
+	LEFT JOIN images source ON source.id = images.source_id
 	LEFT JOIN versions ON versions.id = (SELECT max(id) FROM versions WHERE image_id = images.id) `
 
-const lastVersionColumns = `coalesce(versions.id, 0), coalesce(versions.image_id, 0), coalesce(versions.name, ''),
+const lastVersionColumns = `coalesce(versions.id, 0), coalesce(versions.image_id, 0), coalesce(versions.name, ''), coalesce(versions.tag, ''),
 	coalesce(versions.state, ''), coalesce(versions.trigger_kind, ''), coalesce(versions.commit_id, ''),
 	coalesce(versions.digest, ''), coalesce(versions.size, 0), coalesce(versions.created_at, 0)`
 
@@ -27,8 +30,9 @@ const (
 func scanImage(row scanner) (i catalog.Image, err error) {
 	var has bool
 	var last catalog.Version
-	err = row.Scan(append([]any{&i.ID, &i.Ref.Namespace, &i.Ref.Name, &i.OwnerID, timeColumn{&i.CreatedAt}, &has},
+	err = row.Scan(append([]any{&i.ID, &i.Ref.Namespace, &i.Ref.Name, &i.SourceID, &i.Source.Name, &i.OwnerID, timeColumn{&i.CreatedAt}, &i.SignedTags, &i.SourceSigns, &has},
 		versionFields(&last)...)...)
+	i.Source.Namespace = i.Ref.Namespace
 	if has {
 		i.LastVersion = &last
 	}
@@ -45,15 +49,21 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 		if err == nil {
 			err = imageIsFree(ctx, tx, n.Ref)
 		}
+		if err == nil && n.SourceID != 0 {
+			err = isRepository(ctx, tx, namespace.ID, n.SourceID)
+		}
 		if err == nil {
-			err = within(ctx, tx, s.Limits.Images, "images", countImages, n.OwnerID)
+			err = within(ctx, tx, s.limits.Load().Images, "images", countImages, n.OwnerID)
+		}
+		if err == nil {
+			err = s.mayHave(ctx, tx, namespace.ID, catalog.Amounts{Images: 1})
 		}
 		if err != nil {
 			return catalog.Image{}, err
 		}
 		var id int64
-		err = tx.QueryRowContext(ctx, `INSERT INTO images (namespace_id, name, owner_id, created_at) VALUES (?, ?, ?, ?) RETURNING id`,
-			namespace.ID, n.Ref.Name, orNull(n.OwnerID), toMicros(s.now())).Scan(&id)
+		err = tx.QueryRowContext(ctx, `INSERT INTO images (namespace_id, name, source_id, owner_id, created_at) VALUES (?, ?, ?, ?, ?) RETURNING id`,
+			namespace.ID, n.Ref.Name, orNull(n.SourceID), orNull(n.OwnerID), toMicros(s.now())).Scan(&id)
 		switch {
 		case taken(err):
 			err = catalog.Errorf(catalog.Conflict, "image %s already exists; image names do not differ by case alone", n.Ref)
@@ -70,6 +80,16 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 	})
 }
 
+// isRepository refuses a source without a repository of its own, or of another namespace.
+func isRepository(ctx context.Context, tx *sql.Tx, namespaceID, sourceID int64) error {
+	var is bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE id = ? AND namespace_id = ? AND source_id IS NULL)`, sourceID, namespaceID).Scan(&is)
+	if err == nil && !is {
+		err = catalog.Errorf(catalog.NotFound, "the image whose repository it is to be built from does not exist")
+	}
+	return err
+}
+
 func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) {
 	return one(ctx, q, scanImage, catalog.Errorf(catalog.NotFound, "the image does not exist"), selectImageByID, id)
 }
@@ -79,6 +99,11 @@ func (s *Store) Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image,
 	return one(ctx, s.r, scanImage, catalog.Errorf(catalog.NotFound, "image %s does not exist", ref), selectImageByRef, ref.Namespace, ref.Name)
 }
 
+// ImageByID returns an image by its ID.
+func (s *Store) ImageByID(ctx context.Context, imageID int64) (catalog.Image, error) {
+	return imageByID(ctx, s.r, imageID)
+}
+
 // ListImages returns a namespace's images, newest first.
 func (s *Store) ListImages(ctx context.Context, namespace string, page catalog.Page) ([]catalog.Image, error) {
 	before, limit := bounds(page)
@@ -86,6 +111,18 @@ func (s *Store) ListImages(ctx context.Context, namespace string, page catalog.P
 		return all(ctx, s.r, scanImage, selectImagesInAll, before, limit)
 	}
 	return all(ctx, s.r, scanImage, selectImagesInOne, namespace, before, limit)
+}
+
+// UpdateImage changes an image.
+func (s *Store) UpdateImage(ctx context.Context, imageID int64, u catalog.ImageUpdate) (catalog.Image, error) {
+	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Image, error) {
+		if u.SignedTags != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE images SET signed_tags = ? WHERE id = ?`, *u.SignedTags, imageID); err != nil {
+				return catalog.Image{}, err
+			}
+		}
+		return imageByID(ctx, tx, imageID)
+	})
 }
 
 // DeleteImage removes an image with its versions, builds and steps.
@@ -105,6 +142,14 @@ func (s *Store) deleteImage(ctx context.Context, tx *sql.Tx, imageID int64) erro
 	}
 	if busy {
 		return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
+	}
+	others, err := all(ctx, tx, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+		`SELECT name FROM images WHERE source_id = ? ORDER BY name`, imageID)
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 {
+		return catalog.Errorf(catalog.Conflict, "images are built from the repository of %s: %s; delete them first", image.Ref, strings.Join(others, ", "))
 	}
 	if err := s.recordImage(ctx, tx, catalog.EventImageDeleted, imageID); err != nil {
 		return err

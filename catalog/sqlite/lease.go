@@ -13,10 +13,12 @@ import (
 
 const (
 	selectWaiting = `SELECT namespace_id, min(build_id), (SELECT served_at FROM namespaces WHERE id = namespace_id)
-		FROM queue WHERE running = 0 AND not_before <= ? GROUP BY namespace_id`
+		FROM queue WHERE running = 0 AND not_before <= ? AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1) GROUP BY namespace_id`
 	selectRunning = `SELECT namespace_id, count(*), 0 FROM queue WHERE running = 1 GROUP BY namespace_id`
 	selectLost    = `SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`
-	selectWake    = `SELECT not_before FROM queue WHERE running = 0 ORDER BY not_before LIMIT 1`
+	selectQueue   = `SELECT (SELECT count(*) FROM queue WHERE running = 0), (SELECT count(*) FROM queue WHERE running = 1),
+		coalesce((SELECT min(queued_at) FROM builds WHERE id IN (SELECT build_id FROM queue WHERE running = 0)), 0)`
+	selectWake = `SELECT not_before FROM queue WHERE running = 0 AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1) ORDER BY not_before LIMIT 1`
 )
 
 var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build is waiting")
@@ -24,7 +26,7 @@ var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build is waiting")
 // ClaimBuild leases the next build.
 func (s *Store) ClaimBuild(ctx context.Context, workerID string, busiest int, now, until time.Time) (catalog.Build, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Build, error) {
-		id, err := nextBuild(ctx, tx, busiest, now)
+		id, err := s.nextBuild(ctx, tx, busiest, now)
 		if err != nil {
 			return catalog.Build{}, err
 		}
@@ -54,8 +56,8 @@ func scanPerNamespace(row scanner) (p perNamespace, err error) {
 
 // nextBuild chooses among the namespaces with fewest running the one that was
 // served longest ago, and of that the oldest build: with one build at a time,
-// too, namespaces take turns.
-func nextBuild(ctx context.Context, tx *sql.Tx, busiest int, now time.Time) (int64, error) {
+// too, namespaces take turns. Those that run as many as they may are passed over.
+func (s *Store) nextBuild(ctx context.Context, tx *sql.Tx, busiest int, now time.Time) (int64, error) {
 	waiting, err := all(ctx, tx, scanPerNamespace, selectWaiting, toMicros(now))
 	if err != nil {
 		return 0, err
@@ -71,14 +73,30 @@ func nextBuild(ctx context.Context, tx *sql.Tx, busiest int, now time.Time) (int
 	for _, c := range counts {
 		running[c.namespace] = c.n
 	}
-	next := slices.MinFunc(waiting, func(a, b perNamespace) int {
-		return cmp.Or(cmp.Compare(running[a.namespace], running[b.namespace]), cmp.Compare(a.servedAt, b.servedAt), cmp.Compare(a.n, b.n))
+	most, err := s.mostRunning(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	waiting = slices.DeleteFunc(waiting, func(n perNamespace) bool {
+		most := most(n.namespace)
+		return most > 0 && running[n.namespace] >= most
 	})
+	if len(waiting) == 0 {
+		return 0, errNothingWaits
+	}
+	next := nextOf(waiting, running)
 	if running[next.namespace] > int64(busiest) {
 		return 0, errNothingWaits
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE namespaces SET served_at = ? WHERE id = ?`, toMicros(now), next.namespace)
 	return next.n, err
+}
+
+// nextOf chooses the namespace that is served next.
+func nextOf(waiting []perNamespace, running map[int64]int64) perNamespace {
+	return slices.MinFunc(waiting, func(a, b perNamespace) int {
+		return cmp.Or(cmp.Compare(running[a.namespace], running[b.namespace]), cmp.Compare(a.servedAt, b.servedAt), cmp.Compare(a.n, b.n))
+	})
 }
 
 func errLost(buildID int64) *catalog.Error {
@@ -173,7 +191,13 @@ func (s *Store) FinishBuild(ctx context.Context, buildID int64, workerID string,
 		}
 		b.Outcome, b.Message, b.EndedAt = r.Outcome, r.Message, r.EndedAt
 		if b.Outcome == catalog.OutcomeBuilt {
-			if _, err := tx.ExecContext(ctx, `UPDATE versions SET digest = ?, size = ? WHERE id = ?`, r.Digest, r.Size, b.VersionID); err != nil {
+			if err := takeTombstone(ctx, tx, b.ImageID, b.Version, r.Digest); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE versions SET digest = ?, size = ?, recipe = ? WHERE id = ?`, r.Digest, r.Size, r.Recipe, b.VersionID); err != nil {
+				return err
+			}
+			if err := insertFacts(ctx, tx, buildID, r.Facts); err != nil {
 				return err
 			}
 		}

@@ -21,7 +21,7 @@ func namespaceByName(ctx context.Context, q querier, name string) (catalog.Names
 // CreateNamespace makes a namespace owned by a user.
 func (s *Store) CreateNamespace(ctx context.Context, name string, ownerID int64) (catalog.Namespace, error) {
 	return writeFor(ctx, s, func(tx *sql.Tx) (catalog.Namespace, error) {
-		if err := within(ctx, tx, s.Limits.Namespaces, "shared namespaces", countNamespaces, ownerID); err != nil {
+		if err := within(ctx, tx, s.limits.Load().Namespaces, "shared namespaces", countNamespaces, ownerID); err != nil {
 			return catalog.Namespace{}, err
 		}
 		return s.createNamespace(ctx, tx, name, ownerID, ownerID)
@@ -100,7 +100,7 @@ func (s *Store) DeleteNamespace(ctx context.Context, name string, withImages boo
 // that, the next owner of the name is to find nothing.
 func (s *Store) deleteNamespace(ctx context.Context, tx *sql.Tx, n catalog.Namespace, withImages bool) error {
 	images, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
-		`SELECT id FROM images WHERE namespace_id = ? ORDER BY id`, n.ID)
+		`SELECT id FROM images WHERE namespace_id = ? ORDER BY source_id IS NULL, id`, n.ID)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ func (s *Store) RecordVersion(ctx context.Context, r catalog.ReadyVersion) (cata
 		if err == nil && v.State == catalog.Built && v.Digest == r.Digest {
 			return v, nil
 		}
+		if err := takeTombstone(ctx, tx, r.ImageID, r.Version, r.Digest); err != nil {
+			return catalog.Version{}, err
+		}
 		if err := s.recordReady(ctx, tx, r); err != nil {
 			return catalog.Version{}, err
 		}

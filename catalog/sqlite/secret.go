@@ -79,7 +79,7 @@ func (s *Store) mayPutSecret(ctx context.Context, tx *sql.Tx, secret catalog.Sec
 	err := tx.QueryRowContext(ctx, `SELECT 1 FROM secrets WHERE coalesce(namespace_id, 0) = ? AND kind = ? AND name = ? AND coalesce(image_id, 0) = ? AND tags = ?`,
 		secret.NamespaceID, secret.Kind, secret.Name, secret.ImageID, secret.Tags).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
-		return within(ctx, tx, s.Limits.Secrets, "secrets", countSecrets, secret.UserID)
+		return within(ctx, tx, s.limits.Load().Secrets, "secrets", countSecrets, secret.UserID)
 	}
 	return err
 }
@@ -103,6 +103,12 @@ func (s *Store) DeleteSecret(ctx context.Context, id int64) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM secrets WHERE id = ?`, id)
 		return touched(result, err, errNoSecret)
 	})
+}
+
+// HasSealed reports whether anything is stored that was encrypted.
+func (s *Store) HasSealed(ctx context.Context) (has bool, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM secrets UNION ALL SELECT 1 FROM connections UNION ALL SELECT 1 FROM webhooks)`).Scan(&has)
+	return has, fail(err)
 }
 
 // NoteAccount records that a registry is used with accounts.

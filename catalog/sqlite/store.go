@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -29,14 +30,15 @@ const readers = 8
 // for the one connection of w and take the database's write lock when their
 // transaction begins; reads never wait for them.
 type Store struct {
-	// Limits may be set before the store is used.
-	Limits catalog.Limits
-
 	w      *sql.DB
 	r      *sql.DB
 	now    func() time.Time
 	events notifier
+	limits atomic.Pointer[catalog.Limits]
 }
+
+// SetLimits changes what one user may create; a new Store has no limits.
+func (s *Store) SetLimits(l catalog.Limits) { s.limits.Store(&l) }
 
 // Open opens the database at path, makes it when there is none, and brings its
 // schema up to date. It refuses a database that a newer program has written.
@@ -61,6 +63,7 @@ func open(ctx context.Context, path string, upgrade bool) (_ *Store, err error) 
 		return nil, err
 	}
 	s := &Store{now: time.Now}
+	s.SetLimits(catalog.Limits{})
 	if err := prepare(ctx, path, upgrade); err != nil {
 		return nil, err
 	}

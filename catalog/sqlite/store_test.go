@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 func TestLimits(t *testing.T) {
 	storetest.RunLimits(t, func(t *testing.T, l catalog.Limits) catalog.Store {
 		s := sqlitetest.Open(t, t.TempDir())
-		s.Limits = l
+		s.SetLimits(l)
 		return s
 	})
 }

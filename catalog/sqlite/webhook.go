@@ -26,7 +26,7 @@ func (s *Store) CreateWebhook(ctx context.Context, w catalog.Webhook) (catalog.W
 		if err != nil {
 			return w, err
 		}
-		if err := within(ctx, tx, s.Limits.Webhooks, "webhooks", countWebhooks, w.UserID); err != nil {
+		if err := within(ctx, tx, s.limits.Load().Webhooks, "webhooks", countWebhooks, w.UserID); err != nil {
 			return w, err
 		}
 		var id int64

@@ -248,22 +248,6 @@ func testListAllNamespaces(t *testing.T, s catalog.Store) {
 	wantEqual(t, "namespaces", got, want)
 }
 
-func testAuditLines(t *testing.T, s catalog.Store) {
-	ctx := t.Context()
-	wantEqual(t, "at first", len(must(s.AuditLines(ctx))(t)), 0)
-	for _, what := range []string{"user added", "user disabled", "user deleted"} {
-		noError(t, s.AddAuditLine(ctx, catalog.AuditLine{By: "root", What: what, On: map[string]string{"name": "ann"}}))
-	}
-	lines := must(s.AuditLines(ctx))(t)
-	wantEqual(t, "lines", names(lines, func(l catalog.AuditLine) string { return l.What }), "[user added user disabled user deleted]")
-	wantRecent(t, "at", lines[0].At)
-	if lines[0].By != "root" || lines[0].On["name"] != "ann" {
-		t.Errorf("got %+v", lines[0])
-	}
-	noError(t, s.DropAuditLines(ctx, lines[1].ID))
-	wantEqual(t, "left", must(s.AuditLines(ctx))(t)[0].What, "user deleted")
-}
-
 // RunLimits tests the stores that open returns with the given limits.
 func RunLimits(t *testing.T, open func(t *testing.T, l catalog.Limits) catalog.Store) {
 	s := open(t, catalog.Limits{Tokens: 2, Keys: 2, Namespaces: 2, Images: 2, Webhooks: 2, Secrets: 2})

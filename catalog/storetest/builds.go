@@ -20,7 +20,7 @@ func testQueueBuilds(t *testing.T, s catalog.Store) {
 	b := queued[0]
 	wantRecent(t, "queued", b.QueuedAt)
 	want := catalog.Build{
-		ID: b.ID, VersionID: b.VersionID, Number: 1, Image: i.Ref, ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerPush,
+		ID: b.ID, VersionID: b.VersionID, Number: 1, Image: i.Ref, ImageID: i.ID, Source: i.Ref, SourceID: i.ID, Version: "v1", Tag: "v1", Trigger: catalog.TriggerPush,
 		Commit: commitA, UserID: i.OwnerID, Options: n.Options, State: catalog.Pending, QueuedAt: b.QueuedAt,
 	}
 	wantEqual(t, "queued", b, catalog.QueuedBuild{Build: want})
@@ -28,7 +28,7 @@ func testQueueBuilds(t *testing.T, s catalog.Store) {
 	v := must(s.Version(ctx, i.ID, "v1"))(t)
 	wantRecent(t, "version created", v.CreatedAt)
 	wantEqual(t, "version", v, catalog.Version{
-		ID: b.VersionID, ImageID: i.ID, Name: "v1", State: catalog.Pending, Trigger: catalog.TriggerPush, Commit: commitA, CreatedAt: v.CreatedAt,
+		ID: b.VersionID, ImageID: i.ID, Name: "v1", Tag: "v1", State: catalog.Pending, Trigger: catalog.TriggerPush, Commit: commitA, CreatedAt: v.CreatedAt,
 	})
 
 	n.UserID, n.Version = 0, "v3" // a webhook has no user
@@ -131,7 +131,7 @@ func testFinishBuild(t *testing.T, s catalog.Store) {
 	i := newImage(t, s, "ann", "app")
 	for _, outcome := range []catalog.Outcome{
 		catalog.OutcomeBuilt, catalog.OutcomeUserError, catalog.OutcomeTimeout,
-		catalog.OutcomeOutOfMemory, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure,
+		catalog.OutcomeOutOfMemory, catalog.OutcomeProcessLimit, catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure,
 	} {
 		version := string(outcome)
 		queue(t, s, i, version)
@@ -140,7 +140,7 @@ func testFinishBuild(t *testing.T, s catalog.Store) {
 		result.Message = "because"
 		never := catalog.Step{Digest: "sha256:c", Name: "never began"}
 		late := catalog.Step{Digest: "sha256:b", Name: "RUN b", StartedAt: base.Add(2 * time.Microsecond), Error: "exit code: 1"}
-		early := catalog.Step{Digest: "sha256:a", Name: "RUN a", StartedAt: base.Add(time.Microsecond), EndedAt: base.Add(time.Second), Cached: true}
+		early := catalog.Step{Digest: "sha256:a", Name: "RUN a", Platform: "linux/arm64", StartedAt: base.Add(time.Microsecond), EndedAt: base.Add(time.Second), Cached: true}
 		result.Steps = []catalog.Step{never, late, early}
 		noError(t, s.FinishBuild(ctx, want.ID, worker, result))
 
@@ -160,6 +160,39 @@ func testFinishBuild(t *testing.T, s catalog.Store) {
 	_, err := s.Build(ctx, 999)
 	wantCode(t, err, catalog.NotFound)
 	wantEqual(t, "steps of no build", len(must(s.Steps(ctx, 999))(t)), 0)
+}
+
+func testVersionByRecipe(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	i, other := newImage(t, s, "ann", "app"), newImage(t, s, "ann", "other")
+	build := func(i catalog.Image, version, recipe string, outcome catalog.Outcome) {
+		t.Helper()
+		queue(t, s, i, version)
+		result := resultOf(outcome)
+		result.Recipe = recipe
+		noError(t, s.FinishBuild(ctx, claim(t, s).ID, worker, result))
+	}
+	none := func(recipe string) {
+		t.Helper()
+		_, err := s.VersionByRecipe(ctx, i.ID, recipe)
+		wantCode(t, err, catalog.NotFound)
+	}
+	build(other, "1", "r", catalog.OutcomeBuilt)
+	build(i, "unknown", "", catalog.OutcomeBuilt)
+	build(i, "failed", "r", catalog.OutcomeUserError)
+	none("r")
+	none("")
+	build(i, "1", "r", catalog.OutcomeBuilt)
+	build(i, "2", "r", catalog.OutcomeBuilt)
+	build(i, "3", "s", catalog.OutcomeBuilt)
+	second := must(s.Version(ctx, i.ID, "2"))(t)
+	wantEqual(t, "the newest", must(s.VersionByRecipe(ctx, i.ID, "r"))(t), second)
+	noError(t, s.DeleteVersion(ctx, second.ID, ""))
+	wantEqual(t, "what is left", must(s.VersionByRecipe(ctx, i.ID, "r"))(t).Name, "1")
+	queue(t, s, i, "failed")
+	claim(t, s)
+	wantEqual(t, "beside one that is built", must(s.VersionByRecipe(ctx, i.ID, "r"))(t).Name, "1")
+	none("t")
 }
 
 func testCancelBuild(t *testing.T, s catalog.Store) {

@@ -20,7 +20,7 @@ func testEvents(t *testing.T, s catalog.Store) {
 	queue(t, s, other, "v9")
 	q := queue(t, s, image, "v2")
 	must(s.CancelBuild(ctx, q.ID, base))(t)
-	noError(t, s.DeleteVersion(ctx, first.VersionID))
+	noError(t, s.DeleteVersion(ctx, first.VersionID, ""))
 	noError(t, s.DeleteImage(ctx, image.ID))
 
 	events := must(s.EventsAfter(ctx, "ann", 0, 0))(t)
@@ -57,6 +57,9 @@ func testEventsForMember(t *testing.T, s catalog.Store) {
 		"team/app:version.created team/app:build.queued"
 	wantEqual(t, "a stranger's", names(must(s.EventsForMember(ctx, bob.ID, 0, 0))(t), where), "["+before+" "+between+"]")
 	wantEqual(t, "of no user", len(must(s.EventsForMember(ctx, 999, 0, 0))(t)), 0)
+	wantEqual(t, "a stranger's latest", names(must(s.LatestEventsForMember(ctx, bob.ID, 2))(t), where), "[bob/own:build.queued bob/own:version.created]")
+	wantEqual(t, "the latest of both of ann's", names(must(s.LatestEventsForMember(ctx, ann.ID, 3))(t), where),
+		"[team/app:build.queued team/app:version.created ann/secret:image.created]")
 
 	noError(t, s.SetMember(ctx, "team", bob.ID, catalog.RoleRead))
 	all := must(s.EventsForMember(ctx, bob.ID, 0, 0))(t)

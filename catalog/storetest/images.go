@@ -13,7 +13,7 @@ func testCreateImage(t *testing.T, s catalog.Store) {
 	ann := newUser(t, s, "ann")
 	ref := catalog.ImageRef{Namespace: "ann", Name: "app"}
 	i := must(s.CreateImage(ctx, catalog.NewImage{Ref: ref, OwnerID: ann.ID}))(t)
-	wantEqual(t, "image", i, catalog.Image{ID: i.ID, Ref: ref, OwnerID: ann.ID, CreatedAt: i.CreatedAt})
+	wantEqual(t, "image", i, catalog.Image{ID: i.ID, Ref: ref, SourceID: i.ID, Source: ref, OwnerID: ann.ID, CreatedAt: i.CreatedAt})
 	wantRecent(t, "created", i.CreatedAt)
 	wantEqual(t, "found", must(s.Image(ctx, ref))(t), i)
 	for _, c := range []struct {
@@ -195,8 +195,8 @@ func testDeleteVersion(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	i := newImage(t, s, "ann", "app")
 	first, second := build(t, s, i, "v1", catalog.OutcomeBuilt), build(t, s, i, "v2", catalog.OutcomeBuilt)
-	noError(t, s.DeleteVersion(ctx, second.VersionID))
-	wantCode(t, s.DeleteVersion(ctx, second.VersionID), catalog.NotFound)
+	noError(t, s.DeleteVersion(ctx, second.VersionID, ""))
+	wantCode(t, s.DeleteVersion(ctx, second.VersionID, ""), catalog.NotFound)
 	_, err := s.Build(ctx, second.ID)
 	wantCode(t, err, catalog.NotFound)
 	last := must(s.Image(ctx, i.Ref))(t).LastVersion

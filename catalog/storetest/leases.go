@@ -188,7 +188,13 @@ func testNotBefore(t *testing.T, s catalog.Store) {
 	wantEqual(t, "something waits while all run", ok, false)
 
 	queue(t, s, i, "v2")
+	state := must(s.QueueState(ctx))(t)
+	wantEqual(t, "queue", state, catalog.QueueState{Waiting: 1, Running: 1, Oldest: state.Oldest})
+	if state.Oldest.IsZero() {
+		t.Error("the oldest build has no time")
+	}
 	second := claim(t, s)
+	wantEqual(t, "queue while all run", must(s.QueueState(ctx))(t), catalog.QueueState{Running: 2})
 	noError(t, s.ReleaseBuild(ctx, first.ID, worker, base.Add(2*time.Minute), false))
 	noError(t, s.ReleaseBuild(ctx, second.ID, worker, base.Add(time.Minute), false))
 	at, ok, err = s.NextWake(ctx)

@@ -16,12 +16,12 @@ func testRecordVersion(t *testing.T, s catalog.Store) {
 	}
 	v := must(s.RecordVersion(ctx, ready))(t)
 	wantEqual(t, "version", v, catalog.Version{
-		ID: v.ID, ImageID: i.ID, Name: "v1", State: catalog.Built, Trigger: catalog.TriggerRegistry, Digest: ready.Digest, Size: 7, CreatedAt: v.CreatedAt,
+		ID: v.ID, ImageID: i.ID, Name: "v1", Tag: "v1", State: catalog.Built, Trigger: catalog.TriggerRegistry, Digest: ready.Digest, Size: 7, CreatedAt: v.CreatedAt,
 	})
 	wantEqual(t, "stored", must(s.Version(ctx, i.ID, "v1"))(t), v)
 	builds := must(s.ListBuilds(ctx, v.ID, catalog.Page{}))(t)
 	wantEqual(t, "its builds", builds, []catalog.Build{{
-		ID: builds[0].ID, VersionID: v.ID, Number: 1, Image: i.Ref, ImageID: i.ID, Version: "v1", Trigger: catalog.TriggerRegistry, UserID: i.OwnerID,
+		ID: builds[0].ID, VersionID: v.ID, Number: 1, Image: i.Ref, ImageID: i.ID, Source: i.Ref, SourceID: i.ID, Version: "v1", Tag: "v1", Trigger: catalog.TriggerRegistry, UserID: i.OwnerID,
 		State: catalog.Built, Outcome: catalog.OutcomeBuilt, Attempts: 1, QueuedAt: builds[0].QueuedAt, StartedAt: base, EndedAt: base,
 	}})
 	_, err := s.ClaimBuild(ctx, worker, math.MaxInt, base, base.Add(time.Minute))

@@ -25,24 +25,24 @@ func testRemovals(t *testing.T, s catalog.Store) {
 	build(t, s, other, "v2", catalog.OutcomeBuilt)
 	v3 := build(t, s, app, "v3", catalog.OutcomeBuilt)
 
-	noError(t, s.DeleteVersion(ctx, v2.VersionID))
+	noError(t, s.DeleteVersion(ctx, v2.VersionID, ""))
 	removals := must(s.Removals(ctx))(t)
-	want := catalog.Removal{ImageID: app.ID, Image: app.Ref, Version: "v2", Commit: again.Commit, Digest: must(s.Version(ctx, app.ID, "v1"))(t).Digest, Builds: []int64{v2.ID, again.ID}}
+	want := catalog.Removal{ImageID: app.ID, Image: app.Ref, Version: "v2", Source: app.Ref, Tags: []catalog.RemovedTag{{Name: "v2", Commit: again.Commit}}, Kept: []string{again.Commit}, Digest: must(s.Version(ctx, app.ID, "v1"))(t).Digest, Builds: []int64{v2.ID, again.ID}}
 	wantRemovals(t, removals, want)
 	_, err := s.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: app.ID, Version: "v2", Trigger: catalog.TriggerPush, Commit: commitA}})
 	wantCode(t, err, catalog.Unavailable)
 	queue(t, s, app, "V2") // another name
 	finish(t, s, claim(t, s).ID, catalog.OutcomeUserError)
-	_, err = s.RecordVersion(ctx, catalog.ReadyVersion{ImageID: app.ID, Version: "v2", Trigger: catalog.TriggerRegistry, Digest: "sha256:1", At: base})
+	_, err = s.RecordVersion(ctx, catalog.ReadyVersion{ImageID: app.ID, Version: "v2", Trigger: catalog.TriggerRegistry, Digest: removals[0].Digest, At: base})
 	wantCode(t, err, catalog.Unavailable)
 	noError(t, s.EndRemoval(ctx, removals[0].ID))
 	wantCode(t, s.EndRemoval(ctx, removals[0].ID), catalog.NotFound)
 	wantRemovals(t, must(s.Removals(ctx))(t))
-	_, err = s.RecordVersion(ctx, catalog.ReadyVersion{ImageID: app.ID, Version: "v2", Trigger: catalog.TriggerRegistry, Digest: "sha256:1", At: base})
+	_, err = s.RecordVersion(ctx, catalog.ReadyVersion{ImageID: app.ID, Version: "v2", Trigger: catalog.TriggerRegistry, Digest: removals[0].Digest, At: base})
 	noError(t, err)
 
 	// What versions left to do goes with their image, and its name is free when all is done.
-	noError(t, s.DeleteVersion(ctx, v3.VersionID))
+	noError(t, s.DeleteVersion(ctx, v3.VersionID, ""))
 	noError(t, s.DeleteImage(ctx, app.ID))
 	removals = must(s.Removals(ctx))(t)
 	if len(removals) != 1 || removals[0].Version != "" || removals[0].Image != app.Ref || len(removals[0].Builds) != 4 ||

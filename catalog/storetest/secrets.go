@@ -51,6 +51,24 @@ func testSecrets(t *testing.T, s catalog.Store) {
 	wantEqual(t, "another's", len(list("bob")), 1)
 }
 
+// Whatever was encrypted needs its key.
+func testSealed(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	image := newImage(t, s, "ann", "app")
+	user := must(s.User(ctx, "ann"))(t)
+	has := func() bool { return must(s.HasSealed(ctx))(t) }
+	wantEqual(t, "at first", has(), false)
+	secret := must(s.PutSecret(ctx, catalog.Secret{Namespace: "ann", Kind: catalog.SecretValue, Name: "token", Sealed: []byte("x")}))(t)
+	wantEqual(t, "with a secret", has(), true)
+	noError(t, s.DeleteSecret(ctx, secret.ID))
+	wantEqual(t, "without it", has(), false)
+	hook := must(s.CreateWebhook(ctx, catalog.Webhook{Namespace: "ann", URL: "https://example.com", Sealed: []byte("x"), UserID: user.ID}))(t)
+	wantEqual(t, "with a webhook", has(), true)
+	noError(t, s.DeleteWebhook(ctx, hook.ID))
+	must(s.PutConnection(ctx, catalog.Connection{ImageID: image.ID, UserID: user.ID, Repository: "acme/app", Sealed: []byte("x")}))(t)
+	wantEqual(t, "with a connection", has(), true)
+}
+
 // What was pulled with an account stays in caches, so it is remembered when the account is gone.
 func testAccounts(t *testing.T, s catalog.Store) {
 	ctx := t.Context()

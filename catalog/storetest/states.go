@@ -79,7 +79,7 @@ func steps() []step {
 			return err
 		}, map[catalog.State]catalog.State{pending: catalog.Failed, catalog.Building: catalog.Building}},
 		{"delete the version", func(t *testing.T, s catalog.Store, b catalog.Build) error {
-			return s.DeleteVersion(t.Context(), b.VersionID)
+			return s.DeleteVersion(t.Context(), b.VersionID, "")
 		}, ended(gone)},
 		{"delete the image", func(t *testing.T, s catalog.Store, b catalog.Build) error {
 			return s.DeleteImage(t.Context(), b.ImageID)

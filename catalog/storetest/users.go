@@ -67,7 +67,7 @@ func testKeys(t *testing.T, s catalog.Store) {
 	ann, bob := newUser(t, s, "ann"), newUser(t, s, "bob")
 	first := must(s.CreateKey(ctx, catalog.NewKey{UserID: ann.ID, Name: "laptop", Fingerprint: "SHA256:one", PublicKey: "ssh-ed25519 AAA"}))(t)
 	wantRecent(t, "created", first.CreatedAt)
-	want := catalog.Key{ID: first.ID, UserID: ann.ID, Name: "laptop", Fingerprint: "SHA256:one", PublicKey: "ssh-ed25519 AAA", CreatedAt: first.CreatedAt}
+	want := catalog.Key{ID: first.ID, UserID: ann.ID, Kind: catalog.KeySSH, Name: "laptop", Fingerprint: "SHA256:one", PublicKey: "ssh-ed25519 AAA", CreatedAt: first.CreatedAt}
 	wantEqual(t, "key", first, want)
 	second := must(s.CreateKey(ctx, catalog.NewKey{UserID: ann.ID, Name: "laptop", Fingerprint: "SHA256:two"}))(t)
 

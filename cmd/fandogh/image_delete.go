@@ -20,7 +20,8 @@ func newImageDeleteCommand(a *app) *cobra.Command {
 		Use:   "delete",
 		Short: "Delete an image, or one of its versions",
 		Long: `Delete an image with all its versions, builds, logs and its git repository, or
-with --version only that version. This can't be undone. You are asked to confirm;
+with --version only that version. This can't be undone, and the name of a built
+version stays taken: only the same image can have it again. You are asked to confirm;
 without a terminal, --yes is required.`,
 		Example: `  fandogh image delete --image shop
   fandogh image delete -i shop -v 1.0 --yes`,

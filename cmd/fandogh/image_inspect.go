@@ -73,9 +73,14 @@ func inspectTable(w io.Writer, d api.VersionDetail) {
 	filled("reference", d.Reference)
 	filled("digest", d.Digest)
 	filled("size", shortSize(d.Size))
-	filled("platform", d.Platform)
+	if len(d.Platforms) > 1 {
+		filled("platforms", strings.Join(d.Platforms, ", "))
+	} else {
+		filled("platform", d.Platform)
+	}
 	filled("commit", d.Commit)
 	filled("trigger", d.Trigger)
+	filled("signature", signatureLine(d.Signature))
 	if config := d.Config; config != nil {
 		filled("entrypoint", quoted(config.Entrypoint))
 		filled("cmd", quoted(config.Cmd))
@@ -98,10 +103,25 @@ func inspectTable(w io.Writer, d api.VersionDetail) {
 	}
 }
 
+func signatureLine(s *api.TagSignature) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Verified:
+		return fmt.Sprintf("by %s (%s)", s.Signer, s.Key)
+	case s.Reason != "":
+		return "not verified: " + oneLine(s.Reason, 200)
+	}
+	return s.Kind
+}
+
 func buildLine(b api.BuildDetail) string {
 	text := b.State + " by " + b.Trigger
 	if !b.Start.IsZero() && !b.End.IsZero() {
 		text += " in " + shortDuration(b.End.Sub(b.Start.Time))
+	}
+	if q := b.Queue; q != nil {
+		text += fmt.Sprintf(", place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
 	}
 	if b.Message != "" {
 		text += ": " + b.Message

@@ -9,9 +9,11 @@ import (
 )
 
 func newKeyCommand(a *app) *cobra.Command {
-	return group("key", "Manage your SSH keys",
-		`Manage the SSH keys that you push with. The server identifies you by them.`,
+	return group("key", "Manage your public keys",
+		`Manage the SSH keys that you push with, by which the server identifies you, and the
+OpenPGP keys that you sign tags with. SSH keys sign tags, too.`,
 		`  fandogh key add ~/.ssh/id_ed25519.pub
+  gpg --armor --export ali@example.org | fandogh key add -
   fandogh key list`,
 		newKeyAddCommand(a), newKeyListCommand(a), newKeyDeleteCommand(a))
 }

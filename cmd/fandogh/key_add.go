@@ -17,28 +17,31 @@ import (
 const maxKeyFile = 64 << 10
 
 func newKeyAddCommand(a *app) *cobra.Command {
-	var name string
+	var name, user string
 	cmd := &cobra.Command{
 		Use:   "add [FILE]",
-		Short: "Add an SSH public key",
+		Short: "Add an SSH or OpenPGP public key",
 		Long: `Add an SSH public key from FILE, which ends in .pub, or from standard input if
-FILE is -. The default FILE is ~/.ssh/id_ed25519.pub.`,
+FILE is -. The default FILE is ~/.ssh/id_ed25519.pub. An OpenPGP public key, as gpg
+--armor --export prints it, is one to sign tags with. To renew one, delete it first.`,
 		Example: `  fandogh key add
   fandogh key add ~/.ssh/work.pub --name "work laptop"
-  ssh-add -L | head -1 | fandogh key add -`,
+  ssh-add -L | head -1 | fandogh key add -
+  gpg --armor --export-options export-minimal --export KEY | fandogh key add -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage.ExactArgs("FILE")(cmd, args)
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runKeyAdd(cmd, a, args, name) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runKeyAdd(cmd, a, args, name, user) },
 	}
-	cmd.Flags().StringVarP(&name, "name", "n", "", "`name` of the key (default its comment)")
+	cmd.Flags().StringVarP(&name, "name", "n", "", "`name` of the key (default its comment or user ID)")
+	userFlag(cmd, &user)
 	return cmd
 }
 
-func runKeyAdd(cmd *cobra.Command, a *app, args []string, name string) error {
+func runKeyAdd(cmd *cobra.Command, a *app, args []string, name, user string) error {
 	c, err := a.client()
 	if err != nil {
 		return err
@@ -47,7 +50,13 @@ func runKeyAdd(cmd *cobra.Command, a *app, args []string, name string) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.CreateKey(cmd.Context(), api.CreateKey{Name: name, Key: text})
+	in := api.CreateKey{Name: name, Key: text}
+	var key api.Key
+	if user != "" {
+		key, err = c.CreateKeyOf(cmd.Context(), user, in)
+	} else {
+		key, err = c.CreateKey(cmd.Context(), in)
+	}
 	if err != nil {
 		return err
 	}

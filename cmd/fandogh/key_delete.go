@@ -7,10 +7,11 @@ import (
 )
 
 func newKeyDeleteCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var user string
+	cmd := &cobra.Command{
 		Use:     "delete ID",
-		Short:   "Delete an SSH key",
-		Long:    `Delete an SSH key by the ID that key list shows. It can't be used to push any more.`,
+		Short:   "Delete a public key",
+		Long:    `Delete a public key by the ID that key list shows. It can't be used to push or to sign any more.`,
 		Example: `  fandogh key delete 3`,
 		Args:    usage.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -22,11 +23,18 @@ func newKeyDeleteCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.DeleteKey(cmd.Context(), id); err != nil {
+			if user != "" {
+				err = c.DeleteKeyOf(cmd.Context(), user, id)
+			} else {
+				err = c.DeleteKey(cmd.Context(), id)
+			}
+			if err != nil {
 				return err
 			}
 			row(a.out, "Key Deleted Successfully")
 			return nil
 		},
 	}
+	userFlag(cmd, &user)
+	return cmd
 }

@@ -1,30 +1,34 @@
 package main
 
 import (
+	"context"
 	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newKeyListCommand(a *app) *cobra.Command {
 	var out output
+	var user string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List your SSH keys",
-		Long:  `List your SSH keys with the fingerprints that ssh-keygen -l prints.`,
+		Short: "List your public keys",
+		Long:  `List your public keys with the fingerprints that ssh-keygen -l and gpg -k print.`,
 		Example: `  fandogh key list
   fandogh key list --output json`,
 		Args: usage.ExactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runKeyList(cmd, a, out) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runKeyList(cmd, a, user, out) },
 	}
+	userFlag(cmd, &user)
 	out.addFlag(cmd)
 	return cmd
 }
 
-func runKeyList(cmd *cobra.Command, a *app, out output) error {
+func runKeyList(cmd *cobra.Command, a *app, user string, out output) error {
 	if err := out.check(); err != nil {
 		return err
 	}
@@ -32,14 +36,18 @@ func runKeyList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	keys, err := c.Keys(cmd.Context())
+	list := c.Keys
+	if user != "" {
+		list = func(ctx context.Context) ([]api.Key, error) { return c.KeysOf(ctx, user) }
+	}
+	keys, err := list(cmd.Context())
 	if err != nil {
 		return err
 	}
 	return out.show(a.out, keys, func(w io.Writer) {
-		row(w, "ID", "NAME", "FINGERPRINT", "ADDED")
+		row(w, "ID", "NAME", "FINGERPRINT", "ADDED", "KIND")
 		for _, k := range keys {
-			row(w, strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, shortTime(k.CreatedAt))
+			row(w, strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, shortTime(k.CreatedAt), k.Kind)
 		}
 	})
 }

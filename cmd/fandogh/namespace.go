@@ -14,6 +14,6 @@ pull, with write also publish, and an admin can also delete and manage members.`
 		`  fandogh namespace create team
   fandogh namespace grant team ali write
   fandogh namespace use team`,
-		newNamespaceCreateCommand(a), newNamespaceListCommand(a), newNamespaceMembersCommand(a),
-		newNamespaceGrantCommand(a), newNamespaceRevokeCommand(a), newNamespaceUseCommand(a))
+		newNamespaceCreateCommand(a), newNamespaceListCommand(a), newNamespaceMembersCommand(a), newNamespaceLimitsCommand(a),
+		newNamespaceGrantCommand(a), newNamespaceRevokeCommand(a), newNamespaceDeleteCommand(a), newNamespaceUseCommand(a))
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,15 +12,23 @@ import (
 
 func newNamespaceListCommand(a *app) *cobra.Command {
 	var out output
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List your namespaces",
-		Long:  `List the namespaces that you belong to, with your role in each.`,
+		Long: `List the namespaces that you belong to, with your role in each. With --all, which is
+for administrators, list all namespaces of the server, with their admins.`,
 		Example: `  fandogh namespace list
   fandogh namespace list --output json`,
 		Args: usage.ExactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runNamespaceList(cmd, a, out) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all {
+				return runNamespaceListAll(cmd, a, out)
+			}
+			return runNamespaceList(cmd, a, out)
+		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list all namespaces of the server")
 	out.addFlag(cmd)
 	return cmd
 }
@@ -39,6 +49,30 @@ func runNamespaceList(cmd *cobra.Command, a *app, out output) error {
 		row(w, "NAME", "YOUR ROLE")
 		for _, n := range namespaces {
 			row(w, n.Name, n.Role)
+		}
+	})
+}
+
+func runNamespaceListAll(cmd *cobra.Command, a *app, out output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	namespaces, err := c.AllNamespaces(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return out.show(a.out, namespaces, func(w io.Writer) {
+		row(w, "NAME", "KIND", "IMAGES", "ADMINS")
+		for _, n := range namespaces {
+			kind := "shared"
+			if n.Personal {
+				kind = "user's"
+			}
+			row(w, n.Name, kind, strconv.Itoa(n.Images), strings.Join(n.Admins, " "))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,17 +26,16 @@ func runRegistryRemove(cmd *cobra.Command, a *app, host string) error {
 	if err != nil {
 		return err
 	}
-	registries, err := c.Registries(cmd.Context(), namespace)
+	account, found, err := find(cmd.Context(), c.Registries, namespace, func(r api.Registry) bool { return strings.EqualFold(r.Host, host) })
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(registries, func(r api.Registry) bool { return strings.EqualFold(r.Host, host) })
-	if i < 0 {
+	if !found {
 		return usage.Errorf("there is no account at %s; `fandogh registry list` lists the accounts", host)
 	}
-	if err := c.DeleteRegistry(cmd.Context(), namespace, registries[i].ID); err != nil {
+	if err := c.DeleteRegistry(cmd.Context(), namespace, account.ID); err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Removed the account %s at %s.", registries[i].Username, registries[i].Host))
+	row(a.out, fmt.Sprintf("Removed the account %s at %s.", account.Username, account.Host))
 	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -50,4 +52,13 @@ func secretTitle(s api.Secret) string {
 		return "SSH key " + s.Name
 	}
 	return "secret " + s.Name
+}
+
+// find returns the entry of a namespace's list that is is true for.
+func find[T any](ctx context.Context, list func(context.Context, string) ([]T, error), namespace string, is func(T) bool) (entry T, found bool, err error) {
+	all, err := list(ctx, namespace)
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true, err
+	}
+	return entry, false, err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,21 +30,21 @@ func runSecretRemove(cmd *cobra.Command, a *app, name string, o secretChoice) er
 	if err != nil {
 		return err
 	}
-	secrets, err := c.Secrets(cmd.Context(), namespace)
+	tags := strings.Join(strings.FieldsFunc(o.tags, isSeparator), " ")
+	secret, found, err := find(cmd.Context(), c.Secrets, namespace, func(s api.Secret) bool {
+		return s.Name == name && s.Kind == o.kind() && strings.EqualFold(s.Image, o.image) && s.Tags == tags
+	})
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(secrets, func(s api.Secret) bool {
-		return s.Name == name && s.Kind == o.kind() && strings.EqualFold(s.Image, o.image) && s.Tags == strings.Join(strings.FieldsFunc(o.tags, isSeparator), " ")
-	})
-	if i < 0 {
+	if !found {
 		return usage.Errorf("there is no %s for the image %s and the versions %s; `fandogh secret list` lists the secrets",
 			secretTitle(api.Secret{Name: name, Kind: o.kind()}), everything(o.image), everything(o.tags))
 	}
-	if err := c.DeleteSecret(cmd.Context(), namespace, secrets[i].ID); err != nil {
+	if err := c.DeleteSecret(cmd.Context(), namespace, secret.ID); err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Removed the %s.", secretTitle(secrets[i])))
+	row(a.out, fmt.Sprintf("Removed the %s.", secretTitle(secret)))
 	return nil
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/hooks/notify"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 const (
@@ -68,7 +69,7 @@ func newTestServer(t *testing.T) *testServer {
 	s.accounts = account.New(account.Config{Users: s.store})
 	s.builder, err = builder.New(builder.Config{
 		Store: s.store, Sources: s, Solver: s, Credentials: s, RegistryHost: func() string { return "registry.test" },
-		LogDir: filepath.Join(dir, "logs"), WorkerID: "test", Parallel: 2, Timeout: time.Minute, RetryDelay: time.Millisecond,
+		LogDir: filepath.Join(dir, "logs"), WorkerID: "test", Settings: builder.Settings{Parallel: 2, Timeout: time.Minute}, RetryDelay: time.Millisecond,
 	})
 	must(err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -83,10 +84,12 @@ func newTestServer(t *testing.T) *testServer {
 	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s,
-		GitHub: connections, Secrets: kept, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
+		Origins: struct{ catalog.Origins }{}, Keys: struct{ catalog.SigningKeys }{}, SBOMs: struct{ catalog.SBOMs }{}, Comparisons: struct{ catalog.Comparisons }{},
+		Retention: struct{ catalog.RetentionControl }{},
+		GitHub:    connections, Secrets: kept, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead
 		Branches:     &fakeBranches{chosen: "main"},
-		RegistryHost: "registry.test", GitURL: gitURL, Limits: rest.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
+		RegistryHost: "registry.test", GitURL: gitURL, Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6}, Logger: hclog.NewNullLogger(),
 	})
 	must(err)
 	mux := http.NewServeMux()

@@ -18,6 +18,7 @@ type tokenOptions struct {
 	name    string
 	scope   string
 	expires string
+	user    string
 }
 
 func newTokenCreateCommand(a *app) *cobra.Command {
@@ -37,6 +38,7 @@ you can.`,
 	f.StringVarP(&o.name, "name", "n", "", "`name` of the token")
 	f.StringVar(&o.scope, "scope", "read", "what the token can do: `read or write`")
 	f.StringVar(&o.expires, "expires", "", "lifetime, such as 12h or 90d, or expiry `date`, such as 2030-01-31 (default never expires)")
+	userFlag(cmd, &o.user)
 	complete(cmd, "scope", fixedValues("read", "write"))
 	o.addFlag(cmd)
 	return cmd
@@ -60,7 +62,13 @@ func runTokenCreate(cmd *cobra.Command, a *app, o tokenOptions) error {
 	if o.name, err = a.given(cmd.Context(), o.name, "Token name", "--name"); err != nil {
 		return err
 	}
-	token, err := c.CreateToken(cmd.Context(), api.CreateToken{Name: o.name, Scope: o.scope, ExpiresAt: api.Time{Time: expires}})
+	in := api.CreateToken{Name: o.name, Scope: o.scope, ExpiresAt: api.Time{Time: expires}}
+	var token api.NewToken
+	if o.user != "" {
+		token, err = c.CreateTokenOf(cmd.Context(), o.user, in)
+	} else {
+		token, err = c.CreateToken(cmd.Context(), in)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 func newTokenDeleteCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var user string
+	cmd := &cobra.Command{
 		Use:     "delete ID",
 		Short:   "Revoke a token",
 		Long:    `Revoke a token by the ID that token list shows. It stops working at once.`,
@@ -22,11 +23,18 @@ func newTokenDeleteCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.DeleteToken(cmd.Context(), id); err != nil {
+			if user != "" {
+				err = c.DeleteTokenOf(cmd.Context(), user, id)
+			} else {
+				err = c.DeleteToken(cmd.Context(), id)
+			}
+			if err != nil {
 				return err
 			}
 			row(a.out, "Token Revoked Successfully")
 			return nil
 		},
 	}
+	userFlag(cmd, &user)
+	return cmd
 }

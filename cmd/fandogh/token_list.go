@@ -2,16 +2,19 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func newTokenListCommand(a *app) *cobra.Command {
 	var out output
+	var user string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List your tokens",
@@ -19,13 +22,14 @@ func newTokenListCommand(a *app) *cobra.Command {
 		Example: `  fandogh token list
   fandogh token list --output json`,
 		Args: usage.ExactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd, a, out) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd, a, user, out) },
 	}
+	userFlag(cmd, &user)
 	out.addFlag(cmd)
 	return cmd
 }
 
-func runTokenList(cmd *cobra.Command, a *app, out output) error {
+func runTokenList(cmd *cobra.Command, a *app, user string, out output) error {
 	if err := out.check(); err != nil {
 		return err
 	}
@@ -33,7 +37,11 @@ func runTokenList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := c.Tokens(cmd.Context())
+	list := c.Tokens
+	if user != "" {
+		list = func(ctx context.Context) ([]api.Token, error) { return c.TokensOf(ctx, user) }
+	}
+	tokens, err := list(cmd.Context())
 	if err != nil {
 		return err
 	}

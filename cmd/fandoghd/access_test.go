@@ -51,10 +51,12 @@ var restAccess = map[string]kind{
 	"GET /keys": selfRead, "POST /keys": selfWrite, "DELETE /keys/{id}": selfWrite,
 	"GET /namespaces": selfRead, "POST /namespaces": selfWrite,
 	"GET /namespaces/{namespace}/members": read, "PUT /namespaces/{namespace}/members/{user}": own, "DELETE /namespaces/{namespace}/members/{user}": own,
-	"GET /images": read, "POST /images": write, "DELETE /images/{name}": own,
+	"GET /namespaces/{namespace}/usage":  read,
+	"GET /namespaces/{namespace}/limits": read, "PATCH /admin/namespaces/{shared}/limits": theAdmin,
+	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own,
 	"GET /images/{name}/versions": read, "POST /images/{name}/versions": write,
 	"GET /images/{name}/versions/{version}": read, "DELETE /images/{name}/versions/{version}": own,
-	"GET /images/{name}/versions/{version}/history": read,
+	"GET /images/{name}/versions/{version}/history": read, "GET /images/{name}/versions/{version}/origin": read, "GET /images/{name}/versions/{version}/sbom": read, "POST /images/{name}/versions/{version}/compare": write, "GET /signing-keys": selfRead,
 	"POST /images/{name}/versions/{version}/cancel": write, "POST /images/{name}/versions/{version}/rebuild": write,
 	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read,
 	"GET /events":                       read, // of a namespace; without one selfRead
@@ -66,11 +68,16 @@ var restAccess = map[string]kind{
 	"DELETE /namespaces/{namespace}/webhooks/{id}": own, "GET /namespaces/{namespace}/webhooks/{id}/deliveries": own,
 	"GET /namespaces/{namespace}/secrets": read, "POST /namespaces/{namespace}/secrets": own, "DELETE /namespaces/{namespace}/secrets/{id}": own,
 	"GET /namespaces/{namespace}/registries": read, "POST /namespaces/{namespace}/registries": own, "DELETE /namespaces/{namespace}/registries/{id}": own,
-	"GET /admin/users": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
-	"GET /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens/{id}": theAdmin,
-	"GET /admin/users/{user}/keys": theAdmin, "DELETE /admin/users/{user}/keys/{id}": theAdmin,
+	"GET /admin/users": theAdmin, "POST /admin/users": theAdmin, "GET /admin/users/{user}": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
+	"GET /admin/users/{user}/tokens": theAdmin, "POST /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens": theAdmin, "DELETE /admin/users/{user}/tokens/{id}": theAdmin,
+	"GET /admin/users/{user}/keys": theAdmin, "POST /admin/users/{user}/keys": theAdmin, "DELETE /admin/users/{user}/keys/{id}": theAdmin,
 	"GET /admin/namespaces": theAdmin, "DELETE /admin/namespaces/{shared}": theAdmin,
-	"GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
+	"GET /images/{name}/retention": read, "GET /images/{name}/retention/preview": read, "GET /images/{name}/deleted-versions": read,
+	"PUT /images/{name}/retention/{kind}": own, "DELETE /images/{name}/retention/{kind}": own,
+	"GET /namespaces/{namespace}/retention": read, "PUT /namespaces/{namespace}/retention/{kind}": own, "DELETE /namespaces/{namespace}/retention/{kind}": own,
+	"DELETE /admin/namespaces/{shared}/images/{image}/deleted-versions/{version}": theAdmin,
+	"GET /admin/queue": theAdmin, "PUT /admin/queue/pause": theAdmin, "DELETE /admin/queue/pause": theAdmin,
+	"GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is
@@ -100,7 +107,8 @@ var sshAccess = map[string]kind{
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
 	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
-	"default-branch": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"default-branch": own, "signed-tags": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"retention": read, "retention-preview": read, "retention-set": own, "retention-unset": own, "deleted-versions": read,
 	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }
 
@@ -123,7 +131,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			path = "/api" + placeholder.ReplaceAllStringFunc(path, func(p string) string {
-				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere"}[p]
+				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing"}[p]
 			})
 			for name, want := range who[restAccess[route]] {
 				if got := actors[name].http(method, path); got != want {

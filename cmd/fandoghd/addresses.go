@@ -16,10 +16,13 @@ import (
 // addresses is where the daemon listens, as kept in addresses.json while it runs, with what
 // the admin verbs have to know of its settings.
 type addresses struct {
-	HTTP      string `json:"http"`       // host:port that connects from this machine
-	SSH       string `json:"ssh"`        // host:port that connects from this machine
-	PublicURL string `json:"public_url"` // what users are shown
-	PublicSSH string `json:"public_ssh"` // host:port users are shown
+	HTTP      string `json:"http"`              // host:port that connects from this machine
+	SSH       string `json:"ssh"`               // host:port that connects from this machine
+	Metrics   string `json:"metrics,omitempty"` // host:port that connects from this machine; empty: /metrics of HTTP alone
+	PublicURL string `json:"public_url"`        // what users are shown
+	PublicSSH string `json:"public_ssh"`        // host:port users are shown
+
+	BuildKit string `json:"buildkit,omitempty"` // unix://… of the managed buildkitd; empty: builder.addresses are used
 
 	Grace time.Duration `json:"registry_grace"` // nanoseconds
 }

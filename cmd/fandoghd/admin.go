@@ -43,12 +43,16 @@ func newAdminCommand() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&a.data, "data", config.Default().Data, "data `directory` of the daemon")
 	cmd.AddCommand(
 		group("user", "Manage users",
-			a.newUserAdd(), a.newUserList(), a.newUserPasswd(), a.newUserDisable(), a.newUserEnable(), a.newUserPromote(), a.newUserDemote(), a.newUserDelete()),
-		group("key", "Manage users' SSH keys", a.newKeyAdd(), a.newKeyList(), a.newKeyDelete()),
+			a.newUserAdd(), a.newUserList(), a.newUserShow(), a.newUserPasswd(), a.newUserDisable(), a.newUserEnable(), a.newUserPromote(), a.newUserDemote(), a.newUserDelete()),
+		group("key", "Manage users' public keys", a.newKeyAdd(), a.newKeyList(), a.newKeyDelete()),
 		group("token", "Manage users' API tokens", a.newTokenCreate(), a.newTokenList(), a.newTokenRevoke()),
-		group("namespace", "Manage namespaces", a.newNamespaceList(), a.newNamespaceDelete()),
+		group("namespace", "Manage namespaces", a.newNamespaceCreate(), a.newNamespaceList(), a.newNamespaceMembers(), a.newNamespaceGrant(), a.newNamespaceRevoke(), a.newNamespaceLimits(), a.newNamespaceDelete()),
+		group("image", "Manage images and their versions", a.newImageList(), a.newImageVersions(), a.newImageDelete()),
+		group("queue", "Manage the build queue", a.newQueueList(), a.newQueuePause(), a.newQueueResume(), a.newQueueDrain()),
+		group("hostkey", "Manage the SSH host keys", a.newHostKeyList(), a.newHostKeyRotate()),
 		group("registry", "Manage accounts at other registries that builds of all namespaces use", a.newRegistryAdd(), a.newRegistryList(), a.newRegistryRemove()),
-		a.newGC())
+		group("tombstone", "Manage the names of deleted versions, which no other image can have", a.newTombstoneList(), a.newTombstoneLift()),
+		a.newAudit(), a.newSigningKey(), a.newUsage(), a.newGC(), a.newBackup(), a.newRestore(), a.newCheck(), a.newSupportBundle())
 	return cmd
 }
 

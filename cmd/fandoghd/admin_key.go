@@ -13,7 +13,7 @@ import (
 )
 
 func (a *admin) newKeyAdd() *cobra.Command {
-	return &cobra.Command{Use: "add NAME FILE", Short: "Add a user's SSH public key", Args: usage.ExactArgs("NAME", "FILE"),
+	return &cobra.Command{Use: "add NAME FILE", Short: "Add a user's SSH or OpenPGP public key", Args: usage.ExactArgs("NAME", "FILE"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, args []string) error {
 			line, err := os.ReadFile(args[0])
 			if err != nil {
@@ -35,9 +35,9 @@ func (a *admin) newKeyList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := [][]string{{"ID", "NAME", "FINGERPRINT", "ADDED"}}
+			rows := [][]string{{"ID", "NAME", "FINGERPRINT", "ADDED", "KIND"}}
 			for _, k := range keys {
-				rows = append(rows, []string{strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, k.CreatedAt.Format(time.RFC3339)})
+				rows = append(rows, []string{strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, k.CreatedAt.Format(time.RFC3339), string(k.Kind)})
 			}
 			return table(cmd, rows...)
 		})}

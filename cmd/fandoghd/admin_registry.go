@@ -16,7 +16,7 @@ import (
 
 // secrets returns what keeps the installation's secrets.
 func (a *admin) secrets(ctx context.Context) (*secrets.Service, error) {
-	keyring, err := secrets.Open(filepath.Join(a.data, secretsKey))
+	keyring, err := secrets.OpenBeside(ctx, a.store, filepath.Join(a.data, secretsKey))
 	if err != nil {
 		return nil, err
 	}

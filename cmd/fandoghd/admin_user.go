@@ -40,19 +40,44 @@ func (a *admin) newUserList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		rows := [][]string{{"NAME", "ROLE", "STATE", "ADDED"}}
+		rows := [][]string{userHeader}
 		for _, u := range users {
-			role, state := "user", "active"
-			if u.Admin {
-				role = "admin"
-			}
-			if u.Disabled() {
-				state = "disabled"
-			}
-			rows = append(rows, []string{u.Name, role, state, u.CreatedAt.Format(time.RFC3339)})
+			rows = append(rows, userRow(u))
 		}
 		return table(cmd, rows...)
 	})}
+}
+
+var userHeader = []string{"NAME", "ROLE", "STATE", "ADDED"}
+
+func userRow(u catalog.User) []string {
+	role, state := "user", "active"
+	if u.Admin {
+		role = "admin"
+	}
+	if u.Disabled() {
+		state = "disabled"
+	}
+	return []string{u.Name, role, state, u.CreatedAt.Format(time.RFC3339)}
+}
+
+func (a *admin) newUserShow() *cobra.Command {
+	return &cobra.Command{Use: "show NAME", Short: "Show a user, and the namespaces that they belong to", Args: usage.ExactArgs("NAME"),
+		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
+			namespaces, err := a.store.ListNamespaces(cmd.Context(), user.ID)
+			if err != nil {
+				return err
+			}
+			rows := [][]string{userHeader, userRow(user), {"NAMESPACE", "ROLE"}}
+			for _, n := range namespaces {
+				role, err := a.store.Role(cmd.Context(), user.ID, n.Name)
+				if err != nil {
+					return err
+				}
+				rows = append(rows, []string{n.Name, roleNames[role]})
+			}
+			return table(cmd, rows...)
+		})}
 }
 
 func (a *admin) newUserPasswd() *cobra.Command {

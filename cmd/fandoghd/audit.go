@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/periodic"
+	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 // did leaves a line for the audit log, which the daemon writes. about is keys and values.
@@ -56,7 +60,7 @@ func (d *daemon) takeAuditLines(ctx context.Context) error {
 	if err != nil || len(lines) == 0 {
 		return err
 	}
-	log := d.log.ResetNamed("audit")
+	log := d.log.ResetNamed(auditLogger)
 	log.SetLevel(hclog.Info) // whatever else is logged
 	for _, l := range lines {
 		about := []any{"via", "admin", "user", l.By, "from", "local", "at", l.At.Format(time.RFC3339)}
@@ -69,5 +73,187 @@ func (d *daemon) takeAuditLines(ctx context.Context) error {
 		return err
 	}
 	d.remover.Remove(ctx)
+	d.builder.Wake() // the queue may have been resumed
 	return nil
+}
+
+const (
+	auditLogger = "audit"
+	// auditPause is how long lines wait for others, to be stored with them.
+	auditPause = 100 * time.Millisecond
+	// maxAuditWaiting bounds the lines that wait while the store does not take them; all are in the daemon's log.
+	maxAuditWaiting = 100_000
+)
+
+// auditKeeper has what goes to the audit log stored, too, but for logins. It is a sink of the daemon's logger.
+type auditKeeper struct {
+	keep func(ctx context.Context, lines []catalog.AuditLine) error
+	log  hclog.Logger
+
+	mu      sync.Mutex
+	waiting []catalog.AuditLine
+	left    int // lines that were not taken, as too many wait
+	woken   chan struct{}
+}
+
+func newAuditKeeper(log hclog.Logger) *auditKeeper {
+	return &auditKeeper{log: log, woken: make(chan struct{}, 1)}
+}
+
+// Accept implements hclog.SinkAdapter.
+func (k *auditKeeper) Accept(name string, _ hclog.Level, what string, about ...any) {
+	if name != auditLogger || strings.HasPrefix(what, "login") {
+		return
+	}
+	line := auditLine(what, about)
+	k.mu.Lock()
+	if len(k.waiting) < maxAuditWaiting {
+		k.waiting = append(k.waiting, line)
+	} else {
+		k.left++
+	}
+	k.mu.Unlock()
+	select {
+	case k.woken <- struct{}{}:
+	default:
+	}
+}
+
+// auditLine reads what a logger was given.
+func auditLine(what string, about []any) catalog.AuditLine {
+	l := catalog.AuditLine{At: time.Now(), What: what, On: map[string]string{}}
+	for pair := range slices.Chunk(about, 2) {
+		if len(pair) < 2 {
+			break
+		}
+		key, value := fmt.Sprint(pair[0]), fmt.Sprint(pair[1])
+		switch key {
+		case "via":
+			l.Via = value
+		case "user":
+			l.By = value
+		case "from":
+			l.From = value
+		case "at":
+			if at, err := time.Parse(time.RFC3339, value); err == nil {
+				l.At = at
+			}
+		default:
+			l.On[key] = value
+		}
+	}
+	return l
+}
+
+// run stores what comes until ctx ends.
+func (k *auditKeeper) run(ctx context.Context) error {
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-k.woken:
+		case <-retry:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(auditPause):
+		case <-ctx.Done():
+			return nil
+		}
+		retry = nil
+		if err := k.flush(ctx); err != nil && ctx.Err() == nil {
+			k.log.Error("failed to store lines of the audit log; it is retried", "error", err)
+			retry = time.After(lookInterval)
+		}
+	}
+}
+
+// flush stores what waits.
+func (k *auditKeeper) flush(ctx context.Context) error {
+	k.mu.Lock()
+	lines, left := k.waiting, k.left
+	k.mu.Unlock()
+	if left > 0 {
+		k.log.Error("lines of the audit log were not stored; they are in this log alone", "lines", left)
+	}
+	if len(lines) > 0 {
+		if err := k.keep(ctx, lines); err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting, k.left = k.waiting[len(lines):], k.left-left
+	return nil
+}
+
+// pruneAudit forgets old lines of the audit log.
+func (d *daemon) pruneAudit(ctx context.Context) error {
+	prune := func(ctx context.Context) {
+		kept := d.reloaded.Load().Log.AuditKeep.Std()
+		if kept == 0 {
+			return
+		}
+		if err := d.store.PruneAudit(ctx, time.Now().Add(-kept)); err != nil && ctx.Err() == nil {
+			d.log.Error("failed to delete old lines of the audit log", "error", err)
+		}
+	}
+	prune(ctx)
+	periodic.Run(ctx, time.Hour, prune)
+	return nil
+}
+
+// newAudit lists the audit log.
+func (a *admin) newAudit() *cobra.Command {
+	var f catalog.AuditFilter
+	var since time.Duration
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "List what users and administrators changed, newest first",
+		Long: "List what users and administrators changed, newest first: when, by whom, through which interface and from where.\n" +
+			"Logins are in the daemon's log alone.",
+		Example: "  fandoghd admin --data data audit --user ali --since 24h\n  fandoghd admin --data data audit --image team/shop --limit 1000",
+		Args:    usage.ExactArgs(),
+	}
+	cmd.RunE = a.verb(func(cmd *cobra.Command, _ []string) error {
+		if f.Page.Limit < 1 {
+			return usage.Errorf("--limit must be 1 or more")
+		}
+		if since > 0 {
+			f.Since = time.Now().Add(-since)
+		}
+		rows := [][]string{{"AT", "USER", "VIA", "FROM", "WHAT", "ABOUT"}}
+		for left := f.Page.Limit; left > 0; {
+			f.Page.Limit = left
+			lines, err := a.store.ListAudit(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			for _, l := range lines {
+				rows = append(rows, []string{l.At.Format(time.RFC3339), l.By, l.Via, l.From, l.What, aboutOf(l)})
+				f.Page.Before = l.ID
+			}
+			if len(lines) == 0 {
+				break
+			}
+			left -= len(lines)
+		}
+		return table(cmd, rows...)
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&f.By, "user", "", "only what this `user` did")
+	flags.StringVar(&f.Via, "via", "", "only what was done through this `interface`: rest, ssh, registry or admin")
+	flags.StringVar(&f.Image, "image", "", "only what was done to this image, as `namespace/name`")
+	flags.DurationVar(&since, "since", 0, "only what was done within this `duration`, such as 24h")
+	flags.IntVarP(&f.Page.Limit, "limit", "n", 100, "show this `number` of lines at most")
+	return cmd
+}
+
+// aboutOf says what a line of the audit log is about.
+func aboutOf(l catalog.AuditLine) string {
+	var about []string
+	for _, key := range slices.Sorted(maps.Keys(l.On)) {
+		about = append(about, key+"="+l.On[key])
+	}
+	return strings.Join(about, " ")
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"go.opentelemetry.io/otel/trace"
@@ -22,9 +23,12 @@ import (
 	"github.com/fandoghpaas/fandogh/builder/mirror"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/quota"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/rest"
+	"github.com/fandoghpaas/fandogh/catalog/retention"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/web"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
@@ -33,14 +37,22 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/hooks/notify"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/hooks/signing"
 	"github.com/fandoghpaas/fandogh/internal/connlimit"
+	"github.com/fandoghpaas/fandogh/internal/diskspace"
+	"github.com/fandoghpaas/fandogh/internal/metrics"
+	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
 // daemon is every part of a running fandoghd. open makes it, run works, close
 // gives everything back in the reverse order.
 type daemon struct {
-	config    config.Config
+	config    config.Config                 // as it was at the start
+	reloaded  atomic.Pointer[config.Config] // config, with what was reloaded since
+	load      func() (config.Config, error) // reads it again
+	hangups   chan os.Signal                // asks for that
 	log       hclog.Logger
+	audit     *auditKeeper
 	tracer    trace.Tracer
 	addresses addresses
 
@@ -48,26 +60,35 @@ type daemon struct {
 	registryPlain bool   // by plain HTTP
 
 	httpListener, sshListener net.Listener
-	registryListener          net.Listener // for our own BuildKit, which reaches no more of this machine; nil without it
+	registryListener          net.Listener      // for our own BuildKit, which reaches no more of this machine; nil without it
+	metricsListener           net.Listener      // nil without one of its own
+	certificate               *certificateFiles // nil unless files have it
 
-	store    *sqlite.Store
-	keyring  *secrets.Keyring
-	secrets  *secrets.Service
-	accounts *account.Service
-	repos    *repository.Repositories
-	lfs      *lfs.Server
-	registry *registry.Registry
-	solver   *buildkit.Solver
-	managed  *buildkitd.Manager // nil when BuildKits were given
-	mirror   *mirror.Mirror     // for managed
-	builder  *builder.Builder
-	hooks    *hooks.Hooks
-	uploads  *hooks.Uploads
-	git      *gitserver.Server
-	rest     *rest.Server
-	github   *github.Service
-	webhooks *notify.Service
-	remover  *remover
+	metrics   *metrics.Metrics
+	disk      *diskspace.Watcher
+	store     *sqlite.Store
+	measured  catalog.Store // store, with what is queued and ended by way of it counted
+	keyring   *secrets.Keyring
+	secrets   *secrets.Service
+	accounts  *account.Service
+	repos     *repository.Repositories
+	lfs       *lfs.Server
+	registry  *registry.Registry
+	solver    *buildkit.Solver
+	managed   *buildkitd.Manager // nil when BuildKits were given
+	mirror    *mirror.Mirror     // for managed
+	builder   *builder.Builder
+	hooks     *hooks.Hooks
+	uploads   *hooks.Uploads
+	git       *gitserver.Server
+	rest      *rest.Server
+	web       *web.Server
+	github    *github.Service
+	webhooks  *notify.Service
+	signing   *signing.Service
+	remover   *remover
+	retention *retention.Service
+	quota     *quota.Service
 
 	closers []func() error
 }
@@ -89,11 +110,13 @@ func (d *daemon) open(ctx context.Context) error {
 		d.lockData,       // first: what another daemon is in the middle of looks like what a crash left
 		d.openTracer,     // each part is given it; it is closed after them, so that their last spans are sent
 		d.openStore,      // all that follows looks things up
+		d.openDisk,       // parts ask it whether there is room for more
 		d.listen,         // parts tell users these addresses; a port in use ends the start before storage is mended
 		d.openStorage,    // repositories and registry remove what a crash left; nothing uses them yet
 		d.openBuilder,    // builds from the repositories into the registry
 		d.openHooks,      // submit to the builder
 		d.openInterfaces, // what users talk to leans on all of them
+		d.watchState,     // asks all of them
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -110,6 +133,9 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.registryListener != nil {
 		groups[0] = append(groups[0], service{"registry", d.serveRegistry})
 	}
+	if d.metricsListener != nil {
+		groups[0] = append(groups[0], service{"metrics", d.serveMetrics})
+	}
 	// Before what gives it work. Builds wait while it starts, and git needs it not at all.
 	if d.managed != nil {
 		groups = append(groups, []service{{"buildkitd", d.managed.Run}})
@@ -121,6 +147,12 @@ func (d *daemon) run(ctx context.Context) error {
 		{"git", func(ctx context.Context) error { return d.git.Serve(ctx, d.sshListener) }},
 		{"mend", d.mend},
 		{"admin", d.watchAdmin},
+		{"retention", func(ctx context.Context) error { return d.retention.Run(ctx, d.config.Retention.Interval.Std()) }},
+		{"audit", d.audit.run},
+		{"audit pruning", d.pruneAudit},
+		{"watchdog", d.watchdog},
+		{"reload", d.reloadOnSignal},
+		{"disk", d.disk.Run},
 		{"gc", func(ctx context.Context) error {
 			return d.registry.CollectEvery(ctx, d.config.Registry.GCInterval.Std(), d.config.Registry.Grace.Std())
 		}},
@@ -143,6 +175,8 @@ func (d *daemon) lockData(context.Context) error {
 		return err
 	}
 	d.config.Data = absolute
+	now := d.config
+	d.reloaded.Store(&now)
 	lock, err := lockDirectory(d.config.Data)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another fandoghd is running on %s; stop it, or use another --data", d.config.Data)
@@ -181,9 +215,12 @@ func (d *daemon) openStore(ctx context.Context) error {
 		return err
 	}
 	d.store = store
-	u := d.config.Users
-	store.Limits = catalog.Limits{Tokens: u.MaxTokens, Keys: u.MaxKeys, Namespaces: u.MaxNamespaces, Images: u.MaxImages, Webhooks: u.MaxWebhooks, Secrets: u.MaxSecrets}
+	d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
+	d.measured = d.metrics.Store(store)
+	store.SetLimits(storeLimits(d.config))
 	d.onClose(store.Close)
+	d.audit.keep = store.KeepAudit
+	d.onClose(func() error { return d.audit.flush(context.Background()) })
 	d.accounts = account.New(account.Config{Users: store})
 	file := d.config.DataPath("initial-admin-password")
 	created, err := firstAdmin(ctx, store, d.accounts, file)
@@ -191,6 +228,12 @@ func (d *daemon) openStore(ctx context.Context) error {
 		d.log.Warn("created the first administrator, admin; change the password with `fandoghd admin --data "+d.config.Data+" user passwd admin`", "password_file", file)
 	}
 	return err
+}
+
+func storeLimits(c config.Config) catalog.Limits {
+	u := c.Users
+	return catalog.Limits{Tokens: u.MaxTokens, Keys: u.MaxKeys, Namespaces: u.MaxNamespaces, Images: u.MaxImages, Webhooks: u.MaxWebhooks, Secrets: u.MaxSecrets,
+		Running: c.Builder.Limits.Namespace.Running, Waiting: c.Builder.Limits.Namespace.Waiting, Quota: quotaOf(c.Quota)}
 }
 
 func (d *daemon) listen(ctx context.Context) error {
@@ -226,6 +269,13 @@ func (d *daemon) listen(ctx context.Context) error {
 		}
 		d.onClose(closeListener(d.registryListener))
 	}
+	if c.Metrics.Addr != "" {
+		if d.metricsListener, err = listen.Listen(ctx, "tcp", c.Metrics.Addr); err != nil {
+			return fmt.Errorf("metrics.addr: %w; is another program using it?", err)
+		}
+		d.onClose(closeListener(d.metricsListener))
+		d.addresses.Metrics = reachable(d.metricsListener.Addr())
+	}
 	if c.HTTP.TLS.Enabled() {
 		return d.speakTLS()
 	}
@@ -234,11 +284,15 @@ func (d *daemon) listen(ctx context.Context) error {
 
 // speakTLS wraps the HTTP listener.
 func (d *daemon) speakTLS() error {
-	c, err := tlsConfig(d.config.HTTP.TLS, d.config.DataPath("acme"))
-	if err != nil {
+	if len(d.config.HTTP.TLS.ACMEHosts) > 0 {
+		d.httpListener = tls.NewListener(d.httpListener, acmeConfig(d.config.HTTP.TLS, d.config.DataPath("acme")))
+		return nil
+	}
+	d.certificate = &certificateFiles{}
+	if err := d.certificate.use(d.config.HTTP.TLS.Cert, d.config.HTTP.TLS.Key); err != nil {
 		return fmt.Errorf("http.tls: %w", err)
 	}
-	d.httpListener = tls.NewListener(d.httpListener, c)
+	d.httpListener = tls.NewListener(d.httpListener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.certificate.get, NextProtos: []string{"h2", "http/1.1"}})
 	return nil
 }
 

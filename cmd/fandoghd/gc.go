@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,13 +12,14 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/builder/buildkitd"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 func (a *admin) newGC() *cobra.Command {
-	var dryRun, force bool
+	var dryRun, force, cache bool
 	var grace time.Duration
 	var file string
 	cmd := &cobra.Command{
@@ -26,11 +28,18 @@ func (a *admin) newGC() *cobra.Command {
 		Long: "Remove blobs of the registry that no built version and no image's Git LFS object needs and that were not used during the grace time. The daemon does the same by\n" +
 			"itself; both can run at the same time as pushes, pulls and builds. Bytes that versions share count for each of them; OWN is what\n" +
 			"deleting only that version would free. Removed blobs stay in registry/trash for another grace time and are restored if they are needed.\n" +
-			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.",
-		Example: "  fandoghd admin --data data gc --dry-run",
+			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.\n\n" +
+			"With --cache, remove instead all build cache that no running build uses, and say what that freed. Builds that follow take longer.",
+		Example: "  fandoghd admin --data data gc --dry-run\n  fandoghd admin --data data gc --cache",
 		Args:    usage.ExactArgs(),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, _ []string) error {
+		if cache {
+			if dryRun || force || cmd.Flags().Changed("grace") {
+				return usage.Errorf("--cache is about the build cache alone; run `fandoghd admin gc` again for image data")
+			}
+			return a.pruneCache(cmd)
+		}
 		if !cmd.Flags().Changed("grace") {
 			var err error
 			if grace, err = a.usualGrace(file); err != nil {
@@ -39,7 +48,7 @@ func (a *admin) newGC() *cobra.Command {
 		} else if err := a.checkGrace(cmd, grace); err != nil {
 			return err
 		}
-		images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
+		images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Removing: removing(a.data), Logger: hclog.NewNullLogger()})
 		if err != nil {
 			return err
 		}
@@ -71,10 +80,33 @@ func (a *admin) newGC() *cobra.Command {
 		return err
 	})
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be removed")
+	cmd.Flags().BoolVar(&cache, "cache", false, "remove build cache instead of image data")
 	cmd.Flags().BoolVar(&force, "force", false, "remove even more than half of all image data")
 	cmd.Flags().DurationVar(&grace, "grace", 0, "keep what was used within this `duration` (default registry.grace of the running daemon, or of the configuration)")
 	cmd.Flags().StringVar(&file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML configuration `file`, if no daemon is running")
 	return cmd
+}
+
+// pruneCache removes the cache of the buildkitd that the daemon runs.
+func (a *admin) pruneCache(cmd *cobra.Command) error {
+	running, err := readAddresses(a.data)
+	switch {
+	case err != nil:
+		return err
+	case running == nil:
+		return fmt.Errorf("no daemon is running on %s; build cache can be removed only while its buildkitd runs", a.data)
+	case running.BuildKit == "":
+		return errors.New("the daemon builds with the BuildKits of builder.addresses; remove their cache there, with buildctl prune")
+	}
+	freed, err := buildkitd.Prune(cmd.Context(), running.BuildKit, 0)
+	if err != nil {
+		return fmt.Errorf("the build cache: %w", err)
+	}
+	if err := a.did(cmd, "build cache removed", "bytes", strconv.FormatInt(freed, 10)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %s of build cache\n", bytesSize(freed))
+	return err
 }
 
 // usualGrace is the grace time of the daemon that runs, or of one that would.

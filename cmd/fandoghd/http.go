@@ -10,20 +10,27 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/builder/mirror"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 )
 
-// serveHTTP serves REST, registry and Git LFS until ctx ends.
+// serveHTTP serves pages, REST, registry and Git LFS until ctx ends.
 func (d *daemon) serveHTTP(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, d.rest.EndStreams)
+	stop := context.AfterFunc(ctx, func() { d.rest.EndStreams(); d.web.EndStreams() })
 	defer stop()
 	mux := http.NewServeMux()
-	mux.Handle("/v2/", d.registry)
-	mux.Handle(webhookPath, d.github)
-	mux.Handle("/", d.rest)
+	mux.Handle("/v2/", d.metrics.HTTP("registry", registry.RouteName, d.registry))
+	mux.Handle(webhookPath, d.metrics.HTTP("github", nil, d.github))
+	mux.Handle("/", d.metrics.HTTP("rest", d.rest.RouteName, d.rest))
+	pages := d.metrics.HTTP("web", d.web.RouteName, d.web)
+	files := d.metrics.HTTP("lfs", nil, d.lfs)
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if lfs.Serves(r.URL.Path) { // below a namespace, which may have any name
-			d.lfs.ServeHTTP(w, r)
+			files.ServeHTTP(w, r)
+			return
+		}
+		if d.web.Serves(r) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -33,12 +40,14 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 
 // serveRegistry serves our own BuildKit, for which it is also a mirror of other registries.
 func (d *daemon) serveRegistry(ctx context.Context) error {
+	kept := d.metrics.HTTP("mirror", nil, d.mirror)
+	own := d.metrics.HTTP("builds", registry.RouteName, d.registry)
 	return d.serveOn(ctx, d.registryListener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.mirror.Serves(mirror.RegistryOf(r)) {
-			d.mirror.ServeHTTP(w, r)
+			kept.ServeHTTP(w, r)
 			return
 		}
-		d.registry.ServeHTTP(w, r)
+		own.ServeHTTP(w, r)
 	}))
 }
 

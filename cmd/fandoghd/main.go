@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
+	"github.com/fandoghpaas/fandogh/internal/sbom"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
@@ -24,10 +25,16 @@ const (
 )
 
 func main() {
-	dockerfile.Main() // the daemon starts this program for each Dockerfile
+	becomeChild()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// becomeChild does not return where the daemon has started this program for a Dockerfile or a list of packages.
+func becomeChild() {
+	dockerfile.Main()
+	sbom.Main()
 }
 
 func run(ctx context.Context, args []string) int {
@@ -45,7 +52,7 @@ func run(ctx context.Context, args []string) int {
 }
 
 func newRootCommand() *cobra.Command {
-	root := group("fandoghd", "Turn git pushes into container images", newServeCommand(), newAdminCommand())
+	root := group("fandoghd", "Turn git pushes into container images", newServeCommand(), newDoctorCommand(), newAdminCommand(), usage.NewMan("8"))
 	root.Long = "fandoghd is a git server, an image builder, an image registry and a catalog of images in one daemon.\n" +
 		"`git push` a tag to it, and the tag becomes a version of an image.\n\n" +
 		"Exit status: 0 success, 1 failure, 2 usage error."

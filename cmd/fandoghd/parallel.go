@@ -5,6 +5,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/config"
 )
 
@@ -30,6 +31,19 @@ func stepsMemory(configured config.Size, memory memlimit.Provider) int64 {
 		return 0
 	}
 	return int64(bytes / 4 * 3) //nolint:gosec // it fits, says the line above
+}
+
+// ceiling is the most that any build may use.
+func ceiling(c config.Builder) catalog.BuildLimits {
+	l := catalog.BuildLimits{CPUs: c.Limits.CPUs, Memory: int64(c.Limits.Memory), PIDs: int64(c.Limits.PIDs), Disk: int64(c.Limits.Disk), Log: int64(c.Limits.Log), Timeout: c.Timeout.Std()}
+	if len(c.Addresses) == 0 { // on this machine
+		l.Memory = stepsMemory(c.Limits.Memory, usableMemory)
+	}
+	return l
+}
+
+func buildLimits(l config.BuildLimits) catalog.BuildLimits {
+	return catalog.BuildLimits{CPUs: l.CPUs, Memory: int64(l.Memory), PIDs: int64(l.PIDs), Disk: int64(l.Disk), Log: int64(l.Log), Timeout: l.Timeout.Std()}
 }
 
 // parallelBuilds returns how many builds run at once: as configured, or else as

@@ -136,7 +136,7 @@ func TestPagesNameVerbsThatExist(t *testing.T) {
 	}
 	for _, m := range named {
 		cmd, rest, err := newRootCommand().Find(strings.Fields(m[1]))
-		if err != nil || cmd.HasSubCommands() {
+		if err != nil || cmd.HasSubCommands() && cmd.Name() != "signing-key" { // which does something by itself, too
 			t.Errorf("a page says `fandoghd %s`: %v", m[1], err)
 			continue
 		}

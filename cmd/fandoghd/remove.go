@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/backup"
 	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
@@ -17,10 +18,18 @@ type remover struct {
 	mu sync.Mutex
 }
 
-// Remove implements rest.Remover.
+// Remove implements rest.Remover. While a backup runs it removes nothing.
 func (r *remover) Remove(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	done, err := backup.Removing(r.daemon.config.Data)
+	if err != nil {
+		if catalog.CodeOf(err) != catalog.Unavailable { // else it is removed when the backup has ended
+			r.daemon.log.Error("failed to remove deleted data; it will be retried", "error", err)
+		}
+		return
+	}
+	defer done()
 	removals, err := r.daemon.store.Removals(ctx)
 	if err != nil {
 		r.daemon.log.Error("failed to look up what to remove", "error", err)
@@ -40,24 +49,46 @@ func (r *remover) remove(ctx context.Context, removal catalog.Removal) error {
 	if removal.Image.Name == "" {
 		return r.daemon.registry.DeleteNamespace(removal.Image.Namespace)
 	}
+	withdrawn := r.withdraw(ctx, removal)
 	if removal.Version == "" {
 		return errors.Join(
+			withdrawn,
 			r.daemon.registry.DeleteImage(ctx, removal.Image),
 			r.daemon.repos.Delete(ctx, removal.Image),
 			r.daemon.solver.ForgetImage(removal.Image, removal.ImageID),
-			r.daemon.builder.RemoveLogs(removal.Builds),
+			r.removeLogs(removal),
 		)
 	}
 	return errors.Join(
-		r.daemon.repos.WithdrawTag(ctx, removal.Image, removal.Version, removal.Commit),
+		withdrawn,
 		r.daemon.registry.DeleteVersion(ctx, removal.Image, catalog.Version{Name: removal.Version, Digest: removal.Digest}),
-		r.daemon.builder.RemoveLogs(removal.Builds),
+		r.removeLogs(removal),
 	)
+}
+
+func (r *remover) removeLogs(removal catalog.Removal) error {
+	_, err := r.daemon.builder.RemoveLogs(removal.Builds)
+	return err
+}
+
+// withdraw takes back the tags of what is gone, and the hidden refs.
+func (r *remover) withdraw(ctx context.Context, removal catalog.Removal) error {
+	var errs []error
+	if len(removal.Kept) > 0 {
+		errs = append(errs, r.daemon.repos.DropKept(ctx, removal.Source, removal.Kept))
+	}
+	for _, tag := range removal.Tags {
+		errs = append(errs, r.daemon.repos.WithdrawTag(ctx, removal.Source, tag.Name, tag.Commit))
+	}
+	return errors.Join(errs...)
 }
 
 // mendInterval is how often is tried again what a full disk or another fault that
 // passes kept from being done.
 const mendInterval = time.Minute
+
+// modulesTime is how long what was fetched of submodules is kept after a build last asked for it.
+const modulesTime = 30 * 24 * time.Hour
 
 // mend brings to an end what a crash cut short, and from then on what could not be
 // done at its time. What it can't mend is a warning: all the rest must be served.
@@ -68,6 +99,9 @@ func (d *daemon) mend(ctx context.Context) error {
 	}
 	periodic.Run(ctx, mendInterval, func(ctx context.Context) {
 		d.remover.Remove(ctx)
+		if err := d.repos.PruneModules(time.Now().Add(-modulesTime)); err != nil {
+			d.log.Warn("failed to remove submodules that no build used lately", "error", err)
+		}
 		if err := d.hooks.WithdrawUnqueued(ctx, time.Now().Add(-mendInterval)); err != nil && ctx.Err() == nil {
 			d.log.Warn("failed to withdraw some refused tags", "error", err)
 		}

@@ -9,12 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
-	"github.com/fandoghpaas/fandogh/builder/buildkit/dockerfile"
 	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
@@ -28,7 +29,7 @@ import (
 // kills a daemon starts its own with `daemon start`.
 
 func TestMain(m *testing.M) {
-	dockerfile.Main()
+	becomeChild()
 	testscript.Main(m, map[string]func(){"fandoghd": main})
 }
 
@@ -88,6 +89,7 @@ func TestScripts(t *testing.T) {
 				"deliver":    cmdDeliver,
 				"odd-names":  cmdOddNames,
 				"same-files": cmdSameFiles,
+				"small-disk": cmdSmallDisk,
 			},
 		})
 	})
@@ -233,11 +235,11 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// daemon start NAME | use NAME | stop NAME | kill NAME | kill-buildkitd NAME: a daemon
-// with a data directory of its own under $WORK; start again continues on it.
+// daemon start NAME | use NAME | reload NAME | stop NAME | kill NAME | kill-buildkitd NAME: a daemon
+// with a data directory of its own under $WORK; start again continues on it, and reload sends SIGHUP.
 func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: daemon start|use|stop|kill|kill-buildkitd NAME [FLAG…]")
+		ts.Fatalf("usage: daemon start|use|reload|stop|kill|kill-buildkitd NAME [FLAG…]")
 	}
 	s, name := sessionOf(ts), args[1]
 	d := s.daemons[name]
@@ -257,6 +259,8 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		use(ts, d)
 	case "use":
 		use(ts, d)
+	case "reload":
+		ts.Check(d.cmd.Process.Signal(syscall.SIGHUP))
 	case "stop":
 		ts.Check(d.terminate())
 	case "kill":
@@ -271,10 +275,21 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// small-disk NAME SIZE: the daemon of that name, which is yet to be started, has a disk of its own.
+func cmdSmallDisk(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: small-disk NAME SIZE")
+	}
+	dir := filepath.Join(sessionOf(ts).work, args[0], "data")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=700,size="+args[1]))
+	ts.Defer(func() { ts.Check(unix.Unmount(dir, unix.MNT_DETACH)) }) // the daemon ends later
+}
+
 // settings returns what the script set of the daemon's environment.
 func settings(ts *testscript.TestScript) []string {
 	var set []string
-	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "BUILDER_MIRRORS", "BUILDER_PULL_THROUGH_REGISTRIES", "BUILDER_PULL_THROUGH_RECHECK", "REGISTRY_GRACE"} {
+	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "BUILDER_MIRRORS", "BUILDER_PULL_THROUGH_REGISTRIES", "BUILDER_PULL_THROUGH_RECHECK", "REGISTRY_GRACE", "METRICS_ADDR", "RETENTION_INTERVAL", "DISK_MIN_FREE", "DISK_MAX_USED"} {
 		if value := ts.Getenv(config.EnvPrefix + name); value != "" {
 			set = append(set, config.EnvPrefix+name+"="+value)
 		}
@@ -316,7 +331,7 @@ func (c *child) start() error {
 	defer log.Close() //nolint:errcheck // the child holds its own
 	_ = os.Remove(filepath.Join(c.data, addressesFile))
 	c.cmd = exec.Command("fandoghd", append([]string{"serve", "--data", c.data, "--http", "127.0.0.1:0", "--ssh", "127.0.0.1:0"}, c.flags...)...)
-	c.cmd.Env = append(append(os.Environ(), "FANDOGH_LOG_LEVEL=debug"), c.env...)
+	c.cmd.Env = append(append(os.Environ(), "FANDOGH_LOG_LEVEL=debug", "FANDOGH_DISK_MAX_USED=100"), c.env...) // the machine's disk may be as full as it likes
 	c.cmd.Stderr = log
 	if err := c.cmd.Start(); err != nil {
 		return err
@@ -358,7 +373,7 @@ func (c *child) admin(stdin string, args ...string) (string, error) {
 	cmd.Stderr = &errText
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("admin %v: %w: %s", args, err, errText.String())
+		return "", fmt.Errorf("admin %v: %w: %s%s", args, err, out, errText.String())
 	}
 	return string(out), nil
 }

@@ -7,7 +7,11 @@ import (
 	"io"
 	"log"
 	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 
+	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
@@ -32,7 +36,9 @@ func newServeCommand() *cobra.Command {
 		Long: "Run the daemon in the foreground until SIGTERM or SIGINT. By default it keeps everything in ./data and\n" +
 			"listens on 127.0.0.1. The addresses in use are printed on one line and kept in addresses.json of the data directory.\n\n" +
 			"Every setting of the configuration file is also an environment variable: http.public_url is FANDOGH_HTTP_PUBLIC_URL.\n" +
-			"Flags override the environment, and the environment overrides the file.",
+			"Flags override the environment, and the environment overrides the file.\n\n" +
+			"SIGHUP has the file read again: what may change while the daemon runs takes effect at once, and the log names what changed and\n" +
+			"what takes effect at the next start. With a file that is not valid everything stays as it was.",
 		Example: "  fandoghd serve\n  fandoghd serve --config /etc/fandogh/config.yaml\n  fandoghd serve --data /tmp/fandogh --http 127.0.0.1:0 --ssh 127.0.0.1:0",
 		Args:    usage.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,20 +48,29 @@ func newServeCommand() *cobra.Command {
 			}
 			logger := newLogger(c.Log, cmd.ErrOrStderr())
 			routeStandardLog(logger)
-			return serve(cmd.Context(), c, logger, cmd.OutOrStdout())
+			return serve(cmd.Context(), c, func() (config.Config, error) { return loadConfig(cmd, flags) }, logger, cmd.OutOrStdout())
 		},
 	}
+	flags.register(cmd)
+	return cmd
+}
+
+// register adds the flags to a command.
+func (flags *serveFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&flags.file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML configuration `file`")
 	f.StringVar(&flags.data, "data", "", "data `directory` (default data)")
 	f.StringVar(&flags.http, "http", "", "`host:port` for REST and registry (default 127.0.0.1:8080)")
 	f.StringVar(&flags.ssh, "ssh", "", "`host:port` for git (default 127.0.0.1:2222)")
-	return cmd
 }
 
-// serve runs the daemon until ctx ends.
-func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Writer) (err error) {
-	d := &daemon{config: c, log: log}
+// serve runs the daemon until ctx ends. load reads the configuration again.
+func serve(ctx context.Context, c config.Config, load func() (config.Config, error), log hclog.InterceptLogger, stdout io.Writer) (err error) {
+	d := &daemon{config: c, load: load, hangups: make(chan os.Signal, 1), log: log, audit: newAuditKeeper(log)}
+	signal.Notify(d.hangups, syscall.SIGHUP) // which would end the process, also while it starts
+	defer signal.Stop(d.hangups)
+	log.RegisterSink(d.audit)
+	defer log.DeregisterSink(d.audit)
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.open(ctx); err != nil {
 		return err
@@ -65,6 +80,8 @@ func serve(ctx context.Context, c config.Config, log hclog.Logger, stdout io.Wri
 	}
 	d.onClose(func() error { return os.Remove(c.DataPath(addressesFile)) })
 	fmt.Fprintf(stdout, "fandoghd http=%s ssh=%s\n", d.addresses.HTTP, d.addresses.SSH)
+	d.tellSystemd(sdnotify.SdNotifyReady)
+	context.AfterFunc(ctx, func() { d.tellSystemd(sdnotify.SdNotifyStopping) })
 	log.Info("ready for pushes", "try", catalog.SSHCommand(d.addresses.PublicSSH, ""))
 	return d.run(ctx)
 }
@@ -85,15 +102,25 @@ func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
 	return c, nil
 }
 
-func newLogger(c config.Log, w io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{
+func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
+	options := hclog.LoggerOptions{
 		Name:       "fandoghd",
 		Level:      hclog.LevelFromString(c.Level),
 		JSONFormat: c.Format == "json",
-		// The audit log is written at every level.
-		IndependentLevels: true,
-		Output:            w,
-	})
+		Output:     w,
+		Mutex:      &sync.Mutex{},
+	}
+	// The audit log is written at every level, and all others share one, so that it can be changed.
+	ofAudit := options
+	ofAudit.Name, ofAudit.Level = auditLogger, hclog.Info
+	audit := hclog.New(&ofAudit)
+	options.SubloggerHook = func(sub hclog.Logger) hclog.Logger {
+		if sub.Name() == auditLogger {
+			return audit.With(sub.ImpliedArgs()...)
+		}
+		return sub
+	}
+	return hclog.NewInterceptLogger(&options)
 }
 
 // routeStandardLog sends what libraries say by the process-wide logger, such as HTTP/2's of ended

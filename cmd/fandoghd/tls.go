@@ -1,7 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -12,55 +17,108 @@ import (
 	"github.com/fandoghpaas/fandogh/config"
 )
 
-// tlsConfig returns how the HTTP listener speaks TLS. ACME keeps its keys and
-// certificates in cacheDir.
-func tlsConfig(c config.HTTPSTLS, cacheDir string) (*tls.Config, error) {
-	if len(c.ACMEHosts) > 0 {
-		manager := &autocert.Manager{
-			Prompt:     autocert.AcceptTOS,
-			Cache:      autocert.DirCache(cacheDir),
-			HostPolicy: autocert.HostWhitelist(c.ACMEHosts...),
-			Email:      c.ACMEEmail,
-		}
-		if c.ACMEDirectory != "" {
-			manager.Client = &acme.Client{DirectoryURL: c.ACMEDirectory}
-		}
-		return manager.TLSConfig(), nil
+// acmeConfig returns how the HTTP listener speaks TLS with certificates by ACME, whose keys and certificates are kept in cacheDir.
+func acmeConfig(c config.HTTPSTLS, cacheDir string) *tls.Config {
+	manager := &autocert.Manager{
+		Prompt:     autocert.AcceptTOS,
+		Cache:      autocert.DirCache(cacheDir),
+		HostPolicy: autocert.HostWhitelist(c.ACMEHosts...),
+		Email:      c.ACMEEmail,
 	}
-	files := &certificateFiles{cert: c.Cert, key: c.Key}
-	if _, err := files.get(nil); err != nil {
-		return nil, err
+	if c.ACMEDirectory != "" {
+		manager.Client = &acme.Client{DirectoryURL: c.ACMEDirectory}
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.get, NextProtos: []string{"h2", "http/1.1"}}, nil
+	return manager.TLSConfig()
 }
 
 // certificateFiles serves the certificate of two files and reads them again
 // when the certificate's file has changed, so that a renewal needs no restart.
 type certificateFiles struct {
+	mu        sync.Mutex
 	cert, key string
+	changed   time.Time
+	loaded    *tls.Certificate
+}
 
-	mu      sync.Mutex
-	changed time.Time
-	loaded  *tls.Certificate
+// use has the certificate read from two files from now on. An error leaves all as it was.
+func (f *certificateFiles) use(cert, key string) error {
+	loaded, changed, err := loadCertificate(cert, key)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cert, f.key, f.loaded, f.changed = cert, key, loaded, changed
+	return nil
 }
 
 func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	info, err := os.Stat(f.cert)
-	if err == nil && f.loaded != nil && info.ModTime().Equal(f.changed) {
+	if err == nil && info.ModTime().Equal(f.changed) {
 		return f.loaded, nil
 	}
-	var pair tls.Certificate
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(f.cert, f.key)
-	}
-	switch {
-	case err == nil:
-		f.loaded, f.changed = &pair, info.ModTime()
-	case f.loaded == nil:
-		return nil, err
-	}
 	// Half of a renewal may be written: the old pair serves until the new one is whole.
+	if loaded, changed, err := loadCertificate(f.cert, f.key); err == nil {
+		f.loaded, f.changed = loaded, changed
+	}
 	return f.loaded, nil
+}
+
+// loadCertificate reads a pair, and when its certificate was changed.
+func loadCertificate(cert, key string) (*tls.Certificate, time.Time, error) {
+	info, err := os.Stat(cert)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	return &pair, info.ModTime(), err
+}
+
+// certificateEnd returns when the first of the listener's certificates ends; zero: there is none, or none yet.
+func certificateEnd(ctx context.Context, c config.HTTPSTLS, cacheDir string) (time.Time, error) {
+	var end time.Time
+	take := func(chain []byte) error {
+		at, err := leafEnd(chain)
+		if err == nil && (end.IsZero() || at.Before(end)) {
+			end = at
+		}
+		return err
+	}
+	if c.Cert != "" {
+		chain, err := os.ReadFile(c.Cert)
+		if err != nil {
+			return end, err
+		}
+		err = take(chain)
+		return end, err
+	}
+	for _, host := range c.ACMEHosts {
+		chain, err := autocert.DirCache(cacheDir).Get(ctx, host)
+		if errors.Is(err, autocert.ErrCacheMiss) {
+			continue // nobody has asked for it yet
+		}
+		if err == nil {
+			err = take(chain)
+		}
+		if err != nil {
+			return end, fmt.Errorf("certificate of %s: %w", host, err)
+		}
+	}
+	return end, nil
+}
+
+// leafEnd returns the end of the first certificate of a PEM file, which may hold the key, too.
+func leafEnd(text []byte) (time.Time, error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			leaf, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return time.Time{}, err
+			}
+			return leaf.NotAfter, nil
+		}
+	}
+	return time.Time{}, errors.New("there is no certificate in it")
 }

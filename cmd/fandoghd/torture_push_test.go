@@ -79,6 +79,7 @@ func (a *app) act(_ context.Context, dice *rand.Rand) {
 	case 2:
 		if e := a.torture.ledger.take(dice, deleted, ofImage(a.name)); e != nil {
 			a.torture.count("deleted versions pushed anew")
+			_, _ = a.torture.daemon.admin("", "tombstone", "lift", "tor/"+e.image, e.tag) // there is none of what was never built
 			if a.commit(e, dice) {
 				a.push(dice, e)
 			}

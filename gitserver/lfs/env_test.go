@@ -2,6 +2,7 @@ package lfs_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -47,6 +48,7 @@ type env struct {
 	mu       sync.Mutex
 	now      time.Time
 	log      testkit.Buffer
+	refuses  error // why nothing more is admitted
 }
 
 func newEnv(t testing.TB) *env {
@@ -66,12 +68,25 @@ func newEnv(t testing.TB) *env {
 	e.server = lfs.New(lfs.Config{
 		Store: e.store, Contents: e.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return e.url },
 		Trusts:         func(authority string) (bool, error) { return authority == "ca", nil },
-		MaxObjectBytes: most, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
+		MaxObjectBytes: most, Admission: e, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
 	})
 	server := httptest.NewServer(e.server)
 	t.Cleanup(server.Close)
 	e.url = server.URL
 	return e
+}
+
+// Admit is as catalog.Admission has it.
+func (e *env) Admit(_ context.Context, _ string, more catalog.Amounts) error {
+	if more.Bytes <= 0 {
+		e.t.Errorf("asked for %+v", more)
+	}
+	return e.refuses
+}
+
+// AdmitContents is of no use here.
+func (e *env) AdmitContents(context.Context, string, map[string]int64, catalog.Amounts) error {
+	return errors.ErrUnsupported
 }
 
 func (e *env) clock() time.Time {

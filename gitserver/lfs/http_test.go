@@ -276,3 +276,31 @@ func TestDeletedMeanwhile(t *testing.T) {
 		t.Errorf("the image is there again: %+v, %v", image, err)
 	}
 }
+
+// What there is no room for is refused for each object, with the reason, and can be downloaded if it is there.
+func TestNoRoom(t *testing.T) {
+	e := newEnv(t)
+	if got := e.upload("alice", "x"); got.status != http.StatusOK {
+		t.Fatal(got)
+	}
+	batch := func(operation, content string) string {
+		return e.ask("alice", "POST", "/alice/app.git/info/lfs/objects/batch", strings.NewReader(fmt.Sprintf(`{"operation":%q,"objects":[{"oid":%q,"size":1}]}`, operation, oidOf(content)))).body
+	}
+	for status, refusal := range map[int]error{
+		http.StatusInsufficientStorage: catalog.Wrap(catalog.Unavailable, catalog.ErrNearlyFull, "no room"),
+		http.StatusForbidden:           catalog.Errorf(catalog.Forbidden, "no room"),
+	} {
+		e.refuses = refusal
+		if got, want := batch("upload", "y"), fmt.Sprintf(`"error":{"code":%d,"message":"no room"}`, status); !strings.Contains(got, want) {
+			t.Errorf("an upload: %s, want %s", got, want)
+		}
+		if got := e.ask("alice", "PUT", "/alice/app.git/info/lfs/objects/"+oidOf("y")+"?size=1", strings.NewReader("y")); got.status != status || !strings.Contains(got.body, "no room") {
+			t.Errorf("one that was not asked for: %v, want %d", got, status)
+		}
+		for _, operation := range []string{"upload", "download"} {
+			if got := batch(operation, "x"); strings.Contains(got, `"error"`) {
+				t.Errorf("%s of what is there: %s", operation, got)
+			}
+		}
+	}
+}

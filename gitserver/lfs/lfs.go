@@ -48,9 +48,10 @@ type Config struct {
 	Secret []byte
 	// URL returns the http(s)://host[:port] that users reach this server by.
 	URL            func() string
-	MaxObjectBytes int64            // of one object; 0: no limit
-	Now            func() time.Time // nil: the clock
-	Logger         hclog.Logger     // nil: nothing is logged
+	MaxObjectBytes int64             // of one object; 0: no limit
+	Admission      catalog.Admission // of uploads; nil: there is always room
+	Now            func() time.Time  // nil: the clock
+	Logger         hclog.Logger      // nil: nothing is logged
 }
 
 // Server answers git-lfs.
@@ -127,7 +128,7 @@ type wanted struct {
 }
 
 // has reports whether an image, which may not exist yet, has an object. One whose content is lost it does not have: an upload
-// brings it back. Errors: Invalid, TooLarge (it can't be uploaded).
+// brings it back. Errors: those of mayUpload (it can't be uploaded).
 func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operation Operation) (bool, error) {
 	if err := catalog.ValidateOID(w.OID); err != nil {
 		return false, err
@@ -141,9 +142,17 @@ func (s *Server) has(ctx context.Context, image catalog.Image, w wanted, operati
 	case catalog.CodeOf(err) != catalog.NotFound:
 		return true, err
 	case operation == Upload:
-		return false, s.checkSize(w)
+		return false, s.mayUpload(ctx, image.Ref, w)
 	}
 	return false, nil
+}
+
+// mayUpload refuses what is too large, or for what there is no room. Errors: Invalid, TooLarge, those of catalog.Admission.
+func (s *Server) mayUpload(ctx context.Context, ref catalog.ImageRef, w wanted) error {
+	if err := s.checkSize(w); err != nil {
+		return err
+	}
+	return catalog.Admit(ctx, s.config.Admission, ref.Namespace, catalog.Amounts{Bytes: max(w.Size, 1)})
 }
 
 // checkSize refuses what is larger than one object may be. Errors: Invalid, TooLarge.
@@ -171,7 +180,7 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 	if err := catalog.ValidateOID(w.OID); err != nil {
 		return err
 	}
-	if err := s.checkSize(w); err != nil {
+	if err := s.mayUpload(ctx, c.Ref, w); err != nil {
 		return err
 	}
 	image, err := s.imageFor(ctx, c, Upload)

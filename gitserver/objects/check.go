@@ -1,11 +1,14 @@
 package objects
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // MissingError reports that a pack lacks an object that it or its push names.
@@ -32,9 +35,7 @@ func (w *worker) examine(h plumbing.Hash, typ plumbing.ObjectType, data []byte) 
 		var target Link
 		if target, err = ParseTag(data); err == nil {
 			links = append(links, target)
-			w.resolver.in.mu.Lock()
-			w.resolver.in.tags[h] = target
-			w.resolver.in.mu.Unlock()
+			w.resolver.in.keepTag(h, target, data)
 		}
 	}
 	for i := 0; i < len(links) && err == nil; i++ {
@@ -44,6 +45,39 @@ func (w *worker) examine(h plumbing.Hash, typ plumbing.ObjectType, data []byte) 
 		return fmt.Errorf("%s %s: %w", typ, h, err)
 	}
 	return nil
+}
+
+func (in *Incoming) keepTag(h plumbing.Hash, target Link, data []byte) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.tags[h] = target
+	if len(data) <= catalog.MaxTag && in.kept+len(data) <= maxTagTexts {
+		in.texts[h] = bytes.Clone(data)
+		in.kept += len(data)
+	}
+}
+
+// TagText returns what a tag of the resolved pack or of store says. Errors: ErrNotFound, *LimitError (catalog.MaxTag, and a pack
+// has too much of them).
+func (in *Incoming) TagText(store *Store, h plumbing.Hash) ([]byte, error) {
+	if in != nil {
+		if text, ok := in.texts[h]; ok {
+			return text, nil
+		}
+		if _, ok := in.tags[h]; ok {
+			return nil, &LimitError{"tag", catalog.MaxTag}
+		}
+	}
+	typ, size, err := store.Header(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case typ != plumbing.TagObject:
+		return nil, ErrNotFound
+	case size > catalog.MaxTag:
+		return nil, &LimitError{"tag", catalog.MaxTag}
+	}
+	return store.GetTyped(h, plumbing.TagObject)
 }
 
 func (in *Incoming) commitLinks(h plumbing.Hash, data []byte) ([]Link, error) {

@@ -39,9 +39,13 @@ const (
 // memory while they are checked. A tree of a million files stays below.
 const maxStructured = 64 << 20
 
+// maxTagTexts bounds the tags of one pack that are kept in memory until it is part of a repository, in bytes. It is enough for
+// 50,000 signed ones.
+const maxTagTexts = 64 << 20
+
 // LimitError reports that a pack is over one of its limits.
 type LimitError struct {
-	What  string // "pack", "object", "objects", "structured" or "inflated"
+	What  string // "pack", "object", "objects", "structured", "tag" or "inflated"
 	Limit int64
 }
 
@@ -52,6 +56,8 @@ func (e *LimitError) Error() string {
 		return fmt.Sprintf("the push has more than %d objects, which is the limit", e.Limit)
 	case "object":
 		return fmt.Sprintf("the push has a file larger than the limit of %s", byteSize(e.Limit))
+	case "tag":
+		return fmt.Sprintf("the tag, or all that came with it, is larger than the limit of %s", byteSize(e.Limit))
 	case "structured":
 		return fmt.Sprintf("the push has a directory, commit or tag object larger than the limit of %s", byteSize(e.Limit))
 	case "inflated":
@@ -91,6 +97,8 @@ type Incoming struct {
 	pending map[plumbing.Hash]plumbing.ObjectType // named and not in table when they were
 	purgeAt int                                   // how many of them are too many
 	tags    map[plumbing.Hash]Link
+	texts   map[plumbing.Hash][]byte          // of tags, as long as they are few bytes
+	kept    int                               // bytes of texts
 	shallow map[plumbing.Hash]bool            // commits the sender has no parents of
 	cut     map[plumbing.Hash][]plumbing.Hash // those of them in the pack, with parents
 }
@@ -108,6 +116,7 @@ func Receive(r io.Reader, dir string, limits Limits, shallow []plumbing.Hash) (*
 		refKids: map[plumbing.Hash]int32{},
 		pending: map[plumbing.Hash]plumbing.ObjectType{},
 		tags:    map[plumbing.Hash]Link{},
+		texts:   map[plumbing.Hash][]byte{},
 		shallow: map[plumbing.Hash]bool{},
 		cut:     map[plumbing.Hash][]plumbing.Hash{},
 	}
@@ -200,10 +209,11 @@ func (in *Incoming) read(r io.Reader) error {
 	}
 	p.mark()
 	in.end = p.offset()
+	sum := p.source.sum.Sum(nil) // before the source sums what it reads next
 	if _, err := io.ReadFull(p.buf, in.checksum[:]); err != nil {
 		return badPack(err)
 	}
-	if !bytes.Equal(p.source.sum.Sum(nil), in.checksum[:]) {
+	if !bytes.Equal(sum, in.checksum[:]) {
 		return corrupt("the pack's checksum does not match; it was damaged in transit")
 	}
 	return in.file.Truncate(in.end + sha1.Size)

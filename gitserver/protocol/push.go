@@ -12,6 +12,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -39,12 +40,17 @@ const receiveCapabilities = "report-status delete-refs side-band-64k quiet atomi
 type PushConfig struct {
 	Repositories *repository.Repositories
 	Images       catalog.Images
-	Keys         KeyLister // of those who sign
+	Keys         KeyLister           // of those who sign
+	Tags         catalog.TagVerifier // nil: nothing is known of tags
 	Receiver     catalog.PostReceiver
+	Admission    catalog.Admission // nil: there is always room
 	Limits       objects.Limits
 	KeepAlive    time.Duration // longest silence while builds run
-	Tracer       trace.Tracer
-	Logger       hclog.Logger
+	// Pushed is told of each push when its refs have moved or nothing was done: the bytes of its pack, how long it took, and
+	// whether any ref was refused. nil: nobody is.
+	Pushed func(bytes int64, took time.Duration, refused bool)
+	Tracer trace.Tracer
+	Logger hclog.Logger
 }
 
 // PushHandler is git's receive-pack over any transport.
@@ -52,18 +58,24 @@ type PushHandler struct {
 	repos     *repository.Repositories
 	images    catalog.Images
 	keys      KeyLister
+	tags      catalog.TagVerifier
 	receiver  catalog.PostReceiver
+	admission catalog.Admission
 	limits    objects.Limits
 	keepAlive time.Duration
+	pushed    func(bytes int64, took time.Duration, refused bool)
 	tracer    trace.Tracer
 	log       hclog.Logger
 }
 
 // NewPushHandler makes a handler.
 func NewPushHandler(c PushConfig) *PushHandler {
+	if c.Pushed == nil {
+		c.Pushed = func(int64, time.Duration, bool) {}
+	}
 	return &PushHandler{
-		repos: c.Repositories, images: c.Images, keys: c.Keys, receiver: c.Receiver,
-		limits: c.Limits, keepAlive: c.KeepAlive, tracer: c.Tracer, log: c.Logger,
+		repos: c.Repositories, images: c.Images, keys: c.Keys, tags: c.Tags, receiver: c.Receiver,
+		admission: c.Admission, limits: c.Limits, keepAlive: c.KeepAlive, pushed: c.Pushed, tracer: c.Tracer, log: c.Logger,
 	}
 }
 
@@ -180,19 +192,33 @@ func (p *push) isUnbuiltTag(name string) bool {
 // run does all but the report. An error means that nothing was done; what befell single refs is in their commands.
 func (p *push) run(ctx context.Context, in io.Reader) error {
 	enterCtx, entering := p.handler.tracer.Start(ctx, "receive")
-	received, err := p.enter(enterCtx, in)
+	counted, start := &countingReader{Reader: in}, time.Now()
+	received, err := p.enter(enterCtx, counted)
 	entering.End()
+	p.handler.pushed(counted.n, time.Since(start), err != nil || len(received.Updates) < len(p.req.commands))
 	if err == nil && len(received.Updates) > 0 {
 		p.notifyHooks(ctx, received)
 	}
 	return err
 }
 
+// countingReader counts the bytes that were read.
+type countingReader struct {
+	io.Reader
+	n int64
+}
+
+func (r *countingReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.n += int64(n)
+	return n, err
+}
+
 // enter brings a push from its pack to the refs. It returns what was done, and
 // keeps nothing of the pack, as builds may take long.
-func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, err error) {
+func (p *push) enter(ctx context.Context, in *countingReader) (received catalog.Push, err error) {
 	defer p.closeQuarantine()
-	if err := p.receive(in); err != nil {
+	if err := p.receive(ctx, in); err != nil {
 		return received, err
 	}
 	defer p.sideband.keepAlive(p.handler.keepAlive)()
@@ -207,6 +233,11 @@ func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, 
 	if !p.anyLeft() {
 		return received, nil
 	}
+	if p.quarantine.Count() > 0 { // its objects are here, and not in the repository yet
+		if err := p.admit(ctx, catalog.Amounts{Bytes: in.n}); err != nil {
+			return received, err
+		}
+	}
 	if received, err = p.consultHooks(ctx); err != nil || !p.anyLeft() {
 		return catalog.Push{}, err
 	}
@@ -216,7 +247,11 @@ func (p *push) enter(ctx context.Context, in io.Reader) (received catalog.Push, 
 	// The refs have moved: from here on nothing fails, and what is reported is what they are.
 	received.Updates = p.left(received.Updates)
 	for _, u := range received.Updates {
-		p.audit.Info("ref pushed", "image", p.ref, "ref", u.Name, "old", u.Old, "new", u.New)
+		line := []any{"image", p.ref, "ref", u.Name, "old", u.Old, "new", u.New}
+		if u.Signature.Signed() {
+			line = append(line, "tag_signature", u.Signature)
+		}
+		p.audit.Info("ref pushed", line...)
 	}
 	return received, nil
 }
@@ -233,11 +268,23 @@ func (p *push) closeQuarantine() {
 }
 
 // receive reads the pack, if one follows.
-func (p *push) receive(in io.Reader) error {
+func (p *push) receive(ctx context.Context, in io.Reader) error {
 	if !p.req.needsPack() {
 		return nil
 	}
+	if err := p.admit(ctx, catalog.Amounts{Bytes: 1}); err != nil {
+		return err
+	}
 	return p.packError(p.quarantine.Receive(in, p.handler.limits, p.req.shallow))
+}
+
+// admit asks whether there is room for a push, and tells the pusher why not before the report does.
+func (p *push) admit(ctx context.Context, more catalog.Amounts) error {
+	err := catalog.Admit(ctx, p.handler.admission, p.ref.Namespace, more)
+	if err != nil {
+		fmt.Fprintln(progress{p.sideband}, catalog.MessageOf(err))
+	}
+	return err
 }
 
 // notifyHooks has the hooks act on what was done, which may take as long as builds do.
@@ -276,6 +323,9 @@ func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
 	if catalog.CodeOf(err) == catalog.NotFound {
 		image, err = catalog.Image{Ref: p.ref}, nil
 	}
+	if err == nil {
+		err = image.CheckOwnSource()
+	}
 	if err != nil {
 		return catalog.Push{}, err
 	}
@@ -283,7 +333,7 @@ func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
 		Image: image, Identity: p.user, Options: p.options,
 		Atomic: p.req.can("atomic"), Progress: progress{p.sideband}, Gone: p.sideband.lost, StillAllowed: p.allowed,
 	}
-	if received.Updates, err = p.updates(); err != nil {
+	if received.Updates, err = p.updates(ctx); err != nil {
 		return received, err
 	}
 	received.ManyTags = severalTags(received.Updates)

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hiddeco/sshsig"
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/packets"
+	"github.com/fandoghpaas/fandogh/internal/signature"
 )
 
 // maxCertSignature bounds a signature, in bytes.
@@ -73,17 +73,14 @@ func (p *push) signer(ctx context.Context) (string, error) {
 	if cert.nonce != p.nonce || !slices.Equal(cert.options, p.req.options) {
 		return "", catalog.Errorf(catalog.Forbidden, "the push certificate is for another push; push again")
 	}
-	if !bytes.HasPrefix(cert.signature, []byte("-----BEGIN "+sshsig.PEMType)) {
+	if signature.KindOf(cert.signature) != signature.SSH {
 		return "not verified: not an SSH signature", nil
 	}
-	signature, err := sshsig.Unarmor(cert.signature)
-	if err == nil {
-		err = sshsig.Verify(bytes.NewReader(cert.text), signature, signature.PublicKey, signature.HashAlgorithm, "git")
-	}
+	key, err := signature.VerifySSH(cert.text, cert.signature)
 	if err != nil {
 		return "", catalog.Wrap(catalog.Forbidden, err, "the push certificate's signature is not valid; push again")
 	}
-	fingerprint := gossh.FingerprintSHA256(signature.PublicKey)
+	fingerprint := gossh.FingerprintSHA256(signature.KeyOf(key))
 	keys, err := p.handler.keys.ListKeys(ctx, p.user.User.ID)
 	if err != nil {
 		return "", err

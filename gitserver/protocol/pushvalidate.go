@@ -111,7 +111,7 @@ func (p *push) checkUnbuiltTag(repo *repository.Repository, c *command, commit p
 }
 
 // updates returns the commands that are left, as the catalog knows them.
-func (p *push) updates() ([]catalog.RefUpdate, error) {
+func (p *push) updates(ctx context.Context) ([]catalog.RefUpdate, error) {
 	var updates []catalog.RefUpdate
 	for _, c := range p.req.commands {
 		if c.err != nil || c.isNothing() {
@@ -122,18 +122,41 @@ func (p *push) updates() ([]catalog.RefUpdate, error) {
 			u.Old = c.change.Old.String()
 		}
 		if !c.isDelete() {
-			u.New = c.change.New.String()
-			target, err := p.quarantine.Peel(c.change.New)
+			object := c.change.New
+			if p.attached[c] {
+				object = c.change.Old // the ref stays
+			}
+			u.New = object.String()
+			target, err := p.quarantine.Peel(object)
 			if err != nil {
 				return nil, err
 			}
 			if target.Type == plumbing.CommitObject {
 				u.Commit = target.Hash.String()
+				if u.Signature, err = p.signature(ctx, u); err != nil {
+					return nil, err
+				}
 			}
 		}
 		updates = append(updates, u)
 	}
 	return updates, nil
+}
+
+// signature finds out who signed a tag.
+func (p *push) signature(ctx context.Context, u catalog.RefUpdate) (catalog.TagSignature, error) {
+	name, isTag := u.Tag()
+	if !isTag || u.Annotated() == "" || p.handler.tags == nil {
+		return catalog.TagSignature{}, nil
+	}
+	text, err := p.quarantine.ReadTag(plumbing.NewHash(u.New))
+	if catalog.CodeOf(err) == catalog.TooLarge {
+		return catalog.TagSignature{Reason: catalog.MessageOf(err)}, nil
+	}
+	if err != nil {
+		return catalog.TagSignature{}, err
+	}
+	return p.handler.tags.VerifyTag(ctx, p.ref.Namespace, name, text)
 }
 
 // packError says in words for the pusher why a pack was not taken.

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -66,8 +67,8 @@ func Version(environment []string) int {
 }
 
 // Serve answers one clone, fetch or ls-remote, until ctx ends. exists reports whether
-// there is such an image when nothing was pushed yet. allowed is asked again whenever the client has asked for something.
-func (h *FetchHandler) Serve(ctx context.Context, ref catalog.ImageRef, exists func() bool, allowed func(context.Context) error, version int, in io.Reader, out io.Writer) error {
+// there is such an image when nothing was pushed yet, and with an error that nothing can be. allowed is asked again whenever the client has asked for something.
+func (h *FetchHandler) Serve(ctx context.Context, ref catalog.ImageRef, exists func() (bool, error), allowed func(context.Context) error, version int, in io.Reader, out io.Writer) error {
 	repo, err := h.open(ref, exists)
 	if err != nil {
 		return err
@@ -98,10 +99,13 @@ func goingDown(err error) error {
 
 // open returns an image's repository, which is an empty one before the first push.
 // Errors: NotFound.
-func (h *FetchHandler) open(ref catalog.ImageRef, exists func() bool) (*repository.Repository, error) {
+func (h *FetchHandler) open(ref catalog.ImageRef, exists func() (bool, error)) (*repository.Repository, error) {
 	repo, err := h.repos.Open(ref)
-	if catalog.CodeOf(err) != catalog.NotFound || !exists() {
+	if catalog.CodeOf(err) != catalog.NotFound {
 		return repo, err
+	}
+	if there, elsewhere := exists(); elsewhere != nil || !there {
+		return nil, cmp.Or(elsewhere, err)
 	}
 	return h.repos.OpenEmpty(ref)
 }

@@ -1,6 +1,7 @@
 package refs
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -191,6 +192,37 @@ func (f *Files) lock() (unlock func(), err error) {
 		}
 		<-poll.C
 	}
+}
+
+// Salvage replaces a packed-refs that can't be read by those of its lines that can, and returns how many can't. The file as it was is
+// kept beside it under the name.
+func (f *Files) Salvage(name string) (lost int, err error) {
+	unlock, err := f.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	text, err := os.ReadFile(filepath.Join(f.dir, "packed-refs"))
+	if err != nil {
+		return 0, err
+	}
+	if err := f.disk.Create(filepath.Join(f.dir, name), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		return 0, err
+	}
+	var refs []Ref
+	for line := range bytes.Lines(text) {
+		if line[0] == '#' || line[0] == '^' { // what tags mean is found out again
+			continue
+		}
+		ref, err := parsePackedRef(line)
+		if err != nil || line[len(line)-1] != '\n' || CheckName(ref.Name) != nil && !strings.HasPrefix(ref.Name, Hidden) {
+			lost++
+			continue
+		}
+		refs = append(refs, ref)
+	}
+	sortRefs(refs)
+	return lost, f.write(slices.CompactFunc(refs, func(a, b Ref) bool { return a.Name == b.Name }))
 }
 
 // write replaces packed-refs. The caller holds its lock.

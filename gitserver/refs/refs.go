@@ -2,7 +2,7 @@
 // to another (compare-and-set), several in one step.
 //
 // A Store is opened for a Snapshot, which stays what it was while the store changes, and is closed when it was read.
-// Whatever passes refstest.TestStore can be one. Files is the one there is: git's own packed-refs, replaced as a whole,
+// Whatever passes refstest.TestStore can be one. Files is git's own packed-refs, replaced as a whole,
 // so that stock git reads it; refs in files of their own, as other programs leave them, are read too and taken in. Of any
 // name that a client writes, CheckName is asked first.
 package refs

@@ -238,14 +238,14 @@ func TestSetTag(t *testing.T) {
 		code        catalog.Code
 	}{
 		{"v1", one, ""}, {"v1", one, ""}, {"v1", two, catalog.Conflict}, {"v2", two, ""},
-		{"v3", strings.Repeat("0", 39) + "1", catalog.NotFound}, {"a/b", one, catalog.Invalid},
+		{"v3", strings.Repeat("0", 39) + "1", catalog.NotFound}, {"api/v1+5", one, ""}, {"a//b", one, catalog.Invalid}, {"..", one, catalog.Invalid},
 	} {
 		if err := repos.SetTag(t.Context(), importRef, c.tag, c.object); catalog.CodeOf(err) != c.code {
 			t.Errorf("%s to %s: got %v", c.tag, c.object, err)
 		}
 	}
 	tags, err := repos.Tags(t.Context(), importRef)
-	if err != nil || len(tags) != 2 || tags[0].Commit != one || tags[1].Commit != two {
+	if err != nil || len(tags) != 3 || tags[0].Name != "api/v1+5" || tags[1].Commit != one || tags[2].Commit != two {
 		t.Errorf("got %v %v", tags, err)
 	}
 }

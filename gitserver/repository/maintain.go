@@ -13,10 +13,24 @@ func (r *Repositories) Maintain(ctx context.Context, ref catalog.ImageRef) {
 		return
 	}
 	defer r.maintaining.Unlock()
-	err := r.mergePacks(ctx, ref)
+	done, err := r.mayRemove()
+	if err != nil {
+		r.log.Debug("a repository is not optimized now", "repository", ref, "error", err)
+		return
+	}
+	defer done()
+	err = r.mergePacks(ctx, ref)
 	if err != nil && ctx.Err() == nil {
 		r.log.Error("failed to optimize a repository", "repository", ref, "error", err)
 	}
+}
+
+// mayRemove asks whether something may be removed for good now.
+func (r *Repositories) mayRemove() (done func(), err error) {
+	if r.removing == nil {
+		return func() {}, nil
+	}
+	return r.removing()
 }
 
 func (r *Repositories) mergePacks(ctx context.Context, ref catalog.ImageRef) error {

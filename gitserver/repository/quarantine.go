@@ -94,7 +94,7 @@ func (q *Quarantine) Repository() (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRepository(q.repos.path(q.ref), q.ref, base, q.repos.disk), nil
+	return newRepository(q.repos.path(q.ref), q.ref, base, q.repos.on), nil
 }
 
 // Receive reads a pack from a client or a source.
@@ -132,6 +132,16 @@ func (q *Quarantine) Peel(h plumbing.Hash) (objects.Link, error) {
 		return objects.Link{}, err
 	}
 	return q.incoming.Peel(base, h)
+}
+
+// ReadTag returns what an annotated tag's object says that is here or in the repository. Errors: as catalog.Sources has it.
+func (q *Quarantine) ReadTag(h plumbing.Hash) ([]byte, error) {
+	base, err := q.objects()
+	if err != nil {
+		return nil, err
+	}
+	text, err := q.incoming.TagText(base, h)
+	return text, tagError(err, q.ref, h)
 }
 
 // build begins a pack of objects that are made here, where they need no check.
@@ -198,7 +208,7 @@ func (q *Quarantine) Enter(may func() error, do func(*Repository) error) error {
 	if err := q.repos.ensure(q.ref); err != nil {
 		return err
 	}
-	return do(newRepository(q.repos.path(q.ref), q.ref, base, q.repos.disk))
+	return do(newRepository(q.repos.path(q.ref), q.ref, base, q.repos.on))
 }
 
 // Install makes the objects part of the repository that Enter has locked.

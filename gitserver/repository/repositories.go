@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,14 +42,15 @@ type Repositories struct {
 	dir string
 	log hclog.Logger
 
-	disk    refs.Disk
-	storage func(objectsDir string) objects.Storage
-	packs   *objects.Packs // that sessions and builds have open
+	on    Stores
+	packs *objects.Packs // that sessions and builds have open
 
 	mu         sync.Mutex
 	identities map[string]*identity
 
+	namespaces  sync.Mutex // held while a namespace's directory comes with its first repository, or goes with its last
 	maintaining sync.Mutex // held while one repository is maintained
+	removing    func() (done func(), err error)
 
 	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
@@ -58,22 +60,59 @@ var _ catalog.Sources = (*Repositories)(nil)
 // Open opens the directory, making it when it is new, and removes
 // what a crash left behind: quarantined pushes and lock files. All repositories share the budget.
 func Open(dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
-	return OpenOn(refs.OS{}, objects.NewFiles, dir, budget, log)
+	return OpenOn(Stores{}, dir, budget, log)
 }
 
-// OpenOn is Open on another disk than the machine's, and with objects in other storage than git's own files. Each
-// repository has a directory all the same: for its refs, and for what storage keeps there to find the objects by. It may
-// not be there yet when storage is called, and takes that along when it is moved.
-func OpenOn(disk refs.Disk, storage func(objectsDir string) objects.Storage, dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
+// Stores are what repositories are kept in. Each has a directory all the same: for HEAD and shallow, and for what
+// objects and refs are found by. It may not be there yet when they are asked for, and takes that along when it is moved.
+type Stores struct {
+	Disk    refs.Disk                                               // nil: the machine's
+	Objects func(objectsDir string) objects.Storage                 // nil: git's own files
+	Refs    func(dir string, peel func(*refs.Ref) error) refs.Store // nil: git's own files, on Disk
+}
+
+// OpenOn is Open with other stores.
+func OpenOn(on Stores, dir string, budget *objects.Budget, log hclog.Logger) (*Repositories, error) {
+	on = withDefaults(on)
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
 	packs := objects.NewPacks(budget)
-	modules, err := openOne(&Repositories{dir: filepath.Join(dir, modulesDir), log: log, disk: disk, storage: storage, packs: packs})
+	modules, err := openOne(&Repositories{dir: filepath.Join(dir, modulesDir), log: log, on: on, packs: packs})
 	if err != nil {
 		return nil, err
 	}
-	return openOne(&Repositories{dir: dir, log: log, disk: disk, storage: storage, packs: packs, modules: modules})
+	return openOne(&Repositories{dir: dir, log: log, on: on, packs: packs, modules: modules})
+}
+
+func withDefaults(on Stores) Stores {
+	if on.Disk == nil {
+		on.Disk = refs.OS{}
+	}
+	if on.Objects == nil {
+		on.Objects = objects.NewFiles
+	}
+	if on.Refs == nil {
+		on.Refs = func(dir string, peel func(*refs.Ref) error) refs.Store { return refs.NewFiles(dir, on.Disk, peel) }
+	}
+	return on
+}
+
+// OpenToRead opens the directory beside the process that owns it: nothing of it is changed.
+func OpenToRead(dir string) *Repositories {
+	on, packs := withDefaults(Stores{}), objects.NewPacks(objects.NewBudget())
+	one := func(dir string) *Repositories {
+		return &Repositories{dir: dir, log: hclog.NewNullLogger(), on: on, packs: packs, identities: map[string]*identity{}}
+	}
+	r := one(dir)
+	r.modules = one(filepath.Join(dir, modulesDir))
+	return r
+}
+
+// AskBeforeRemoving has removing asked before packs that were merged and submodules are removed, and done called afterwards; an
+// error means later. It is called before anything is pushed.
+func (r *Repositories) AskBeforeRemoving(removing func() (done func(), err error)) {
+	r.removing, r.modules.removing = removing, removing
 }
 
 // openOne opens one directory of repositories.
@@ -89,6 +128,9 @@ func openOne(r *Repositories) (*Repositories, error) {
 	before := time.Now().Add(-asideTime)
 	isOld := func(info fs.FileInfo) bool { return info.ModTime().Before(before) }
 	if err := r.removeOld(filepath.Join(r.dir, asideDir), isOld); err != nil {
+		return nil, err
+	}
+	if err := r.dropEmptyNamespaces(); err != nil {
 		return nil, err
 	}
 	refs, err := r.Repositories(context.Background())
@@ -135,7 +177,10 @@ func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
 		return err
 	}
 	defer objects.Discard(repo)
-	return refs.NewFiles(dir, r.disk, repo.PeelRef).Recover()
+	if files, ok := repo.Refs.(*refs.Files); ok {
+		return files.Recover()
+	}
+	return nil
 }
 
 // identity is that of a repository, which is, was or will be in a directory from one deletion to the next.
@@ -187,7 +232,7 @@ func (r *Repositories) exists(ref catalog.ImageRef) error {
 
 // openStore opens a repository's objects; no directory is none.
 func (r *Repositories) openStore(ref catalog.ImageRef) (*objects.Store, error) {
-	return r.packs.OpenStore(r.storage(filepath.Join(r.path(ref), "objects")))
+	return r.packs.OpenStore(r.on.Objects(filepath.Join(r.path(ref), "objects")))
 }
 
 // Open returns a repository. Errors: NotFound, Invalid.
@@ -200,14 +245,14 @@ func (r *Repositories) Open(ref catalog.ImageRef) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRepository(dir, ref, store, r.disk), nil
+	return newRepository(dir, ref, store, r.on), nil
 }
 
 // OpenEmpty returns the repository of an image that nothing was pushed to yet, for reading.
 func (r *Repositories) OpenEmpty(ref catalog.ImageRef) (*Repository, error) {
 	dir := r.path(ref)
 	store, err := r.openStore(ref)
-	return newRepository(dir, ref, store, r.disk), err
+	return newRepository(dir, ref, store, r.on), err
 }
 
 // Change has a repository locked while do changes it. Errors: NotFound.
@@ -231,17 +276,46 @@ func (r *Repositories) ensure(ref catalog.ImageRef) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(made) }() // once it was renamed nothing is left of it
-	if err := initRepository(r.disk, made); err != nil {
+	if err := initRepository(r.on.Disk, made); err != nil {
 		return err
 	}
 	dir := r.path(ref)
+	if err := r.put(made, dir); err != nil {
+		return err
+	}
+	return errors.Join(r.on.Disk.SyncDir(filepath.Dir(dir)), r.on.Disk.SyncDir(r.dir))
+}
+
+// put moves a repository to where it is found.
+func (r *Repositories) put(made, dir string) error {
+	r.namespaces.Lock()
+	defer r.namespaces.Unlock()
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if err := r.disk.Rename(made, dir); err != nil {
+	return r.on.Disk.Rename(made, dir)
+}
+
+// dropEmptyNamespaces removes the directories of namespaces without repositories.
+func (r *Repositories) dropEmptyNamespaces() error {
+	entries, err := os.ReadDir(r.dir)
+	errs := []error{err}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			errs = append(errs, r.dropEmpty(filepath.Join(r.dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropEmpty removes a namespace's directory when it has no repository.
+func (r *Repositories) dropEmpty(dir string) error {
+	r.namespaces.Lock()
+	defer r.namespaces.Unlock()
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		return err
 	}
-	return errors.Join(r.disk.SyncDir(filepath.Dir(dir)), r.disk.SyncDir(r.dir))
+	return nil
 }
 
 // directories returns where the repositories are.
@@ -286,16 +360,19 @@ func (r *Repositories) Repositories(context.Context) ([]catalog.ImageRef, error)
 	return refs, nil
 }
 
-// move takes a repository from where it is, if there is one.
-func (r *Repositories) move(ref catalog.ImageRef, to string) error {
+// move takes a repository from where it is, if there is one and may is true while nothing changes it.
+func (r *Repositories) move(ref catalog.ImageRef, to string, may func() bool) error {
 	defer r.lock(ref)()
+	if !may() {
+		return nil
+	}
 	if err := os.Rename(r.path(ref), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	delete(r.identities, ref.Repository())
-	return nil
+	r.mu.Unlock()
+	return r.dropEmpty(filepath.Dir(r.path(ref)))
 }
 
 // removeOld removes the directories in dir, with the repositories that were moved into them.
@@ -322,7 +399,7 @@ func (r *Repositories) removeMoved(dir string) error {
 		if !strings.HasSuffix(e.Name(), ".git") {
 			continue
 		}
-		storage := r.storage(filepath.Join(dir, e.Name(), "objects"))
+		storage := r.on.Objects(filepath.Join(dir, e.Name(), "objects"))
 		names, err := storage.Names()
 		if err == nil && len(names) > 0 {
 			err = storage.Remove(names...)

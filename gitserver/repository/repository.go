@@ -27,9 +27,9 @@ type Repository struct {
 	disk    refs.Disk
 }
 
-func newRepository(dir string, ref catalog.ImageRef, store *objects.Store, d refs.Disk) *Repository {
-	r := &Repository{dir: dir, ref: ref, Objects: store, disk: d}
-	r.Refs = refs.NewFiles(dir, d, r.PeelRef)
+func newRepository(dir string, ref catalog.ImageRef, store *objects.Store, on Stores) *Repository {
+	r := &Repository{dir: dir, ref: ref, Objects: store, disk: on.Disk}
+	r.Refs = on.Refs(dir, r.PeelRef)
 	return r
 }
 

@@ -15,22 +15,91 @@ import (
 )
 
 // Keep implements catalog.Sources.
-func (r *Repositories) Keep(_ context.Context, ref catalog.ImageRef, commit string) error {
+func (r *Repositories) Keep(_ context.Context, ref catalog.ImageRef, object string) error {
 	repo, err := r.Open(ref)
 	if err != nil {
 		return err
 	}
 	defer objects.Discard(repo)
-	h := plumbing.NewHash(commit)
-	if _, err := repo.Commit(h); err != nil {
+	h := plumbing.NewHash(object)
+	if _, ok, err := repo.commitOf(h); err != nil {
 		return err
+	} else if !ok {
+		return catalog.Errorf(catalog.NotFound, "%s has no commit or tag %s", ref, object)
 	}
 	defer r.lock(ref)()
-	name := refs.Hidden + "keep/" + h.String()
+	name := hiddenKeep + h.String()
 	if _, ok, err := refs.Read(repo.Refs, name); ok || err != nil {
 		return err
 	}
 	return refs.UpdateAll(repo.Refs, refs.Change{Name: name, New: h})
+}
+
+// hiddenKeep begins the hidden refs of what failed versions were to be built from.
+const hiddenKeep = refs.Hidden + "keep/"
+
+// DropKept removes hidden refs that Keep made. None is no error, nor is no repository.
+func (r *Repositories) DropKept(_ context.Context, ref catalog.ImageRef, objects []string) error {
+	err := r.Change(ref, func(repo *Repository) error {
+		var changes []refs.Change
+		for _, object := range objects {
+			name := hiddenKeep + plumbing.NewHash(object).String()
+			h, ok, err := refs.Read(repo.Refs, name)
+			if err != nil {
+				return err
+			}
+			if ok {
+				changes = append(changes, refs.Change{Name: name, Old: h})
+			}
+		}
+		return refs.UpdateAll(repo.Refs, changes...)
+	})
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil
+	}
+	return err
+}
+
+// BranchTips returns the commit, hex, of each branch of a repository; none when there is no repository.
+func (r *Repositories) BranchTips(_ context.Context, ref catalog.ImageRef) (map[string]string, error) {
+	const heads = "refs/heads/"
+	repo, err := r.Open(ref)
+	if catalog.CodeOf(err) == catalog.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer objects.Discard(repo)
+	tips := map[string]string{}
+	return tips, refs.Each(repo.Refs, heads, func(f refs.Ref) error {
+		tips[strings.TrimPrefix(f.Name, heads)] = f.Hash.String()
+		return nil
+	})
+}
+
+// ReadTag implements catalog.Sources.
+func (r *Repositories) ReadTag(_ context.Context, ref catalog.ImageRef, object string) ([]byte, error) {
+	repo, err := r.Open(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer objects.Discard(repo)
+	h := plumbing.NewHash(object)
+	text, err := (*objects.Incoming)(nil).TagText(repo.Objects, h)
+	return text, tagError(err, ref, h)
+}
+
+// tagError is why an annotated tag can't be read.
+func tagError(err error, ref catalog.ImageRef, h plumbing.Hash) error {
+	var limit *objects.LimitError
+	switch {
+	case errors.Is(err, objects.ErrNotFound):
+		return catalog.Wrap(catalog.NotFound, err, "%s has no annotated tag %s", ref, h)
+	case errors.As(err, &limit):
+		return catalog.Wrap(catalog.TooLarge, err, "%s", limit.Error())
+	}
+	return err
 }
 
 // stored begins the hidden refs of tags that are there as history.
@@ -61,7 +130,8 @@ func (r *Repositories) Store(_ context.Context, ref catalog.ImageRef, tags map[s
 
 // WithdrawTag implements catalog.Sources.
 func (r *Repositories) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag, commit string) error {
-	if err := catalog.ValidateVersion(tag); err != nil {
+	name := "refs/tags/" + tag
+	if err := refs.CheckName(name); err != nil {
 		return err
 	}
 	repo, err := r.Open(ref)
@@ -73,7 +143,6 @@ func (r *Repositories) WithdrawTag(_ context.Context, ref catalog.ImageRef, tag,
 	}
 	defer objects.Discard(repo)
 	defer r.lock(ref)()
-	name := "refs/tags/" + tag
 	current, ok, err := refs.Read(repo.Refs, name)
 	if !ok || err != nil {
 		return err
@@ -128,12 +197,17 @@ func (r *Repositories) Delete(_ context.Context, ref catalog.ImageRef) error {
 
 // drop removes a repository, if there is one.
 func (r *Repositories) drop(ref catalog.ImageRef) error {
+	return r.dropIf(ref, func() bool { return true })
+}
+
+// dropIf removes a repository that is there and of which may, when nothing changes it, is true.
+func (r *Repositories) dropIf(ref catalog.ImageRef, may func() bool) error {
 	away, err := r.temporary()
 	if err != nil {
 		return err
 	}
 	// Renamed away first, so that a crash leaves a whole repository or none.
-	return errors.Join(r.move(ref, filepath.Join(away, "deleted.git")), r.removeMoved(away))
+	return errors.Join(r.move(ref, filepath.Join(away, "deleted.git"), may), r.removeMoved(away))
 }
 
 // dropModules removes what an image's submodules brought.
@@ -158,12 +232,13 @@ func (r *Repositories) SetAside(_ context.Context, ref catalog.ImageRef) (string
 		return "", err
 	}
 	to := filepath.Join(dir, strings.ReplaceAll(ref.Repository(), "/", "_")+".git")
-	return to, errors.Join(r.dropModules(ref), r.move(ref, to))
+	return to, errors.Join(r.dropModules(ref), r.move(ref, to, func() bool { return true }))
 }
 
 // SetTag implements catalog.Sources.
 func (r *Repositories) SetTag(_ context.Context, ref catalog.ImageRef, tag, object string) error {
-	if err := catalog.ValidateVersion(tag); err != nil {
+	name := "refs/tags/" + tag
+	if err := refs.CheckName(name); err != nil {
 		return err
 	}
 	repo, err := r.Open(ref)
@@ -180,7 +255,6 @@ func (r *Repositories) SetTag(_ context.Context, ref catalog.ImageRef, tag, obje
 		return err
 	}
 	defer r.lock(ref)()
-	name := "refs/tags/" + tag
 	current, ok, err := refs.Read(repo.Refs, name)
 	if err != nil {
 		return err

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -128,6 +131,9 @@ func (t *tree) fetch(n *node, wanted submodule) (*superproject, error) {
 		repos, ref = t.repos.modules, t.modules.ref
 		from.Fetch.Object = n.hash.String()
 		t.modules.access.Say(fmt.Sprintf("Submodule %s at %s from %s", n.suspect, catalog.ShortCommit(from.Fetch.Object), from.URL))
+		if err := repos.touch(ref); err != nil {
+			return nil, err
+		}
 		if _, err := repos.Fetch(t.modules.ctx, ref, from.Fetch); err != nil && !errors.Is(err, objects.ErrNotFound) {
 			return nil, err
 		}
@@ -145,6 +151,43 @@ func (t *tree) fetch(n *node, wanted submodule) (*superproject, error) {
 		return nil, err
 	}
 	return &superproject{objects: repo.Objects, root: c.Tree, base: from.URL, shown: n.suspect + "/", depth: n.module.of.depth + 1}, nil
+}
+
+// touch marks a repository, if there is one, as in use.
+func (r *Repositories) touch(ref catalog.ImageRef) error {
+	defer r.lock(ref)()
+	now := time.Now()
+	if err := os.Chtimes(r.path(ref), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// PruneModules removes what was fetched of the submodules of images whose builds did not ask for one since before. It is
+// fetched again when it is needed.
+func (r *Repositories) PruneModules(before time.Time) error {
+	done, err := r.mayRemove()
+	if err != nil {
+		if catalog.CodeOf(err) == catalog.Unavailable {
+			err = nil // later
+		}
+		return err
+	}
+	defer done()
+	refs, err := r.modules.Repositories(context.Background())
+	errs := []error{err}
+	for _, ref := range refs {
+		if r.modules.isOlder(ref, before) {
+			errs = append(errs, r.modules.dropIf(ref, func() bool { return r.modules.isOlder(ref, before) }))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// isOlder reports whether a repository is there and was last in use before a time.
+func (r *Repositories) isOlder(ref catalog.ImageRef, before time.Time) bool {
+	info, err := os.Stat(r.path(ref))
+	return err == nil && info.ModTime().Before(before)
 }
 
 // module returns what the superproject says of a submodule at a path; ok is false when it says nothing.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -290,4 +291,60 @@ func FuzzModules(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What no build asked for lately goes, and is fetched again; what one did ask for stays, as does the image.
+func TestUnusedSubmodulesGo(t *testing.T) {
+	g := newRemoteGit(t)
+	repos, _ := importRepositories(t)
+	lib := g.work("acme/lib.git", repos)
+	lib.commit("lib.txt", "lib")
+	commit := lib.publish()
+	app := g.work("acme/app.git", repos)
+	app.write(".gitmodules", "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib.git\n")
+	app.git("add", "-A")
+	app.addModule("lib", commit)
+	app.git("commit", "-q", "-m", "app")
+	build := func() {
+		t.Helper()
+		tree, err := app.tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tree.Close() //nolint:errcheck // only read
+		tree.OpenSubmodules(t.Context(), g.access(new([]string)))
+		if data, err := fs.ReadFile(tree, "lib/lib.txt"); string(data) != "lib" || err != nil {
+			t.Errorf("read %q, %v", data, err)
+		}
+	}
+	dir := repos.modules.path(imageRef)
+	age := func() {
+		t.Helper()
+		old := time.Now().Add(-48 * time.Hour)
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prune := func() (isThere bool) {
+		t.Helper()
+		if err := repos.PruneModules(time.Now().Add(-24 * time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := os.Stat(dir)
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	build()
+	age()
+	build()
+	if !prune() {
+		t.Error("what a build asked for just now is gone")
+	}
+	age()
+	if prune() {
+		t.Error("what no build asked for is there")
+	}
+	build()
+	if _, err := os.Stat(repos.path(imageRef)); err != nil {
+		t.Errorf("the image's own repository: %v", err)
+	}
 }

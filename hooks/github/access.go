@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-github/v84/github"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/hooks/egress"
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // from returns the remote of the delivery's connection.
@@ -45,7 +45,7 @@ func (s *Service) Credentials(ctx context.Context, build catalog.Build, u *url.U
 	if egress.Origin(u) != egress.Origin(s.base) || build.Options.Source == "" {
 		return nil, nil
 	}
-	c, err := s.config.Store.ConnectionOf(ctx, build.ImageID)
+	c, err := s.config.Store.ConnectionOf(ctx, build.SourceID)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil, nil
 	}

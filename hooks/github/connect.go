@@ -53,6 +53,9 @@ func (s sealed) access() string {
 
 // Connect implements catalog.GitHubControl.
 func (s *Service) Connect(ctx context.Context, image catalog.Image, userID int64, in catalog.GitHubSettings) (catalog.GitHubStatus, error) {
+	if err := image.CheckOwnSource(); err != nil {
+		return catalog.GitHubStatus{}, err
+	}
 	c, err := s.config.Store.ConnectionOf(ctx, image.ID)
 	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
 		return catalog.GitHubStatus{}, err

@@ -31,7 +31,7 @@ func originOf(payload []byte) origin {
 	var p struct {
 		Repository origin `json:"repository"`
 	}
-	if json.Unmarshal(payload, &p) != nil || !repositoryPattern.MatchString(p.Repository.Name) {
+	if json.Unmarshal(payload, &p) != nil || !isRepository(p.Repository.Name) {
 		return origin{}
 	}
 	return p.Repository
@@ -92,7 +92,7 @@ func (e refEvent) check() error {
 		return catalog.Errorf(catalog.Invalid, "%q is neither a branch nor a tag", e.Ref)
 	case len(e.Ref) > 1024 || strings.ContainsAny(e.Ref, "\x00\r\n"):
 		return catalog.Errorf(catalog.Invalid, "the ref's name is not valid in git")
-	case e.Object != "" && !objectPattern.MatchString(e.Object):
+	case e.Object != "" && !isObject(e.Object):
 		return catalog.Errorf(catalog.Invalid, "%q is not a SHA-1 object name", e.Object)
 	case e.Object == "" && e.Event == "push" && !e.Deleted:
 		return catalog.Errorf(catalog.Invalid, "the push does not say what it pushed")

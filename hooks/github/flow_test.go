@@ -1,15 +1,18 @@
 package github_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks/github"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
@@ -384,4 +387,53 @@ func TestConnectionsOfTheDisabledRest(t *testing.T) {
 	set(false)
 	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
 	h.await(image, "v1.0", catalog.Built)
+}
+
+// admission refuses what it is told to.
+type admission struct {
+	refuse func(more catalog.Amounts) error
+}
+
+func (a admission) Admit(_ context.Context, _ string, more catalog.Amounts) error {
+	return a.refuse(more)
+}
+
+func (a admission) AdmitContents(_ context.Context, _ string, _ map[string]int64, more catalog.Amounts) error {
+	return a.refuse(more)
+}
+
+// A delivery over a quota is refused for good, and says so; on a disk that is nearly full it is tried again. Neither fetches anything.
+func TestNoRoomForADelivery(t *testing.T) {
+	var refusal atomic.Pointer[error]
+	f := newForge(t)
+	h := newEnv(t, f, func(c *github.Config) {
+		c.Admission = admission{func(catalog.Amounts) error {
+			if err := refusal.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}}
+	})
+	refuse := func(err error) { refusal.Store(&err) }
+	h.run()
+	w := f.repository("Acme/App")
+	w.commit("Dockerfile", "FROM scratch\n")
+	image := h.connect("shop", "Acme/App")
+	w.git("tag", "v1.0")
+	w.git("tag", "v2.0")
+	w.push("main", "v1.0", "v2.0")
+	refuse(catalog.Errorf(catalog.Forbidden, "namespace ann uses too much"))
+	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
+	h.processed(image)
+	if d := h.status(image).Deliveries; len(d) != 1 || d[0].Answer != "refused: namespace ann uses too much" || h.versions(image) != "" {
+		t.Errorf("over a quota: %+v, versions %s", d, h.versions(image))
+	}
+	refuse(catalog.Wrap(catalog.Unavailable, catalog.ErrNearlyFull, "the disk is nearly full"))
+	h.deliver("push", pushed("Acme/App", "refs/tags/v2.0", w.git("rev-parse", "v2.0")))
+	testkit.Eventually(t, "the delivery was tried", func() bool {
+		return strings.Contains(fmt.Sprint(h.status(image).Deliveries), "the disk is nearly full")
+	})
+	refusal.Store(nil)
+	h.deliver("create", of("Acme/App", "ref", "v2.0", "ref_type", "tag"))
+	h.await(image, "v2.0", catalog.Built)
 }

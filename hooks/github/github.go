@@ -20,9 +20,9 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/hooks"
-	"github.com/fandoghpaas/fandogh/hooks/egress"
 	"github.com/fandoghpaas/fandogh/hooks/jobs"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // Kinds of jobs.
@@ -32,6 +32,9 @@ const (
 	KindSync     catalog.JobKind = "github.sync"     // subject: connection
 )
 
+// Consumer follows the events, by this name.
+const Consumer = string(KindStatus)
+
 // Store is what the connections need of catalog.Store.
 type Store interface {
 	catalog.Connections
@@ -39,7 +42,9 @@ type Store interface {
 	catalog.Events
 	catalog.Jobs
 	Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error)
+	ImageByID(ctx context.Context, imageID int64) (catalog.Image, error)
 	Version(ctx context.Context, imageID int64, name string) (catalog.Version, error)
+	TagVersions(ctx context.Context, sourceID int64, tag string) ([]catalog.Version, error)
 	ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error)
 	Build(ctx context.Context, buildID int64) (catalog.Build, error)
 	UserByID(ctx context.Context, id int64) (catalog.User, error)
@@ -48,8 +53,10 @@ type Store interface {
 // Policy says which tags may be set, and which builds are not needed any more; hooks.Hooks does.
 type Policy interface {
 	PreReceive(ctx context.Context, push catalog.Push) map[string]error
-	// Supersede gives up a version's build that waits and was asked for by trigger.
-	Supersede(ctx context.Context, image catalog.Image, version string, trigger catalog.Trigger) error
+	// Supersede gives up the builds of a tag that wait and were asked for by trigger.
+	Supersede(ctx context.Context, image catalog.Image, tag string, trigger catalog.Trigger) error
+	// Builds returns what a tag asks for. Errors: Invalid, Conflict, Forbidden.
+	Builds(ctx context.Context, t hooks.Tagged) ([]hooks.ImageBuild, error)
 }
 
 // App is a GitHub App of the installation; the zero value is none.
@@ -68,6 +75,7 @@ type Config struct {
 	Sources   catalog.Sources
 	Prospects hooks.Prospector // nil: commits say nothing
 	Fetcher   catalog.Fetcher
+	Admission catalog.Admission // of what is fetched; nil: there is always room
 	Secrets   *secrets.Keyring
 	// BaseURL is where people see the repositories; empty: https://github.com.
 	// Only for that default are private addresses refused: another one was
@@ -181,7 +189,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.schedule(ctx) })
-	follower := jobs.Follower{Store: s.config.Store, Name: "github.status", Handle: s.onEvent, Logger: s.config.Logger}
+	follower := jobs.Follower{Store: s.config.Store, Name: Consumer, Handle: s.onEvent, Logger: s.config.Logger}
 	group.Go(func() error { return follower.Run(ctx) })
 	return group.Wait()
 }

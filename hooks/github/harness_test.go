@@ -23,6 +23,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/account"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
@@ -252,9 +253,10 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 	var err error
 	h.repos, err = repository.Open(filepath.Join(h.dir, "repos"), objects.NewBudget(), nil)
 	must(err)
+	tags := account.New(account.Config{Users: h.store})
 	h.builder, err = builder.New(builder.Config{
-		Store: h.store, Sources: h.repos, Solver: h, Credentials: credentials{}, RegistryHost: func() string { return "registry.example" },
-		LogDir: filepath.Join(h.dir, "logs"), WorkerID: "test", Parallel: 1, Timeout: time.Minute, Logger: logger,
+		Store: h.store, Sources: h.repos, Tags: tags, Solver: h, Credentials: credentials{}, RegistryHost: func() string { return "registry.example" },
+		LogDir: filepath.Join(h.dir, "logs"), WorkerID: "test", Settings: builder.Settings{Parallel: 1, Timeout: time.Minute}, Logger: logger,
 	})
 	must(err)
 	keyring, err := secrets.Open(filepath.Join(h.dir, "key"))
@@ -262,7 +264,7 @@ func newEnv(t testing.TB, f *forge, change ...func(*github.Config)) *env {
 	h.config = github.Config{
 		Store: h.store, Queue: h.builder, Sources: h.repos, Prospects: h.builder, Fetcher: h.repos, Secrets: keyring, BaseURL: f.URL,
 		Policy: hooks.New(hooks.Config{
-			Store: h.store, Submitter: h.builder, Logs: h.builder, Control: h.builder, Sources: h.repos,
+			Store: h.store, Submitter: h.builder, Logs: h.builder, Control: h.builder, Sources: h.repos, Prospects: h.builder, Tags: tags,
 			SSHAddress: func() string { return "" }, PublicRegistry: func() string { return "" }, Logger: logger,
 		}),
 		KnownHosts: filepath.Join(h.dir, "known_hosts"),

@@ -105,7 +105,7 @@ func (s *Service) ask(ctx context.Context, c catalog.Connection, path string, wh
 		return origin{}, apiError(err, "look up the repository")
 	}
 	now := origin{found.GetID(), found.GetFullName()}
-	if now.ID == 0 || !repositoryPattern.MatchString(now.Name) {
+	if now.ID == 0 || !isRepository(now.Name) {
 		return origin{}, catalog.Errorf(catalog.Unavailable, "look up the repository: GitHub did not respond as expected")
 	}
 	return now, nil

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"crypto/sha1"
 	"net/url"
 	"regexp"
 	"strings"
@@ -11,8 +12,8 @@ import (
 )
 
 var (
-	repositoryPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-_]{0,98}[A-Za-z0-9])?/[A-Za-z0-9._-]{1,100}$`)
-	objectPattern     = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	repositoryPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-_]*[A-Za-z0-9])?/[A-Za-z0-9._-]+$`)
+	objectPattern     = regexp.MustCompile(`^[0-9a-f]+$`)
 )
 
 const noObject = "0000000000000000000000000000000000000000"
@@ -40,7 +41,7 @@ func (s *Service) parseRepository(text string) (string, error) {
 	}
 	name = strings.TrimSuffix(strings.Trim(name, "/"), ".git")
 	_, repo, _ := strings.Cut(name, "/")
-	if !repositoryPattern.MatchString(name) || repo == "." || repo == ".." {
+	if !isRepository(name) || repo == "." || repo == ".." {
 		return "", catalog.FieldErrorf("repository", "repository %q must be owner/name", text)
 	}
 	return name, nil
@@ -58,3 +59,13 @@ func pathMatcher(list string) (func(string) bool, error) {
 		return ok && err == nil
 	}, nil
 }
+
+const maxNameLength = 100 // bytes, of an owner and of a repository
+
+// isRepository reports whether a name can be that of a repository with its owner.
+func isRepository(name string) bool {
+	owner, repo, _ := strings.Cut(name, "/")
+	return len(owner) <= maxNameLength && len(repo) <= maxNameLength && repositoryPattern.MatchString(name)
+}
+
+func isObject(hash string) bool { return len(hash) == 2*sha1.Size && objectPattern.MatchString(hash) }

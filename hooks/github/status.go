@@ -24,7 +24,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 	default:
 		return nil
 	}
-	c, err := s.config.Store.ConnectionOf(ctx, e.ImageID)
+	c, err := s.connectionFor(ctx, e)
 	if catalog.CodeOf(err) == catalog.NotFound {
 		return nil
 	}
@@ -50,6 +50,15 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 	}
 	_, err = s.worker.Put(ctx, catalog.NewJob{Kind: KindStatus, Key: fmt.Sprintf("event/%d", e.ID), Subject: c.ID, NamespaceID: c.NamespaceID, Payload: payload})
 	return err
+}
+
+// connectionFor returns the connection of the repository that an event's image is built from. Errors: NotFound.
+func (s *Service) connectionFor(ctx context.Context, e catalog.Event) (catalog.Connection, error) {
+	image, err := s.config.Store.ImageByID(ctx, e.ImageID)
+	if err != nil {
+		return catalog.Connection{}, err
+	}
+	return s.config.Store.ConnectionOf(ctx, image.SourceID)
 }
 
 // sendStatus tells GitHub the state a build is in now, whichever event asked

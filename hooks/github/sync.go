@@ -115,13 +115,13 @@ func (s *Service) missing(ctx context.Context, c catalog.Connection, refs []cata
 	var missing []catalog.RemoteRef
 	for _, ref := range refs {
 		tag, ok := catalog.RefUpdate{Name: ref.Name}.Tag()
-		if !ok || !catalog.MatchPatterns(c.Tags, tag) || catalog.ValidateVersion(tag) != nil {
+		if !ok || !catalog.MatchPatterns(c.Tags, tag) || !isVersion(tag) {
 			continue
 		}
-		if _, err := s.config.Store.Version(ctx, c.ImageID, tag); err == nil {
-			continue
-		} else if catalog.CodeOf(err) != catalog.NotFound {
+		if there, err := s.config.Store.TagVersions(ctx, c.ImageID, tag); err != nil {
 			return nil, err
+		} else if len(there) > 0 {
+			continue
 		}
 		known, err := s.config.Store.SourceRef(ctx, c.ID, ref.Name)
 		if err != nil && catalog.CodeOf(err) != catalog.NotFound {
@@ -134,6 +134,11 @@ func (s *Service) missing(ctx context.Context, c catalog.Connection, refs []cata
 	}
 	slices.SortStableFunc(missing, func(a, b catalog.RemoteRef) int { return compareNames(b.Name, a.Name) })
 	return missing, nil
+}
+
+func isVersion(tag string) bool {
+	_, _, err := catalog.SplitTag(tag)
+	return err == nil
 }
 
 // compareNames orders names so that v1.9 comes before v1.10.

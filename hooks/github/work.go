@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/hooks"
 )
 
 // delivery is one connection's ref being dealt with.
@@ -76,6 +78,9 @@ func (d *delivery) run(ctx context.Context) (string, error) {
 	if d.done(d.remote.Object) {
 		return "already handled: " + d.known.Note, nil
 	}
+	if err := catalog.Admit(ctx, d.service.config.Admission, d.image.Ref.Namespace, catalog.Amounts{Bytes: 1, Builds: 1}); err != nil {
+		return d.refuse(ctx, err)
+	}
 	// From here on its commit is known to be of this connection.
 	if err := d.record(ctx, d.known.Version, false, "fetching"); err != nil {
 		return "", err
@@ -100,13 +105,15 @@ func (d *delivery) unwanted() string {
 		if !catalog.MatchPatterns(d.connection.Tags, tag) {
 			return fmt.Sprintf("tag %s is not built: it matches none of the tags %q", tag, d.connection.Tags)
 		}
-		if err := catalog.ValidateVersion(tag); err != nil {
+		if _, _, err := catalog.SplitTag(tag); err != nil {
 			return "not built: " + catalog.MessageOf(err)
 		}
 		return ""
 	}
 	branch, _ := d.event.branch()
 	switch {
+	case d.image.NeedsSignedTags():
+		return "not built: " + catalog.MessageOf(catalog.NewBuild{Options: catalog.BuildOptions{Branch: branch}}.CheckSignedTag(d.image.Ref))
 	case d.connection.Branches == "":
 		return "branches of this repository are not built, only tags"
 	case !catalog.MatchPatterns(d.connection.Branches, branch):
@@ -181,32 +188,63 @@ func (d *delivery) build(ctx context.Context) (string, error) {
 	} else if skips {
 		return d.recordOutcome(ctx, d.known.Version, "not built: the commit's message asks to skip it")
 	}
-	version, object := d.version()
-	branch, _ := d.event.branch()
-	update := catalog.RefUpdate{Name: "refs/tags/" + version, New: object, Commit: d.remote.Commit}
+	tag, object := d.tag()
+	update := catalog.RefUpdate{Name: "refs/tags/" + tag, New: object, Commit: d.remote.Commit}
 	refused := d.service.config.Policy.PreReceive(ctx, catalog.Push{Image: d.image, Updates: []catalog.RefUpdate{update}})[update.Name]
-	if refused == nil {
-		refused = d.service.config.Sources.SetTag(ctx, d.image.Ref, version, object)
-	}
 	if refused != nil {
 		return d.refuse(ctx, refused)
 	}
-	queued, err := d.service.config.Queue.Submit(ctx, []catalog.NewBuild{{
-		ImageID: d.image.ID, Version: version, Trigger: catalog.TriggerGitHub, Commit: d.remote.Commit,
-		UserID: d.connection.UserID, Options: catalog.BuildOptions{
-			Context: d.connection.Context, Branch: branch, Source: d.service.sourceOf(d.connection),
-		},
-	}})
-	if catalog.CodeOf(err) == catalog.Conflict {
-		return d.lost(ctx, version, err)
+	builds, err := d.builds(ctx, tag)
+	if err != nil {
+		return d.refuse(ctx, err)
+	}
+	if len(builds) == 0 {
+		return d.recordOutcome(ctx, d.known.Version, fmt.Sprintf("tag %s is not built: it names none of the images that its commit lists", tag))
+	}
+	if err := d.service.config.Sources.SetTag(ctx, d.image.Ref, tag, object); err != nil {
+		return d.refuse(ctx, err)
+	}
+	note, err := d.submit(ctx, builds)
+	if code := catalog.CodeOf(err); code == catalog.Conflict || code == catalog.Forbidden {
+		return d.lost(ctx, tag, err)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := d.supersede(ctx, version); err != nil {
+	if err := d.supersede(ctx, tag); err != nil {
 		return "", err
 	}
-	return d.recordOutcome(ctx, version, fmt.Sprintf("version %s, build %d", version, queued[0].Number))
+	return d.recordOutcome(ctx, tag, note)
+}
+
+// builds are what the tag asks for.
+func (d *delivery) builds(ctx context.Context, tag string) ([]hooks.ImageBuild, error) {
+	branch, _ := d.event.branch()
+	_, object := d.tag()
+	return d.service.config.Policy.Builds(ctx, hooks.Tagged{
+		Image: d.image, Tag: tag, Trigger: catalog.TriggerGitHub, Commit: d.remote.Commit,
+		TagObject: catalog.RefUpdate{New: object, Commit: d.remote.Commit}.Annotated(), UserID: d.connection.UserID,
+		Options: catalog.BuildOptions{Context: d.connection.Context, Branch: branch, Source: d.service.sourceOf(d.connection)},
+	})
+}
+
+// submit queues what is not built yet, and returns what came of each.
+func (d *delivery) submit(ctx context.Context, builds []hooks.ImageBuild) (note string, err error) {
+	wanted := hooks.NewBuilds(builds)
+	queued, err := d.service.config.Queue.Submit(ctx, wanted)
+	if err != nil {
+		return "", err
+	}
+	var notes []string
+	for _, b := range builds {
+		if b.Built {
+			notes = append(notes, fmt.Sprintf("version %s is already built from this commit", b.Name))
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("version %s, build %d", b.Name, queued[0].Number))
+		queued = queued[1:]
+	}
+	return strings.Join(notes, "; "), nil
 }
 
 // skips reports whether the message of a branch's commit asks for no build. A sync that was asked for builds it.
@@ -221,8 +259,8 @@ func (d *delivery) skips(ctx context.Context) (bool, error) {
 	return prospect.Skips, err
 }
 
-// version names the version, and the object its tag is set to.
-func (d *delivery) version() (name, object string) {
+// tag names the tag here, and the object it is set to.
+func (d *delivery) tag() (name, object string) {
 	if tag, ok := d.event.tag(); ok {
 		return tag, d.remote.Object
 	}
@@ -263,25 +301,33 @@ func (d *delivery) refuse(ctx context.Context, err error) (string, error) {
 	return "", err
 }
 
-// lost deals with a version that can't be queued: it is built, or another push
-// was faster.
-func (d *delivery) lost(ctx context.Context, version string, cause error) (string, error) {
-	there, err := d.service.config.Store.Version(ctx, d.image.ID, version)
+// lost deals with a tag that can't be queued: its versions are built, another push
+// was faster, or it is not taken any more.
+func (d *delivery) lost(ctx context.Context, tag string, cause error) (string, error) {
+	builds, err := d.builds(ctx, tag)
 	if err != nil {
 		return "", err
 	}
-	if there.State == catalog.Built && there.Commit == d.remote.Commit {
-		return d.recordOutcome(ctx, version, fmt.Sprintf("version %s is already built from this commit", version))
+	if len(hooks.NewBuilds(builds)) == 0 {
+		note, err := d.submit(ctx, builds)
+		if err != nil {
+			return "", err
+		}
+		return d.recordOutcome(ctx, tag, note)
 	}
-	if err := d.service.config.Sources.WithdrawTag(ctx, d.image.Ref, version, d.remote.Commit); err != nil {
+	there, err := d.service.config.Store.TagVersions(ctx, d.image.ID, tag)
+	if err == nil && !hooks.Live(there, d.remote.Commit) {
+		err = d.service.config.Sources.WithdrawTag(ctx, d.image.Ref, tag, d.remote.Commit)
+	}
+	if err != nil {
 		return "", err
 	}
 	return d.refuse(ctx, cause)
 }
 
 // supersede gives up the build of a branch's older commit if it has not begun.
-func (d *delivery) supersede(ctx context.Context, version string) error {
-	if _, ok := d.event.branch(); !ok || d.known.Version == "" || d.known.Version == version {
+func (d *delivery) supersede(ctx context.Context, tag string) error {
+	if _, ok := d.event.branch(); !ok || d.known.Version == "" || d.known.Version == tag {
 		return nil
 	}
 	return d.service.config.Policy.Supersede(ctx, d.image, d.known.Version, catalog.TriggerGitHub)

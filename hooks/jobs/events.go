@@ -10,14 +10,8 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// keep is how long ended jobs and events can be looked at.
+// keep is how long ended jobs can be looked at.
 const keep = 7 * 24 * time.Hour
-
-// Store is what holds events and jobs.
-type Store interface {
-	catalog.Events
-	catalog.Jobs
-}
 
 // Follower hands every event to a consumer, in order, also those that happened
 // while the daemon was down.
@@ -72,15 +66,14 @@ func (f Follower) catchUp(ctx context.Context) error {
 	}
 }
 
-// Prune forgets events and ended jobs after a week, looking now and every hour
+// Prune forgets ended jobs after a week, looking now and every hour
 // until ctx ends; then it returns nil.
-func Prune(ctx context.Context, store Store, logger hclog.Logger) error {
+func Prune(ctx context.Context, store catalog.Jobs, logger hclog.Logger) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
 	for {
-		before := time.Now().Add(-keep)
-		if err := errors.Join(store.PruneEvents(ctx, before), store.PruneJobs(ctx, before)); err != nil && ctx.Err() == nil {
-			logger.Error("failed to delete old events and jobs", "error", err)
+		if err := store.PruneJobs(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+			logger.Error("failed to delete old jobs", "error", err)
 		}
 		select {
 		case <-ticker.C:

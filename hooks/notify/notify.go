@@ -23,14 +23,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/hooks/egress"
 	"github.com/fandoghpaas/fandogh/hooks/jobs"
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // Kind is the kind of the jobs; their subject is the webhook.
 const Kind catalog.JobKind = "webhook"
+
+// Consumer follows the events, by this name.
+const Consumer = string(Kind)
 
 // Headers of a delivery, beside Content-Type: application/json.
 const (
@@ -97,7 +100,7 @@ func New(c Config) *Service {
 // it returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	follower := jobs.Follower{Store: s.config.Store, Name: string(Kind), Handle: s.onEvent, Logger: s.config.Logger}
+	follower := jobs.Follower{Store: s.config.Store, Name: Consumer, Handle: s.onEvent, Logger: s.config.Logger}
 	group.Go(func() error { return follower.Run(ctx) })
 	group.Go(func() error { return s.worker.Run(ctx) })
 	return group.Wait()
@@ -117,6 +120,7 @@ type message struct {
 	Digest    string            `json:"digest,omitempty"`
 	Trigger   catalog.Trigger   `json:"trigger,omitempty"`
 	Build     *buildMessage     `json:"build,omitempty"`
+	Reason    string            `json:"reason,omitempty"` // why retention removed the version
 }
 
 type buildMessage struct {
@@ -142,6 +146,8 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 		}
 		if e.BuildID != 0 {
 			m.Build = &buildMessage{e.Number, e.Outcome, e.Message}
+		} else {
+			m.Reason = e.Message
 		}
 		payload, err := json.Marshal(m)
 		if err != nil {

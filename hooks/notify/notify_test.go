@@ -171,7 +171,7 @@ func TestEventsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.store.DeleteVersion(t.Context(), v.ID); err != nil {
+	if err := h.store.DeleteVersion(t.Context(), v.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "everything is told", func() bool { return len(all.requests()) == 4 && len(some.requests()) == 2 })

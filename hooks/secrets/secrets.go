@@ -4,6 +4,7 @@
 package secrets
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -46,6 +47,24 @@ func Open(file string) (*Keyring, error) {
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	return &Keyring{key, aead}, err
+}
+
+// OpenBeside is Open beside a store. When that has values which were sealed, a key file that is missing is an error: a new one
+// could not open them, and would be taken for theirs from then on.
+func OpenBeside(ctx context.Context, store interface {
+	HasSealed(ctx context.Context) (bool, error)
+}, file string) (*Keyring, error) {
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		has, err := store.HasSealed(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			return nil, fmt.Errorf("%[1]s does not exist, and the database has secrets that are encrypted with it; restore it from the backup of the data directory. "+
+				"To give those secrets up, create a new key: (umask 077; openssl rand -hex %[2]d > %[1]s)", file, keyBytes)
+		}
+	}
+	return Open(file)
 }
 
 // Derive returns a key of 32 bytes for a purpose of its own, the same each time. It tells

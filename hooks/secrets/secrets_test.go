@@ -2,8 +2,12 @@ package secrets_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
@@ -59,6 +63,40 @@ func TestBadKeyFile(t *testing.T) {
 	}
 	if _, err := secrets.Open(filepath.Join(t.TempDir(), "missing", "key")); err == nil {
 		t.Error("a missing directory gave no error")
+	}
+}
+
+// sealed is a store, as far as the key file asks it.
+type sealed bool
+
+func (s sealed) HasSealed(context.Context) (bool, error) { return bool(s), nil }
+
+// A key file that is lost is not replaced while something needs it.
+func TestMissingKeyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secrets.key")
+	if _, err := secrets.OpenBeside(t.Context(), sealed(true), file); err == nil || !strings.Contains(err.Error(), file+" does not exist") {
+		t.Errorf("beside secrets: %v", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a key was made: %v", err)
+	}
+	made, err := secrets.OpenBeside(t.Context(), sealed(false), file)
+	if err != nil {
+		t.Fatalf("beside none: %v", err)
+	}
+	again, err := secrets.OpenBeside(t.Context(), sealed(true), file)
+	if err != nil {
+		t.Fatalf("the next start: %v", err)
+	}
+	if _, err := again.Open(made.Seal([]byte("x"), "a"), "a"); err != nil {
+		t.Error(err)
+	}
+	given := []byte(strings.Repeat("0a", 32)) // without an end of line, as a hand may write it
+	if err := os.WriteFile(file, given, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.OpenBeside(t.Context(), sealed(true), file); err != nil {
+		t.Errorf("a key that was put there: %v", err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
-	"github.com/fandoghpaas/fandogh/hooks/egress"
+	"github.com/fandoghpaas/fandogh/internal/egress"
 )
 
 // Tokens are secrets of the connections to other servers; hooks/github has them.
@@ -52,7 +52,7 @@ func New(config Config) *Finder {
 // build's own. Errors: Invalid.
 func (f *Finder) Find(ctx context.Context, build catalog.Build, base, text string) (catalog.SubmoduleSource, error) {
 	if base == "" {
-		base = "ssh://git@" + f.config.SSHAddress() + "/" + build.Image.Repository()
+		base = "ssh://git@" + f.config.SSHAddress() + "/" + build.Source.Repository()
 	}
 	u, err := catalog.ResolveGitURL(base, text)
 	if err != nil {

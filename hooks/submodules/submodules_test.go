@@ -27,7 +27,7 @@ func TestFind(t *testing.T) {
 	f := submodules.New(submodules.Config{
 		Tokens: tokenOf("git.example.com"), SSHAddress: func() string { return "fandogh.example.com:2222" }, MaxPackBytes: 7,
 	})
-	build := catalog.Build{Image: catalog.ImageRef{Namespace: "ali", Name: "Shop"}}
+	build := catalog.Build{Image: catalog.ImageRef{Namespace: "ali", Name: "Shop"}, Source: catalog.ImageRef{Namespace: "ali", Name: "Shop"}}
 	for _, c := range []struct {
 		base, url, want string // "user:password url", or an image
 		fault           string

@@ -53,7 +53,7 @@ func (a *Archive) open(name string, stdin io.Reader) error {
 
 // spool takes in a stream, decompressed, for its files are read in another order than they come in.
 func (a *Archive) spool(name string, from io.Reader) error {
-	plain, err := decompress(from)
+	plain, err := Decompress(from)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -84,8 +84,11 @@ func compressionOf(begin []byte) string {
 	return ""
 }
 
-// decompress reads what a stream holds.
-func decompress(from io.Reader) (io.Reader, error) {
+// maxWindow is what a decoder of zstd may hold in memory, in bytes: all that zstd makes without being told otherwise needs less.
+const maxWindow = 128 << 20
+
+// Decompress reads what a stream holds that may be compressed, by gzip, zstd or bzip2.
+func Decompress(from io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(from, 1<<16)
 	begin, err := buffered.Peek(6)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -95,7 +98,7 @@ func decompress(from io.Reader) (io.Reader, error) {
 	case "gzip":
 		return gzip.NewReader(buffered)
 	case "zstd":
-		return zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1))
+		return zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	case "bzip2":
 		return bzip2.NewReader(buffered), nil
 	case "xz":

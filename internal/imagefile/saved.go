@@ -125,7 +125,7 @@ func (a *Archive) savedLayer(name string, unpacked digest.Digest) (blob Blob, er
 		return blob, faultOf(name, err)
 	}
 	whole := io.MultiReader(bytes.NewReader(begin[:n]), from)
-	content, err := decompress(whole)
+	content, err := Decompress(whole)
 	if err != nil {
 		return blob, faultOf(name, err)
 	}

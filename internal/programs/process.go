@@ -1,4 +1,4 @@
-// Package programs runs what the benchmarks and the conformance suite drive: a
+// Package programs runs what the benchmarks, the conformance suite and the tests of deploy drive: a
 // fandoghd, a plain buildkitd, and stock clients.
 package programs
 
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -37,16 +38,23 @@ func Start(ctx context.Context, log string, env []string, name string, args ...s
 	p.Cmd.Stdout, p.Cmd.Stderr = out, out
 	p.Cmd.Env = append(os.Environ(), env...)
 	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := p.Cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		// The death signal is sent when the thread that forked ends, so that thread lives as long as the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.Cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.Cmd.Wait() // how it ends is seen in its log
+			close(p.exited)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, err
 	}
-	// An interruption asks all of them to end at once; Stop waits for each.
-	forget := context.AfterFunc(ctx, func() { _ = p.Cmd.Process.Signal(syscall.SIGTERM) })
-	go func() {
-		defer close(p.exited)
-		defer forget()
-		_ = p.Cmd.Wait() // how it ends is seen in its log
-	}()
+	// An interruption asks all of them to end at once; Stop waits for each. To one that ended, nothing is sent.
+	context.AfterFunc(ctx, func() { _ = p.Cmd.Process.Signal(syscall.SIGTERM) })
 	return p, nil
 }
 
@@ -95,6 +103,8 @@ func Command(ctx context.Context, dir string, env []string, name string, args ..
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
+	runtime.LockOSThread() // whose end the child would die of
+	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second

@@ -48,6 +48,16 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return Errorf("unknown command %q for `%s`%s; see `%s --help`", name, cmd.CommandPath(), near, cmd.CommandPath())
 }
 
+// OptionalArg accepts one argument, which may be left out.
+func OptionalArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return ExactArgs(name)(cmd, args)
+	}
+}
+
 // ExactArgs is cobra.ExactArgs that names what is wanted.
 func ExactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

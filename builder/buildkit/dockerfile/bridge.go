@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,6 +17,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/fandoghpaas/fandogh/builder"
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
 // bridge is the daemon's side of one build: it answers what the child asks for, out
@@ -48,26 +52,26 @@ func newBridge(c gateway.Client, frontends []string, log hclog.Logger) *bridge {
 }
 
 // serve gives the child its task and answers it until it has a result, it ends or ctx does.
-func (b *bridge) serve(ctx context.Context, p *process) (*gateway.Result, error) {
+func (b *bridge) serve(ctx context.Context, p *confined.Process) (*gateway.Result, error) {
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
 	b.refuse, b.span = refuse, trace.SpanFromContext(ctx)
-	stop := context.AfterFunc(ctx, p.kill)
+	stop := context.AfterFunc(ctx, p.Kill)
 	defer stop()
 
 	o := b.client.BuildOpts()
-	sent := sendTask(p.conn, task{Options: o.Opts, Session: o.SessionID, Product: o.Product, Workers: o.Workers, Frontends: b.frontends})
+	sent := sendTask(p.Conn, task{Options: o.Opts, Session: o.SessionID, Product: o.Product, Workers: o.Workers, Frontends: b.frontends})
 	if sent != nil {
-		p.kill() // it may be stuck; why it ended says more
+		p.Kill() // it may be stuck; why it ended says more
 	}
-	defer b.answer(p.conn)()
+	defer b.answer(p.Conn)()
 
 	select {
 	case o := <-b.returned:
 		return o.result, o.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
-	case <-p.exited:
+	case <-p.Exited:
 	}
 	select {
 	case o := <-b.returned:
@@ -77,7 +81,7 @@ func (b *bridge) serve(ctx context.Context, p *process) (*gateway.Result, error)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return nil, p.failure(b.log)
+	return nil, failure(p.End(), b.log)
 }
 
 // answer serves the calls that come over a connection.
@@ -165,3 +169,19 @@ func (l *listener) Close() error {
 }
 
 func (l *listener) Addr() net.Addr { return l.conn.LocalAddr() }
+
+// failure says why a child ended that this process did not kill.
+func failure(end confined.End, log hclog.Logger) error {
+	err := fmt.Errorf("the Dockerfile's process ended: %s: %s", end.State, end.Words)
+	switch end.Cause {
+	case confined.Time:
+		return userError(tooMuchTime)
+	case confined.Memory:
+		return userError(tooMuchMemory)
+	case confined.Crash:
+		log.Error("BuildKit's Dockerfile frontend crashed", "error", err)
+		first, _, _ := strings.Cut(end.Words, "\n")
+		return userError(crashed, builder.CleanLine(first))
+	}
+	return infrastructure(err, "the process that interprets the Dockerfile ended: %s", end.State)
+}

@@ -31,14 +31,12 @@ type reading struct {
 	facts []string // how, and where to
 }
 
-// dateForCacheMounts returns the graph with the marks.
-func (c *frontendClient) dateForCacheMounts(ctx context.Context, g *graph) (*graph, error) {
+// dateForCacheMounts puts the marks into what a build is going to solve.
+func (c *frontendClient) dateForCacheMounts(ctx context.Context, all []*deferred) error {
+	g := union(all)
 	needed := g.behindCacheMounts()
 	if len(needed) == 0 {
-		return g, nil
-	}
-	if err := c.alone(ctx); err != nil {
-		return nil, err
+		return c.platforms.meet(ctx, c.files, "", nil)
 	}
 	layout := sha256.New()
 	readings := map[string]reading{}
@@ -49,7 +47,7 @@ func (c *frontendClient) dateForCacheMounts(ctx context.Context, g *graph) (*gra
 		}
 		r, err := c.readingOf(ctx, g, g.ops[id])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		readings[id] = r
 		r.describe(layout)
@@ -57,7 +55,9 @@ func (c *frontendClient) dateForCacheMounts(ctx context.Context, g *graph) (*gra
 			seen[c.files.InTree(n.name)] = true
 		}
 	}
-	c.files.Renew(hex.EncodeToString(layout.Sum(nil)), seen)
+	if err := c.platforms.meet(ctx, c.files, hex.EncodeToString(layout.Sum(nil)), seen); err != nil {
+		return err
+	}
 	marks := map[string]int64{}
 	for _, id := range g.order { // what an operation builds on comes before it
 		if !needed[id] {
@@ -71,21 +71,28 @@ func (c *frontendClient) dateForCacheMounts(ctx context.Context, g *graph) (*gra
 		}
 	}
 	if err := c.files.SaveTimes(); err != nil {
-		return nil, err
-	}
-	return g.marked(marks)
-}
-
-// alone waits for the other builds of this image that have cache mounts, once.
-func (c *frontendClient) alone(ctx context.Context) error {
-	if c.isAlone {
-		return nil
-	}
-	if err := c.files.Alone(ctx); err != nil {
 		return err
 	}
-	c.isAlone = true
+	for _, d := range all {
+		var err error
+		if d.graph, err = d.graph.marked(marks); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// union returns the operations of several graphs, which may share some; it has no definition.
+func union(all []*deferred) *graph {
+	g := &graph{ops: map[string]*pb.Op{}}
+	for _, d := range all {
+		for _, id := range d.graph.order {
+			if g.ops[id] == nil {
+				g.order, g.ops[id] = append(g.order, id), d.graph.ops[id]
+			}
+		}
+	}
+	return g
 }
 
 // behindCacheMounts returns the steps with cache mounts, and all that they build on.

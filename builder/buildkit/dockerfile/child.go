@@ -3,10 +3,8 @@ package dockerfile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 
 	frontend "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -16,43 +14,26 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
-// childName is the only argument of a child.
-const childName = "fandogh-dockerfile"
-
-// socketFD is where a child finds its socket.
-const socketFD = 3
+// child is what interprets a Dockerfile.
+var child = confined.Child{Name: "fandogh-dockerfile", Memory: maxMemory, Time: maxTime}
 
 // Main does not return in a child. Call it before anything else in main.
-func Main() {
-	if isChild() {
-		os.Exit(exitOf(runChild(frontend.Build)))
-	}
-}
+func Main() { mainWith(frontend.Build) }
 
-func isChild() bool { return len(os.Args) == 1 && os.Args[0] == childName }
-
-func exitOf(err error) int {
-	if err == nil {
-		return 0
+func mainWith(build gateway.BuildFunc) {
+	if child.Is() {
+		child.Main(func(conn net.Conn) error { return runChild(conn, build) })
 	}
-	fmt.Fprintln(os.Stderr, err)
-	if errors.Is(err, errNotIsolated) {
-		return exitNotIsolated
-	}
-	return 1
 }
 
 // runChild gets ready, gives up what it must not have, and interprets one Dockerfile.
-func runChild(build gateway.BuildFunc) error {
-	file := os.NewFile(socketFD, "daemon")
-	conn, err := net.FileConn(file)
-	if err != nil {
-		return err
-	}
+func runChild(conn net.Conn, build gateway.BuildFunc) error {
 	registerMistake()
-	if err := errors.Join(file.Close(), rehearse(), confine()); err != nil {
+	if err := errors.Join(rehearse(), child.Confine()); err != nil {
 		return err
 	}
 	if _, err := conn.Write([]byte{0}); err != nil {
@@ -65,7 +46,7 @@ func runChild(build gateway.BuildFunc) error {
 	if err != nil {
 		return err
 	}
-	if err := limitTime(); err != nil {
+	if err := child.LimitTime(); err != nil {
 		return err
 	}
 	return interpret(conn, t, build)

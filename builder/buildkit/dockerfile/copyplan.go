@@ -47,7 +47,15 @@ func contextNodes(ctx context.Context, files Context, source *pb.SourceOp, name 
 	if err != nil {
 		return nil, errOtherwise
 	}
-	var nodes []node
+	nodes, err := walkNodes(ctx, files, filtered, name)
+	if err == nil && (len(nodes) == 0 || name != "" && nodes[0].name != name) {
+		err = errOtherwise
+	}
+	return nodes, err
+}
+
+// walkNodes lists a path of what is left of the build context by a filter.
+func walkNodes(ctx context.Context, files Context, filtered fsutil.FS, name string) (nodes []node, err error) {
 	err = filtered.Walk(ctx, name, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -69,9 +77,6 @@ func contextNodes(ctx context.Context, files Context, source *pb.SourceOp, name 
 		nodes = append(nodes, n)
 		return nil
 	})
-	if err == nil && (len(nodes) == 0 || name != "" && nodes[0].name != name) {
-		err = errOtherwise
-	}
 	return nodes, err
 }
 

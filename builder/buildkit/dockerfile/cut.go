@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -40,22 +41,67 @@ func (c *cut) measure() (total int64) {
 	return total
 }
 
-// solveCut solves a definition without the layers that can be cut.
-func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest, g *graph) (*gateway.Result, error) {
-	layers := g.chain()
-	cuts, err := c.candidates(ctx, g, layers)
+// findCuts finds the layers of some images that can be cut. What is left of the images asks for the same files of
+// the build context: so that it comes once, and the steps that copy from it are the same.
+func (c *frontendClient) findCuts(ctx context.Context, images []*deferred) error {
+	if _, hidesLayers := c.platforms.bases(); !c.mayCut || hidesLayers {
+		return nil
+	}
+	isAll := c.test == "" // which has asked for the same files already
+	together := map[string]bool{}
+	for _, d := range images {
+		paths, ok, err := c.findCutsOf(ctx, d)
+		if err != nil {
+			return err
+		}
+		isAll = isAll && ok
+		for _, name := range paths {
+			together[name] = true
+		}
+	}
+	for _, d := range images {
+		d.narrowed = d.graph
+		if isAll && len(together) > 0 {
+			var err error
+			if d.narrowed, err = d.graph.narrowedTo(slices.Sorted(maps.Keys(together))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findCutsOf finds those of one image, and returns the paths that are copied from the build context then; not ok where
+// more of it may be read.
+func (c *frontendClient) findCutsOf(ctx context.Context, d *deferred) (paths []string, ok bool, err error) {
+	layers := d.graph.chain()
+	if !d.graph.isForWindows() {
+		if d.cuts, err = c.candidates(ctx, d.graph, layers); err != nil {
+			return nil, false, err
+		}
+	}
+	if len(d.cuts) == 0 {
+		return nil, len(d.graph.contexts()) == 0, nil
+	}
+	def, err := d.graph.withoutCuts(layers, d.cuts)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if len(cuts) == 0 {
-		return c.Client.Solve(ctx, r)
-	}
+	return d.graph.copiedBy(def)
+}
+
+// solveCut solves what makes an image without the layers that can be cut.
+func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest, d *deferred) (result *gateway.Result, err error) {
 	whole := r
-	if g, layers, r.Definition, err = g.cut(layers, cuts); err != nil {
+	layers := d.narrowed.chain()
+	for _, cut := range d.cuts {
+		cut.layerOp = layers[cut.at]
+	}
+	if r.Definition, err = d.narrowed.withoutCuts(layers, d.cuts); err != nil {
 		return nil, err
 	}
 	r.Evaluate = true
-	result, err := c.solveAndStore(ctx, r, g, layers, cuts)
+	result, err = c.solveAndStore(ctx, r, d, layers)
 	if errors.Is(err, errOtherwise) {
 		whole.Definition = again(whole.Definition)
 		return c.Client.Solve(ctx, whole)
@@ -64,7 +110,8 @@ func (c *frontendClient) solveCut(ctx context.Context, r gateway.SolveRequest, g
 }
 
 // solveAndStore solves what is left and makes what was cut, at once where it can.
-func (c *frontendClient) solveAndStore(ctx context.Context, r gateway.SolveRequest, g *graph, layers []layerOp, cuts []*cut) (result *gateway.Result, err error) {
+func (c *frontendClient) solveAndStore(ctx context.Context, r gateway.SolveRequest, d *deferred, layers []layerOp) (result *gateway.Result, err error) {
+	g, cuts := d.narrowed, d.cuts
 	made := make([]export.Cut, len(cuts))
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -92,30 +139,20 @@ func (c *frontendClient) solveAndStore(ctx context.Context, r gateway.SolveReque
 		return nil, err
 	}
 	python, err := c.pythonSources(ctx, g, cuts, made)
-	c.store.SetCuts(made, python)
-	return result, err
+	if err != nil {
+		return nil, err
+	}
+	c.store.SetCuts(d.platform, made, python)
+	return result, nil
 }
 
-// cut returns the graph and its layers, of which less of the build context may be asked for,
-// and the definition without those that are cut.
-func (g *graph) cut(layers []layerOp, cuts []*cut) (*graph, []layerOp, *pb.Definition, error) {
+// withoutCuts returns the definition without the layers that are cut.
+func (g *graph) withoutCuts(layers []layerOp, cuts []*cut) (*pb.Definition, error) {
 	isCut := map[int]bool{}
 	for _, cut := range cuts {
 		isCut[cut.at] = true
 	}
-	def, err := g.without(layers, isCut)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if g, err = g.narrowed(def); err != nil {
-		return nil, nil, nil, err
-	}
-	layers = g.chain()
-	for _, cut := range cuts {
-		cut.layerOp = layers[cut.at]
-	}
-	def, err = g.without(layers, isCut)
-	return g, layers, def, err
+	return g.without(layers, isCut)
 }
 
 // maxCut bounds what all cuts of an image list together, files and directories: some hundred bytes
@@ -337,8 +374,7 @@ func (c *frontendClient) partsOf(layers []layerOp, cuts []*cut) int {
 			large++
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	room := maxLayersPerImage - c.inherited - len(layers)
+	inherited, _ := c.platforms.bases()
+	room := maxLayersPerImage - inherited - len(layers)
 	return max(1, room/max(1, large))
 }

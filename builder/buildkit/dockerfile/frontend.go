@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -57,25 +56,49 @@ type Build struct {
 	Store   *export.Store // of the image
 	Seen    *SeenDirs
 	Secrets Secrets
-	Fail    context.CancelCauseFunc // ends the solve with an error of ours
+	Bases   *Bases // is told of the images that the build uses
+	// Platforms are those of the image, of which this BuildKit may make only some.
+	Platforms *Platforms
+	// Runs returns why steps can't run programs for a platform, nil where they can.
+	Runs func(ctx context.Context, platform *pb.Platform) error
+	Fail context.CancelCauseFunc // ends the solve with an error of ours
 	// Did tells of a step that BuildKit says nothing of.
 	Did func(id, name string, begun time.Time, cached bool)
+	// Test is the stage that must build, too; empty: there is none.
+	Test string
+	// Made is what else decides about an image's bytes, and becomes part of its recipe.
+	Made []string
+	// Counts reports whether a file of the context decides about the image, by its name; nil: all do.
+	Counts func(name string) bool
+	// Exists is told the image's recipe and the frontend's metadata before anything is solved, where all that decides
+	// about the image is known, and says whether the image is there already. Nil: it is built.
+	Exists func(ctx context.Context, recipe string, metadata map[string][]byte) bool
 }
+
+// ErrExists ends a build whose image is there already.
+var ErrExists = errors.New("the image exists")
 
 // Build interprets the Dockerfile that bk's options name, and solves what it asks for with bk; layers that
 // are in the commit go to the Store without BuildKit. An error of the Dockerfile is a *MistakeError; a limit or
-// a crash is a *builder.SolveError; others are bk's, with their details.
+// a crash is a *builder.SolveError; a *TestError has what is wrong with the test; ErrExists says that there is nothing to do; others are bk's,
+// with their details.
 func (i *Interpreter) Build(ctx context.Context, bk gateway.Client, b Build) (result *gateway.Result, err error) {
+	defer i.refillLater()()
 	defer func() {
 		if fault := recover(); fault != nil { // one build's fault must not end the daemon
-			err = fmt.Errorf("panic in a build: %v\n%s", fault, debug.Stack())
+			err = panicked(fault)
 			b.Fail(err)
 		}
 	}()
-	c := &frontendClient{Client: bk, files: b.Context, whole: b.Whole, store: b.Store, seen: b.Seen, did: b.Did, secrets: b.Secrets, mayCut: canCut(bk.BuildOpts())}
-	if result, err = i.interpret(ctx, c); err != nil {
+	c := &frontendClient{Client: bk, files: b.Context, whole: b.Whole, store: b.Store, seen: b.Seen, did: b.Did, secrets: b.Secrets, bases: b.Bases, mayCut: canCut(bk.BuildOpts()),
+		platforms: b.Platforms, runs: b.Runs, counts: b.Counts}
+	if result, err = i.build(ctx, c, b); err != nil {
 		var decided *builder.SolveError
 		if errors.As(err, &decided) { // only its text would come back from BuildKit
+			var test *TestError
+			if errors.As(err, &test) {
+				err = test.Name(decided)
+			}
 			b.Fail(err)
 		}
 		return nil, err
@@ -83,35 +106,56 @@ func (i *Interpreter) Build(ctx context.Context, bk gateway.Client, b Build) (re
 	return result, b.Store.Describe(result.Metadata)
 }
 
+func panicked(fault any) error { return fmt.Errorf("panic in a build: %v\n%s", fault, debug.Stack()) }
+
+func (i *Interpreter) build(ctx context.Context, c *frontendClient, b Build) (*gateway.Result, error) {
+	asked, test, err := i.interpretWithTest(ctx, c, b.Test)
+	if err != nil {
+		return nil, err
+	}
+	if b.Exists != nil {
+		recipe, err := c.recipe(ctx, asked, test, b.Made)
+		if err != nil {
+			return nil, err
+		}
+		if recipe != "" && b.Exists(ctx, recipe, asked.Metadata) {
+			return nil, ErrExists
+		}
+	}
+	return c.solveAsked(ctx, asked, test)
+}
+
 // canCut reports whether BuildKit knows the operations that cutting needs.
-// Images for several platforms have a configuration each and are left alone.
 func canCut(o gateway.BuildOpts) bool {
-	return !strings.Contains(o.Opts["platform"], ",") &&
-		o.LLBCaps.Supports(pb.CapMergeOp) == nil && o.LLBCaps.Supports(pb.CapDiffOp) == nil
+	return o.LLBCaps.Supports(pb.CapMergeOp) == nil && o.LLBCaps.Supports(pb.CapDiffOp) == nil
 }
 
 // frontendClient stands between the frontend and BuildKit.
 type frontendClient struct {
 	gateway.Client
-	files   Context // the build context
-	whole   Files   // all of the commit
-	store   *export.Store
-	seen    *SeenDirs
-	did     func(id, name string, begun time.Time, cached bool)
-	secrets Secrets
-	mayCut  bool
-	isAlone bool // among the builds of this image with cache mounts
+	files     Context // the build context
+	whole     Files   // all of the commit
+	store     *export.Store
+	seen      *SeenDirs
+	did       func(id, name string, begun time.Time, cached bool)
+	secrets   Secrets
+	bases     *Bases
+	mayCut    bool
+	test      string // stage; empty: there is none
+	platforms *Platforms
+	runs      func(ctx context.Context, platform *pb.Platform) error
+	counts    func(name string) bool
 
-	mu          sync.Mutex
-	lists       map[string]listed // of the build context, see list
-	inherited   int               // the most layers that an image has that the Dockerfile names
-	hidesLayers bool              // the history of one of them has not an entry for each layer
+	mu       sync.Mutex
+	resolved map[string]func() (*sourceresolver.MetaResponse, error)
+	warned   map[string]bool
+	lists    map[string]listed // of the build context, see list
 }
 
-// Solve implements gateway.Client.
+// Solve implements gateway.Client. What makes an image is put off until all of that is known.
 func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
 	if r.Definition == nil {
-		return c.Client.Solve(ctx, r)
+		return c.solveByImage(ctx, r)
 	}
 	g, err := newGraph(r.Definition)
 	if err != nil {
@@ -125,32 +169,21 @@ func (c *frontendClient) Solve(ctx context.Context, r gateway.SolveRequest) (*ga
 			return nil, err
 		}
 	}
-	g, err = c.dateForCacheMounts(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	r.Definition = g.def
-	c.mu.Lock()
-	mayCut := c.mayCut && !c.hidesLayers
-	c.mu.Unlock()
-	if !mayCut {
-		return c.Client.Solve(ctx, r)
-	}
-	return c.solveCut(ctx, r, g)
+	result := gateway.NewResult()
+	result.SetRef(&deferred{request: r, graph: g})
+	return result, nil
 }
 
 // ResolveSourceMetadata implements gateway.Client.
 func (c *frontendClient) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
-	found, err := c.Client.ResolveSourceMetadata(ctx, op, opt)
+	found, err := c.resolve(ctx, op, opt)
 	if err != nil || found.Image == nil {
 		return found, err
 	}
+	if opt.ImageOpt != nil {
+		c.bases.add(found.Op.GetIdentifier(), opt.ImageOpt.Platform, found.Image.Digest)
+	}
 	layers, described, err := export.BaseLayers(found.Image.Config)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inherited = max(c.inherited, layers)
-	// Where a history does not tell of just the layers, BuildKit changes it, and no entry says
-	// which layer it is of.
-	c.hidesLayers = c.hidesLayers || !described
+	c.platforms.inherit(layers, described)
 	return found, err
 }

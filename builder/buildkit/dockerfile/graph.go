@@ -114,6 +114,12 @@ func (g *graph) result() *pb.Input {
 	return g.ops[g.order[len(g.order)-1]].Inputs[0]
 }
 
+// isForWindows reports whether the image is, whose layers are arranged in another way.
+func (g *graph) isForWindows() bool {
+	result := g.result()
+	return result != nil && g.ops[result.Digest].GetPlatform().GetOS() == "windows"
+}
+
 // runsWithoutCache reports whether some steps are to run although the cache has them.
 func runsWithoutCache(def *pb.Definition) bool {
 	for _, metadata := range def.Metadata {
@@ -195,32 +201,53 @@ func (g *graph) stepName(in *pb.Input) string {
 	return metadata.GetDescription()["llb.customname"]
 }
 
-// narrowed returns the graph with the build context cut down to what a part of it, def, copies
-// from it: BuildKit takes in all that is asked for, whether anything reads it or not.
-func (g *graph) narrowed(def *pb.Definition) (*graph, error) {
+// copiedBy returns the paths that a part of the graph, def, copies from the build context, sorted; not ok where more of it
+// may be read.
+func (g *graph) copiedBy(def *pb.Definition) (paths []string, ok bool, err error) {
 	part, err := newGraph(def)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	own, used := g.contexts(), part.contexts()
-	if len(own) != 1 || len(used) != 1 {
+	switch used := part.contexts(); {
+	case len(used) == 0:
+		return nil, true, nil
+	case len(used) > 1 || len(g.contexts()) != 1:
+		return nil, false, nil
+	default:
+		paths, ok = part.copiedFrom(used[0])
+		return paths, ok, nil
+	}
+}
+
+// narrowedTo returns the graph with the build context cut down to some paths: BuildKit takes in all that is asked for,
+// whether anything reads it or not.
+func (g *graph) narrowedTo(paths []string) (*graph, error) {
+	own := g.contexts()
+	if len(own) != 1 {
 		return g, nil
 	}
-	paths, ok := part.copiedFrom(used[0])
-	if !ok {
-		return g, nil
-	}
+	return g.following(paths)
+}
+
+// following returns the graph with the build context cut down to these paths; nil is all of it.
+func (g *graph) following(paths []string) (*graph, error) {
 	text, err := json.Marshal(paths)
 	if err != nil {
 		return nil, err
 	}
-	source := g.ops[own[0]].CloneVT()
-	if source.GetSource().Attrs == nil {
-		source.GetSource().Attrs = map[string]string{}
-	}
-	source.GetSource().Attrs[pb.AttrFollowPaths] = string(text)
 	from := &graph{def: g.def, order: g.order, ops: maps.Clone(g.ops)}
-	from.ops[own[0]] = source
+	for _, id := range g.contexts() {
+		op := g.ops[id].CloneVT()
+		source := op.GetSource()
+		if source.Attrs == nil {
+			source.Attrs = map[string]string{}
+		}
+		source.Attrs[pb.AttrFollowPaths] = string(text)
+		if paths == nil {
+			delete(source.Attrs, pb.AttrFollowPaths)
+		}
+		from.ops[id] = op
+	}
 	whole, err := from.upTo(g.result())
 	if err != nil {
 		return nil, err

@@ -119,12 +119,9 @@ func (w *graphWriter) layer(l layerOp) *pb.Input {
 	}, w.behind(l), l.state.Digest)}
 }
 
-// behind describes an operation that the log does not show: it hides in a layer's step.
-func (w *graphWriter) behind(l layerOp) *pb.OpMetadata {
-	hidden := w.grouped(l, true)
-	hidden.IgnoreCache = false
-	return hidden
-}
+// behind describes an operation that the log does not show: it hides in a layer's step. Where that ignores the cache, so does this:
+// BuildKit would else find what it made of an earlier result.
+func (w *graphWriter) behind(l layerOp) *pb.OpMetadata { return w.grouped(l, true) }
 
 func (w *graphWriter) grouped(l layerOp, weak bool) *pb.OpMetadata {
 	metadata := &pb.OpMetadata{}

@@ -19,14 +19,14 @@ import (
 	llb "github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
 const testTimeout = time.Minute
 
 func TestMain(m *testing.M) {
-	if isChild() {
-		os.Exit(exitOf(runChild(misbehave)))
-	}
+	mainWith(misbehave)
 	os.Exit(m.Run())
 }
 
@@ -110,7 +110,7 @@ func look(address, daemonsUser string) string {
 		found = append(found, "root")
 	}
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "GO") && variable != isolatedEnv+"=1" {
+		if !strings.HasPrefix(variable, "GO") && !strings.HasPrefix(variable, "FANDOGH_CHILD_") {
 			found = append(found, variable)
 		}
 	}
@@ -193,7 +193,7 @@ func newInterpreter(t testing.TB, cfg Config) *Interpreter {
 }
 
 // awaitIdle waits until a child is ready.
-func awaitIdle(t testing.TB, i *Interpreter) *process {
+func awaitIdle(t testing.TB, i *Interpreter) *confined.Process {
 	t.Helper()
 	deadline := time.Now().Add(testTimeout)
 	for {

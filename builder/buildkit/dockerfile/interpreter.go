@@ -19,11 +19,13 @@ package dockerfile
 
 import (
 	"context"
-	"errors"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
 // Config says what Dockerfiles may do.
@@ -43,7 +45,7 @@ type Interpreter struct {
 	warnOnce sync.Once
 
 	mu       sync.Mutex
-	idle     *process // ready for a build, or nil
+	idle     *confined.Process // ready for a build, or nil
 	starting bool
 	closed   bool
 }
@@ -66,10 +68,7 @@ func (i *Interpreter) interpret(ctx context.Context, c gateway.Client) (*gateway
 	if err != nil {
 		return nil, infrastructure(err, "failed to start the process that interprets Dockerfiles")
 	}
-	defer func() {
-		p.kill()
-		go i.refill()
-	}()
+	defer p.Kill()
 	return newBridge(c, i.cfg.Frontends, i.log).serve(ctx, p)
 }
 
@@ -79,21 +78,34 @@ func (i *Interpreter) Close() {
 	defer i.mu.Unlock()
 	i.closed = true
 	if i.idle != nil {
-		i.idle.kill()
+		i.idle.Kill()
 		i.idle = nil
 	}
 }
 
 // take returns the child that is ready, or a new one.
-func (i *Interpreter) take() (*process, error) {
+func (i *Interpreter) take() (*confined.Process, error) {
 	i.mu.Lock()
 	p := i.idle
 	i.idle = nil
 	i.mu.Unlock()
-	if p != nil && !p.ended() {
+	if p != nil && !p.Ended() {
 		return p, nil
 	}
 	return i.start()
+}
+
+// quickBuild is how long a build may have the machine for itself before a child is started for the next.
+const quickBuild = 500 * time.Millisecond
+
+// refillLater has refill called when a build ends, or when it is no quick one: to start a child takes a processor for a while.
+func (i *Interpreter) refillLater() (ended func()) {
+	timer := time.AfterFunc(quickBuild, i.refill)
+	return func() {
+		if timer.Stop() {
+			go i.refill()
+		}
+	}
 }
 
 // refill makes sure that a child is ready.
@@ -114,7 +126,7 @@ func (i *Interpreter) refill() {
 	case err != nil: // the next build tries it again
 		i.log.Warn("failed to start the process that interprets Dockerfiles", "error", err)
 	case i.closed:
-		p.kill()
+		p.Kill()
 	default:
 		i.idle = p
 	}
@@ -122,13 +134,10 @@ func (i *Interpreter) refill() {
 
 // start runs a child that is kept from the machine; where the kernel does not let it,
 // one with limits alone.
-func (i *Interpreter) start() (*process, error) {
-	p, err := startProcess(true)
-	if !errors.Is(err, errNotIsolated) {
-		return p, err
-	}
-	i.warnOnce.Do(func() {
-		i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not available", "error", err)
+func (i *Interpreter) start() (*confined.Process, error) {
+	return child.Start("", func(err error) {
+		i.warnOnce.Do(func() {
+			i.log.Warn("Dockerfiles are interpreted in a process with limits, but with the machine's files and network: namespaces are not available", "error", err)
+		})
 	})
-	return startProcess(false)
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
 func TestChildThatEndsFailsItsBuildAlone(t *testing.T) {
@@ -70,11 +72,11 @@ func TestChildSeesNothingOfTheMachine(t *testing.T) {
 // Where namespaces can't be had the limits hold all the same.
 func TestChildWithoutNamespaces(t *testing.T) {
 	build := func(fake *fakeClient) error {
-		p, err := startProcess(false)
+		p, err := child.StartWithoutNamespaces("")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer p.kill()
+		defer p.Kill()
 		_, err = newBridge(fake, nil, hclog.NewNullLogger()).serve(t.Context(), p)
 		return err
 	}
@@ -114,7 +116,7 @@ func TestCloseEndsTheIdleChild(t *testing.T) {
 func TestDeadIdleChildIsNotUsed(t *testing.T) {
 	i := newInterpreter(t, Config{})
 	p := awaitIdle(t, i)
-	if err := p.cmd.Process.Kill(); err != nil {
+	if err := syscall.Kill(p.Pid(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	awaitExit(t, p)
@@ -128,7 +130,7 @@ func TestManyBuildsAtOnceLeaveOneChild(t *testing.T) {
 	var group sync.WaitGroup
 	for n := range 16 {
 		group.Go(func() {
-			if _, err := i.interpret(t.Context(), dockerfile(fmt.Sprintf("FROM scratch\nLABEL n=%d\n", n))); err != nil {
+			if _, err := i.interpretAndRefill(t.Context(), dockerfile(fmt.Sprintf("FROM scratch\nLABEL n=%d\n", n))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -142,6 +144,12 @@ func TestManyBuildsAtOnceLeaveOneChild(t *testing.T) {
 		}
 		<-time.After(10 * time.Millisecond)
 	}
+}
+
+// interpretAndRefill interprets as Build does: a child is started for the next one.
+func (i *Interpreter) interpretAndRefill(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+	defer i.refillLater()()
+	return i.interpret(ctx, c)
 }
 
 // children counts the processes that this one started.
@@ -160,10 +168,10 @@ func children() int {
 	return found
 }
 
-func awaitExit(t *testing.T, p *process) {
+func awaitExit(t *testing.T, p *confined.Process) {
 	t.Helper()
 	select {
-	case <-p.exited:
+	case <-p.Exited:
 	case <-time.After(testTimeout):
 		t.Fatal("the child lives")
 	}
@@ -184,16 +192,16 @@ func BenchmarkBuild(b *testing.B) {
 			b.StopTimer()
 			awaitIdle(b, i)
 			b.StartTimer()
-			build(b, i.interpret, text)
+			build(b, i.interpretAndRefill, text)
 		}
 	})
 	b.Run("start", func(b *testing.B) {
 		for b.Loop() {
-			p, err := startProcess(true)
+			p, err := child.Start("", func(error) {})
 			if err != nil {
 				b.Fatal(err)
 			}
-			p.kill()
+			p.Kill()
 		}
 	})
 }
@@ -203,17 +211,5 @@ func build(b *testing.B, f gateway.BuildFunc, text string) {
 	fake := dockerfile(text)
 	if _, err := f(b.Context(), fake); err != nil {
 		b.Fatal(err)
-	}
-}
-
-func TestHeadKeepsTheBeginning(t *testing.T) {
-	h := &head{limit: 5}
-	for range 3 {
-		if n, err := h.Write([]byte("abc")); n != 3 || err != nil {
-			t.Errorf("got %d, %v", n, err)
-		}
-	}
-	if h.String() != "abcab" {
-		t.Errorf("got %q", h.String())
 	}
 }

@@ -12,6 +12,8 @@ import (
 	llb "github.com/moby/buildkit/solver/pb"
 	"github.com/tonistiigi/fsutil/types"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fandoghpaas/fandogh/internal/confined"
 )
 
 const rehearsed = "FROM scratch\nARG A=1\nENV B=$A PATH=/bin:$PATH\nWORKDIR /app\nCOPY . .\nRUN --mount=type=cache,target=/c make\n" +
@@ -21,7 +23,7 @@ const rehearsed = "FROM scratch\nARG A=1\nENV B=$A PATH=/bin:$PATH\nWORKDIR /app
 // a process does for the first time takes it several times as long, and some reads
 // files, like the processor's kind.
 func rehearse() error {
-	ours, file, err := socketpair()
+	ours, file, err := confined.Socketpair()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/solver/pb"
@@ -21,8 +22,9 @@ const unset = "unset "
 
 // Secrets are what the steps of a build may be given, by the names that Dockerfiles have for it.
 type Secrets struct {
-	Values map[string]string // aliases of what RUN --mount=type=secret mounts
-	Agents map[string]string // aliases of agents for RUN --mount=type=ssh
+	Values map[string]string    // aliases of what RUN --mount=type=secret mounts
+	Agents map[string]string    // aliases of agents for RUN --mount=type=ssh
+	Set    map[string]time.Time // by alias; it tells values apart
 	// Used tells once of each alias that a step needs; nil: it is not told.
 	Used func(alias string)
 }
@@ -33,7 +35,7 @@ func (c *frontendClient) giveSecrets(g *graph) (*graph, error) {
 	from := &graph{def: g.def, order: g.order, ops: maps.Clone(g.ops)}
 	missing := map[string]bool{}
 	for _, id := range g.order {
-		if !needsSecrets(g.ops[id].GetExec()) {
+		if len(aliasesOf(g.ops[id].GetExec())) == 0 {
 			continue
 		}
 		op := g.ops[id].CloneVT()
@@ -60,14 +62,25 @@ func (c *frontendClient) giveSecrets(g *graph) (*graph, error) {
 	return newGraph(def)
 }
 
-func needsSecrets(exec *pb.ExecOp) bool {
-	return len(exec.GetSecretenv()) > 0 ||
-		slices.ContainsFunc(exec.GetMounts(), func(m *pb.Mount) bool { return m.SecretOpt != nil || m.SSHOpt != nil })
+// aliasesOf returns what a step asks to be given: aliases, where giveSecrets has been.
+func aliasesOf(exec *pb.ExecOp) (aliases []string) {
+	for _, m := range exec.GetMounts() {
+		if m.SecretOpt != nil {
+			aliases = append(aliases, m.SecretOpt.ID)
+		}
+		if m.SSHOpt != nil {
+			aliases = append(aliases, m.SSHOpt.ID)
+		}
+	}
+	for _, secret := range exec.GetSecretenv() {
+		aliases = append(aliases, secret.ID)
+	}
+	return aliases
 }
 
 // hasSecrets reports whether a step is to be given any.
 func (g *graph) hasSecrets() bool {
-	return slices.ContainsFunc(g.order, func(id string) bool { return needsSecrets(g.ops[id].GetExec()) })
+	return slices.ContainsFunc(g.order, func(id string) bool { return len(aliasesOf(g.ops[id].GetExec())) > 0 })
 }
 
 func (c *frontendClient) alias(aliases map[string]string, name string, optional bool, missing map[string]bool, what string) string {

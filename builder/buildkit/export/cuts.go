@@ -13,12 +13,12 @@ type Cut struct {
 	mark   string // of its entry in the history
 }
 
-// SetCuts tells which layers BuildKit is not to export, from the lowest on, and which Python sources
-// are in them, by name.
-func (s *Store) SetCuts(cuts []Cut, python map[string]PythonSource) {
+// SetCuts tells which layers of the image for a platform BuildKit is not to export, from the lowest on, and which
+// Python sources are in them, by name. The platform is as the frontend names it, empty where there is only one.
+func (s *Store) SetCuts(platform string, cuts []Cut, python map[string]PythonSource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cuts, s.python = cuts, python
+	s.cuts[platform], s.python[platform] = cuts, python
 }
 
 // Describe reads from a result's metadata what the image is made FROM, and changes it to tell BuildKit
@@ -39,15 +39,29 @@ func (s *Store) Describe(metadata map[string][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bases = bases
-	if len(s.cuts) == 0 {
-		return nil
+	for platform, cuts := range s.cuts {
+		if err := markCuts(metadata, configKey(platform), cuts); err != nil {
+			return err
+		}
 	}
-	config, err := parseConfig(metadata[exptypes.ExporterImageConfigKey])
+	return nil
+}
+
+func configKey(platform string) string {
+	if platform == "" {
+		return exptypes.ExporterImageConfigKey
+	}
+	return exptypes.ExporterImageConfigKey + "/" + platform
+}
+
+// markCuts does so in one configuration.
+func markCuts(metadata map[string][]byte, key string, cuts []Cut) error {
+	config, err := parseConfig(metadata[key])
 	if err != nil {
 		return err
 	}
-	for i := len(s.cuts) - 1; i >= 0; i-- {
-		cut := &s.cuts[i]
+	for i := len(cuts) - 1; i >= 0; i-- {
+		cut := &cuts[i]
 		if cut.mark, err = config.markCut(cut.Above); err != nil {
 			return err
 		}
@@ -56,7 +70,7 @@ func (s *Store) Describe(metadata map[string][]byte) error {
 		return err
 	}
 	text, err := config.encode()
-	metadata[exptypes.ExporterImageConfigKey] = text
+	metadata[key] = text
 	return err
 }
 

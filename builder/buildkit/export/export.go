@@ -57,4 +57,5 @@ type Image struct {
 	// word on it.
 	Labels      map[string]string
 	Annotations map[string]string // of its manifest, and of the index that lists it
+	Anew        bool              // no layer is taken for known by what became of it in an earlier build
 }

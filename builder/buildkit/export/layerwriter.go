@@ -67,7 +67,7 @@ func (s *Store) store(d digest.Digest, in io.Reader) (Layer, error) {
 	if s.isBase(d) || isCompressed(layer) {
 		return s.upload(newOutgoing(layer))
 	}
-	return s.storeNew(func(out io.Writer) error { return s.times.dateArchive(out, layer, s.pythonSource) })
+	return s.storeNew(func(out io.Writer) error { return s.times.dateArchive(out, layer, s.pythonSources) })
 }
 
 // storeNew uploads the layer whose archive write makes.

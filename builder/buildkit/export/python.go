@@ -32,8 +32,8 @@ type PythonSource struct {
 	Made, Dated time.Time
 }
 
-// pythonSources finds a source in the layers below.
-type pythonSources func(name string) (PythonSource, bool)
+// pythonSources finds what a source may be in the layers below.
+type pythonSources func(name string) []PythonSource
 
 // compiledPython is one compiled module, and the links to it.
 type compiledPython struct {
@@ -72,12 +72,15 @@ func (c *compiledPython) source() string {
 	return path.Join(path.Dir(path.Dir(c.header.Name)), name+".py")
 }
 
-// of makes the module one of its source as that is in the image, if it was its.
-func (c *compiledPython) of(source PythonSource) *compiledPython {
+// of makes the module one of its source as that is in the image, if it was one of these.
+func (c *compiledPython) of(sources ...PythonSource) *compiledPython {
 	h := c.content[:compiledHeader]
 	le := binary.LittleEndian
-	if le.Uint32(h[compiledFlags:]) == 0 && le.Uint32(h[compiledTime:]) == uint32(source.Made.Unix()) && le.Uint32(h[compiledSize:]) == uint32(source.Size) {
-		le.PutUint32(h[compiledTime:], uint32(source.Dated.Unix()))
+	for _, source := range sources {
+		if le.Uint32(h[compiledFlags:]) == 0 && le.Uint32(h[compiledTime:]) == uint32(source.Made.Unix()) && le.Uint32(h[compiledSize:]) == uint32(source.Size) {
+			le.PutUint32(h[compiledTime:], uint32(source.Dated.Unix()))
+			break
+		}
 	}
 	return c
 }
@@ -135,15 +138,12 @@ func (c *pythonCache) drop(file *compiledPython) {
 func (c *pythonCache) rest() []*compiledPython {
 	var files []*compiledPython
 	for _, name := range slices.Sorted(maps.Keys(c.held)) {
-		source, ok := PythonSource{}, false
+		var sources []PythonSource
 		if c.below != nil {
-			source, ok = c.below(name)
+			sources = c.below(name)
 		}
 		for _, file := range c.held[name] {
-			if ok {
-				file.of(source)
-			}
-			c.drop(file)
+			c.drop(file.of(sources...))
 			files = append(files, file)
 		}
 	}

@@ -57,8 +57,11 @@ func TestCompiledPythonFollowsItsSource(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	lower := func(name string) (PythonSource, bool) {
-		return PythonSource{Size: 5, Made: made, Dated: byContent("below")}, name == "lib/Under.py"
+	lower := func(name string) []PythonSource {
+		if name != "lib/Under.py" {
+			return nil
+		}
+		return []PythonSource{{Size: 6, Made: made}, {Size: 5, Made: made, Dated: byContent("below")}} // of two platforms
 	}
 	if err := (layerTimes{}).dateArchive(&out, &in, lower); err != nil {
 		t.Fatal(err)

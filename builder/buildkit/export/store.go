@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,10 +48,11 @@ type Store struct {
 	mu        sync.Mutex
 	documents map[digest.Digest][]byte
 	layers    map[digest.Digest]Layer // by the digest that BuildKit knows
-	bases     map[string]baseImage    // by platform, "" where there is only one
-	cuts      []Cut                   // from the lowest on
-	python    map[string]PythonSource // in them, by name
 	err       error                   // the first of storing a layer
+	// These are by platform, "" where there is only one.
+	bases  map[string]baseImage
+	cuts   map[string][]Cut                   // from the lowest on
+	python map[string]map[string]PythonSource // in them, by name
 }
 
 // Store returns where BuildKit puts an image that is built. It is done with when ctx ends.
@@ -62,17 +65,22 @@ func (e *Exporter) Store(ctx context.Context, image Image) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	pusher, err := remote.NewPusher(remote.WithTransport(e.transport),
-		remote.WithAuth(&authn.Basic{Username: image.Credential.Username, Password: image.Credential.Password}))
-	if err != nil {
-		return nil, err
-	}
-	return &Store{
-		ctx: ctx, transport: e.transport, credential: image.Credential, tag: tag, pusher: pusher,
+	s := &Store{
+		ctx: ctx, transport: e.transport, credential: image.Credential, tag: tag,
 		compression: e.compression, known: e.known, slots: e.slots, times: layerTimes{commit: image.Dated},
 		labels: image.Labels, annotations: image.Annotations,
 		documents: map[digest.Digest][]byte{}, layers: map[digest.Digest]Layer{},
-	}, nil
+		cuts: map[string][]Cut{}, python: map[string]map[string]PythonSource{},
+	}
+	if image.Anew {
+		s.known = newKnownLayers()
+	}
+	s.pusher, err = remote.NewPusher(s.remoteOptions()...)
+	return s, err
+}
+
+func (s *Store) remoteOptions() []remote.Option {
+	return []remote.Option{remote.WithTransport(s.transport), remote.WithAuth(&authn.Basic{Username: s.credential.Username, Password: s.credential.Password})}
 }
 
 // Info implements content.Store.
@@ -172,11 +180,16 @@ func (s *Store) remember(name digest.Digest, layer Layer) {
 	s.known.put(digest.Digest(layer.digest.String()), Layer{digest: layer.digest, size: layer.size, repository: layer.repository})
 }
 
-func (s *Store) pythonSource(name string) (PythonSource, bool) {
+// pythonSources returns what is under a name in any platform's image: layers come without a word on whose they are.
+func (s *Store) pythonSources(name string) (found []PythonSource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	source, ok := s.python[name]
-	return source, ok
+	for _, platform := range slices.Sorted(maps.Keys(s.python)) {
+		if source, ok := s.python[platform][name]; ok {
+			found = append(found, source)
+		}
+	}
+	return found
 }
 
 func (s *Store) isBase(d digest.Digest) bool {

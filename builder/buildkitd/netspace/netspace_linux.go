@@ -3,10 +3,14 @@
 package netspace
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Do runs f, and the programs that f starts, in a named network namespace.
@@ -44,4 +48,17 @@ func New(name string) error {
 		}
 		return made.Close()
 	})
+}
+
+// Delete removes a named network namespace, also one of which the name alone is left: its mount was that of a process with mounts of its
+// own, such as a service of systemd. One that is not there is no error.
+func Delete(name string) error {
+	path := filepath.Join("/run/netns", name)
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("network namespace %s: %w", name, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("network namespace %s: %w", name, err)
+	}
+	return nil
 }

@@ -1,0 +1,54 @@
+package quota_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/quota"
+)
+
+// What is asked for is held to what the namespace has then; contents count where it has not got them.
+func TestAdmit(t *testing.T) {
+	e := newEnv(t)
+	app := e.image("app")
+	e.pushed(app, "v1", map[string]int64{"base": 4000, "a": 1000})
+	full := false
+	s := e.service(func(c *quota.Config) {
+		c.Quota = func() catalog.Quota { return catalog.Quota{Bytes: 1 << 20, Versions: 2} }
+		c.Room = func() error {
+			if full {
+				return catalog.Wrap(catalog.Unavailable, catalog.ErrNearlyFull, "nearly full")
+			}
+			return nil
+		}
+	})
+	admit := func(what string, contents map[string]int64, more catalog.Amounts, want string) {
+		t.Helper()
+		err := s.AdmitContents(t.Context(), "ann", contents, more)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(catalog.MessageOf(err), want) {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	admit("a little", nil, catalog.Amounts{Bytes: 1 << 10, Versions: 1, Builds: 100}, "")
+	if admit("nothing is measured where nothing is stored", nil, catalog.Amounts{Versions: 1}, ""); e.measured != 1 {
+		t.Errorf("measured %d times", e.measured)
+	}
+	admit("versions", nil, catalog.Amounts{Versions: 2}, "has 1 versions, this makes 3, and its quota is 2")
+	e.must(e.store.SetNamespaceLimits(t.Context(), "ann", catalog.NamespaceLimits{Quota: catalog.Quota{Bytes: 7000, Versions: catalog.NoQuota}}))
+	admit("no quota of versions, for this one", nil, catalog.Amounts{Versions: 100}, "")
+	admit("less than is left", nil, catalog.Amounts{Bytes: 1000}, "")
+	admit("more than is left", nil, catalog.Amounts{Bytes: 1001}, "namespace ann uses 5.86KiB, and its quota is 6.84KiB")
+	admit("what it has already", map[string]int64{"base": 4000, "a": 1000}, catalog.Amounts{}, "")
+	admit("beside a little", map[string]int64{"base": 4000, "b": 1000}, catalog.Amounts{}, "")
+	admit("beside too much", map[string]int64{"base": 4000, "b": 1001}, catalog.Amounts{}, "namespace ann uses")
+	v, err := e.store.Version(t.Context(), app.ID, "v1")
+	e.must(err)
+	e.must(e.store.DeleteVersion(t.Context(), v.ID, ""))
+	admit("when something was deleted", nil, catalog.Amounts{Bytes: 6000}, "")
+	full = true
+	if err := s.Admit(t.Context(), "ann", catalog.Amounts{}); !errors.Is(err, catalog.ErrNearlyFull) {
+		t.Errorf("on a full disk: %v", err)
+	}
+}

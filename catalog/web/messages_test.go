@@ -1,0 +1,143 @@
+package web
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// Every message is there in both languages, takes the same, and is used.
+func TestMessages(t *testing.T) {
+	used := map[string]bool{}
+	names, err := files.ReadDir("templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range names {
+		text, err := files.ReadFile("templates/" + file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\bt "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+			used[m[1]] = true
+		}
+		// No text stands in a template itself; html/template has comments and names of fields besides.
+		bare := regexp.MustCompile(`(?s)\{\{.*?\}\}|<(code|pre)\b.*?</(code|pre)>|<[^>]*>|English|فارسی|Entrypoint|Cmd|&amp;`).ReplaceAllString(string(text), "")
+		if word := regexp.MustCompile(`\pL{2,}`).FindString(bare); word != "" {
+			t.Errorf("%s says %q in one language", file.Name(), word)
+		}
+	}
+	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
+		used[key] = true
+	}
+	for _, s := range catalog.States() {
+		used["state."+string(s)] = true
+	}
+	for _, trigger := range []catalog.Trigger{"", catalog.TriggerPush, catalog.TriggerUpload, catalog.TriggerGitHub, catalog.TriggerRegistry, catalog.TriggerRebuild} {
+		used["trigger."+string(trigger)] = true
+	}
+	for _, o := range []catalog.Outcome{catalog.OutcomeUserError, catalog.OutcomeTimeout, catalog.OutcomeOutOfMemory, catalog.OutcomeProcessLimit,
+		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
+		used["outcome."+string(o)] = true
+	}
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+		used["error."+string(c)] = true
+	}
+	for key := range used {
+		if _, ok := messages[key]; !ok {
+			t.Errorf("there is no message %q", key)
+		}
+	}
+	measures := regexp.MustCompile(`^(size|time|ago)\.`)
+	for key, m := range messages {
+		if !used[key] && !measures.MatchString(key) {
+			t.Errorf("no page says %q", key)
+		}
+		if m.English == "" || m.Persian == "" {
+			t.Errorf("%q is missing in a language", key)
+		}
+		if strings.Count(m.English, "%s") != strings.Count(m.Persian, "%s") {
+			t.Errorf("%q takes other things in Persian", key)
+		}
+		if strings.ContainsAny(m.Persian, "يك٪0123456789") {
+			t.Errorf("%q has letters or digits of Arabic, or of Latin: %s", key, m.Persian)
+		}
+	}
+}
+
+func TestMeasures(t *testing.T) {
+	for _, c := range []struct {
+		made             func(lang) (string, error)
+		english, persian string
+	}{
+		{func(l lang) (string, error) { return l.size(0) }, "0 B", "۰ بایت"},
+		{func(l lang) (string, error) { return l.size(12_345_678) }, "12.3 MB", "۱۲٫۳ مگابایت"},
+		{func(l lang) (string, error) { return l.size(999_999) }, "1 MB", "۱ مگابایت"},
+		{func(l lang) (string, error) { return l.size(5e15) }, "5000 TB", "۵۰۰۰ ترابایت"},
+		{func(l lang) (string, error) { return l.change(-2000) }, "−2 kB", "−۲ کیلوبایت"},
+		{func(l lang) (string, error) { return l.duration(1500 * time.Millisecond) }, "1.5 s", "۱٫۵ ثانیه"},
+		{func(l lang) (string, error) { return l.duration(65 * time.Second) }, "1 min 5 s", "۱ دقیقه و ۵ ثانیه"},
+		{func(l lang) (string, error) { return l.duration(2*time.Hour + 3*time.Minute) }, "2 h 3 min", "۲ ساعت و ۳ دقیقه"},
+		{func(l lang) (string, error) { return l.ago(-time.Second) }, "just now", "همین حالا"},
+		{func(l lang) (string, error) { return l.ago(72 * time.Hour) }, "3 days ago", "۳ روز پیش"},
+	} {
+		for l, want := range map[lang]string{english: c.english, persian: c.persian} {
+			if got, err := c.made(l); err != nil || got != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		}
+	}
+}
+
+func TestParseLine(t *testing.T) {
+	for text, want := range map[string][]part{
+		"":                          {},
+		"plain":                     {{Text: "plain"}},
+		"\x1b[31mred\x1b[0m.":       {{Text: "red", Class: "c1"}, {Text: "."}},
+		"\x1b[1;92mok\x1b[22;39m.":  {{Text: "ok", Class: "b c2"}, {Text: "."}},
+		"\x1b[38;5;196mx\x1b[1my":   {{Text: "x"}, {Text: "y", Class: "b"}},
+		"\x1b[38;2;1;4;31mx":        {{Text: "x"}},
+		"\x1b[38;2;1;4mx":           {{Text: "x"}},
+		"a\x1b[2Kb\x1b[10;20Hc":     {{Text: "a"}, {Text: "b"}, {Text: "c"}},
+		"\x1b]8;;javascript:a\x07x": {{Text: "x"}},
+		"\x1b]0;t\x1b\\x\x1b":       {{Text: "x"}},
+		"\x1b[31":                   {{Text: "31"}},
+		"10%\r20%\r100%\r":          {{Text: "100%"}},
+		"\x00\x08\x7f\u009b31mx":    {{Text: "31mx"}},
+		"\xff":                      {{Text: "\uFFFD"}},
+		"(https://a.test/x).":       {{Text: "("}, {Text: "https://a.test/x", Link: "https://a.test/x"}, {Text: ")."}},
+		"HTTPS://A javascript:x":    {{Text: "HTTPS://A javascript:x"}},
+	} {
+		if got := parseLine(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %+v, want %+v", text, got, want)
+		}
+	}
+	if got := parseLine(strings.Repeat("é", maxShownLine)); len(got) != 1 || len(got[0].Text) > maxShownLine+3 {
+		t.Error("a long line is not cut")
+	}
+}
+
+func FuzzParseLine(f *testing.F) {
+	f.Add("\x1b[1;31mred\x1b[0m https://a.test/\x1b]0;x\x07")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, p := range parseLine(text) {
+			if strings.ContainsFunc(p.Text, func(r rune) bool { return r < ' ' && r != '\t' }) || p.Link != "" && !strings.HasPrefix(p.Link, "http") {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
+func TestCountLines(t *testing.T) {
+	for _, n := range []int{0, 1, logPage - 1, logPage, logPage + 1, 123_457} {
+		asked := 0
+		got, err := countLines(func(lines int) (bool, error) { asked++; return lines <= n, nil })
+		if err != nil || got != n || asked > 60 {
+			t.Errorf("%d lines: %d, %v, asked %d times", n, got, err, asked)
+		}
+	}
+}

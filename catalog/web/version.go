@@ -1,0 +1,101 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/requests"
+)
+
+// versionBuilds is how many builds the page of a version lists, the newest.
+const versionBuilds = 20
+
+// versionData is what the page of a version shows.
+type versionData struct {
+	Image     catalog.Image
+	Version   catalog.Version
+	Reference string // to pull by tag
+	ByDigest  string // to pull by digest; empty until it is built
+	Builds    []buildRow
+	Signature catalog.TagSignature
+	Content   *api.ImageContent // nil: it is not built, or can't be read
+	MayWrite  bool
+}
+
+func (c *call) versionPage() error {
+	ctx := c.r.Context()
+	image, version, err := c.version()
+	if err != nil {
+		return err
+	}
+	repository := c.server.config.RegistryHost + "/" + image.Ref.Repository()
+	data := versionData{Image: image, Version: version, Reference: repository + ":" + version.Name, MayWrite: c.mayDo(catalog.ActionWrite) == nil}
+	builds, err := c.server.config.Store.ListBuilds(ctx, version.ID, catalog.Page{Limit: versionBuilds})
+	if err != nil {
+		return err
+	}
+	for _, b := range builds {
+		place, err := c.place(b)
+		if err != nil {
+			return err
+		}
+		data.Builds = append(data.Builds, buildRow{b, place})
+	}
+	if len(builds) > 0 {
+		data.Signature = builds[0].Signature
+	}
+	if version.State == catalog.Built {
+		data.ByDigest = repository + "@" + version.Digest
+		content, err := c.server.config.Contents.Content(ctx, image.Ref, version.Digest)
+		if err != nil { // the rest is true all the same
+			requests.Logger(ctx).Warn("failed to read a built image", "image", image.Ref, "version", version.Name, "error", err)
+		} else {
+			data.Content = &content
+		}
+	}
+	return c.show(http.StatusOK, "version", "", data)
+}
+
+func (c *call) cancel() error {
+	image, version, err := c.version()
+	if err != nil {
+		return err
+	}
+	build, err := catalog.NewestBuild(c.r.Context(), c.server.config.Store, version)
+	if err != nil {
+		return err
+	}
+	if err := c.server.config.Control.Cancel(c.r.Context(), build.ID); err != nil {
+		return err
+	}
+	c.audit("build cancelled", "image", image.Ref, "version", version.Name, "build", build.ID)
+	return c.goTo(BuildPath(build))
+}
+
+func (c *call) rebuild() error {
+	image, version, err := c.version()
+	if err != nil {
+		return err
+	}
+	build, err := c.server.config.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
+	if err != nil {
+		return err
+	}
+	c.audit("rebuild requested", "image", image.Ref, "version", version.Name, "build", build.ID)
+	return c.goTo(BuildPath(build))
+}
+
+// controls are the buttons of a version for who may write to its namespace.
+type controls struct {
+	At, FormToken   string
+	Cancel, Rebuild bool
+}
+
+// controlOf offers what the state of a version, or of its build, allows: a version that came as an image has no commit to build.
+func controlOf(p page, state catalog.State, commit string, ref catalog.ImageRef, version string) controls {
+	return controls{
+		At: pathOf(ref.Namespace, ref.Name, version), FormToken: p.FormToken,
+		Cancel: !state.Ended(), Rebuild: state.Ended() && state != catalog.Built && commit != "",
+	}
+}

@@ -1,0 +1,248 @@
+package web_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/net/html"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/account"
+	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/sqlite/sqlitetest"
+	"github.com/fandoghpaas/fandogh/catalog/web"
+	"github.com/fandoghpaas/fandogh/internal/requests"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
+)
+
+const password = "correct horse battery"
+
+// evil is what a user or a build may say where any text is taken.
+const evil = `"><img src=x onerror=alert(1)></code></script><script>alert('1')</script>{{.}}` + "`javascript:alert(1)" + `&<!--`
+
+// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger.
+type env struct {
+	t        *testing.T
+	store    *sqlite.Store
+	accounts *account.Service
+	control  *fakeControl
+	users    map[string]catalog.User
+	image    catalog.Image
+	url      string
+	log      *testkit.Buffer
+}
+
+func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
+	t.Helper()
+	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
+	e.accounts = account.New(account.Config{Users: e.store})
+	e.control = &fakeControl{store: e.store}
+	config := web.Config{
+		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Contents: fakeContents{},
+		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
+		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	server, err := web.New(config)
+	e.must(err)
+	h := httptest.NewServer(server)
+	t.Cleanup(h.Close)
+	t.Cleanup(server.EndStreams)
+	e.url = h.URL
+	for _, name := range []string{"ann", "bob", "eve"} {
+		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, false)
+		e.must(err)
+	}
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))
+	e.image, err = e.store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "app"}, OwnerID: e.users["ann"].ID})
+	e.must(err)
+	e.build("v1", catalog.OutcomeBuilt)
+	e.build("v2", catalog.OutcomeUserError)
+	e.build("v3", "")
+	return e
+}
+
+func (e *env) must(err error) {
+	e.t.Helper()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// build queues a build of a version and ends it; without an outcome it waits.
+func (e *env) build(version string, outcome catalog.Outcome) {
+	e.t.Helper()
+	ctx, now := e.t.Context(), time.Now()
+	queued, err := e.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Tag: evil, Trigger: catalog.TriggerPush, Commit: evil + version,
+		UserID: e.users["ann"].ID, Signature: catalog.TagSignature{Kind: catalog.SignatureSSH, Verified: true, Signer: evil, Key: evil, Reason: evil}}})
+	e.must(err)
+	if outcome == "" {
+		return
+	}
+	_, err = e.store.ClaimBuild(ctx, "me", 100, now, now.Add(time.Hour))
+	e.must(err)
+	e.must(e.store.FinishBuild(ctx, queued[0].ID, "me", catalog.BuildResult{Outcome: outcome, Message: evil, Digest: "sha256:" + strings.Repeat("1", 64), Size: 12_345_678,
+		EndedAt: now.Add(time.Minute), Steps: []catalog.Step{{Digest: "a", Name: evil, Error: evil, Platform: evil, StartedAt: now, EndedAt: now.Add(time.Second)}}}))
+}
+
+type fakeLogs struct{ store catalog.Store }
+
+// ReadLog has what a terminal and a browser may fall for.
+func (f fakeLogs) ReadLog(_ context.Context, _ int64, skip, limit int) ([]catalog.LogLine, error) {
+	lines := []catalog.LogLine{{Text: evil}, {Text: "\x1b[1;31mred\x1b[0m see https://example.com/a?b=1. and javascript:alert(1)"}, {Text: "\x1b]0;title\x07</script>"}}
+	for range 1200 {
+		lines = append(lines, catalog.LogLine{Text: "line"})
+	}
+	lines = lines[min(skip, len(lines)):]
+	if limit > 0 {
+		lines = lines[:min(limit, len(lines))]
+	}
+	return lines, nil
+}
+
+func (f fakeLogs) FollowLog(ctx context.Context, id int64, skip int, emit func([]catalog.LogLine) error) (catalog.Build, error) {
+	lines, err := f.ReadLog(ctx, id, skip, 3)
+	if err == nil {
+		err = emit(lines)
+	}
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return f.store.Build(ctx, id)
+}
+
+type fakeControl struct {
+	store     *sqlite.Store
+	cancelled []int64
+	rebuilt   []string
+}
+
+func (f *fakeControl) Cancel(_ context.Context, id int64) error {
+	f.cancelled = append(f.cancelled, id)
+	return nil
+}
+
+func (*fakeControl) Wake() {}
+
+func (f *fakeControl) Queued(ctx context.Context, id int64) (catalog.QueuePlace, error) {
+	place, err := f.store.QueuePlace(ctx, id)
+	place.Why = evil
+	return place, err
+}
+
+func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, _ int64) (catalog.Build, error) {
+	f.rebuilt = append(f.rebuilt, version)
+	v, err := f.store.Version(ctx, imageID, version)
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	return catalog.NewestBuild(ctx, f.store, v)
+}
+
+type fakeContents struct{}
+
+func (fakeContents) Content(context.Context, catalog.ImageRef, string) (api.ImageContent, error) {
+	list := []string{evil}
+	return api.ImageContent{Platforms: list, Layers: []api.Layer{{Digest: evil, Size: 1, CreatedBy: evil}}, Config: api.ImageConfig{Env: list, Cmd: list, Entrypoint: list,
+		ExposedPorts: list, User: evil, WorkingDir: evil, Labels: map[string]string{evil: evil}}}, nil
+}
+
+// browser keeps cookies, and follows no redirects.
+type browser struct {
+	*env
+	client   *http.Client
+	language string
+}
+
+func (e *env) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	e.must(err)
+	return &browser{env: e, language: "en", client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// signedIn is a browser in which a user has signed in.
+func (e *env) signedIn(user string) *browser {
+	e.t.Helper()
+	b := e.browser()
+	if got := b.signIn(user, password, "/"); got.StatusCode != http.StatusSeeOther {
+		e.t.Fatalf("%s can't sign in: %s", user, got.Status)
+	}
+	return b
+}
+
+func (b *browser) signIn(user, password, next string) *answer {
+	b.t.Helper()
+	return b.post("/signin", url.Values{"form": {b.formToken("/signin")}, "username": {user}, "password": {password}, "next": {next}})
+}
+
+// answer is one whose body was read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (b *browser) do(method, path string, form url.Values, header ...string) *answer {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, strings.NewReader(form.Encode()))
+	b.must(err)
+	r.Header.Set("Accept-Language", b.language)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := b.client.Do(r)
+	b.must(err)
+	body, err := io.ReadAll(response.Body)
+	b.must(err)
+	err = response.Body.Close()
+	b.must(err)
+	return &answer{response, string(body)}
+}
+
+func (b *browser) get(path string, header ...string) *answer {
+	b.t.Helper()
+	return b.do("GET", path, nil, header...)
+}
+
+func (b *browser) post(path string, form url.Values, header ...string) *answer {
+	b.t.Helper()
+	return b.do("POST", path, form, header...)
+}
+
+// formToken reads the token that a page's forms have.
+func (b *browser) formToken(path string) string {
+	b.t.Helper()
+	_, after, _ := strings.Cut(b.get(path).body, `name="form" value="`)
+	token, _, found := strings.Cut(after, `"`)
+	if !found {
+		b.t.Fatalf("%s has no form", path)
+	}
+	return token
+}
+
+// elements visits the elements of a page.
+func (a *answer) elements(t *testing.T, visit func(*html.Node)) {
+	t.Helper()
+	document, err := html.Parse(strings.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range document.Descendants() {
+		if n.Type == html.ElementNode {
+			visit(n)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/usage"
+)
+
+func newUsageCommand(a *app) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "usage [NAMESPACE]",
+		Short: "Show what the images of a namespace take on the server's disk",
+		Long: `Show what the images of a namespace take on the server's disk: layers and Git LFS objects
+of each image alone (OWN), those that another of these images has as well (SHARED), its git
+repository, and the logs of its builds. The last line is all of it, each layer once.
+Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.`,
+		Example: `  fandogh usage
+  fandogh usage team`,
+		Args: usage.OptionalArg("NAMESPACE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			c, namespace, err := a.clientOfNamespace(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				namespace = args[0]
+			}
+			use, err := c.NamespaceUsage(cmd.Context(), namespace)
+			if err != nil {
+				return err
+			}
+			return out.show(a.out, use, func(w io.Writer) { showUsage(w, use) })
+		},
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+// quotaText says what a namespace may have, "" where that is any amount.
+func quotaText(q api.Quota) string {
+	var parts []string
+	for _, part := range []struct {
+		n    int64
+		text string
+	}{
+		{q.Bytes, units.BytesSize(float64(q.Bytes))}, {int64(q.Images), fmt.Sprintf("%d images", q.Images)},
+		{int64(q.Versions), fmt.Sprintf("%d versions", q.Versions)}, {int64(q.Builds), fmt.Sprintf("%d builds a day", q.Builds)},
+	} {
+		if part.n > 0 {
+			parts = append(parts, part.text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func showUsage(w io.Writer, use api.NamespaceUsage) {
+	size := func(n int64) string { return units.BytesSize(float64(n)) }
+	row(w, "IMAGE", "VERSIONS", "OWN", "SHARED", "GIT", "LOGS", "ALL")
+	for _, i := range use.Images {
+		row(w, i.Image, strconv.Itoa(i.Versions), size(i.Own), size(i.Shared), size(i.Git), size(i.Logs), size(i.Own+i.Shared+i.Git+i.Logs))
+	}
+	row(w, "all", strconv.Itoa(use.Versions), size(use.Layers), "", size(use.Git), size(use.Logs), size(use.Bytes))
+	if quota := quotaText(use.Quota); quota != "" {
+		row(w, "quota: "+quota)
+	}
+}

@@ -1,0 +1,128 @@
+package repository
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/objects"
+	"github.com/fandoghpaas/fandogh/gitserver/refs"
+)
+
+// mend is what a fault of a repository has to be mended.
+type mend = func(ctx context.Context) (did string, err error)
+
+// mendHead makes HEAD anew, for the default branch.
+func (r *Repositories) mendHead(ref catalog.ImageRef) mend {
+	return func(context.Context) (string, error) {
+		if err := refs.ReplaceFile(r.on.Disk, r.path(ref), "HEAD", "ref: "+firstBranch+"\n"); err != nil {
+			return "", err
+		}
+		var name string
+		err := r.Change(ref, func(repo *Repository) error {
+			pointed := repo.PointHead()
+			var err error
+			name, err = repo.headName()
+			return errors.Join(pointed, err)
+		})
+		return "HEAD was made anew and names " + name, err
+	}
+}
+
+// mendIndex makes a pack's index anew.
+func (r *Repositories) mendIndex(ref catalog.ImageRef, name string) mend {
+	return func(ctx context.Context) (did string, err error) {
+		dir, err := os.MkdirTemp(r.path(ref), ".reindex-")
+		if err != nil {
+			return "", err
+		}
+		path, before := filepath.Join(r.path(ref), "objects", "pack", name), filepath.Join(dir, "before.idx")
+		if err := os.Rename(path+".idx", before); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		defer func() {
+			if err != nil {
+				_ = os.Rename(before, path+".idx") // as it was
+			}
+			err = errors.Join(err, os.RemoveAll(dir))
+		}()
+		store, err := r.openStore(ref)
+		if err != nil {
+			return "", err
+		}
+		defer objects.Discard(store)
+		pack, err := os.Open(path + ".pack")
+		if err != nil {
+			return "", err
+		}
+		defer objects.Discard(pack)
+		in, err := objects.Receive(pack, dir, objects.Limits{PackBytes: math.MaxInt64, ObjectBytes: math.MaxInt64, Objects: math.MaxUint32}, nil)
+		if err != nil {
+			return "", err
+		}
+		defer objects.Discard(in)
+		if err := in.Resolve(ctx, store); err != nil {
+			return "", err
+		}
+		return "its index was made anew", in.Install(objects.Files(filepath.Join(r.path(ref), "objects")))
+	}
+}
+
+// mendRefs keeps what can be read of the refs.
+func (r *Repositories) mendRefs(ref catalog.ImageRef) mend {
+	return func(context.Context) (string, error) {
+		repo, err := r.OpenEmpty(ref)
+		if err != nil {
+			return "", err
+		}
+		defer objects.Discard(repo)
+		files, ok := repo.Refs.(*refs.Files)
+		if !ok {
+			return "", errors.New("its refs are not in files")
+		}
+		kept := "packed-refs.damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
+		lost, err := files.Salvage(kept)
+		return fmt.Sprintf("the refs that can be read stay, %d can't be; what there was is in %s", lost, filepath.Join(r.path(ref), kept)), err
+	}
+}
+
+// mendTag sets a built version's tag. What it pointed to is kept by a hidden ref.
+func (r *Repositories) mendTag(ref catalog.ImageRef, v VersionOf) mend {
+	return func(ctx context.Context) (string, error) {
+		object, err := v.TagObject(ctx)
+		if err != nil {
+			return "", err
+		}
+		name := "refs/tags/" + cmp.Or(v.Tag, v.Name)
+		if err := refs.CheckName(name); err != nil {
+			return "", err
+		}
+		return "the tag was set to the version's commit", r.Change(ref, func(repo *Repository) error {
+			to, commit := plumbing.NewHash(object), plumbing.NewHash(v.Commit)
+			if target, err := repo.Objects.Peel(to); err != nil || target.Hash != commit {
+				to = commit // a tag without its object
+			}
+			now, _, err := refs.Read(repo.Refs, name)
+			if err != nil {
+				return err
+			}
+			changes := []refs.Change{{Name: name, Old: now, New: to}}
+			keep := hiddenKeep + now.String()
+			if _, kept, err := refs.Read(repo.Refs, keep); err != nil {
+				return err
+			} else if there, err := repo.Objects.Has(now); err == nil && there && !kept {
+				changes = append(changes, refs.Change{Name: keep, New: now})
+			}
+			return refs.UpdateAll(repo.Refs, changes...)
+		})
+	}
+}

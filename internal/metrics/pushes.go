@@ -1,0 +1,15 @@
+package metrics
+
+import "time"
+
+// Pushed counts a git push: the bytes of its pack, the time until its refs had moved or nothing was done, and whether
+// any ref of it was refused by then.
+func (m *Metrics) Pushed(bytes int64, took time.Duration, refused bool) {
+	result := "ok"
+	if refused {
+		result = "refused"
+	}
+	m.pushes.WithLabelValues(result).Inc()
+	m.receivedBytes.Add(float64(bytes))
+	m.receiveSeconds.Observe(took.Seconds())
+}

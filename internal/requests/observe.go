@@ -1,0 +1,82 @@
+package requests
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+// Observed gives every request an ID and one log line, and turns a panic into
+// an answer, which fail gives.
+func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requestID := rand.Text()
+		w.Header().Set(requestIDHeader, requestID)
+		log := logger.With("request_id", requestID)
+		r = r.WithContext(hclog.WithContext(r.Context(), log))
+		watched := &watchedWriter{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(p)
+				}
+				log.Error("handler panicked", "panic", p, "stack", hclog.Stacktrace())
+				if watched.status == 0 {
+					fail(watched, r, catalog.Errorf(catalog.Internal, "internal error; the server's log has the details under request %s", requestID))
+				}
+			}
+			level := hclog.Info
+			if r.Method == http.MethodGet && watched.status < http.StatusBadRequest {
+				level = hclog.Debug // clients poll
+			}
+			log.Log(level, "request", "method", r.Method, "path", r.URL.Path, "status", watched.status,
+				"took", time.Since(start).Round(time.Microsecond), "from", r.RemoteAddr)
+		}()
+		next.ServeHTTP(watched, r)
+	})
+}
+
+// Logger returns the logger that names the request.
+func Logger(ctx context.Context) hclog.Logger { return hclog.FromContext(ctx) }
+
+// Audit leaves a line in the audit log about a change: by whom, from where, and by which interface. Every interface's audit lines
+// stand under that one name.
+func Audit(r *http.Request, via, user, what string, about ...any) {
+	log := Logger(r.Context()).ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	log.Info(what, append(about, "via", via, "user", user, "from", r.RemoteAddr)...)
+}
+
+// watchedWriter remembers the status; 0 means nothing was sent yet.
+type watchedWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader remembers the final status.
+func (w *watchedWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends the default status if none was sent.
+func (w *watchedWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
