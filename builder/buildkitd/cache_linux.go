@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -19,8 +17,6 @@ const (
 	// keepAside is how long a cache that was set aside is kept for the operator, to
 	// find out what is wrong with it, while the disk has room.
 	keepAside = 24 * time.Hour
-	// enoughDisk is the part of a disk, 1 in so many, that is free when it has room.
-	enoughDisk = 5
 
 	asidePrefix = "root.aside-"
 	asideTime   = "20060102T150405.000"
@@ -85,7 +81,7 @@ func (m *Manager) dropAside() {
 		return // it takes as long as the cache is large
 	}
 	defer m.dropping.Unlock()
-	m.dropAllAside(!diskIsShort(m.cfg.Dir))
+	m.dropAllAside(!m.cfg.Disk.isShortForCache())
 }
 
 func (m *Manager) dropAllAside(butNewest bool) {
@@ -110,9 +106,4 @@ func (m *Manager) dropAllAside(butNewest bool) {
 		}
 		m.log.Info("removed a build cache that was set aside", "directory", entry.Name())
 	}
-}
-
-func diskIsShort(dir string) bool {
-	var disk unix.Statfs_t
-	return unix.Statfs(dir, &disk) == nil && disk.Bavail < disk.Blocks/enoughDisk
 }

@@ -109,11 +109,13 @@ func TestCachesThatWereSetAsideGo(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	m.dropAllAside(true)
+	m.cfg.Disk = &Disk{Dir: m.cfg.Dir, Free: 1}
+	m.dropAside()
 	if got, want := left(), "root "+newest+" root.aside-by-hand"; got != want {
 		t.Errorf("with room on the disk %s is left, want %s", got, want)
 	}
-	m.dropAllAside(false)
+	m.cfg.Disk.CacheFree = 1 << 60
+	m.dropAside()
 	if got, want := left(), "root root.aside-by-hand"; got != want {
 		t.Errorf("without room on the disk %s is left, want %s", got, want)
 	}

@@ -68,6 +68,18 @@ func (d *Disk) shortage(share int64) (ofBytes, ofFiles bool, left string) {
 	return ofBytes, ofFiles, fmt.Sprintf("%s and %d files", units.BytesSize(float64(free)), files)
 }
 
+// LeaveFree is how many bytes of the disk all that is kept only to be faster leaves free.
+func (d *Disk) LeaveFree() int64 { return max(d.Free, d.CacheFree) }
+
+// isShortForCache reports whether less is free than caches leave.
+func (d *Disk) isShortForCache() bool {
+	if d == nil {
+		return false
+	}
+	free, _, _, ok := d.free()
+	return ok && free < d.LeaveFree()
+}
+
 // IsFull reports whether next to nothing is left.
 func (d *Disk) IsFull() bool {
 	if d == nil {

@@ -85,7 +85,7 @@ func cacheSpace(keep int64, disk *Disk) map[string]int64 {
 		sizes["maxUsedSpace"], sizes["reservedSpace"] = keep, keep/10
 	}
 	if disk != nil && disk.Free > 0 {
-		sizes["minFreeSpace"] = max(disk.Free, disk.CacheFree)
+		sizes["minFreeSpace"] = disk.LeaveFree()
 	}
 	return sizes
 }

@@ -172,7 +172,7 @@ func (d *daemon) openBuildKit() error {
 		}
 		d.registryHost, d.registryPlain = d.registryListener.Addr().String(), true
 		mirroring := mirror.Config{
-			Dir: d.config.DataPath("mirror"), Registries: c.PullThrough.Registries, Mirrors: c.Mirrors, MaxBytes: int64(c.PullThrough.MaxSize), LeaveFree: max(disk.Free, disk.CacheFree), Recheck: c.PullThrough.Recheck.Std(),
+			Dir: d.config.DataPath("mirror"), Registries: c.PullThrough.Registries, Mirrors: c.Mirrors, MaxBytes: int64(c.PullThrough.MaxSize), LeaveFree: disk.LeaveFree(), Recheck: c.PullThrough.Recheck.Std(),
 			Authorize: d.registry.Grants.Namespace, Logger: d.log.Named("mirror"),
 		}
 		var err error
