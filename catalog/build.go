@@ -238,6 +238,7 @@ type Store interface {
 	Images
 	Versions
 	Removals
+	Transfers
 	Tombstones
 	RetentionRules
 	Builds

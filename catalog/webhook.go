@@ -16,6 +16,7 @@ type Webhook struct {
 	URL         string
 	Events      string // kinds with blanks between them; empty: WebhookEvents
 	Sealed      []byte // the secret, encrypted by hooks/notify, which alone reads it
+	SealedFor   string // the namespace that it was encrypted for: that of the image before it was transferred
 	UserID      int64
 	CreatedAt   time.Time
 }
