@@ -23,7 +23,7 @@ type Webhook struct {
 
 // WebhookEvents are the kinds a webhook may ask for.
 func WebhookEvents() []EventKind {
-	return []EventKind{EventBuildStarted, EventBuildFinished, EventVersionCreated, EventVersionDeleted}
+	return []EventKind{EventBuildStarted, EventBuildFinished, EventVersionCreated, EventVersionDeleted, EventImageTransferred}
 }
 
 // Wants reports whether the webhook is to be told of an event.

@@ -72,7 +72,7 @@ func (v verb) parse(words []string) (f flags, args []string, err error) {
 // target reads the first argument: an image, or a namespace where the usage says so. Errors: Invalid.
 func (v verb) target(arg, own string) (catalog.ImageRef, error) {
 	namespace, image, _ := strings.Cut(arg, "/")
-	if !strings.Contains(v.usage, "NAMESPACE") || image != "" && strings.Contains(v.usage, "/IMAGE") {
+	if !strings.Contains(v.usage, "NAMESPACE") || strings.HasPrefix(v.usage, "IMAGE ") || image != "" && strings.Contains(v.usage, "/IMAGE") {
 		return repository.ParsePath(arg, own)
 	}
 	return catalog.ImageRef{Namespace: namespace}, catalog.ValidateNamespace(arg)
