@@ -78,7 +78,22 @@ func routes() []route {
 		{"DELETE", image + "/github", accessManage, (*call).githubDisconnect},
 		{"POST", image + "/github/sync", accessWrite, answer((*call).githubSync)},
 
-		// An address may be a secret by itself, so that only owners see it.
+		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
+		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
+		{"DELETE", namespace + "/secrets/{id}", accessManage, (*call).deleteSecret},
+		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
+		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
+		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
+	}, webhookRoutes(), retentionRoutes(), adminRoutes())
+}
+
+// webhookRoutes are those of images and of namespaces. An address may be a secret by itself, so that only owners see it.
+func webhookRoutes() []route {
+	const (
+		namespace = "namespaces/{namespace}"
+		image     = "images/{name}"
+	)
+	return []route{
 		{"GET", image + "/webhooks", accessManage, answer((*call).listWebhooks)},
 		{"POST", image + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", image + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
@@ -87,14 +102,7 @@ func routes() []route {
 		{"POST", namespace + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
-
-		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
-		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
-		{"DELETE", namespace + "/secrets/{id}", accessManage, (*call).deleteSecret},
-		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
-		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
-		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, retentionRoutes(), adminRoutes())
+	}
 }
 
 // retentionRoutes are about which versions stay, and which were deleted.
