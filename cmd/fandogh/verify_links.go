@@ -134,10 +134,10 @@ func (v *verification) findProvenance(ctx context.Context) error {
 			return err
 		}
 		said := p.Definition.External
-		switch wanted := cmp.Or(v.formerly, v.repository.Name()); {
-		case said.Version == v.version && !strings.EqualFold(said.Image, wanted):
+		if !strings.EqualFold(said.Image, cmp.Or(v.formerly, v.repository.Name())) {
 			return fmt.Errorf("it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s", said.Image, said.Version)
-		case said.Version != v.version:
+		}
+		if said.Version != v.version {
 			return fmt.Errorf("it is of %s:%s", said.Image, said.Version)
 		}
 		v.provenance, v.provenanceKey, found = p, key, true
