@@ -77,9 +77,9 @@ torture: packages test-packages tools ## kills daemons at random under load for 
 	@$(call install,sqlite3)
 	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
 
-browser: test-packages ## every page in Chromium, on a screen and on a phone, in both languages
+browser: packages test-packages tools ## every page in Chromium, on a screen and on a phone, in both languages; with real builds, too
 	@$(call install,chromium)
-	go test -tags browser -count=1 -run TestBrowser -v ./catalog/web
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags browser -count=1 -run TestBrowser -v ./catalog/web ./cmd/fandoghd
 
 FUZZTIME ?= 60s
 
