@@ -10,7 +10,7 @@ import (
 )
 
 func (c *call) listUsers() ([]api.User, error) {
-	users, err := c.server.config.Store.ListUsers(c.r.Context())
+	users, err := catalog.AllUsers(c.r.Context(), c.server.config.Store)
 	return convertAll(users, userOf), err
 }
 
@@ -42,7 +42,7 @@ func (c *call) userDetail() (api.UserDetail, error) {
 		return api.UserDetail{}, err
 	}
 	ctx, store := c.r.Context(), c.server.config.Store
-	namespaces, err := store.ListNamespaces(ctx, user.ID)
+	namespaces, err := catalog.AllNamespaces(ctx, store, user.ID)
 	if err != nil {
 		return api.UserDetail{}, err
 	}
@@ -219,7 +219,7 @@ func (c *call) dropOf(drop func(ctx context.Context, userID, id int64) error, di
 }
 
 func (c *call) allNamespaces() ([]api.NamespaceSummary, error) {
-	namespaces, err := c.server.config.Store.ListAllNamespaces(c.r.Context())
+	namespaces, err := catalog.EveryNamespace(c.r.Context(), c.server.config.Store)
 	return convertAll(namespaces, func(n catalog.NamespaceSummary) api.NamespaceSummary {
 		return api.NamespaceSummary{Name: n.Name, Personal: n.Personal, Images: n.Images, Admins: n.Owners}
 	}), err

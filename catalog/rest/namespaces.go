@@ -25,7 +25,7 @@ func roleByName(name string) (catalog.Role, error) {
 
 func (c *call) listNamespaces() ([]api.Namespace, error) {
 	ctx := c.r.Context()
-	namespaces, err := c.server.config.Store.ListNamespaces(ctx, c.id.User.ID)
+	namespaces, err := catalog.AllNamespaces(ctx, c.server.config.Store, c.id.User.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
 }
 
 func (c *call) listMembers() ([]api.Member, error) {
-	members, err := c.server.config.Store.Members(c.r.Context(), c.namespace)
+	members, err := catalog.AllMembers(c.r.Context(), c.server.config.Store, c.namespace)
 	return convertAll(members, func(m catalog.Member) api.Member {
 		return api.Member{Username: m.User.Name, Role: roleNames[m.Role]}
 	}), err

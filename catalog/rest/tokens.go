@@ -73,7 +73,7 @@ func checkToken(n catalog.NewToken) error {
 
 // newTokenOf is a user's token with its secret.
 func (c *call) newTokenOf(user catalog.User, token catalog.Token, secret string) (api.NewToken, error) {
-	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), user.ID)
+	namespaces, err := catalog.AllNamespaces(c.r.Context(), c.server.config.Store, user.ID)
 	if err != nil {
 		return api.NewToken{}, err
 	}
