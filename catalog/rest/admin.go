@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -17,14 +18,6 @@ func (c *call) listUsers() ([]api.User, error) {
 // pathUser returns the user that the path names.
 func (c *call) pathUser() (catalog.User, error) {
 	return c.server.config.Store.User(c.r.Context(), c.r.PathValue("user"))
-}
-
-// notSelf refuses what would shut an administrator out by a slip.
-func (c *call) notSelf(user catalog.User, what string) error {
-	if user.ID == c.id.User.ID {
-		return catalog.Errorf(catalog.Conflict, "you can't %s yourself; ask another administrator", what)
-	}
-	return nil
 }
 
 func (c *call) createUser(in api.CreateUser) (api.User, error) {
@@ -57,19 +50,11 @@ func (c *call) userDetail() (api.UserDetail, error) {
 	return out, nil
 }
 
-// lasting refuses what would outlive a token that ends with the one that made it.
-func (c *call) lasting(what string) error {
-	if c.id.Token.ParentID != 0 {
-		return catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't %s for others; log in with your password and do it then", what)
-	}
-	return nil
-}
-
 func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 	if in.Username != "" || in.Password != "" {
 		return api.NewToken{}, catalog.FieldErrorf("username", "the path names the user; leave out username and password")
 	}
-	if err := c.lasting("create tokens"); err != nil {
+	if err := c.id.CheckLasting("create tokens for others"); err != nil {
 		return api.NewToken{}, err
 	}
 	user, err := c.pathUser()
@@ -77,7 +62,7 @@ func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 		return api.NewToken{}, err
 	}
 	n := catalog.NewToken{UserID: user.ID, Name: cmp.Or(in.Name, "created by "+c.id.User.Name), Scope: cmp.Or(catalog.Scope(in.Scope), catalog.ScopeRead), ExpiresAt: in.ExpiresAt.Time}
-	if err := checkToken(n); err != nil {
+	if err := n.Check(time.Now()); err != nil {
 		return api.NewToken{}, err
 	}
 	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), n)
@@ -89,7 +74,7 @@ func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 }
 
 func (c *call) createKeyOf(in api.CreateKey) (api.Key, error) {
-	if err := c.lasting("add keys"); err != nil {
+	if err := c.id.CheckLasting("add keys for others"); err != nil {
 		return api.Key{}, err
 	}
 	user, err := c.pathUser()
@@ -104,15 +89,11 @@ func (c *call) updateUser(in api.UpdateUser) (api.User, error) {
 	if err != nil {
 		return api.User{}, err
 	}
-	switch {
-	case in == api.UpdateUser{}:
-		err = catalog.FieldErrorf("body", "nothing to change; send disabled, admin or password")
-	case in.Disabled != nil && *in.Disabled:
-		err = c.notSelf(user, "disable")
-	case in.Admin != nil && !*in.Admin:
-		err = c.notSelf(user, "demote")
+	update := catalog.UserUpdate{Admin: in.Admin, Disabled: in.Disabled}
+	if in == (api.UpdateUser{}) {
+		return api.User{}, catalog.FieldErrorf("body", "nothing to change; send disabled, admin or password")
 	}
-	if err != nil {
+	if err := c.id.CheckUpdate(user, update); err != nil {
 		return api.User{}, err
 	}
 	if in.Password != nil {
@@ -121,24 +102,12 @@ func (c *call) updateUser(in api.UpdateUser) (api.User, error) {
 		}
 		c.audit("password reset", "name", user.Name)
 	}
-	after, err := c.server.config.Store.UpdateUser(c.r.Context(), user.ID, catalog.UserUpdate{Admin: in.Admin, Disabled: in.Disabled})
+	after, err := c.server.config.Store.UpdateUser(c.r.Context(), user.ID, update)
 	if err != nil {
 		return api.User{}, err
 	}
-	for _, change := range []struct {
-		asked   *bool
-		yes, no string
-	}{
-		{in.Disabled, "user disabled", "user enabled"},
-		{in.Admin, "user made an administrator", "user is no longer an administrator"},
-	} {
-		switch {
-		case change.asked == nil:
-		case *change.asked:
-			c.audit(change.yes, "name", user.Name)
-		default:
-			c.audit(change.no, "name", user.Name)
-		}
+	for _, line := range update.AuditLines() {
+		c.audit(line, "name", user.Name)
 	}
 	return userOf(after), nil
 }
@@ -150,7 +119,7 @@ func (c *call) deleteUser() error {
 	}
 	user, err := c.pathUser()
 	if err == nil {
-		err = c.notSelf(user, "delete")
+		err = c.id.CheckOther(user, "delete")
 	}
 	if err == nil {
 		err = c.server.config.Store.DeleteUser(c.r.Context(), user.ID, images)
