@@ -96,7 +96,11 @@ type page struct {
 func (c *call) show(status int, name, title string, data any) error {
 	p := page{Language: c.language, User: c.id.User.Name, FormToken: c.formToken(), Here: c.r.URL.RequestURI(), Title: title, Data: data}
 	var body bytes.Buffer
-	if err := c.server.pages[c.language][name].ExecuteTemplate(&body, "layout.html", p); err != nil {
+	local, err := c.server.pages.page(c.language, zoneOf(c.r), name)
+	if err != nil {
+		return err
+	}
+	if err := local.ExecuteTemplate(&body, "layout.html", p); err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")

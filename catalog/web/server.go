@@ -16,7 +16,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,7 +68,7 @@ type Server struct {
 	config  Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all pages
-	pages   map[lang]map[string]*template.Template
+	pages   *templates
 	assets  map[string]asset
 	limiter *requests.Limiter
 	origins *http.CrossOriginProtection
