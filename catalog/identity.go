@@ -7,8 +7,6 @@ import (
 )
 
 const (
-	// MaxLabel bounds the names that users give to keys and tokens, in bytes.
-	MaxLabel = 200
 	// LoginTokenLife is how long a token lasts that was made with a password and without an expiry of its own.
 	LoginTokenLife = 90 * 24 * time.Hour
 	loginTokenName = "login"
@@ -97,21 +95,8 @@ func (n NewToken) Check(now time.Time) error {
 	switch {
 	case n.Scope != ScopeRead && n.Scope != ScopeWrite:
 		return FieldErrorf("scope", "scope must be read or write")
-	case len(n.Name) > MaxLabel:
-		return FieldErrorf("name", "a token's name must be at most %d bytes long", MaxLabel)
 	case !n.ExpiresAt.IsZero() && n.ExpiresAt.Before(now):
 		return FieldErrorf("expires_at", "expires_at must be in the future")
-	}
-	return nil
-}
-
-// CheckKey refuses a key that can't be, before it is parsed: its name, and the line or block. Errors: Invalid.
-func CheckKey(name, key string) error {
-	switch {
-	case key == "":
-		return FieldErrorf("key", "key is missing; send one line, as in an id_ed25519.pub file, or an armored OpenPGP key")
-	case len(name) > MaxLabel:
-		return FieldErrorf("name", "a key's name must be at most %d bytes long", MaxLabel)
 	}
 	return nil
 }

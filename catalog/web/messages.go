@@ -1,10 +1,23 @@
 package web
 
+import "maps"
+
 // message is what the pages say, in each language. What differs comes in as %s.
 type message struct{ English, Persian string }
 
 // messages are all of it. A test holds the templates to it, and it to the states, triggers, outcomes and codes there are.
-var messages = map[string]message{
+var messages = joined(pageMessages, accountMessages)
+
+// joined are the messages of all parts.
+func joined(parts ...map[string]message) map[string]message {
+	all := map[string]message{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+var pageMessages = map[string]message{
 	"name": {"Fandogh", "فندق"},
 	"skip": {"Skip to the content", "پرش به محتوا"},
 	"back": {"Back to the first page", "بازگشت به صفحهٔ نخست"},

@@ -14,7 +14,7 @@ import (
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/", "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
+	"/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 }
 

@@ -32,8 +32,12 @@ import (
 //go:embed templates/*.html static/*
 var files embed.FS
 
-// Accounts makes sessions.
+// Accounts makes what proves a user.
 type Accounts interface {
+	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
+	SetPassword(ctx context.Context, userID int64, password string) error
+	// AddKey stores a public key; an empty name means the key's comment. Errors: Invalid, Conflict.
+	AddKey(ctx context.Context, userID int64, name, line string) (catalog.Key, error)
 	// CreateToken returns the secret, which is shown once.
 	CreateToken(ctx context.Context, n catalog.NewToken) (secret string, token catalog.Token, err error)
 }
