@@ -103,6 +103,7 @@ var tests = map[string]func(*testing.T, catalog.Store){
 	"JobsAreFair":           testJobsAreFair,
 	"JobOrder":              testJobOrder,
 	"ReclaimJobs":           testReclaimJobs,
+	"RepeatJob":             testRepeatJob,
 	"PruneJobs":             testPruneJobs,
 	"Connections":           testConnections,
 	"SourceRefs":            testSourceRefs,
