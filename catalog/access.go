@@ -13,6 +13,36 @@ const (
 	RoleAdmin
 )
 
+// Roles lists those that a member may have, least first.
+func Roles() []Role { return []Role{RoleRead, RoleWrite, RoleAdmin} }
+
+// Name is what users call a role: read, write or admin; empty for RoleNone.
+func (r Role) Name() string {
+	switch r {
+	case RoleRead:
+		return "read"
+	case RoleWrite:
+		return "write"
+	case RoleAdmin:
+		return "admin"
+	case RoleNone:
+	}
+	return ""
+}
+
+// ParseRole reads a role's name; an admin of a namespace is called owner, too. Errors: Invalid.
+func ParseRole(name string) (Role, error) {
+	if name == "owner" {
+		return RoleAdmin, nil
+	}
+	for _, role := range Roles() {
+		if name == role.Name() {
+			return role, nil
+		}
+	}
+	return RoleNone, FieldErrorf("role", "role must be read, write or admin")
+}
+
 // Namespace owns images.
 type Namespace struct {
 	ID   int64

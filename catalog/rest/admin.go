@@ -45,7 +45,7 @@ func (c *call) userDetail() (api.UserDetail, error) {
 		if err != nil && catalog.CodeOf(err) != catalog.NotFound { // else it went meanwhile
 			return api.UserDetail{}, err
 		}
-		out.Namespaces = append(out.Namespaces, api.Namespace{Name: n.Name, Role: roleNames[role]})
+		out.Namespaces = append(out.Namespaces, api.Namespace{Name: n.Name, Role: role.Name()})
 	}
 	return out, nil
 }
