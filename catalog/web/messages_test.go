@@ -34,6 +34,9 @@ func TestMessages(t *testing.T) {
 	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
 		used[key] = true
 	}
+	for _, key := range []string{"account.title", "done.revoked", "done.key_added", "done.key_deleted", "done.password", "done.look", "scope.read", "scope.write"} {
+		used[key] = true
+	}
 	for _, s := range catalog.States() {
 		used["state."+string(s)] = true
 	}

@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/web"
 )
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/", "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
+	"/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 }
 
@@ -164,5 +165,34 @@ func TestServes(t *testing.T) {
 		if r, _ := http.NewRequestWithContext(t.Context(), "GET", path, nil); server.Serves(r) {
 			t.Errorf("%s is served as a page", path)
 		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	e := newEnv(t)
+	commit := strings.Repeat("c0ffee1", 5) + "00000"
+	for version, commit := range map[string]string{"v9": commit, "v10": "dead" + commit[4:], "v11": "dead" + commit[4:]} {
+		_, err := e.store.QueueBuilds(t.Context(), []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: commit, UserID: e.users["ann"].ID}})
+		e.must(err)
+	}
+	owner, stranger := e.signedIn("ann"), e.signedIn("bob")
+	for query, want := range map[string]string{
+		"app": "/images/ann/app", "APP:v1": "/images/ann/app/v1", "ann/app": "/images/ann/app", "ann/app:v2": "/images/ann/app/v2",
+		commit: "/images/ann/app/v9", " " + commit[:7]: "/images/ann/app/v9", "sha256:" + strings.Repeat("1", 64): "/images/ann/app/v1", "1111111": "/images/ann/app/v1",
+		"ap": "", "c0ffee": "", "ann/ap": "", "nothing": "",
+	} {
+		if got := owner.get("/search?q=" + url.QueryEscape(query)); got.Header.Get("Location") != want {
+			t.Errorf("%q leads to %q, want %q", query, got.Header.Get("Location"), want)
+		}
+		if got := stranger.get("/search?q=" + url.QueryEscape(query)); got.StatusCode != http.StatusOK || strings.Contains(got.body, "/images/ann") {
+			t.Errorf("%q by a stranger: %s, %q", query, got.Status, got.Header.Get("Location"))
+		}
+	}
+	if got := owner.get("/search?q=ap"); !strings.Contains(got.body, `href="/images/ann/app"`) {
+		t.Error("the beginning of a name finds no image")
+	}
+	several := owner.get("/search?q=deadee1")
+	if checkPage(t, "several versions", "en", several); !strings.Contains(several.body, `/images/ann/app/v10"`) || !strings.Contains(several.body, `/images/ann/app/v11"`) {
+		t.Errorf("two versions of one commit: %s", several.body)
 	}
 }

@@ -1,19 +1,27 @@
 package web
 
-import "github.com/fandoghpaas/fandogh/catalog"
+import (
+	"slices"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
 
 // access says who may use a route. The zero value is none at all, so that a route without a declared access can't be served.
 type access struct {
 	open   bool           // also without a session
-	self   bool           // every user, on what they may read
-	action catalog.Action // on the path's namespace
+	self   bool           // every user, on what they may read; with ActionWrite, on what is their own
+	whole  bool           // on the installation: administrators
+	action catalog.Action // else on the path's namespace
 }
 
 var (
-	accessOpen  = access{open: true}
-	accessSelf  = access{self: true}
-	accessRead  = access{action: catalog.ActionRead}
-	accessWrite = access{action: catalog.ActionWrite}
+	accessOpen    = access{open: true}
+	accessSelf    = access{self: true}
+	accessOwn     = access{self: true, action: catalog.ActionWrite}
+	accessRead    = access{action: catalog.ActionRead}
+	accessWrite   = access{action: catalog.ActionWrite}
+	accessManage  = access{action: catalog.ActionManage}
+	accessOperate = access{whole: true, action: catalog.ActionOperate}
 )
 
 // route is one row of the pages.
@@ -30,7 +38,7 @@ func routes() []route {
 		version = image + "/{version}"
 		build   = version + "/{build}"
 	)
-	return []route{
+	return slices.Concat([]route{
 		{"GET", "/{$}", accessSelf, (*call).home},
 		{"GET", "/events", accessSelf, (*call).news},
 		{"GET", "/search", accessSelf, (*call).search},
@@ -48,6 +56,20 @@ func routes() []route {
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
 		{"GET", build + "/events", accessRead, (*call).followLog},
+	}, accountRoutes())
+}
+
+// accountRoutes are about who is signed in.
+func accountRoutes() []route {
+	account := func(change func(*call) error) func(*call) error { return form(change, (*call).accountPage) }
+	return []route{
+		{"GET", "/account", accessSelf, (*call).accountPage},
+		{"POST", "/account/look", accessSelf, account((*call).chooseLook)},
+		{"POST", "/account/tokens", accessOwn, account((*call).createToken)},
+		{"POST", "/account/tokens/{id}/revoke", accessOwn, account((*call).revokeToken)},
+		{"POST", "/account/keys", accessOwn, account((*call).addKey)},
+		{"POST", "/account/keys/{id}/delete", accessOwn, account((*call).deleteKey)},
+		{"POST", "/account/password", accessOwn, account((*call).changePassword)},
 	}
 }
 

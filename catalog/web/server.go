@@ -16,7 +16,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,8 +32,12 @@ import (
 //go:embed templates/*.html static/*
 var files embed.FS
 
-// Accounts makes sessions.
+// Accounts makes what proves a user.
 type Accounts interface {
+	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
+	SetPassword(ctx context.Context, userID int64, password string) error
+	// AddKey stores a public key; an empty name means the key's comment. Errors: Invalid, Conflict.
+	AddKey(ctx context.Context, userID int64, name, line string) (catalog.Key, error)
 	// CreateToken returns the secret, which is shown once.
 	CreateToken(ctx context.Context, n catalog.NewToken) (secret string, token catalog.Token, err error)
 }
@@ -69,7 +72,7 @@ type Server struct {
 	config  Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all pages
-	pages   map[lang]map[string]*template.Template
+	pages   *templates
 	assets  map[string]asset
 	limiter *requests.Limiter
 	origins *http.CrossOriginProtection

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -26,14 +27,23 @@ func newServer(t *testing.T) (server *web.Server) {
 
 // who says what each kind of page answers to each user.
 var who = map[string]map[string]int{
+	"own":   {"anonymous": 303, "owner": 303, "reader": 303, "stranger": 303}, // on what is the user's own
+	"none":  {"anonymous": 303, "owner": 404, "reader": 404, "stranger": 404}, // what is not there, of the user's own
 	"open":  {"anonymous": 200, "owner": 200, "reader": 200, "stranger": 200},
 	"self":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 200},
 	"read":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 404},
 	"write": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
 }
 
+// fields are what the forms of changes have beside their token.
+var fields = map[string]url.Values{
+	"POST /account/look": {"language": {"en"}, "zone": {"UTC"}},
+}
+
 // access has a row for every page. Signing in, out and the language have tests of their own.
 var access = map[string]string{
+	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
+	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
 	"GET /{$}": "self", "GET /events": "self", "GET /search": "self", "GET /signin": "", "POST /signin": "", "POST /signout": "", "POST /language": "",
 	"GET /static/{file}": "open", "GET /images/{namespace}": "read", "GET /images/{namespace}/{image}": "read", "GET /images/{namespace}/{image}/{version}": "read",
 	"POST /images/{namespace}/{image}/{version}/cancel": "write", "POST /images/{namespace}/{image}/{version}/rebuild": "write",
@@ -58,12 +68,13 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("%s has no row that says who may use it", route)
 		}
 		method, path, _ := strings.Cut(route, " ")
-		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999").Replace(path)
 		if strings.HasSuffix(path, "/events") {
 			path += "?after=0"
 		}
 		for name, want := range who[kind] {
-			form := forms[name]
+			form := maps.Clone(forms[name])
+			maps.Copy(form, fields[route])
 			if method == "GET" {
 				form = nil
 			}

@@ -66,6 +66,7 @@ var restAccess = map[string]kind{
 	"DELETE /images/{name}/webhooks/{id}": own, "GET /images/{name}/webhooks/{id}/deliveries": own,
 	"GET /namespaces/{namespace}/webhooks": own, "POST /namespaces/{namespace}/webhooks": own,
 	"DELETE /namespaces/{namespace}/webhooks/{id}": own, "GET /namespaces/{namespace}/webhooks/{id}/deliveries": own,
+	"POST /images/{name}/webhooks/{id}/deliveries/{delivery}/redeliver": own, "POST /namespaces/{namespace}/webhooks/{id}/deliveries/{delivery}/redeliver": own,
 	"GET /namespaces/{namespace}/secrets": read, "POST /namespaces/{namespace}/secrets": own, "DELETE /namespaces/{namespace}/secrets/{id}": own,
 	"GET /namespaces/{namespace}/registries": read, "POST /namespaces/{namespace}/registries": own, "DELETE /namespaces/{namespace}/registries/{id}": own,
 	"GET /admin/users": theAdmin, "POST /admin/users": theAdmin, "GET /admin/users/{user}": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
