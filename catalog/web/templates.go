@@ -78,13 +78,13 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"t":      l.text,
 		"number": l.number,
 		"size":   l.size, "change": l.change, "duration": l.duration,
-		"ago":    func(t time.Time) (string, error) { return l.ago(s.now().Sub(t)) },
-		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
-		"at":     pathOf,
-		"short":  short,
-		"took":   took, "control": controlOf,
-		"lower": func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
+		"ago":     func(t time.Time) (string, error) { return l.ago(s.now().Sub(t)) },
+		"rfc":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"static":  func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
+		"at":      pathOf,
+		"short":   short,
+		"control": controlOf,
+		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }
 
