@@ -85,12 +85,12 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"old": func(t time.Time) bool { return s.now().Sub(t) >= oldAge },
 		// As UTC has it; a page gets those of its user's zone.
 		"date": l.date, "day": l.day, "zone": time.UTC.String,
-		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
-		"at":     pathOf,
-		"short":  short,
-		"took":   took, "control": controlOf,
-		"lower": func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
+		"rfc":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"static":  func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
+		"at":      pathOf,
+		"short":   short,
+		"control": controlOf,
+		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }
 
