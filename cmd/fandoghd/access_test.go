@@ -132,7 +132,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			path = "/api" + placeholder.ReplaceAllStringFunc(path, func(p string) string {
-				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing"}[p]
+				value, known := map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing", "{delivery}": "999999"}[p]
+				if !known {
+					t.Errorf("%s: nothing stands for %s", route, p)
+				}
+				return value
 			})
 			for name, want := range who[restAccess[route]] {
 				if got := actors[name].http(method, path); got != want {
