@@ -89,6 +89,10 @@ func TestBrowserWithRealBuilds(t *testing.T) {
 				if n := b.Evaluate(`String(document.querySelectorAll("main img, main script, main [onload], main [onerror], main [onclick]").length)`); n != "0" {
 					t.Errorf("%s: %s elements are of what somebody wrote", path, n)
 				}
+				for _, theme := range []string{"dark", "light"} {
+					b.Theme(theme)
+					b.NeedsNoHelp(fmt.Sprintf("%s, %s, %d, %s", path, language, width, theme))
+				}
 			}
 		}
 		if language == "en" {

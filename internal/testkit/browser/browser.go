@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -128,6 +131,38 @@ func (b *Tab) Look(path, language string, width int64) {
 			b.t.Error(err)
 		}
 	}
+}
+
+// axe is where axe-core is, beside this file.
+const axe = "testdata/node_modules/axe-core/axe.min.js"
+
+// NeedsNoHelp fails the test if axe-core finds that something of the page keeps people from using it: by keyboard, by a screen reader, or for
+// want of contrast.
+func (b *Tab) NeedsNoHelp(what string) {
+	b.t.Helper()
+	_, here, _, _ := goruntime.Caller(0)
+	script, err := os.ReadFile(filepath.Join(filepath.Dir(here), axe))
+	if err != nil {
+		b.t.Fatalf("%v; `make browser` installs it", err)
+	}
+	found := b.Evaluate(string(script) + `;
+		axe.run(document, {resultTypes: ["violations"]}).then((result) => result.violations
+			.filter((v) => v.impact === "serious" || v.impact === "critical")
+			.map((v) => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map((n) => n.html + " " + n.any.map((a) => a.message).join("; ")).join(" | "))
+			.join("\n"))`)
+	if found != "" {
+		b.t.Errorf("%s: axe-core finds:\n%s", what, found)
+	}
+}
+
+// Theme has pages look as the system of one who likes it dark or light.
+func (b *Tab) Theme(name string) {
+	b.t.Helper()
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}}
+	b.Do(name, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, media)
+		return chromedp.Void{}, err
+	})
 }
 
 // Picture is what the window shows, as PNG.
