@@ -41,7 +41,7 @@ DEB_ARCH = $(shell go env GOARCH)
 # What upgrade-test upgrades from: the newest release, or else what was before the store knew recipes.
 UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H^ -- catalog/sqlite/migrations/00014_recipes.sql)
 
-.PHONY: help build demo run test conformance clients torture browser lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
+.PHONY: help build demo run test conformance clients torture browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	$(install-programs) ./cmd/... tool
@@ -81,6 +81,11 @@ torture: packages test-packages tools ## kills daemons at random under load for 
 browser: packages test-packages tools $(AXE) ## every page in Chromium, on a screen and on a phone, in both languages; with real builds, too
 	@$(call install,chromium)
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags browser -count=1 -run TestBrowser -v ./internal/testkit/browser ./catalog/web ./cmd/fandoghd
+
+pictures: packages test-packages tools ## the pictures of README.md, of pages of what is really built, into docs/pictures
+	@$(call install,chromium)
+	mkdir -p docs/pictures
+	PICTURES=$(CURDIR)/docs/pictures FANDOGH_TEST_TOOLS=$(BIN) go test -tags browser -count=1 -run TestPictures -v ./cmd/fandoghd
 
 FUZZTIME ?= 60s
 

@@ -117,7 +117,7 @@ func (b *Tab) SignIn(path, name, password string) {
 		chromedp.Click(chromedp.CSS(`main button`)), chromedp.WaitVisible(chromedp.CSS(`.user`)))
 }
 
-// Look opens a page, and fails the test if it is in another language or wider than the window. Under FANDOGH_SCREENSHOTS, a directory, it
+// Look opens a page, and fails the test if it is in another language or wider than the window. Under SCREENSHOTS, a directory, it
 // leaves a picture.
 func (b *Tab) Look(path, language string, width int64) {
 	b.t.Helper()
@@ -125,7 +125,7 @@ func (b *Tab) Look(path, language string, width int64) {
 	if got := b.Evaluate(`document.documentElement.lang + " " + (document.documentElement.scrollWidth > innerWidth)`); got != language+" false" {
 		b.t.Errorf("%s at %d in %s: language, and whether it is too wide: %s", path, width, language, got)
 	}
-	if dir := os.Getenv("FANDOGH_SCREENSHOTS"); dir != "" {
+	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 		name := fmt.Sprintf("%s-%d%s.png", language, width, strings.ReplaceAll(path, "/", "-"))
 		if err := os.WriteFile(filepath.Join(dir, name), b.Picture(), 0o644); err != nil {
 			b.t.Error(err)
