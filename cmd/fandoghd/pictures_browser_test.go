@@ -83,7 +83,7 @@ func TestPictures(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return []byte(result.Data), nil
+			return result.Data, nil
 		})
 		if err != nil {
 			t.Fatal(err)
