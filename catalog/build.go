@@ -228,6 +228,7 @@ type Store interface {
 	Images
 	Versions
 	Removals
+	Transfers
 	Tombstones
 	RetentionRules
 	Builds

@@ -45,6 +45,7 @@ var pageMessages = map[string]message{
 	"error.forbidden":    {"You may not do this", "اجازهٔ این کار را ندارید"},
 	"error.not_found":    {"This page does not exist, or you have no access to it", "این صفحه وجود ندارد یا به آن دسترسی ندارید"},
 	"error.conflict":     {"This can't be done now", "این کار اکنون ممکن نیست"},
+	"error.moved":        {"This image goes by another name now", "نام این ایمیج تغییر کرده است"},
 	"error.too_large":    {"This is too large", "اندازهٔ این درخواست بیش از حد مجاز است"},
 	"error.rate_limited": {"Too many requests; wait a moment", "تعداد درخواست‌ها زیاد است؛ کمی صبر کنید"},
 	"error.unavailable":  {"The server can't do this at the moment", "سرور در حال حاضر نمی‌تواند این کار را انجام دهد"},

@@ -47,7 +47,7 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
-	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
 	for key := range used {

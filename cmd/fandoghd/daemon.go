@@ -252,7 +252,7 @@ func (d *daemon) listen(ctx context.Context) error {
 		return fmt.Errorf("ssh.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.sshListener))
-	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std()}
+	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std(), Quota: quotaOf(c.Quota)}
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.HTTP
 		if c.HTTP.TLS.Enabled() {
