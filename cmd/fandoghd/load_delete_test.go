@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -12,8 +12,10 @@ import (
 )
 
 // deleter deletes versions, of builds and of the registry.
-func (t *torture) deleter(_ context.Context, dice *rand.Rand) {
-	e := t.ledger.take(dice, kept, func(e *entry) bool { return !isGone(e) && (e.seen || dice.IntN(4) == 0) })
+func (t *load) deleter(_ context.Context, dice *rand.Rand) {
+	e := t.ledger.take(dice, kept, func(e *entry) bool {
+		return !isGone(e) && !e.stays && t.lasts(e) && (e.seen || dice.IntN(4) == 0)
+	})
 	if e == nil {
 		return
 	}
@@ -29,7 +31,7 @@ func (t *torture) deleter(_ context.Context, dice *rand.Rand) {
 		t.Errorf("%s was acknowledged: %v", e.name(), err)
 		fallthrough
 	default:
-		t.count("deletions cut off")
+		t.cut("deletions cut off", err)
 		t.ledger.put(e, unanswered)
 	}
 }
@@ -39,54 +41,54 @@ func isGone(e *entry) bool { return strings.HasPrefix(e.image, "gone") }
 
 // imageDeleter makes images, deletes them while others push to them, and makes them anew.
 type imageDeleter struct {
-	torture    *torture
+	load       *load
 	generation int
 }
 
-func (t *torture) newImageDeleter() *imageDeleter { return &imageDeleter{torture: t} }
+func (t *load) newImageDeleter() *imageDeleter { return &imageDeleter{load: t} }
 
 func (d *imageDeleter) act(_ context.Context, dice *rand.Rand) {
-	options, cancel := d.torture.crane()
+	options, cancel := d.load.crane()
 	defer cancel()
 	d.generation++
 	image := fmt.Sprintf("gone%d", dice.IntN(2))
-	if _, err := d.torture.ask("POST", "images", map[string]string{"name": image}, nil); err == nil {
-		d.torture.count("images made")
+	if _, err := d.load.ask("POST", "images", map[string]string{"name": image}, nil); err == nil {
+		d.load.count("images made")
 	}
-	e := d.torture.ledger.add(entry{image: image, tag: fmt.Sprintf("g%d", d.generation)})
-	d.torture.answer(e, d.torture.pushImage(e, dice, options), "image push")
+	e := d.load.ledger.add(entry{image: image, tag: fmt.Sprintf("g%d", d.generation)})
+	d.load.answer(e, d.load.pushImage(e, dice, options), "image push")
 	var before []*entry // those that the deletion is about
 	for _, is := range []standing{kept, unanswered} {
-		for e := d.torture.ledger.take(dice, is, ofImage(image)); e != nil; e = d.torture.ledger.take(dice, is, ofImage(image)) {
+		for e := d.load.ledger.take(dice, is, ofImage(image)); e != nil; e = d.load.ledger.take(dice, is, ofImage(image)) {
 			before = append(before, e)
 		}
 	}
 	var others sync.WaitGroup
 	others.Go(func() {
-		d.torture.count("image pushes beside a deletion")
-		during := d.torture.ledger.add(entry{image: image, tag: fmt.Sprintf("during%d", d.generation)})
-		if d.torture.pushImage(during, rand.New(rand.NewPCG(uint64(d.generation), 7)), options) != nil {
-			d.torture.count("image pushes beside a deletion, refused or cut off")
+		d.load.count("image pushes beside a deletion")
+		during := d.load.ledger.add(entry{image: image, tag: fmt.Sprintf("during%d", d.generation)})
+		if d.load.pushImage(during, rand.New(rand.NewPCG(uint64(d.generation), 7)), options) != nil {
+			d.load.count("image pushes beside a deletion, refused or cut off")
 		}
-		d.torture.ledger.put(during, unanswered) // it came before the deletion, or after it
+		d.load.ledger.put(during, unanswered) // it came before the deletion, or after it
 	})
-	d.torture.count("deletions of images")
-	status, err := d.torture.ask("DELETE", "images/"+image, nil, nil)
+	d.load.count("deletions of images")
+	status, err := d.load.ask("DELETE", "images/"+image, nil, nil)
 	others.Wait()
 	for _, e := range before {
 		switch {
 		case err == nil:
-			d.torture.ledger.put(e, deleted)
+			d.load.ledger.put(e, deleted)
 		case status == http.StatusConflict || status == http.StatusNotFound && e.standing == unanswered:
-			d.torture.ledger.put(e, e.standing)
+			d.load.ledger.put(e, e.standing)
 		case status == http.StatusNotFound:
-			d.torture.Errorf("%s was acknowledged: %v", e.name(), err)
-			d.torture.ledger.put(e, unanswered)
+			d.load.Errorf("%s was acknowledged: %v", e.name(), err)
+			d.load.ledger.put(e, unanswered)
 		default:
-			d.torture.ledger.put(e, unanswered)
+			d.load.ledger.put(e, unanswered)
 		}
 	}
 	if err != nil {
-		d.torture.count("deletions of images refused or cut off")
+		d.load.count("deletions of images refused or cut off")
 	}
 }
