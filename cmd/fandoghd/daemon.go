@@ -215,7 +215,9 @@ func (d *daemon) openStore(ctx context.Context) error {
 		return err
 	}
 	d.store = store
-	d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
+	if d.config.Metrics.Enabled {
+		d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
+	}
 	d.measured = d.metrics.Store(store)
 	store.SetLimits(storeLimits(d.config))
 	d.onClose(store.Close)
