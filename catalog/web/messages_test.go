@@ -1,6 +1,7 @@
 package web
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +35,22 @@ func TestMessages(t *testing.T) {
 	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
 		used[key] = true
 	}
-	for _, key := range []string{"account.title", "done.revoked", "done.key_added", "done.key_deleted", "done.password", "done.look", "scope.read", "scope.write"} {
+	for _, key := range []string{
+		"account.title", "scope.read", "scope.write", "settings", "members", "webhooks", "github", "retention", "usage", "deliveries",
+		"job.waiting", "job.running", "job.done", "job.failed",
+	} {
+		used[key] = true
+	}
+	for _, role := range catalog.Roles() {
+		used["role."+role.Name()], used["role."+role.Name()+".about"] = true, true
+	}
+	for _, kind := range catalog.RetentionKinds() {
+		used["retention."+string(kind)] = true
+	}
+	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
+		used["retention.from."+from] = true
+	}
+	for _, key := range saidOfChanges(t) {
 		used[key] = true
 	}
 	for _, s := range catalog.States() {
@@ -143,4 +159,26 @@ func TestCountLines(t *testing.T) {
 			t.Errorf("%d lines: %d, %v, asked %d times", n, got, err, asked)
 		}
 	}
+}
+
+// saidOfChanges finds the messages about changes that were made, in the calls of done.
+func saidOfChanges(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, "done."+m[1])
+		}
+	}
+	return keys
 }

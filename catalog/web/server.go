@@ -48,6 +48,12 @@ type Contents interface {
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
 }
 
+// Remover deletes the files of what deletions took from the catalog.
+type Remover interface {
+	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it logs, and does later.
+	Remove(ctx context.Context)
+}
+
 // Config is what New needs: every part, and the addresses to show.
 type Config struct {
 	Store    catalog.Store
@@ -56,6 +62,12 @@ type Config struct {
 	Logs     catalog.BuildLogs
 	Control  catalog.BuildControl
 	Contents Contents
+	// What the pages of settings show and change.
+	Webhooks  catalog.WebhookControl
+	GitHub    catalog.GitHubControl
+	Retention catalog.RetentionControl
+	Usage     catalog.UsageReport
+	Remover   Remover
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -85,7 +97,8 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
+		"Remover": c.Remover == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)

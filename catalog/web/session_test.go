@@ -27,21 +27,40 @@ func newServer(t *testing.T) (server *web.Server) {
 
 // who says what each kind of page answers to each user.
 var who = map[string]map[string]int{
-	"own":   {"anonymous": 303, "owner": 303, "reader": 303, "stranger": 303}, // on what is the user's own
-	"none":  {"anonymous": 303, "owner": 404, "reader": 404, "stranger": 404}, // what is not there, of the user's own
-	"open":  {"anonymous": 200, "owner": 200, "reader": 200, "stranger": 200},
-	"self":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 200},
-	"read":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 404},
-	"write": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
+	"own":     {"anonymous": 303, "owner": 303, "reader": 303, "stranger": 303}, // on what is the user's own
+	"none":    {"anonymous": 303, "owner": 404, "reader": 404, "stranger": 404}, // what is not there, of the user's own
+	"open":    {"anonymous": 200, "owner": 200, "reader": 200, "stranger": 200},
+	"self":    {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 200},
+	"read":    {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 404},
+	"manage":  {"anonymous": 303, "owner": 200, "reader": 403, "stranger": 404},
+	"managed": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404}, // a change
+	"nothing": {"anonymous": 303, "owner": 404, "reader": 403, "stranger": 404}, // a change of what is not there
+	"write":   {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
 }
 
 // fields are what the forms of changes have beside their token.
 var fields = map[string]url.Values{
-	"POST /account/look": {"language": {"en"}, "zone": {"UTC"}},
+	"POST /account/look":                                         {"language": {"en"}, "zone": {"UTC"}},
+	"POST /namespaces/{namespace}/members":                       {"user": {"eve"}, "role": {"read"}},
+	"POST /namespaces/{namespace}/members/remove":                {"user": {"bob"}},
+	"POST /settings/{namespace}/{image}/signed-tags":             {"signed_tags": {"off"}},
+	"POST /settings/{namespace}/{image}/webhooks":                {"url": {"https://ci.test/"}},
+	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": {"delivery": {"1"}},
+	"POST /settings/{namespace}/{image}/github":                  {"repository": {"a/b"}},
+	"POST /settings/{namespace}/{image}/retention":               {"kind": {"versions"}, "keep_last": {"3"}},
+	"POST /settings/{namespace}/{image}/retention/delete":        {"kind": {"versions"}},
 }
 
 // access has a row for every page. Signing in, out and the language have tests of their own.
 var access = map[string]string{
+	"GET /namespaces/{namespace}/members": "read", "POST /namespaces/{namespace}/members": "managed", "POST /namespaces/{namespace}/members/remove": "managed",
+	"GET /namespaces/{namespace}/usage": "read", "GET /settings/{namespace}/{image}": "manage", "POST /settings/{namespace}/{image}/signed-tags": "managed",
+	"POST /settings/{namespace}/{image}/delete": "", "GET /settings/{namespace}/{image}/webhooks": "manage", "POST /settings/{namespace}/{image}/webhooks": "manage",
+	"GET /settings/{namespace}/{image}/webhooks/{id}": "nothing", "POST /settings/{namespace}/{image}/webhooks/{id}/delete": "nothing",
+	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": "nothing",
+	"GET /settings/{namespace}/{image}/github":                   "read", "POST /settings/{namespace}/{image}/github": "manage", "POST /settings/{namespace}/{image}/github/disconnect": "managed",
+	"POST /settings/{namespace}/{image}/github/sync": "nothing", "GET /settings/{namespace}/{image}/retention": "read", "GET /settings/{namespace}/{image}/retention/preview": "read",
+	"POST /settings/{namespace}/{image}/retention": "managed", "POST /settings/{namespace}/{image}/retention/delete": "managed",
 	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
 	"GET /{$}": "self", "GET /events": "self", "GET /search": "self", "GET /signin": "", "POST /signin": "", "POST /signout": "", "POST /language": "",

@@ -35,6 +35,8 @@ type env struct {
 	store    *sqlite.Store
 	accounts *account.Service
 	control  *fakeControl
+	webhooks *fakeWebhooks
+	remover  *fakeRemover
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
@@ -46,8 +48,10 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
+	e.webhooks, e.remover = &fakeWebhooks{store: e.store}, &fakeRemover{}
 	config := web.Config{
 		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Contents: fakeContents{},
+		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}

@@ -296,6 +296,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	}
 	d.web, err = web.New(web.Config{
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Contents: d.registry,
+		Webhooks: d.webhooks, GitHub: d.github, Retention: d.retention, Usage: d.quota, Remover: d.remover,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),
 	})
