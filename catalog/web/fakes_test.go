@@ -6,6 +6,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
+	"github.com/fandoghpaas/fandogh/catalog/web"
 )
 
 // fakeWebhooks keeps webhooks in the store, and has two deliveries of each.
@@ -120,6 +121,27 @@ func (fakeUsage) Usage(_ context.Context, namespace string) (catalog.NamespaceUs
 	return catalog.NamespaceUsage{Namespace: namespace, Layers: 5e9, Git: 2e6, Versions: 3, Builds: 12, Quota: catalog.Quota{Bytes: 10e9, Builds: -1},
 		Images: []catalog.ImageUsage{{Image: catalog.ImageRef{Namespace: namespace, Name: "app"}, Versions: 3, Own: 5e9, Git: 2e6}}}, nil
 }
+
+// fakeOperator finds something, and has collected.
+type fakeOperator struct{ collected web.Collection }
+
+func (*fakeOperator) Findings(context.Context) []web.Finding {
+	return []web.Finding{{Check: evil, Level: web.Fine, What: evil}, {Check: "disk", Level: web.Note, What: evil, Try: []string{evil}}, {Check: "data", Level: web.Fault, What: "no"}}
+}
+
+func (*fakeOperator) Disk(context.Context) (web.Disk, error) {
+	return web.Disk{Free: 1e9, Size: 5e10, Short: evil, Parts: []web.DiskPart{{Name: "registry", Bytes: 3e10}, {Name: "other", Bytes: 5}}}, nil
+}
+
+func (f *fakeOperator) Collect(by string, dryRun bool) error {
+	if f.collected.By != "" {
+		return catalog.Errorf(catalog.Conflict, "it is at it")
+	}
+	f.collected = web.Collection{By: by, DryRun: dryRun, Began: time.Now(), Ended: time.Now(), Freed: web.Amount{Blobs: 3, Bytes: 5000}, Failed: evil}
+	return nil
+}
+
+func (f *fakeOperator) Collected() web.Collection { return f.collected }
 
 type fakeRemover struct{ asked int }
 

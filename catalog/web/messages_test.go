@@ -36,10 +36,22 @@ func TestMessages(t *testing.T) {
 		used[key] = true
 	}
 	for _, key := range []string{
-		"account.title", "scope.read", "scope.write", "settings", "members", "webhooks", "github", "retention", "usage", "deliveries",
+		"account.title", "scope.read", "scope.write", "deliveries",
 		"job.waiting", "job.running", "job.done", "job.failed",
 	} {
 		used[key] = true
+	}
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+		used[tab.Key] = true
+	}
+	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
+		used["limit."+limit.name] = true
+	}
+	for _, level := range []Level{Fine, Note, Fault} {
+		used["doctor."+string(level)] = true
+	}
+	for _, part := range []string{"repos", "registry", "logs", "mirror", "times", "uploads", "build_cache", "database", "other"} {
+		used["disk."+part] = true
 	}
 	for _, role := range catalog.Roles() {
 		used["role."+role.Name()], used["role."+role.Name()+".about"] = true, true

@@ -56,7 +56,7 @@ func routes() []route {
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
 		{"GET", build + "/events", accessRead, (*call).followLog},
-	}, accountRoutes(), settingsRoutes())
+	}, accountRoutes(), settingsRoutes(), adminRoutes())
 }
 
 // accountRoutes are about who is signed in.
@@ -111,6 +111,38 @@ func settingsRoutes() []route {
 		{"GET", image + "/retention/preview", accessRead, (*call).previewPage},
 		{"POST", image + "/retention", accessManage, retention((*call).setRetention)},
 		{"POST", image + "/retention/delete", accessManage, retention((*call).dropRetention)},
+	}
+}
+
+// adminRoutes are for administrators. What they are about is in no namespace of the request.
+func adminRoutes() []route {
+	const (
+		user      = "/admin/users/{user}"
+		namespace = "/admin/namespaces/{shared}"
+	)
+	one := func(change func(*call) error) func(*call) error { return form(change, (*call).userPage) }
+	limits := func(change func(*call) error) func(*call) error { return form(change, (*call).limitsPage) }
+	queue := func(change func(*call) error) func(*call) error { return form(change, (*call).queuePage) }
+	return []route{
+		{"GET", "/admin", accessOperate, (*call).adminPage},
+		{"GET", "/admin/users", accessOperate, (*call).usersPage},
+		{"POST", "/admin/users", accessOperate, form((*call).addUser, (*call).usersPage)},
+		{"GET", user, accessOperate, (*call).userPage},
+		{"POST", user + "/change", accessOperate, one((*call).changeUser)},
+		{"POST", user + "/password", accessOperate, one((*call).resetPassword)},
+		{"POST", user + "/revoke", accessOperate, one((*call).revokeTokens)},
+		{"POST", user + "/delete", accessOperate, one((*call).deleteUser)},
+		{"GET", "/admin/namespaces", accessOperate, (*call).namespacesPage},
+		{"GET", namespace, accessOperate, (*call).limitsPage},
+		{"POST", namespace + "/limits", accessOperate, limits((*call).setLimits)},
+		{"POST", namespace + "/delete", accessOperate, limits((*call).deleteNamespace)},
+		{"GET", "/admin/queue", accessOperate, (*call).queuePage},
+		{"POST", "/admin/queue/pause", accessOperate, queue((*call).pauseQueue)},
+		{"POST", "/admin/queue/resume", accessOperate, queue((*call).resumeQueue)},
+		{"GET", "/admin/disk", accessOperate, (*call).diskPage},
+		{"POST", "/admin/disk/collect", accessOperate, form((*call).collect, (*call).diskPage)},
+		{"GET", "/admin/audit", accessOperate, (*call).auditPage},
+		{"GET", "/admin/doctor", accessOperate, (*call).doctorPage},
 	}
 }
 

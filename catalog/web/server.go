@@ -34,6 +34,8 @@ var files embed.FS
 
 // Accounts makes what proves a user.
 type Accounts interface {
+	// CreateUser adds a user and the namespace of the same name. Errors: Invalid, Conflict, Unavailable (a Removal).
+	CreateUser(ctx context.Context, name, password string, admin bool) (catalog.User, error)
 	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
 	SetPassword(ctx context.Context, userID int64, password string) error
 	// AddKey stores a public key; an empty name means the key's comment. Errors: Invalid, Conflict.
@@ -68,6 +70,7 @@ type Config struct {
 	Retention catalog.RetentionControl
 	Usage     catalog.UsageReport
 	Remover   Remover
+	Operator  Operator
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -98,7 +101,7 @@ func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
 		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
-		"Remover": c.Remover == nil, "Logger": c.Logger == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)

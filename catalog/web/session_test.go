@@ -35,11 +35,18 @@ var who = map[string]map[string]int{
 	"manage":  {"anonymous": 303, "owner": 200, "reader": 403, "stranger": 404},
 	"managed": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404}, // a change
 	"nothing": {"anonymous": 303, "owner": 404, "reader": 403, "stranger": 404}, // a change of what is not there
+	"admin":   {"anonymous": 303, "owner": 403, "reader": 403, "stranger": 403, "admin": 200},
+	"changed": {"anonymous": 303, "owner": 403, "reader": 403, "stranger": 403, "admin": 303}, // by an administrator
 	"write":   {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
 }
 
 // fields are what the forms of changes have beside their token.
 var fields = map[string]url.Values{
+	"POST /admin/users":                                          {"username": {"dan"}, "password": {password}},
+	"POST /admin/users/{user}/change":                            {"change": {"disable"}},
+	"POST /admin/users/{user}/password":                          {"password": {"another " + password}},
+	"POST /admin/users/{user}/delete":                            {"confirm": {"gone"}},
+	"POST /admin/namespaces/{shared}/delete":                     {"confirm": {"team"}},
 	"POST /account/look":                                         {"language": {"en"}, "zone": {"UTC"}},
 	"POST /namespaces/{namespace}/members":                       {"user": {"eve"}, "role": {"read"}},
 	"POST /namespaces/{namespace}/members/remove":                {"user": {"bob"}},
@@ -61,6 +68,11 @@ var access = map[string]string{
 	"GET /settings/{namespace}/{image}/github":                   "read", "POST /settings/{namespace}/{image}/github": "manage", "POST /settings/{namespace}/{image}/github/disconnect": "managed",
 	"POST /settings/{namespace}/{image}/github/sync": "nothing", "GET /settings/{namespace}/{image}/retention": "read", "GET /settings/{namespace}/{image}/retention/preview": "read",
 	"POST /settings/{namespace}/{image}/retention": "managed", "POST /settings/{namespace}/{image}/retention/delete": "managed",
+	"GET /admin": "changed", "GET /admin/users": "admin", "POST /admin/users": "changed", "GET /admin/users/{user}": "admin", "POST /admin/users/{user}/change": "changed",
+	"POST /admin/users/{user}/password": "changed", "POST /admin/users/{user}/revoke": "changed", "POST /admin/users/{user}/delete": "changed",
+	"GET /admin/namespaces": "admin", "GET /admin/namespaces/{shared}": "admin", "POST /admin/namespaces/{shared}/limits": "changed", "POST /admin/namespaces/{shared}/delete": "changed",
+	"GET /admin/queue": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
+	"GET /admin/audit": "admin", "GET /admin/doctor": "admin",
 	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
 	"GET /{$}": "self", "GET /events": "self", "GET /search": "self", "GET /signin": "", "POST /signin": "", "POST /signout": "", "POST /language": "",
@@ -72,7 +84,11 @@ var access = map[string]string{
 
 func TestWhoSeesWhat(t *testing.T) {
 	e := newEnv(t)
-	browsers := map[string]*browser{"anonymous": e.browser(), "owner": e.signedIn("ann"), "reader": e.signedIn("eve"), "stranger": e.signedIn("bob")}
+	browsers := map[string]*browser{"anonymous": e.browser(), "owner": e.signedIn("ann"), "reader": e.signedIn("eve"), "stranger": e.signedIn("bob"), "admin": e.signedIn("root")}
+	_, err := e.accounts.CreateUser(t.Context(), "gone", password, false)
+	e.must(err)
+	_, err = e.store.CreateNamespace(t.Context(), "team", e.users["root"].ID)
+	e.must(err)
 	forms := map[string]url.Values{}
 	for name, b := range browsers {
 		page := "/"
@@ -87,7 +103,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("%s has no row that says who may use it", route)
 		}
 		method, path, _ := strings.Cut(route, " ")
-		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999", "{user}", "gone", "{shared}", "team").Replace(path)
 		if strings.HasSuffix(path, "/events") {
 			path += "?after=0"
 		}
