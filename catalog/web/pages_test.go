@@ -197,3 +197,34 @@ func TestSearch(t *testing.T) {
 		t.Errorf("two versions of one commit: %s", several.body)
 	}
 }
+
+// A browser that asks for what is not there gets a page; others are not for us.
+func TestUnknownPaths(t *testing.T) {
+	e := newEnv(t)
+	for _, b := range []*browser{e.browser(), e.signedIn("ann")} {
+		for _, language := range []string{"en", "fa"} {
+			b.language = language
+			for _, path := range []string{"/nothing", "/images", "/nothing/" + url.PathEscape(evil), "/images/ann/app/v1/1/2/3", "/signout"} {
+				page := b.get(path)
+				if page.StatusCode != http.StatusNotFound {
+					t.Errorf("%s: %s", path, page.Status)
+				}
+				checkPage(t, path, language, page)
+			}
+		}
+	}
+	for accept, want := range map[string]bool{
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8": true, "application/json, text/html;q=0.5": true,
+		"": false, "*/*": false, "application/json": false, "text/html;q=0": false, "text/*": false,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "/nothing", nil)
+		e.must(err)
+		r.Header.Set("Accept", accept)
+		if web.WantsPage(r) != want {
+			t.Errorf("%q wants a page: %v", accept, !want)
+		}
+	}
+	if r, _ := http.NewRequestWithContext(t.Context(), "POST", "/nothing", nil); web.WantsPage(r) {
+		t.Error("a change wants a page")
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -130,11 +131,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	compressed := compress(s.mux)
+	compressed := compress(http.HandlerFunc(s.dispatch))
 	s.handler = requests.Observed(c.Logger, s.failAlone, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		if requests.WantsEvents(r) { // must not wait in a compressor's buffer
-			s.mux.ServeHTTP(w, r)
+			s.dispatch(w, r)
 			return
 		}
 		compressed.ServeHTTP(w, r)
@@ -154,11 +155,36 @@ func (s *Server) RouteName(r *http.Request) string {
 	return "none"
 }
 
+// WantsPage reports whether a request is a browser's for something to look at: where nothing serves its path, ServeHTTP says so on a page.
+func WantsPage(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		kind, params, err := mime.ParseMediaType(accepted)
+		if err == nil && kind == "text/html" && params["q"] != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// dispatch serves a page, and says where none is that there is none.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	if s.Serves(r) {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	s.endpoint(route{access: accessOpen, handle: func(*call) error {
+		return catalog.Errorf(catalog.NotFound, "there is no page %s", r.URL.Path)
+	}}).ServeHTTP(w, r)
+}
+
 // EndStreams ends the streams that would go on forever. Their clients connect again. Call it once,
 // when the server is to stop.
 func (s *Server) EndStreams() { close(s.ending) }
 
-// ServeHTTP answers what Serves names.
+// ServeHTTP answers what Serves names, and anything else by a page that says that it is not there.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // secureHeaders are those of every answer. Nothing comes from another host, nothing is inline, nobody frames us.
