@@ -6,7 +6,7 @@ import "maps"
 type message struct{ English, Persian string }
 
 // messages are all of it. A test holds the templates to it, and it to the states, triggers, outcomes and codes there are.
-var messages = joined(pageMessages, accountMessages)
+var messages = joined(pageMessages, accountMessages, settingsMessages, adminMessages)
 
 // joined are the messages of all parts.
 func joined(parts ...map[string]message) map[string]message {

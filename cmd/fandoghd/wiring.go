@@ -298,8 +298,11 @@ func (d *daemon) openInterfaces(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.sizes = &dataSizes{dir: d.config.Data}
+	d.upkeep = newUpkeep(d)
 	d.web, err = web.New(web.Config{
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Contents: d.registry,
+		Webhooks: d.webhooks, GitHub: d.github, Retention: d.retention, Usage: d.quota, Remover: d.remover, Operator: d.upkeep,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),
 	})
