@@ -60,6 +60,8 @@ type Config struct {
 	Control  catalog.BuildControl
 	Running  Running
 	Contents Contents
+	// Diagnoses says why builds were slow.
+	Diagnoses catalog.Diagnoses
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -90,7 +92,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Running": c.Running == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)

@@ -102,6 +102,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		Credentials:    grants{&d.registry.Grants},
 		Secrets:        d.secrets,
 		Tags:           d.accounts,
+		Differences:    d.repos,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		Submodules:     d.submodules(),
@@ -283,7 +284,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
 		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Mirror: mirrored,
-		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing,
+		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing, Diagnoses: d.builder,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks:  d.checks(),
@@ -295,7 +296,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 		return err
 	}
 	d.web, err = web.New(web.Config{
-		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Contents: d.registry,
+		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Diagnoses: d.builder, Contents: d.registry,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),
 	})
