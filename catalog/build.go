@@ -83,7 +83,12 @@ type Step struct {
 	EndedAt   time.Time // zero: did not end
 	Cached    bool
 	Error     string
+	Number    int      // as its log has it, "#4"; 0: not known
+	Inputs    []string // digests of the steps that it needs, at most MaxStepInputs
 }
+
+// MaxStepInputs is how many of a step's inputs are stored.
+const MaxStepInputs = 64
 
 // BuildResult is how a build ended.
 type BuildResult struct {
@@ -223,6 +228,7 @@ type Store interface {
 	Images
 	Versions
 	Removals
+	Transfers
 	Tombstones
 	RetentionRules
 	Builds

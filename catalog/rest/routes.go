@@ -53,6 +53,7 @@ func routes() []route {
 		{"POST", "images", accessWrite, accept((*call).createImage)},
 		{"PATCH", image, accessManage, accept((*call).updateImage)},
 		{"DELETE", image, accessManage, (*call).deleteImage},
+		{"POST", image + "/transfer", accessManage, accept((*call).transferImage)},
 		{"GET", image + "/default-branch", accessRead, answer((*call).defaultBranch)},
 		{"PUT", image + "/default-branch", accessManage, accept((*call).setDefaultBranch)},
 

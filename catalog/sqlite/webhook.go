@@ -10,13 +10,13 @@ import (
 )
 
 const selectWebhook = `SELECT webhooks.id, webhooks.namespace_id, namespaces.name, coalesce(webhooks.image_id, 0), webhooks.url, webhooks.events,
-		webhooks.sealed, coalesce(webhooks.user_id, 0), webhooks.created_at
+		webhooks.sealed, webhooks.sealed_for, coalesce(webhooks.user_id, 0), webhooks.created_at
 	FROM webhooks JOIN namespaces ON namespaces.id = webhooks.namespace_id `
 
 const selectWebhooksFor = selectWebhook + `WHERE webhooks.namespace_id = ? AND coalesce(webhooks.image_id, 0) IN (0, ?)`
 
 func scanWebhook(row scanner) (w catalog.Webhook, err error) {
-	return w, row.Scan(&w.ID, &w.NamespaceID, &w.Namespace, &w.ImageID, &w.URL, &w.Events, &w.Sealed, &w.UserID, timeColumn{&w.CreatedAt})
+	return w, row.Scan(&w.ID, &w.NamespaceID, &w.Namespace, &w.ImageID, &w.URL, &w.Events, &w.Sealed, &w.SealedFor, &w.UserID, timeColumn{&w.CreatedAt})
 }
 
 var errNoWebhook = catalog.Errorf(catalog.NotFound, "the webhook does not exist")

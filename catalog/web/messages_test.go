@@ -75,7 +75,7 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
-	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
 	for key := range used {
@@ -193,4 +193,31 @@ func saidOfChanges(t *testing.T) (keys []string) {
 		}
 	}
 	return keys
+}
+
+func TestStepOfLine(t *testing.T) {
+	for text, want := range map[string]struct {
+		step int
+		kind lineKind
+	}{
+		"":                       {0, lineOther},
+		"Building a":             {0, lineOther},
+		"#x":                     {0, lineOther},
+		"#4":                     {0, lineOther},
+		"#12345678 a":            {0, lineOther},
+		"#4 [2/3] RUN make":      {4, lineBegin},
+		"#4 | ":                  {4, lineOutput},
+		"#4 |":                   {4, lineOutput},
+		"#4 | #5 done 1.0s":      {4, lineOutput},
+		"#4 | x CACHED":          {4, lineOutput},
+		"#4 done 12.0s":          {4, lineEnd},
+		"#4 done well":           {4, lineBegin},
+		"#4 CACHED":              {4, lineEnd},
+		"#4 ERROR exit code: 1":  {4, lineEnd},
+		"#4 [1/3] FROM a CACHED": {4, lineWhole},
+	} {
+		if step, kind := stepOfLine(text); step != want.step || kind != want.kind {
+			t.Errorf("%q: %d %q, want %+v", text, step, kind, want)
+		}
+	}
 }

@@ -55,6 +55,9 @@ func routes() []route {
 		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
+		{"GET", build + "/lines", accessRead, (*call).logWindow},
+		{"GET", build + "/outline", accessRead, (*call).logOutline},
+		{"GET", build + "/find", accessRead, (*call).findInLog},
 		{"GET", build + "/events", accessRead, (*call).followLog},
 	}, accountRoutes(), settingsRoutes(), adminRoutes())
 }

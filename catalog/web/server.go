@@ -57,6 +57,12 @@ type Remover interface {
 	Remove(ctx context.Context)
 }
 
+// Running tells of builds that run; the builder does.
+type Running interface {
+	// RunningSteps returns the steps of a build as they stand now, in the order in which they started; none of one that does not run.
+	RunningSteps(buildID int64) []catalog.Step
+}
+
 // Config is what New needs: every part, and the addresses to show.
 type Config struct {
 	Store    catalog.Store
@@ -64,6 +70,7 @@ type Config struct {
 	Accounts Accounts
 	Logs     catalog.BuildLogs
 	Control  catalog.BuildControl
+	Running  Running
 	Contents Contents
 	// What the pages of settings show and change.
 	Webhooks  catalog.WebhookControl
@@ -95,13 +102,14 @@ type Server struct {
 	secure  bool
 	now     func() time.Time
 	ending  chan struct{} // closed when streams must end
+	events  *eventCache
 }
 
 // New makes the pages. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
+		"Contents": c.Contents == nil, "Running": c.Running == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
 		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
@@ -110,7 +118,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), origins: http.NewCrossOriginProtection(),
-		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}),
+		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(),
 	}
 	if c.PublicURL != "" { // a proxy may ask us by another name
 		if err := s.origins.AddTrustedOrigin(strings.TrimSuffix(c.PublicURL, "/")); err != nil {

@@ -79,8 +79,12 @@ var access = map[string]string{
 	"GET /static/{file}": "open", "GET /images/{namespace}": "read", "GET /images/{namespace}/{image}": "read", "GET /images/{namespace}/{image}/{version}": "read",
 	"POST /images/{namespace}/{image}/{version}/cancel": "write", "POST /images/{namespace}/{image}/{version}/rebuild": "write",
 	"GET /images/{namespace}/{image}/{version}/{build}": "read", "GET /images/{namespace}/{image}/{version}/{build}/log": "read",
-	"GET /images/{namespace}/{image}/{version}/{build}/events": "read",
+	"GET /images/{namespace}/{image}/{version}/{build}/events": "read", "GET /images/{namespace}/{image}/{version}/{build}/lines": "read",
+	"GET /images/{namespace}/{image}/{version}/{build}/outline": "read", "GET /images/{namespace}/{image}/{version}/{build}/find": "read",
 }
+
+// queries are what some paths need, by their last part.
+var queries = map[string]string{"lines": "?from=1", "find": "?q=line"}
 
 func TestWhoSeesWhat(t *testing.T) {
 	e := newEnv(t)
@@ -106,6 +110,9 @@ func TestWhoSeesWhat(t *testing.T) {
 		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999", "{user}", "gone", "{shared}", "team").Replace(path)
 		if strings.HasSuffix(path, "/events") {
 			path += "?after=0"
+		}
+		if query, ok := queries[route[strings.LastIndex(route, "/")+1:]]; ok {
+			path += query
 		}
 		for name, want := range who[kind] {
 			form := maps.Clone(forms[name])

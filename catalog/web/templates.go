@@ -88,9 +88,9 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
 		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos,
-		"short": short,
-		"took":  took, "control": controlOf,
-		"lower": func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
+		"short":   short,
+		"control": controlOf,
+		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }
 

@@ -53,7 +53,7 @@ var restAccess = map[string]kind{
 	"GET /namespaces/{namespace}/members": read, "PUT /namespaces/{namespace}/members/{user}": own, "DELETE /namespaces/{namespace}/members/{user}": own,
 	"GET /namespaces/{namespace}/usage":  read,
 	"GET /namespaces/{namespace}/limits": read, "PATCH /admin/namespaces/{shared}/limits": theAdmin,
-	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own,
+	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own, "POST /images/{name}/transfer": own,
 	"GET /images/{name}/versions": read, "POST /images/{name}/versions": write,
 	"GET /images/{name}/versions/{version}": read, "DELETE /images/{name}/versions/{version}": own,
 	"GET /images/{name}/versions/{version}/history": read, "GET /images/{name}/versions/{version}/origin": read, "GET /images/{name}/versions/{version}/sbom": read, "POST /images/{name}/versions/{version}/compare": write, "GET /signing-keys": selfRead,
@@ -108,7 +108,7 @@ var sshAccess = map[string]kind{
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
 	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
-	"default-branch": own, "signed-tags": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"default-branch": own, "signed-tags": own, "transfer": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
 	"retention": read, "retention-preview": read, "retention-set": own, "retention-unset": own, "deleted-versions": read,
 	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }
@@ -132,7 +132,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			path = "/api" + placeholder.ReplaceAllStringFunc(path, func(p string) string {
-				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing"}[p]
+				value, known := map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing", "{delivery}": "999999"}[p]
+				if !known {
+					t.Errorf("%s: nothing stands for %s", route, p)
+				}
+				return value
 			})
 			for name, want := range who[restAccess[route]] {
 				if got := actors[name].http(method, path); got != want {
