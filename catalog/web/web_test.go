@@ -38,6 +38,7 @@ type env struct {
 	webhooks *fakeWebhooks
 	remover  *fakeRemover
 	operator *fakeOperator
+	github   *fakeGitHub
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
@@ -49,10 +50,10 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
-	e.webhooks, e.remover, e.operator = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}
+	e.webhooks, e.remover, e.operator, e.github = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}, &fakeGitHub{}
 	config := web.Config{
 		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
-		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
+		Webhooks: e.webhooks, GitHub: e.github, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}
