@@ -75,6 +75,8 @@ type Config struct {
 	PublicRegistry func() string
 	LogDir         string // one file a build, made when missing
 	WorkerID       string // names this process in leases; unique to each start
+	// Differences compares commits; nil: nothing is known of what changed.
+	Differences catalog.Differences
 	// Submodules finds the submodules of builds; nil: they are refused.
 	Submodules Submodules
 	// Labels is what BuildOptions.Labels is where a repository leaves it open.
@@ -162,6 +164,8 @@ type Builder struct {
 	steps   sync.Map          // *stepSet of each build that runs, by its ID
 
 	requestSpans *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
+	diagnoses    *lru.Cache[int64, catalog.Diagnosis] // of builds that have ended
+	diagnosing   chan struct{}                        // holds a token for each that is made
 }
 
 // New returns a Builder; Run makes it work.
@@ -175,9 +179,10 @@ func New(config Config) (*Builder, error) {
 	}
 	draining, drained := context.WithCancel(context.Background())
 	requestSpans, _ := lru.New[int64, trace.SpanContext](maxRequestSpans) // only a size below one is an error
+	diagnoses, _ := lru.New[int64, catalog.Diagnosis](keptDiagnoses)
 	b := &Builder{
-		requestSpans: requestSpans,
-		config:       config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
+		requestSpans: requestSpans, diagnoses: diagnoses, diagnosing: make(chan struct{}, diagnoseAtOnce),
+		config: config, store: config.Store, logger: config.Logger, now: config.Now, logs: logs,
 		wake: make(chan struct{}, 1), down: make(chan struct{}), draining: draining, drained: drained, running: map[int64]claimed{}, tries: map[int64]tries{},
 	}
 	b.settings.Store(&config.Settings)

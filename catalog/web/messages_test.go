@@ -75,6 +75,12 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
+	for _, cause := range catalog.MissCauses() {
+		used["why.cause."+string(cause)] = true
+	}
+	for _, kind := range catalog.AdviceKinds() {
+		used["why.advice."+string(kind)] = true
+	}
 	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
@@ -173,28 +179,6 @@ func TestCountLines(t *testing.T) {
 	}
 }
 
-// saidOfChanges finds the messages about changes that were made, in the calls of done.
-func saidOfChanges(t *testing.T) (keys []string) {
-	t.Helper()
-	sources, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range sources {
-		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(file.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
-			keys = append(keys, "done."+m[1])
-		}
-	}
-	return keys
-}
-
 func TestStepOfLine(t *testing.T) {
 	for text, want := range map[string]struct {
 		step int
@@ -220,4 +204,26 @@ func TestStepOfLine(t *testing.T) {
 			t.Errorf("%q: %d %q, want %+v", text, step, kind, want)
 		}
 	}
+}
+
+// saidOfChanges finds the messages about changes that were made, in the calls of done.
+func saidOfChanges(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, "done."+m[1])
+		}
+	}
+	return keys
 }

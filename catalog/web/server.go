@@ -51,16 +51,16 @@ type Contents interface {
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
 }
 
-// Remover deletes the files of what deletions took from the catalog.
-type Remover interface {
-	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it logs, and does later.
-	Remove(ctx context.Context)
-}
-
 // Running tells of builds that run; the builder does.
 type Running interface {
 	// RunningSteps returns the steps of a build as they stand now, in the order in which they started; none of one that does not run.
 	RunningSteps(buildID int64) []catalog.Step
+}
+
+// Remover deletes the files of what deletions took from the catalog.
+type Remover interface {
+	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it logs, and does later.
+	Remove(ctx context.Context)
 }
 
 // Config is what New needs: every part, and the addresses to show.
@@ -79,6 +79,8 @@ type Config struct {
 	Usage     catalog.UsageReport
 	Remover   Remover
 	Operator  Operator
+	// Diagnoses says why builds were slow.
+	Diagnoses catalog.Diagnoses
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -109,8 +111,8 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Running": c.Running == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
-		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)
