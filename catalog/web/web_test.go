@@ -7,7 +7,10 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +48,29 @@ type env struct {
 	log      *testkit.Buffer
 }
 
+// passwordHash is that of the password, which takes its time: it is made once.
+var passwordHash = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "hash")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it is of a test
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, filepath.Join(dir, "fandogh.db"))
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close() //nolint:errcheck // it is thrown away
+	if _, err := account.New(account.Config{Users: store}).CreateUser(ctx, "ann", password, false); err != nil {
+		panic(err)
+	}
+	_, hash, err := store.PasswordHash(ctx, "ann")
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
+
 func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Helper()
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
@@ -67,7 +93,7 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Cleanup(server.EndStreams)
 	e.url = h.URL
 	for _, name := range []string{"ann", "bob", "eve", "root"} {
-		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, name == "root")
+		e.users[name], err = e.store.CreateUser(t.Context(), catalog.NewUser{Name: name, PasswordHash: passwordHash(), Admin: name == "root"})
 		e.must(err)
 	}
 	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))
