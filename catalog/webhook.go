@@ -67,4 +67,6 @@ type WebhookControl interface {
 	Delete(ctx context.Context, namespace string, imageID, id int64) error
 	// Deliveries returns what was sent lately, newest first. Errors: NotFound.
 	Deliveries(ctx context.Context, namespace string, imageID, id int64, page Page) ([]Job, error)
+	// Redeliver sends a delivery again, under the ID that receivers know it by. Errors: NotFound, Conflict (it is being sent).
+	Redeliver(ctx context.Context, namespace string, imageID, id, delivery int64) error
 }

@@ -68,9 +68,6 @@ func routes() []route {
 		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
 		{"POST", version + "/compare", accessWrite, (*call).compare},
 
-		{"GET", version + "/builds", accessRead, answer((*call).builds)},
-		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
-
 		{"GET", "events", accessReadAll, (*call).events},
 
 		{"GET", image + "/github", accessRead, answer((*call).githubStatus)},
@@ -84,7 +81,7 @@ func routes() []route {
 		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
 		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
 		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, webhookRoutes(), retentionRoutes(), adminRoutes())
+	}, buildRoutes(), webhookRoutes(), retentionRoutes(), adminRoutes())
 }
 
 // webhookRoutes are those of images and of namespaces. An address may be a secret by itself, so that only owners see it.
@@ -98,10 +95,22 @@ func webhookRoutes() []route {
 		{"POST", image + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", image + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", image + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", image + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
 		{"GET", namespace + "/webhooks", accessManage, answer((*call).listWebhooks)},
 		{"POST", namespace + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", namespace + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
+	}
+}
+
+// buildRoutes are about what was done to make versions.
+func buildRoutes() []route {
+	const version = "images/{name}/versions/{version}"
+	return []route{
+		{"GET", version + "/builds", accessRead, answer((*call).builds)},
+		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
+		{"GET", version + "/builds/{build}/diagnosis", accessRead, answer((*call).diagnosis)},
 	}
 }
 

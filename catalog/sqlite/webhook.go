@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -53,8 +55,9 @@ func (s *Store) Webhook(ctx context.Context, id int64) (catalog.Webhook, error) 
 
 // ListWebhooks returns the webhooks of a namespace or of one image.
 func (s *Store) ListWebhooks(ctx context.Context, namespace string, imageID int64) ([]catalog.Webhook, error) {
-	return all(ctx, s.r, scanWebhook, selectWebhook+`WHERE namespaces.name = ? AND coalesce(webhooks.image_id, 0) = ? ORDER BY webhooks.id`,
-		namespace, imageID)
+	webhooks, err := all(ctx, s.r, scanWebhook, selectWebhook+`WHERE namespaces.name = ? AND coalesce(webhooks.image_id, 0) = ?`, namespace, imageID)
+	slices.SortFunc(webhooks, func(a, b catalog.Webhook) int { return cmp.Compare(a.ID, b.ID) })
+	return webhooks, err
 }
 
 // WebhooksFor returns the webhooks that an image's events may concern.

@@ -132,7 +132,7 @@ func table(cmd *cobra.Command, rows ...[]string) error {
 // firstAdmin makes the administrator of an installation without users and
 // leaves the password in a file that only the operator can read.
 func firstAdmin(ctx context.Context, users catalog.Users, accounts *account.Service, file string) (created bool, err error) {
-	existing, err := users.ListUsers(ctx)
+	existing, err := users.ListUsers(ctx, catalog.NamePage{Limit: 1})
 	if err != nil || len(existing) > 0 {
 		return false, err
 	}

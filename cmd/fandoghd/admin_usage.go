@@ -95,7 +95,7 @@ func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) err
 
 // usageOfAll returns the usage of each namespace that there is.
 func usageOfAll(ctx context.Context, store catalog.Namespaces, report catalog.UsageReport) (all []catalog.NamespaceUsage, err error) {
-	namespaces, err := store.ListAllNamespaces(ctx)
+	namespaces, err := catalog.EveryNamespace(ctx, store)
 	if err != nil {
 		return nil, err
 	}

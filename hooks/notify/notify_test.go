@@ -198,6 +198,27 @@ func TestEventsAreTold(t *testing.T) {
 	})
 }
 
+// What was taken, or given up, is sent again when that is asked for, under the same ID.
+func TestRedeliver(t *testing.T) {
+	h := newEnv(t)
+	l := newListener(t, "a secret of sixteen or more")
+	w := h.create(h.image.ID, l.URL, string(catalog.EventBuildFinished))
+	h.run()
+	h.build("v1")
+	testkit.Eventually(t, "a delivery that was taken", func() bool { jobs := h.deliveries(w); return len(jobs) == 1 && jobs[0].State == catalog.JobDone })
+	job := h.deliveries(w)[0]
+	if err := h.service.Redeliver(t.Context(), "ann", 0, w.ID, job.ID); catalog.CodeOf(err) != catalog.NotFound {
+		t.Errorf("by another scope: %v", err)
+	}
+	if err := h.service.Redeliver(t.Context(), "ann", h.image.ID, w.ID, job.ID); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the second delivery", func() bool { return len(l.requests()) == 2 })
+	if got := l.requests(); got[0].delivery != got[1].delivery {
+		t.Errorf("another ID: %+v", got)
+	}
+}
+
 // A webhook of an image goes with it, with its secret, and that of the namespace stays; both are told.
 func TestTransfer(t *testing.T) {
 	h := newEnv(t)

@@ -103,7 +103,7 @@ func (s *Service) checkRoom(ctx context.Context, secret catalog.Secret, size int
 		}
 	}
 	if size > MaxTotal {
-		return catalog.Errorf(catalog.Forbidden, "the secrets of a namespace may hold %d KiB together; remove some first", MaxTotal>>10)
+		return catalog.Errorf(catalog.Forbidden, "the secrets of a namespace may contain %d KiB together; remove some first", MaxTotal>>10)
 	}
 	return nil
 }
