@@ -26,7 +26,7 @@ func (a *admin) newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that everything in the data directory is there and undamaged",
-		Long: "Read the whole data directory and list what is wrong with it: versions whose manifest or blobs are missing or damaged, refs and versions whose git\n" +
+		Long: "Read the whole data directory and list what is wrong with it: versions whose manifest, blobs, signatures or provenance are missing or damaged, refs and versions whose git\n" +
 			"objects are missing, damaged packs, missing contents of Git LFS objects, missing keys, builds that nothing will begin, and faults of the database. It\n" +
 			"changes nothing and runs beside the daemon; until it ends, nothing is removed permanently. Notes on standard error tell of work that is left to the daemon.\n\n" +
 			"With --repair, for which the daemon must be stopped, it mends what can be mended without losing anything: tags of built versions, indexes of git\n" +
