@@ -136,6 +136,7 @@ func adminRoutes() []route {
 		{"GET", "admin/queue", accessOperate, answer((*call).buildQueue)},
 		{"PUT", "admin/queue/pause", accessOperate, accept((*call).pauseQueue)},
 		{"DELETE", "admin/queue/pause", accessOperate, (*call).resumeQueue},
+		{"GET", "admin/usage", accessOperate, answer((*call).serverUsage)},
 		{"GET", "audit", accessOperate, answer((*call).listAudit)},
 		{"GET", "admin/mirror", accessOperate, answer((*call).listMirrored)},
 		{"DELETE", "admin/mirror", accessOperate, answer((*call).pruneMirrored)},
