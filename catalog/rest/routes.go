@@ -156,6 +156,7 @@ func adminRoutes() []route {
 		{"GET", "admin/queue", accessOperate, answer((*call).buildQueue)},
 		{"PUT", "admin/queue/pause", accessOperate, accept((*call).pauseQueue)},
 		{"DELETE", "admin/queue/pause", accessOperate, (*call).resumeQueue},
+		{"GET", "admin/usage", accessOperate, answer((*call).serverUsage)},
 		{"GET", "audit", accessOperate, answer((*call).listAudit)},
 		{"GET", "admin/registries", accessOperate, answer((*call).listRegistries)},
 		{"POST", "admin/registries", accessOperate, accept((*call).setRegistry)},
