@@ -19,6 +19,9 @@ var fill = []string{
 		SELECT (SELECT id FROM images WHERE name = 'listed'), 'v' || i, iif(i % 1000 = 7, 'FAILED', 'BUILT'), 'push', printf('%040x', i), printf('sha256:%064x', i), i, i FROM n`,
 	`INSERT INTO builds (version_id, number, trigger_kind, commit_id, user_id, options, state, outcome, attempts, queued_at, started_at, ended_at)
 		SELECT id, 1, 'push', commit_id, 1, '{}', state, 'built', 1, id, id + 1, id + 2 FROM versions WHERE id <= ?1`,
+	`INSERT INTO events (at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state, build_id, number, trigger_kind, outcome)
+		SELECT v.created_at, 'build.succeeded', i.namespace_id, 'bench', i.id, i.name, v.name, v.commit_id, v.digest, v.state, b.id, 1, 'push', 'built'
+		FROM versions v JOIN images i ON i.id = v.image_id JOIN builds b ON b.version_id = v.id WHERE v.id <= ?1`,
 }
 
 // fillVersions makes the image and its versions.

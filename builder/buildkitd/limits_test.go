@@ -98,6 +98,18 @@ func TestStepsAreLimited(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what did not start", func(t *testing.T) {
+		r := env.Request("ann", "limited", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN [\"/nope\"]\n"}).WithBusybox())
+		said := &buildkittest.Recorder{}
+		_, err := solver.Solve(t.Context(), r, said.Event)
+		var failure *builder.SolveError
+		if !errors.As(err, &failure) || failure.Outcome != catalog.OutcomeUserError {
+			t.Fatal(err)
+		}
+		if all := said.Text() + strings.Join(failure.Detail, "\n"); strings.Contains(all, cgroupRoot) {
+			t.Errorf("its control groups are shown:\n%s", all)
+		}
+	})
 	t.Run("processes", func(t *testing.T) {
 		bomb := "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done"
 		failure, log := fails(t, solver, "ann", bomb)

@@ -162,7 +162,7 @@ func (c *cgroups) failureScript(marks string) string {
 			events = h.stepGroup() + "/memory.oom_control"
 			script = fmt.Sprintf("\tmkdir -p %s && ln -s %s %[1]s/memory.events\n", stepEvents, events)
 		}
-		script += fmt.Sprintf("\t[ \"$build\" != %s ] && grep -q '^oom_kill [1-9]' %s && : > %s\n", anyBuild, events, mark("memory"))
+		script += fmt.Sprintf("\t[ \"$build\" != %s ] && grep -qs '^oom_kill [1-9]' %s && : > %s\n", anyBuild, events, mark("memory"))
 	}
 	if h, ok := c.having("pids"); ok {
 		script += fmt.Sprintf(`	{

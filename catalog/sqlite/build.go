@@ -65,7 +65,14 @@ func (s *Store) WaitingBuilds(ctx context.Context, limit int) ([]catalog.Build, 
 	return all(ctx, s.r, scanBuild, selectWaitingBuilds, limit)
 }
 
-const selectSteps = `SELECT digest, name, platform, started_at, ended_at, cached, error, number, inputs FROM steps WHERE build_id = ? ORDER BY ordinal`
+const selectByNumber = selectBuild + `WHERE builds.version_id = ? AND builds.number = ?`
+
+// BuildByNumber returns the build of a version that has a number.
+func (s *Store) BuildByNumber(ctx context.Context, versionID int64, number int) (catalog.Build, error) {
+	return one(ctx, s.r, scanBuild, catalog.Errorf(catalog.NotFound, "this version has no build %d", number), selectByNumber, versionID, number)
+}
+
+const selectSteps = `SELECT digest, name, platform, started_at, ended_at, cached, error, number, inputs FROM steps WHERE build_id = ? ORDER BY ordinal LIMIT ?`
 
 // Steps returns a build's steps in the order they started.
 func (s *Store) Steps(ctx context.Context, buildID int64) ([]catalog.Step, error) {
@@ -74,7 +81,7 @@ func (s *Store) Steps(ctx context.Context, buildID int64) ([]catalog.Step, error
 		inputs = append(inputs, "")
 		return step, row.Scan(&step.Digest, &step.Name, &step.Platform, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error,
 			&step.Number, &inputs[len(inputs)-1])
-	}, selectSteps, buildID)
+	}, selectSteps, buildID, catalog.MaxSteps)
 	if err != nil {
 		return nil, err
 	}

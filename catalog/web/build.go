@@ -34,7 +34,7 @@ func (c *call) build() (catalog.Image, catalog.Build, error) {
 	if err != nil {
 		return image, catalog.Build{}, catalog.Errorf(catalog.NotFound, "%q is not the number of a build", c.r.PathValue("build"))
 	}
-	build, err := catalog.BuildByNumber(c.r.Context(), c.server.config.Store, version, number)
+	build, err := c.server.config.Store.BuildByNumber(c.r.Context(), version.ID, number)
 	return image, build, err
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +35,36 @@ func TestMessages(t *testing.T) {
 	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
 		used[key] = true
 	}
+	for _, key := range []string{
+		"account.title", "scope.read", "scope.write", "deliveries",
+		"job.waiting", "job.running", "job.done", "job.failed",
+	} {
+		used[key] = true
+	}
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+		used[tab.Key] = true
+	}
+	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
+		used["limit."+limit.name] = true
+	}
+	for _, level := range []Level{Fine, Note, Fault} {
+		used["doctor."+string(level)] = true
+	}
+	for _, part := range []string{"repos", "registry", "logs", "mirror", "times", "uploads", "build_cache", "database", "other"} {
+		used["disk."+part] = true
+	}
+	for _, role := range catalog.Roles() {
+		used["role."+role.Name()], used["role."+role.Name()+".about"] = true, true
+	}
+	for _, kind := range catalog.RetentionKinds() {
+		used["retention."+string(kind)] = true
+	}
+	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
+		used["retention.from."+from] = true
+	}
+	for _, key := range saidOfChanges(t) {
+		used[key] = true
+	}
 	for _, s := range catalog.States() {
 		used["state."+string(s)] = true
 	}
@@ -50,7 +81,7 @@ func TestMessages(t *testing.T) {
 	for _, kind := range catalog.AdviceKinds() {
 		used["why.advice."+string(kind)] = true
 	}
-	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
 	for key := range used {
@@ -173,4 +204,26 @@ func TestStepOfLine(t *testing.T) {
 			t.Errorf("%q: %d %q, want %+v", text, step, kind, want)
 		}
 	}
+}
+
+// saidOfChanges finds the messages about changes that were made, in the calls of done.
+func saidOfChanges(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, "done."+m[1])
+		}
+	}
+	return keys
 }

@@ -29,12 +29,15 @@ const password = "correct horse battery"
 // evil is what a user or a build may say where any text is taken.
 const evil = `"><img src=x onerror=alert(1)></code></script><script>alert('1')</script>{{.}}` + "`javascript:alert(1)" + `&<!--`
 
-// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger.
+// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger; root is an administrator.
 type env struct {
 	t        *testing.T
 	store    *sqlite.Store
 	accounts *account.Service
 	control  *fakeControl
+	webhooks *fakeWebhooks
+	remover  *fakeRemover
+	operator *fakeOperator
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
@@ -46,8 +49,11 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
+	e.webhooks, e.remover, e.operator = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}
 	config := web.Config{
-		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Diagnoses: fakeDiagnoses{}, Contents: fakeContents{},
+		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
+		Diagnoses: fakeDiagnoses{}, Files: fakeFiles{}, Histories: fakeHistories{},
+		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}
@@ -60,8 +66,8 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Cleanup(h.Close)
 	t.Cleanup(server.EndStreams)
 	e.url = h.URL
-	for _, name := range []string{"ann", "bob", "eve"} {
-		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, false)
+	for _, name := range []string{"ann", "bob", "eve", "root"} {
+		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, name == "root")
 		e.must(err)
 	}
 	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))
