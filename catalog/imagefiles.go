@@ -67,7 +67,7 @@ type FileComparison struct {
 	Platform                string
 	Added, Removed, Changed int
 	Bytes                   int64        // by how much all files grew
-	Changes                 []FileChange // those of the most bytes first
+	Changes                 []FileChange // those that grew or shrank most first
 	More                    bool         // there are others
 }
 

@@ -2,6 +2,10 @@ package web_test
 
 import (
 	"context"
+	"html"
+	"net/http"
+	"strings"
+	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -38,4 +42,37 @@ type fakeHistories struct{}
 
 func (fakeHistories) CommitsSince(context.Context, catalog.ImageRef, string, string, int) ([]catalog.CommitInfo, bool, error) {
 	return []catalog.CommitInfo{{ID: evil, Author: evil, Subject: evil}}, true, nil
+}
+
+// A version is shown against the one before it.
+func TestVersionPage(t *testing.T) {
+	e := newEnv(t)
+	e.finish("v3", catalog.OutcomeBuilt)
+	b := e.signedIn("ann")
+	page := html.UnescapeString(b.get("/images/ann/app/v3").body)
+	for _, want := range []string{
+		"docker pull registry.test:8080/ann/app:v3", "docker pull registry.test:8080/ann/app@sha256:1111", `class="layer kept"`, "kept: 1 B", "Commits since version", "Dockerfile as it was built",
+		`"RepoTags": [`, `"Os": "linux"`, `/images/ann/app/v3/files?layer=1"`, `<td class="quiet">2</td><td><code># ` + evil,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if first := b.get("/images/ann/app/v1").body; strings.Contains(first, "Compare with") || strings.Contains(first, "Commits since") {
+		t.Error("the first version is compared with one before it")
+	}
+	for path, want := range map[string]int{
+		"v1/files?path=/missing": http.StatusNotFound, "v1/files?layer=x": http.StatusBadRequest, "v1/files?layer=-1": http.StatusBadRequest, "v2/files": http.StatusConflict,
+		"v2/changes": http.StatusConflict, "v3/changes?since=v2": http.StatusConflict, "v3/changes?since=v9": http.StatusNotFound, "v3/changes": http.StatusOK,
+	} {
+		if got := b.get("/images/ann/app/" + path); got.StatusCode != want {
+			t.Errorf("%s: %s", path, got.Status)
+		}
+	}
+	if busy := b.get("/images/ann/app/v1/files?path=/busy"); busy.Header.Get("Refresh") != "3" || !strings.Contains(busy.body, "being read") {
+		t.Errorf("while layers are read: %v", busy.Header)
+	}
+	if changes := b.get("/images/ann/app/v3/changes").body; !strings.Contains(changes, "Changed files <code") || !strings.Contains(changes, "Added: 1. Removed: 1. Changed: 1.") {
+		t.Errorf("the changes since the version before: %s", changes)
+	}
 }

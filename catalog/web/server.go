@@ -49,6 +49,8 @@ type Accounts interface {
 type Contents interface {
 	// Content returns an image by its manifest's digest. Errors: NotFound, Invalid.
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
+	// PlatformImages is as of catalog.ImageContents.
+	PlatformImages(ctx context.Context, ref catalog.ImageRef, digest string) ([]catalog.PlatformImage, error)
 }
 
 // Running tells of builds that run; the builder does.

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -189,6 +190,11 @@ func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []ca
 }
 
 type fakeContents struct{}
+
+func (fakeContents) PlatformImages(context.Context, catalog.ImageRef, string) ([]catalog.PlatformImage, error) {
+	config, err := json.Marshal(map[string]any{"os": "linux", "author": evil, "config": map[string]any{"Env": []string{evil}}, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{evil}}})
+	return []catalog.PlatformImage{{Config: config, Platform: "linux/amd64"}}, err
+}
 
 func (fakeContents) Content(context.Context, catalog.ImageRef, string) (api.ImageContent, error) {
 	list := []string{evil}

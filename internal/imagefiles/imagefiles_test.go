@@ -156,7 +156,7 @@ func TestCompareFiles(t *testing.T) {
 	for _, change := range c.Changes {
 		all = append(all, fmt.Sprintf("%s %+d", change.Name, change.Bytes()))
 	}
-	if got, want := strings.Join(all, ", "), "/big -8, /c +4, /etc/passwd +0, /b +1"; got != want || err != nil || c.Added != 1 || c.Removed != 1 || c.Changed != 2 || c.Bytes != -3 || c.More {
+	if got, want := strings.Join(all, ", "), "/big -8, /c +4, /b +1, /etc/passwd +0"; got != want || err != nil || c.Added != 1 || c.Removed != 1 || c.Changed != 2 || c.Bytes != -3 || c.More {
 		t.Errorf("%+v, %v: %s, want %s", c, err, got, want)
 	}
 	c, err = f.CompareFiles(t.Context(), catalog.ImageRef{}, "base app", "base app", "")

@@ -296,21 +296,12 @@ func add(c *catalog.FileComparison, change catalog.FileChange) {
 // keepLargest keeps as many changes as are told.
 func keepLargest(c *catalog.FileComparison) {
 	slices.SortStableFunc(c.Changes, func(a, b catalog.FileChange) int {
-		return cmp.Or(cmp.Compare(weight(b), weight(a)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(grown(b), grown(a)), cmp.Compare(a.Name, b.Name))
 	})
 	if len(c.Changes) > shownChanges {
 		c.Changes, c.More = c.Changes[:shownChanges], true
 	}
 }
 
-// weight is how much a change is about, in bytes.
-func weight(c catalog.FileChange) int64 {
-	n := c.Bytes()
-	if n < 0 {
-		n = -n
-	}
-	if n == 0 && c.Is != nil {
-		n = c.Is.Size
-	}
-	return n
-}
+// grown is by how many bytes a file changed, either way.
+func grown(c catalog.FileChange) int64 { return max(c.Bytes(), -c.Bytes()) }
