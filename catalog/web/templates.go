@@ -90,6 +90,7 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos, "session": browserOf,
 		"short":   short,
 		"control": controlOf,
+		"line":    func(i int) int { return i + 1 },
 		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }
