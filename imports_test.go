@@ -3,6 +3,7 @@ package fandogh_test
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -78,6 +79,7 @@ var allowed = map[string][]string{
 	"internal/sbom":                 {"catalog", "internal/confined", "internal/imagefile"},
 	"internal/signature":            {},
 	"internal/testkit":              {},
+	"internal/testkit/browser":      {},
 	"internal/usage":                {},
 	"internal/version":              {},
 }
@@ -105,6 +107,24 @@ type listed struct {
 	Imports    []string
 	Dir        string
 	GoFiles    []string
+}
+
+// Each package stands in the table of ARCHITECTURE.md that says what it is.
+func TestEveryPackageIsExplained(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| package | what it is |\n")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no table of packages")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	for name := range allowed {
+		if !strings.Contains(table, "`"+name+"`") {
+			t.Errorf("package %s is not explained", name)
+		}
+	}
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -64,7 +64,7 @@ type UsageReport interface {
 
 // UsageOfAll returns the usage of each namespace that there is.
 func UsageOfAll(ctx context.Context, namespaces Namespaces, report UsageReport) (all []NamespaceUsage, err error) {
-	names, err := namespaces.ListAllNamespaces(ctx)
+	names, err := EveryNamespace(ctx, namespaces)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ type ImageUsage struct {
 // ServerUsage is what takes the server's disk, in bytes.
 type ServerUsage struct {
 	Namespaces []NamespaceTotal `json:"namespaces"` // by name
-	Parts      []PartUsage        `json:"parts"`      // by name
+	Parts      []PartUsage      `json:"parts"`      // by name
 }
 
 // NamespaceTotal is what the images of one namespace take. Layers that two namespaces have count in both.

@@ -53,6 +53,7 @@ func routes() []route {
 		{"POST", "images", accessWrite, accept((*call).createImage)},
 		{"PATCH", image, accessManage, accept((*call).updateImage)},
 		{"DELETE", image, accessManage, (*call).deleteImage},
+		{"POST", image + "/transfer", accessManage, accept((*call).transferImage)},
 		{"GET", image + "/default-branch", accessRead, answer((*call).defaultBranch)},
 		{"PUT", image + "/default-branch", accessManage, accept((*call).setDefaultBranch)},
 
@@ -67,9 +68,6 @@ func routes() []route {
 		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
 		{"POST", version + "/compare", accessWrite, (*call).compare},
 
-		{"GET", version + "/builds", accessRead, answer((*call).builds)},
-		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
-
 		{"GET", "events", accessReadAll, (*call).events},
 
 		{"GET", image + "/github", accessRead, answer((*call).githubStatus)},
@@ -82,10 +80,12 @@ func routes() []route {
 		{"POST", image + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", image + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", image + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", image + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
 		{"GET", namespace + "/webhooks", accessManage, answer((*call).listWebhooks)},
 		{"POST", namespace + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", namespace + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
 
 		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
 		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
@@ -93,7 +93,17 @@ func routes() []route {
 		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
 		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
 		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, retentionRoutes(), adminRoutes())
+	}, buildRoutes(), retentionRoutes(), adminRoutes())
+}
+
+// buildRoutes are about what was done to make versions.
+func buildRoutes() []route {
+	const version = "images/{name}/versions/{version}"
+	return []route{
+		{"GET", version + "/builds", accessRead, answer((*call).builds)},
+		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
+		{"GET", version + "/builds/{build}/diagnosis", accessRead, answer((*call).diagnosis)},
+	}
 }
 
 // retentionRoutes are about which versions stay, and which were deleted.
