@@ -81,7 +81,7 @@ func routes() []route {
 		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
 		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
 		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, buildRoutes(), webhookRoutes(), retentionRoutes(), adminRoutes())
+	}, webhookRoutes(), buildRoutes(), retentionRoutes(), adminRoutes())
 }
 
 // webhookRoutes are those of images and of namespaces. An address may be a secret by itself, so that only owners see it.
@@ -156,6 +156,7 @@ func adminRoutes() []route {
 		{"GET", "admin/queue", accessOperate, answer((*call).buildQueue)},
 		{"PUT", "admin/queue/pause", accessOperate, accept((*call).pauseQueue)},
 		{"DELETE", "admin/queue/pause", accessOperate, (*call).resumeQueue},
+		{"GET", "admin/usage", accessOperate, answer((*call).serverUsage)},
 		{"GET", "audit", accessOperate, answer((*call).listAudit)},
 		{"GET", "admin/registries", accessOperate, answer((*call).listRegistries)},
 		{"POST", "admin/registries", accessOperate, accept((*call).setRegistry)},

@@ -69,7 +69,7 @@ func newTombstoneLiftCommand(a *app) *cobra.Command {
 	var o versionFlags
 	cmd := &cobra.Command{
 		Use:   "lift",
-		Short: "Free the name of a deleted version, or of an image that was transferred",
+		Short: "Free the name of a deleted version, or of a transferred image",
 		Long: `Free the name of a deleted version, or without --version the name that an image had before
 it was transferred: another image may have it then, and those who still use the name get that
 one. This is for administrators.`,

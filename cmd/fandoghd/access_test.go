@@ -80,7 +80,7 @@ var restAccess = map[string]kind{
 	"GET /admin/queue": theAdmin, "PUT /admin/queue/pause": theAdmin, "DELETE /admin/queue/pause": theAdmin,
 	"GET /namespaces/{namespace}/former-images": read, "DELETE /admin/namespaces/{shared}/former-images/{image}": theAdmin,
 	"GET /admin/registries": theAdmin, "POST /admin/registries": theAdmin, "DELETE /admin/registries/{id}": theAdmin,
-	"GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
+	"GET /admin/usage": theAdmin, "GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is

@@ -52,7 +52,7 @@ func (a *admin) newTombstoneList() *cobra.Command {
 
 func (a *admin) newTombstoneLift() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "lift NAMESPACE/IMAGE [VERSION]", Short: "Free the name of a deleted version, or of an image that was transferred",
+		Use: "lift NAMESPACE/IMAGE [VERSION]", Short: "Free the name of a deleted version, or of a transferred image",
 		Long: "Free the name of a deleted version: another image may have it then. Who pulled the version before and pulls it again gets that one.\n" +
 			"Without VERSION, free the name that an image had before it was transferred: another image may be created by it, and those who still use that name get that one.",
 	}
