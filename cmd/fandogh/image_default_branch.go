@@ -55,6 +55,6 @@ func runImageDefaultBranch(ctx context.Context, a *app, o defaultBranchOptions) 
 	if err != nil {
 		return err
 	}
-	row(a.out, d.Message)
+	a.answer(d.Message)
 	return nil
 }

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -40,7 +36,7 @@ Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.`
 			if err != nil {
 				return err
 			}
-			return out.show(a.out, use, func(w io.Writer) { showUsage(w, use) })
+			return out.show(a, use, func(w *table) { showUsage(w, use) })
 		},
 	}
 	out.addFlag(cmd)
@@ -48,14 +44,14 @@ Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.`
 }
 
 // quotaText says what a namespace may have, "" where that is any amount.
-func quotaText(q api.Quota) string {
+func (a *app) quotaText(q api.Quota) string {
 	var parts []string
 	for _, part := range []struct {
 		n    int64
 		text string
 	}{
-		{q.Bytes, units.BytesSize(float64(q.Bytes))}, {int64(q.Images), fmt.Sprintf("%d images", q.Images)},
-		{int64(q.Versions), fmt.Sprintf("%d versions", q.Versions)}, {int64(q.Builds), fmt.Sprintf("%d builds a day", q.Builds)},
+		{q.Bytes, a.binary(q.Bytes)}, {int64(q.Images), a.Text("%d images", q.Images)},
+		{int64(q.Versions), a.Text("%d versions", q.Versions)}, {int64(q.Builds), a.Text("%d builds a day", q.Builds)},
 	} {
 		if part.n > 0 {
 			parts = append(parts, part.text)
@@ -64,14 +60,14 @@ func quotaText(q api.Quota) string {
 	return strings.Join(parts, ", ")
 }
 
-func showUsage(w io.Writer, use api.NamespaceUsage) {
-	size := func(n int64) string { return units.BytesSize(float64(n)) }
-	row(w, "IMAGE", "VERSIONS", "OWN", "SHARED", "GIT", "LOGS", "ALL")
+func showUsage(w *table, use api.NamespaceUsage) {
+	size := w.binary
+	w.heads("IMAGE", "VERSIONS", "OWN", "SHARED", "GIT", "LOGS", "ALL")
 	for _, i := range use.Images {
-		row(w, i.Image, strconv.Itoa(i.Versions), size(i.Own), size(i.Shared), size(i.Git), size(i.Logs), size(i.Own+i.Shared+i.Git+i.Logs))
+		row(w, i.Image, w.count(i.Versions), size(i.Own), size(i.Shared), size(i.Git), size(i.Logs), size(i.Own+i.Shared+i.Git+i.Logs))
 	}
-	row(w, "all", strconv.Itoa(use.Versions), size(use.Layers), "", size(use.Git), size(use.Logs), size(use.Bytes))
-	if quota := quotaText(use.Quota); quota != "" {
-		row(w, "quota: "+quota)
+	row(w, w.Text("all"), w.count(use.Versions), size(use.Layers), "", size(use.Git), size(use.Logs), size(use.Bytes))
+	if quota := w.quotaText(use.Quota); quota != "" {
+		row(w, w.Text("quota: %s", quota))
 	}
 }
