@@ -31,6 +31,7 @@ STAMP := -X github.com/fandoghpaas/fandogh/internal/version.stamped=$(VERSION)
 install-programs = GOBIN=$(BIN) go install -ldflags='github.com/fandoghpaas/fandogh/...=$(STAMP)'
 
 EXAMPLES := hooks/github/testdata/node_modules/@octokit/webhooks-examples/package.json
+AXE := internal/testkit/browser/testdata/node_modules/axe-core/package.json
 
 # The package's version, as Debian orders them: v1.2.0-3-g24f69c9 is 1.2.0+3.g24f69c9; 0~TIME.COMMIT before there is any tag.
 DEB_VERSION = $(shell git describe --tags --match 'v[0-9]*' --dirty=+dirty 2>/dev/null | sed -E 's/^v//; s/-/+/; s/-/./g' | grep . || \
@@ -40,7 +41,7 @@ DEB_ARCH = $(shell go env GOARCH)
 # What upgrade-test upgrades from: the newest release, or else what was before the store knew recipes.
 UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H^ -- catalog/sqlite/migrations/00014_recipes.sql)
 
-.PHONY: help build demo run test conformance clients torture browser lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
+.PHONY: help build demo run test conformance clients torture soak browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	$(install-programs) ./cmd/... tool
@@ -77,9 +78,17 @@ torture: packages test-packages tools ## kills daemons at random under load for 
 	@$(call install,sqlite3)
 	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
 
-browser: test-packages ## every page in Chromium, on a screen and on a phone, in both languages
+soak: packages test-packages tools ## clients of every kind on twenty images for SOAK_TIME, 30m by default; memory and disk are plotted and judged
+	SOAK_TIME=$${SOAK_TIME:-30m} FANDOGH_TEST_TOOLS=$(BIN) go test -tags soak -count=1 -timeout 0 -run TestSoak -v ./cmd/fandoghd
+
+browser: packages test-packages tools $(AXE) ## every page in Chromium, on a screen and on a phone, in both languages; with real builds, too
 	@$(call install,chromium)
-	go test -tags browser -count=1 -run TestBrowser -v ./catalog/web
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags browser -count=1 -run TestBrowser -v ./internal/testkit/browser ./catalog/web ./cmd/fandoghd
+
+pictures: packages test-packages tools ## the pictures of README.md, of pages of what is really built, into docs/pictures
+	@$(call install,chromium)
+	mkdir -p docs/pictures
+	PICTURES=$(CURDIR)/docs/pictures FANDOGH_TEST_TOOLS=$(BIN) go test -tags browser -count=1 -run TestPictures -v ./cmd/fandoghd
 
 FUZZTIME ?= 60s
 
@@ -143,10 +152,12 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 vulncheck: ## known vulnerabilities in what fandoghd, its tools and BuildKit call. VULNDB=file:///DIR is a copy of the database: a directory of OSV files
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) $(if $(VULNDB),-db $(VULNDB)) ./... tool
 
-# Examples of GitHub's deliveries, for the tests alone.
+# Examples of GitHub's deliveries, and what looks at pages for people's sake, for the tests alone.
 $(EXAMPLES): hooks/github/testdata/package.json
+$(AXE): internal/testkit/browser/testdata/package.json
+$(EXAMPLES) $(AXE):
 	@command -v npm >/dev/null || { $(call install,npm); }
-	cd hooks/github/testdata && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	cd $(dir $<) && npm install --no-package-lock --no-audit --no-fund --loglevel=error
 	touch $@
 
 tools: ## buildkitd, buildctl and crane, at the versions of go.mod

@@ -3,6 +3,7 @@ package fandogh_test
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -15,73 +16,74 @@ const module = "github.com/fandoghpaas/fandogh/"
 // that is not listed fails the test, so that a new one gets its rule.
 // "…/*" stands for everything below.
 var allowed = map[string][]string{
-	"catalog":                        {},
-	"catalog/api":                    {},
-	"catalog/account":                {"catalog", "internal/signature"},
-	"catalog/sqlite":                 {"catalog"},
-	"catalog/sqlite/sqlitetest":      {"catalog/sqlite"},
-	"catalog/storetest":              {"catalog", "internal/testkit"},
-	"catalog/registry":               {"catalog", "catalog/api", "internal/diskspace", "internal/periodic", "internal/requests"},
-	"catalog/rest":                   {"catalog", "catalog/api", "internal/requests"},
-	"catalog/web":                    {"catalog", "catalog/api", "internal/requests"},
-	"catalog/quota":                  {"catalog"},
-	"catalog/retention":              {"catalog", "internal/periodic"},
-	"catalog/client":                 {"catalog/api"},
-	"gitserver":                      {"catalog", "gitserver/lfs", "gitserver/objects", "gitserver/protocol", "gitserver/repository", "internal/connlimit"},
-	"gitserver/lfs":                  {"catalog", "gitserver/packets", "gitserver/repository"},
-	"gitserver/packets":              {"catalog"},
-	"gitserver/protocol":             {"catalog", "gitserver/objects", "gitserver/packets", "gitserver/refs", "gitserver/repository", "internal/signature"},
-	"gitserver/repository":           {"catalog", "gitserver/objects", "gitserver/refs", "internal/diskspace"},
-	"gitserver/refs":                 {"catalog", "gitserver/objects"},
-	"gitserver/refs/refstest":        {"catalog", "gitserver/objects", "gitserver/refs"},
-	"gitserver/objects":              {"catalog"},
-	"gitserver/objects/storagetest":  {"gitserver/objects"},
-	"hooks":                          {"catalog", "hooks/archive"},
-	"hooks/archive":                  {"catalog"},
-	"hooks/jobs":                     {"catalog"},
-	"hooks/secrets":                  {"catalog"},
-	"hooks/signing":                  {"catalog", "internal/attestation", "internal/imagediff", "internal/sbom", "internal/signature"},
-	"hooks/submodules":               {"catalog", "internal/egress"},
-	"hooks/github":                   {"catalog", "hooks", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/periodic"},
-	"hooks/notify":                   {"catalog", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/reserved"},
-	"builder":                        {"catalog"},
-	"builder/buildkit":               {"catalog", "builder", "builder/buildkit/dockerfile", "builder/buildkit/export", "builder/workers", "internal/egress"},
-	"builder/buildkit/dockerfile":    {"catalog", "builder", "builder/buildkit/export", "internal/confined"},
-	"builder/buildkit/export":        {"catalog", "builder"},
-	"builder/buildkitd":              {"catalog", "builder", "builder/buildkitd/netspace", "builder/workers", "internal/reserved"},
-	"builder/buildkitd/netspace":     {},
-	"builder/mirror":                 {"catalog", "internal/egress"},
-	"builder/buildkittest":           {"catalog", "builder", "builder/buildkitd/netspace", "internal/testkit"},
-	"builder/workers":                {},
-	"config":                         {},
-	"cmd/fandogh":                    {"catalog/client", "catalog/api", "internal/attestation", "internal/imagefile", "internal/language", "internal/signature", "internal/usage", "internal/version"},
-	"cmd/fandoghd":                   {"*"},
-	"bench":                          {"*"},
-	"bench/ticker":                   {},
-	"conformance":                    {},
-	"deploy":                         {},
-	"internal/atomicfile":            {},
-	"internal/attestation":           {},
-	"internal/backup":                {"catalog"},
-	"internal/bounded":               {},
-	"internal/confined":              {},
-	"internal/connlimit":             {"catalog"},
-	"internal/diskspace":             {"catalog"},
-	"internal/egress":                {"catalog", "internal/reserved"},
-	"internal/imagediff":             {"internal/imagefile"},
-	"internal/imagefile":             {},
-	"internal/language":              {},
-	"internal/language/languagetest": {},
-	"internal/metrics":               {"catalog"},
-	"internal/periodic":              {},
-	"internal/programs":              {},
-	"internal/requests":              {"catalog"},
-	"internal/reserved":              {},
-	"internal/sbom":                  {"catalog", "internal/confined", "internal/imagefile"},
-	"internal/signature":             {},
-	"internal/testkit":               {},
-	"internal/usage":                 {"internal/language"},
-	"internal/version":               {},
+	"catalog":                       {},
+	"catalog/api":                   {},
+	"catalog/account":               {"catalog", "internal/signature"},
+	"catalog/sqlite":                {"catalog"},
+	"catalog/sqlite/sqlitetest":     {"catalog/sqlite"},
+	"catalog/storetest":             {"catalog", "internal/testkit"},
+	"catalog/registry":              {"catalog", "catalog/api", "internal/diskspace", "internal/periodic", "internal/requests"},
+	"catalog/rest":                  {"catalog", "catalog/api", "internal/requests"},
+	"catalog/web":                   {"catalog", "catalog/api", "internal/requests"},
+	"catalog/quota":                 {"catalog"},
+	"catalog/retention":             {"catalog", "internal/periodic"},
+	"catalog/client":                {"catalog/api"},
+	"gitserver":                     {"catalog", "gitserver/lfs", "gitserver/objects", "gitserver/protocol", "gitserver/repository", "internal/connlimit"},
+	"gitserver/lfs":                 {"catalog", "gitserver/packets", "gitserver/repository"},
+	"gitserver/packets":             {"catalog"},
+	"gitserver/protocol":            {"catalog", "gitserver/objects", "gitserver/packets", "gitserver/refs", "gitserver/repository", "internal/signature"},
+	"gitserver/repository":          {"catalog", "gitserver/objects", "gitserver/refs", "internal/diskspace"},
+	"gitserver/refs":                {"catalog", "gitserver/objects"},
+	"gitserver/refs/refstest":       {"catalog", "gitserver/objects", "gitserver/refs"},
+	"gitserver/objects":             {"catalog"},
+	"gitserver/objects/storagetest": {"gitserver/objects"},
+	"hooks":                         {"catalog", "hooks/archive"},
+	"hooks/archive":                 {"catalog"},
+	"hooks/jobs":                    {"catalog"},
+	"hooks/secrets":                 {"catalog"},
+	"hooks/signing":                 {"catalog", "internal/attestation", "internal/imagediff", "internal/sbom", "internal/signature"},
+	"hooks/submodules":              {"catalog", "internal/egress"},
+	"hooks/github":                  {"catalog", "hooks", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/periodic"},
+	"hooks/notify":                  {"catalog", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/reserved"},
+	"builder":                       {"catalog"},
+	"builder/buildkit":              {"catalog", "builder", "builder/buildkit/dockerfile", "builder/buildkit/export", "builder/workers", "internal/egress"},
+	"builder/buildkit/dockerfile":   {"catalog", "builder", "builder/buildkit/export", "internal/confined"},
+	"builder/buildkit/export":       {"catalog", "builder"},
+	"builder/buildkitd":             {"catalog", "builder", "builder/buildkitd/netspace", "builder/workers", "internal/reserved"},
+	"builder/buildkitd/netspace":    {},
+	"builder/mirror":                {"catalog", "internal/egress"},
+	"builder/buildkittest":          {"catalog", "builder", "builder/buildkitd/netspace", "internal/testkit"},
+	"builder/workers":               {},
+	"config":                        {},
+	"cmd/fandogh":                   {"catalog/client", "catalog/api", "internal/attestation", "internal/imagefile", "internal/language", "internal/signature", "internal/usage", "internal/version"},
+	"cmd/fandoghd":                  {"*"},
+	"bench":                         {"*"},
+	"bench/ticker":                  {},
+	"conformance":                   {},
+	"deploy":                        {},
+	"internal/atomicfile":           {},
+	"internal/attestation":          {},
+	"internal/backup":               {"catalog"},
+	"internal/bounded":              {},
+	"internal/confined":             {},
+	"internal/connlimit":            {"catalog"},
+	"internal/diskspace":            {"catalog"},
+	"internal/egress":               {"catalog", "internal/reserved"},
+	"internal/imagediff":            {"internal/imagefile"},
+	"internal/imagefile":            {},
+	"internal/language":             {},
+	"internal/language/langtest":    {},
+	"internal/metrics":              {"catalog"},
+	"internal/periodic":             {},
+	"internal/programs":             {},
+	"internal/requests":             {"catalog"},
+	"internal/reserved":             {},
+	"internal/sbom":                 {"catalog", "internal/confined", "internal/imagefile"},
+	"internal/signature":            {},
+	"internal/testkit":              {},
+	"internal/testkit/browser":      {},
+	"internal/usage":                {"internal/language"},
+	"internal/version":              {},
 }
 
 // shared are what any package with imports of ours may use.
@@ -107,6 +109,24 @@ type listed struct {
 	Imports    []string
 	Dir        string
 	GoFiles    []string
+}
+
+// Each package stands in the table of ARCHITECTURE.md that says what it is.
+func TestEveryPackageIsExplained(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| package | what it is |\n")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no table of packages")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	for name := range allowed {
+		if !strings.Contains(table, "`"+name+"`") {
+			t.Errorf("package %s is not explained", name)
+		}
+	}
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -159,6 +159,7 @@ type Builder struct {
 	queue   sync.Mutex
 	running map[int64]claimed // builds claimed by us
 	tries   map[int64]tries   // failed attempts at builds that have not ended
+	steps   sync.Map          // *stepSet of each build that runs, by its ID
 
 	requestSpans *lru.Cache[int64, trace.SpanContext] // what asked for a build, by its ID
 }

@@ -41,6 +41,14 @@ func (b *Builder) ReadLog(ctx context.Context, buildID int64, skip, limit int) (
 	return lines, nil
 }
 
+// RunningSteps returns the steps of a build that runs, as they stand now, in the order in which they started; none of another build.
+func (b *Builder) RunningSteps(buildID int64) []catalog.Step {
+	if steps, ok := b.steps.Load(buildID); ok {
+		return steps.(*stepSet).list()
+	}
+	return nil
+}
+
 // FollowLog implements catalog.BuildLogs. A follower costs one goroutine, its
 // caller's; it is woken by the log and reads the file at its own pace.
 func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit func([]catalog.LogLine) error) (catalog.Build, error) {

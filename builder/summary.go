@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/go-units"
@@ -16,14 +17,17 @@ import (
 
 const slowestShown = 3
 
-// stepSet is an attempt's steps, merged by digest. The zero value is empty.
+// stepSet is an attempt's steps, merged by digest. The zero value is empty. It is safe for concurrent use.
 type stepSet struct {
+	mu       sync.Mutex
 	byDigest map[string]int
 	steps    []catalog.Step
 }
 
 // put takes a step as it stands now.
 func (s *stepSet) put(step catalog.Step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.byDigest == nil {
 		s.byDigest = map[string]int{}
 	}
@@ -37,7 +41,9 @@ func (s *stepSet) put(step catalog.Step) {
 
 // list returns the steps in the order they started, those that never did last.
 func (s *stepSet) list() []catalog.Step {
+	s.mu.Lock()
 	sorted := slices.Clone(s.steps)
+	s.mu.Unlock()
 	slices.SortStableFunc(sorted, func(a, b catalog.Step) int {
 		if a.StartedAt.IsZero() != b.StartedAt.IsZero() {
 			if a.StartedAt.IsZero() {
@@ -53,7 +59,7 @@ func (s *stepSet) list() []catalog.Step {
 // cached counts the steps that BuildKit took from its cache.
 func (s *stepSet) cached() int {
 	n := 0
-	for _, step := range s.steps {
+	for _, step := range s.list() {
 		if step.Cached {
 			n++
 		}

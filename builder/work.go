@@ -35,6 +35,8 @@ func (b *Builder) work(ctx context.Context, build catalog.Build) {
 	b.tags.lock(keyOf(build))() // the queueing call has written to its log then
 	a := &attempt{builder: b, build: build, log: b.openLog(build)}
 	defer a.log.close()
+	b.steps.Store(build.ID, &a.steps)
+	defer b.steps.Delete(build.ID)
 	a.announce()
 	ctx, ended := a.traced(ctx)
 	result, err := a.run(ctx)

@@ -13,6 +13,36 @@ const (
 	RoleAdmin
 )
 
+// Roles lists those that a member may have, least first.
+func Roles() []Role { return []Role{RoleRead, RoleWrite, RoleAdmin} }
+
+// Name is what users call a role: read, write or admin; empty for RoleNone.
+func (r Role) Name() string {
+	switch r {
+	case RoleRead:
+		return "read"
+	case RoleWrite:
+		return "write"
+	case RoleAdmin:
+		return "admin"
+	case RoleNone:
+	}
+	return ""
+}
+
+// ParseRole reads a role's name; an admin of a namespace is called owner, too. Errors: Invalid.
+func ParseRole(name string) (Role, error) {
+	if name == "owner" {
+		return RoleAdmin, nil
+	}
+	for _, role := range Roles() {
+		if name == role.Name() {
+			return role, nil
+		}
+	}
+	return RoleNone, FieldErrorf("role", "role must be read, write or admin")
+}
+
 // Namespace owns images.
 type Namespace struct {
 	ID   int64
@@ -38,22 +68,22 @@ type Namespaces interface {
 	// CreateNamespace makes a namespace owned by a user. Errors: Invalid,
 	// NotFound (user), Conflict, Forbidden (too many), Unavailable (a Removal).
 	CreateNamespace(ctx context.Context, name string, ownerID int64) (Namespace, error)
-	// ListNamespaces returns the namespaces a user belongs to, by name.
-	ListNamespaces(ctx context.Context, userID int64) ([]Namespace, error)
+	// ListNamespaces returns the namespaces a user belongs to, newest first.
+	ListNamespaces(ctx context.Context, userID int64, page Page) ([]Namespace, error)
 	// Namespace returns a namespace by its name, in any case. Errors: NotFound.
 	Namespace(ctx context.Context, name string) (Namespace, error)
-	// ListAllNamespaces returns all namespaces by name.
-	ListAllNamespaces(ctx context.Context) ([]NamespaceSummary, error)
+	// ListAllNamespaces returns the namespaces of the installation by name.
+	ListAllNamespaces(ctx context.Context, page NamePage) ([]NamespaceSummary, error)
 	// DeleteNamespace removes a namespace and what is told of it, and leaves a Removal, with its images when that is asked for.
-	// Errors: NotFound, Conflict (it holds images, or one that is being built; it is a user's own).
+	// Errors: NotFound, Conflict (it holds images, or one that is being built; it is a user's own), Unavailable (a Move from or to it).
 	DeleteNamespace(ctx context.Context, name string, withImages bool) error
 	// Role returns a user's role, RoleNone for a stranger. Errors: NotFound (no such namespace).
 	Role(ctx context.Context, userID int64, namespace string) (Role, error)
 	// SetMember gives a user a role, RoleNone removes the member.
 	// Errors: Invalid (role), NotFound, Conflict (the last owner can't go).
 	SetMember(ctx context.Context, namespace string, userID int64, role Role) error
-	// Members returns a namespace's members by user name. Errors: NotFound.
-	Members(ctx context.Context, namespace string) ([]Member, error)
+	// Members returns a namespace's members; those whose accounts are newest first, which have the greater user ID. Errors: NotFound.
+	Members(ctx context.Context, namespace string, page Page) ([]Member, error)
 }
 
 // BuildGrant limits a build's own credential: push one version, read its namespace.

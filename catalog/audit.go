@@ -9,7 +9,7 @@ import (
 type AuditLine struct {
 	ID   int64
 	At   time.Time
-	Via  string            // the interface: "rest", "web", "ssh", "registry", "admin"
+	Via  string            // the interface: "rest", "web", "ssh", "registry", "lfs", "admin"
 	By   string            // the user; of "admin", as the operating system knows them
 	From string            // the client's address; "local" of "admin"
 	What string            // "user disabled"

@@ -71,6 +71,9 @@ type QueuedBuild struct {
 	Attached bool // the version is being built from the same commit already; Build is that build
 }
 
+// MaxSteps bounds how many steps of one build are listed.
+const MaxSteps = 5000
+
 // Step is one BuildKit vertex of a build.
 type Step struct {
 	Digest    string
@@ -80,7 +83,12 @@ type Step struct {
 	EndedAt   time.Time // zero: did not end
 	Cached    bool
 	Error     string
+	Number    int      // as its log has it, "#4"; 0: not known
+	Inputs    []string // digests of the steps that it needs, at most MaxStepInputs
 }
+
+// MaxStepInputs is how many of a step's inputs are stored.
+const MaxStepInputs = 64
 
 // BuildResult is how a build ended.
 type BuildResult struct {
@@ -147,9 +155,11 @@ type Builds interface {
 	CancelBuild(ctx context.Context, buildID int64, now time.Time) (Build, error)
 	// Build returns one build. Errors: NotFound.
 	Build(ctx context.Context, buildID int64) (Build, error)
+	// BuildByNumber returns the build of a version that has a number. Errors: NotFound.
+	BuildByNumber(ctx context.Context, versionID int64, number int) (Build, error)
 	// ListBuilds returns a version's builds, newest first.
 	ListBuilds(ctx context.Context, versionID int64, page Page) ([]Build, error)
-	// Steps returns a build's steps in the order they started.
+	// Steps returns a build's steps in the order they started, up to MaxSteps of them.
 	Steps(ctx context.Context, buildID int64) ([]Step, error)
 }
 
@@ -176,26 +186,6 @@ func NewestBuild(ctx context.Context, builds BuildLister, v Version) (Build, err
 		return Build{}, err
 	}
 	return newest[0], nil
-}
-
-// BuildByNumber returns the build of a version that has a number. Errors: NotFound.
-func BuildByNumber(ctx context.Context, builds BuildLister, v Version, number int) (Build, error) {
-	page := Page{}
-	for {
-		some, err := builds.ListBuilds(ctx, v.ID, page)
-		if err != nil {
-			return Build{}, err
-		}
-		for _, b := range some {
-			if b.Number == number {
-				return b, nil
-			}
-			page.Before = b.ID
-		}
-		if len(some) == 0 {
-			return Build{}, Errorf(NotFound, "version %q has no build %d", v.Name, number)
-		}
-	}
 }
 
 // BuildControl acts on builds for a user whom the caller has authorized.
@@ -238,6 +228,7 @@ type Store interface {
 	Images
 	Versions
 	Removals
+	Transfers
 	Tombstones
 	RetentionRules
 	Builds
@@ -251,6 +242,7 @@ type Store interface {
 	AuditLines
 	Usage
 	AuditLog
+	Search
 	// Ping reports whether the store answers. Errors: Unavailable.
 	Ping(ctx context.Context) error
 	Close() error

@@ -33,13 +33,3 @@ func TestNewestBuild(t *testing.T) {
 		t.Errorf("of none: %+v, %v", b, err)
 	}
 }
-
-func TestBuildByNumber(t *testing.T) {
-	v := Version{ID: 1, Name: "1.0"}
-	for number := range 7 {
-		b, err := BuildByNumber(t.Context(), pagedBuilds(5), v, number)
-		if there := number >= 1 && number <= 5; there && (err != nil || b.Number != number) || !there && CodeOf(err) != NotFound {
-			t.Errorf("build %d: %+v, %v", number, b, err)
-		}
-	}
-}

@@ -76,6 +76,9 @@ type Jobs interface {
 	NextJob(ctx context.Context, kinds []JobKind) (at time.Time, ok bool, err error)
 	// ListJobs returns a subject's jobs of a kind, newest first.
 	ListJobs(ctx context.Context, kind JobKind, subject int64, page Page) ([]Job, error)
+	// RepeatJob makes a subject's job wait again that has ended, whatever came of it, with as many attempts as a new one.
+	// Errors: NotFound, Conflict (it waits or runs).
+	RepeatJob(ctx context.Context, kind JobKind, subject, id int64, now time.Time) error
 	// PruneJobs forgets jobs that ended before a time.
 	PruneJobs(ctx context.Context, before time.Time) error
 }

@@ -54,9 +54,9 @@ type quotaPart struct {
 func (q Quota) parts(used, more Amounts) []quotaPart {
 	return []quotaPart{
 		{"bytes", used.Bytes, more.Bytes, q.Bytes, ""},
-		{"images", int64(used.Images), int64(more.Images), int64(q.Images), "has %d images, this makes %d, and its quota is %d"},
-		{"versions", int64(used.Versions), int64(more.Versions), int64(q.Versions), "has %d versions, this makes %d, and its quota is %d"},
-		{"builds", int64(used.Builds), int64(more.Builds), int64(q.Builds), "asked for %d builds within a day, this makes %d, and its quota is %d"},
+		{"images", int64(used.Images), int64(more.Images), int64(q.Images), "has %d images, with this it would be %d, and its quota is %d"},
+		{"versions", int64(used.Versions), int64(more.Versions), int64(q.Versions), "has %d versions, with this it would be %d, and its quota is %d"},
+		{"builds", int64(used.Builds), int64(more.Builds), int64(q.Builds), "asked for %d builds within a day, with this it would be %d, and its quota is %d"},
 	}
 }
 

@@ -21,10 +21,10 @@ func TestQuota(t *testing.T) {
 		{"almost", all, Amounts{Bytes: 100*mib - 1}, Amounts{Bytes: 1}, ""},
 		{"above, since the quota was lowered", all, Amounts{Bytes: 1536 * mib}, Amounts{Bytes: 1}, "namespace ann uses 1.5GiB, and its quota is 100MiB" + end},
 		{"above, with nothing new", all, Amounts{1536 * mib, 3, 11, 6}, Amounts{}, ""},
-		{"images", all, Amounts{Images: 2}, Amounts{Images: 1}, "namespace ann has 2 images, this makes 3, and its quota is 2; delete some that it no longer needs, or ask an administrator for more"},
-		{"versions", all, Amounts{Versions: 9}, Amounts{Versions: 2}, "namespace ann has 9 versions, this makes 11, and its quota is 10; delete some that it no longer needs, or ask an administrator for more"},
+		{"images", all, Amounts{Images: 2}, Amounts{Images: 1}, "namespace ann has 2 images, with this it would be 3, and its quota is 2; delete some that it no longer needs, or ask an administrator for more"},
+		{"versions", all, Amounts{Versions: 9}, Amounts{Versions: 2}, "namespace ann has 9 versions, with this it would be 11, and its quota is 10; delete some that it no longer needs, or ask an administrator for more"},
 		{"a rebuild of many versions", all, Amounts{Versions: 10}, Amounts{Builds: 1}, ""},
-		{"builds", all, Amounts{Builds: 5}, Amounts{Builds: 1}, "namespace ann asked for 5 builds within a day, this makes 6, and its quota is 5; ask again later, or ask an administrator for more"},
+		{"builds", all, Amounts{Builds: 5}, Amounts{Builds: 1}, "namespace ann asked for 5 builds within a day, with this it would be 6, and its quota is 5; ask again later, or ask an administrator for more"},
 		{"what overflows", all, Amounts{}, Amounts{Bytes: 1<<63 - 1}, "this takes 8EiB, namespace ann uses 0B, and its quota is 100MiB" + end},
 	} {
 		err := c.quota.Check("ann", c.used, c.more)

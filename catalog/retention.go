@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,6 +73,29 @@ func (r RetentionRule) String() string {
 		parts = append(parts, "those that match "+r.Keep)
 	}
 	return cmp.Or(strings.Join(parts, ", "), "all")
+}
+
+// ParseRetentionRule reads a rule of a kind as it is typed; an empty number is 0. Errors: Invalid.
+func ParseRetentionRule(kind, keepLast, keepDays, keep string) (ScopedRule, error) {
+	rule := ScopedRule{Kind: RetentionKind(kind), Rule: RetentionRule{Keep: keep}}
+	if err := rule.Kind.Check(); err != nil {
+		return rule, err
+	}
+	for _, n := range []struct {
+		field, text string
+		to          *int
+	}{{"keep_last", keepLast, &rule.Rule.KeepLast}, {"keep_days", keepDays, &rule.Rule.KeepDays}} {
+		if n.text == "" {
+			continue
+		}
+		var err error
+		if *n.to, err = strconv.Atoi(n.text); err != nil {
+			return rule, FieldErrorf(n.field, "%s must be a number", n.field)
+		}
+	}
+	var err error
+	rule.Rule, err = rule.Rule.Checked()
+	return rule, err
 }
 
 // RetentionScope is what a rule is set for: an image, or with an ImageID of 0 all images of a namespace.

@@ -108,8 +108,8 @@ type Users interface {
 	User(ctx context.Context, name string) (User, error)
 	// UserByID returns a user by ID. Errors: NotFound.
 	UserByID(ctx context.Context, id int64) (User, error)
-	// ListUsers returns all users by name.
-	ListUsers(ctx context.Context) ([]User, error)
+	// ListUsers returns users by name.
+	ListUsers(ctx context.Context, page NamePage) ([]User, error)
 	// UpdateUser changes a user. The builds of one who is disabled do not begin any more.
 	// Errors: NotFound, Conflict (no administrator would be left who is not disabled).
 	UpdateUser(ctx context.Context, id int64, u UserUpdate) (User, error)

@@ -24,7 +24,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 		}
 	}
-	check(c.Data != "", "data", "must be the directory that holds everything")
+	check(c.Data != "", "data", "must be the directory that contains everything")
 	check(c.Disk.MinFree >= 0, "disk.min_free", "must be 0 or greater")
 	check(c.Disk.MaxUsed >= 1 && c.Disk.MaxUsed <= 100, "disk.max_used", "must be a percentage from 1 to 100")
 	for path, n := range map[string]int64{"quota.bytes": int64(c.Quota.Bytes), "quota.images": int64(c.Quota.Images), "quota.versions": int64(c.Quota.Versions), "quota.builds": int64(c.Quota.Builds)} {
@@ -91,6 +91,7 @@ func (c Config) Validate() error {
 		check(slices.Contains([]string{"revision", "source", "created", "version"}, label), "builder.labels", "%q must be revision, source, created or version", label)
 	}
 	check(slices.Contains([]string{"gzip", "zstd"}, c.Builder.Compression), "builder.compression", "%q must be gzip or zstd", c.Builder.Compression)
+	check(c.Metrics.Enabled || c.Metrics.Addr == "", "metrics.addr", "must be empty where metrics.enabled is false")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)

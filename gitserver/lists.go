@@ -103,7 +103,7 @@ func (c *client) table(rows func(w io.Writer)) error {
 }
 
 func (c *client) images(ctx context.Context, _ catalog.ImageRef, _ []string) error {
-	namespaces, err := c.server.config.Store.ListNamespaces(ctx, c.id.User.ID)
+	namespaces, err := catalog.AllNamespaces(ctx, c.server.config.Store, c.id.User.ID)
 	if err != nil {
 		return err
 	}

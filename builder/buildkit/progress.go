@@ -73,6 +73,7 @@ type step struct {
 	closed  bool // the end line was written
 	streams map[int]*stream
 	tail    []string
+	needs   []vertexKey // vertices that are the inputs of its own
 
 	diskFull bool // BuildKit's disk was while the step ran, which failed
 }
@@ -213,6 +214,7 @@ func (p *progress) start(v *client.Vertex) {
 	if v.ProgressGroup != nil {
 		name = v.ProgressGroup.Name
 	}
+	p.need(s, v.Inputs)
 	s.Name = shorten(builder.CleanLine(exportName.Replace(name)), maxName)
 	if len(p.platforms) > 0 {
 		s.Platform = platformOfStep(s.Name, p.platforms)
@@ -225,7 +227,7 @@ func (p *progress) start(v *client.Vertex) {
 	}
 	if s.number == 0 {
 		p.order = append(p.order, s)
-		s.number = len(p.order)
+		s.number, s.Number = len(p.order), len(p.order)
 	}
 	if !s.named && !v.Cached {
 		s.named = true
@@ -270,6 +272,27 @@ func (p *progress) end(v *client.Vertex) {
 		s.closed = true
 		p.say(s, at, "done "+seconds(s.EndedAt.Sub(s.StartedAt)))
 	}
+}
+
+// need notes the inputs of a step's vertex. A build graph may be of any width.
+func (p *progress) need(s *step, inputs []digest.Digest) {
+	for _, input := range inputs {
+		if key := (vertexKey{p.part, input.String()}); len(s.needs) < catalog.MaxStepInputs && !slices.Contains(s.needs, key) {
+			s.needs = append(s.needs, key)
+		}
+	}
+}
+
+// snapshot is a step as it stands, with the steps that it needs.
+func (p *progress) snapshot(s *step) *catalog.Step {
+	copied := s.Step
+	copied.Inputs = nil
+	for _, key := range s.needs {
+		if input := p.steps[key]; input != nil && input != s && !slices.Contains(copied.Inputs, input.Digest) {
+			copied.Inputs = append(copied.Inputs, input.Digest)
+		}
+	}
+	return &copied
 }
 
 func isWeak(v *client.Vertex) bool { return v.ProgressGroup != nil && v.ProgressGroup.Weak }
@@ -328,13 +351,11 @@ func (p *progress) warn(w *client.VertexWarning) {
 
 // say writes a line about a step, together with the step as it stands.
 func (p *progress) say(s *step, at time.Time, text string) {
-	copied := s.Step
-	p.emit(builder.Event{Time: at, Line: fmt.Sprintf("#%d %s", s.number, text), Step: &copied})
+	p.emit(builder.Event{Time: at, Line: fmt.Sprintf("#%d %s", s.number, text), Step: p.snapshot(s)})
 }
 
 func (p *progress) changed(s *step, at time.Time) {
-	copied := s.Step
-	p.emit(builder.Event{Time: at, Step: &copied})
+	p.emit(builder.Event{Time: at, Step: p.snapshot(s)})
 }
 
 // failed returns the step that an error of a part is about: the one with the digest, or

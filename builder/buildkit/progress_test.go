@@ -4,6 +4,7 @@ package buildkit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestProgressReadsWell(t *testing.T) {
 	load := client.Vertex{Digest: "d1", Name: "[internal] load build context", Started: at(0)}
 	slow := client.Vertex{Digest: "d2", Name: "[internal] load metadata for base", Started: at(0)}
 	base := client.Vertex{Digest: "d3", Name: "[1/3] FROM base", Started: at(1), Completed: at(1), Cached: true}
-	run := client.Vertex{Digest: "d4", Name: "[2/3] RUN make", Started: at(1)}
+	run := client.Vertex{Digest: "d4", Name: "[2/3] RUN make", Started: at(1), Inputs: []digest.Digest{"d3", "d4", "d3"}}
 	waiting := client.Vertex{Digest: "d5", Name: "[3/3] COPY . /"}
 	ended := func(v client.Vertex, when *time.Time, problem string) *client.Vertex {
 		v.Completed, v.Error = when, problem
@@ -65,6 +66,9 @@ func TestProgressReadsWell(t *testing.T) {
 	}
 	if step := rec.Steps["d4"]; !step.EndedAt.Equal(*at(2.5)) || !step.StartedAt.Equal(*at(1)) || step.Name != "[2/3] RUN make" {
 		t.Errorf("the step that completed twice is %+v", step)
+	}
+	if step := rec.Steps["d4"]; step.Number != 3 || !slices.Equal(step.Inputs, []string{"d3"}) {
+		t.Errorf("the step that needs another is %+v", step)
 	}
 	if step := rec.Steps["d3"]; !step.Cached {
 		t.Errorf("the cached step is %+v", step)

@@ -4,7 +4,7 @@ package api
 type AuditLine struct {
 	ID    int64             `json:"id"`
 	At    Time              `json:"at"`
-	Via   string            `json:"via"` // the interface: "rest", "ssh", "registry", "admin"
+	Via   string            `json:"via"` // the interface: "rest", "web", "ssh", "registry", "lfs", "admin"
 	User  string            `json:"user"`
 	From  string            `json:"from"` // the client's address
 	What  string            `json:"what"`

@@ -36,3 +36,9 @@ func (c *Client) DeleteWebhook(ctx context.Context, namespace, image string, id 
 func (c *Client) WebhookDeliveries(ctx context.Context, namespace, image string, id int64) iter.Seq2[api.WebhookDelivery, error] {
 	return pages[api.WebhookDelivery](ctx, c, nil, webhooks(namespace, image, strconv.FormatInt(id, 10), "deliveries")...)
 }
+
+// RedeliverWebhook has a delivery sent again, under its ID.
+func (c *Client) RedeliverWebhook(ctx context.Context, namespace, image string, id, delivery int64) error {
+	_, err := ask[api.Message](ctx, c, http.MethodPost, nil, webhooks(namespace, image, strconv.FormatInt(id, 10), "deliveries", strconv.FormatInt(delivery, 10), "redeliver")...)
+	return err
+}

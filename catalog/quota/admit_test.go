@@ -35,7 +35,7 @@ func TestAdmit(t *testing.T) {
 	if admit("nothing is measured where nothing is stored", nil, catalog.Amounts{Versions: 1}, ""); e.measured != 1 {
 		t.Errorf("measured %d times", e.measured)
 	}
-	admit("versions", nil, catalog.Amounts{Versions: 2}, "has 1 versions, this makes 3, and its quota is 2")
+	admit("versions", nil, catalog.Amounts{Versions: 2}, "has 1 versions, with this it would be 3, and its quota is 2")
 	e.must(e.store.SetNamespaceLimits(t.Context(), "ann", catalog.NamespaceLimits{Quota: catalog.Quota{Bytes: 7000, Versions: catalog.NoQuota}}))
 	admit("no quota of versions, for this one", nil, catalog.Amounts{Versions: 100}, "")
 	admit("less than is left", nil, catalog.Amounts{Bytes: 1000}, "")

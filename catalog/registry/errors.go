@@ -16,6 +16,7 @@ var ociCodes = map[catalog.Code]string{
 	catalog.Unauthorized: "UNAUTHORIZED",
 	catalog.Forbidden:    "DENIED",
 	catalog.NotFound:     "NAME_UNKNOWN",
+	catalog.Moved:        "NAME_UNKNOWN",
 	catalog.Conflict:     "DENIED",
 	catalog.TooLarge:     "SIZE_INVALID",
 	catalog.RateLimited:  "TOOMANYREQUESTS",
@@ -88,7 +89,11 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	}
 	requests.SetRetryAfter(w.Header(), err)
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
-	writeJSON(w, code.HTTPStatus(), wireErrors{[]wireError{{ociCode, catalog.MessageOf(err)}}})
+	status := code.HTTPStatus()
+	if code == catalog.Moved {
+		status = http.StatusNotFound // which alone clients show the reason of
+	}
+	writeJSON(w, status, wireErrors{[]wireError{{ociCode, catalog.MessageOf(err)}}})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -130,6 +130,9 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	}
 	p.registry.linking.RLock()
 	defer p.registry.linking.RUnlock()
+	if err := p.registry.checkName(req.Context(), p.image); err != nil {
+		return nil, err
+	}
 	d, err := digest.Parse(p.ref)
 	byDigest := err == nil
 	if byDigest && d.Algorithm() != digest.SHA256 {
@@ -275,7 +278,7 @@ func (p *manifestPut) noteSubject(ctx context.Context) error {
 func (p *manifestPut) drop(ctx context.Context) error {
 	p.registry.linking.Lock()
 	defer p.registry.linking.Unlock()
-	if _, err := p.registry.store.Image(ctx, p.image.Ref); catalog.CodeOf(err) != catalog.NotFound {
+	if _, err := p.registry.store.Image(ctx, p.image.Ref); catalog.CodeOf(err) != catalog.NotFound && catalog.CodeOf(err) != catalog.Moved {
 		return err
 	}
 	repository, err := p.registry.repository(ctx, p.image.Ref)

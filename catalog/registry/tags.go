@@ -51,7 +51,7 @@ func (c *call) listRepositories() error {
 		namespaces := []string{""}
 		if err := catalog.Authorize(ctx, r.store, id, catalog.ActionOperate, catalog.Target{}); err != nil {
 			namespaces = nil
-			own, err := r.store.ListNamespaces(ctx, id.User.ID)
+			own, err := catalog.AllNamespaces(ctx, r.store, id.User.ID)
 			if err != nil {
 				return nil, err
 			}

@@ -82,7 +82,7 @@ func (c *call) decide() error {
 	case need.open:
 		return nil
 	case need.self && need.action == catalog.ActionWrite:
-		return c.needsWriteScope()
+		return c.id.CheckWriteScope()
 	case need.self, need.all && c.namespace == "":
 		return nil
 	case need.action == "":
@@ -90,13 +90,6 @@ func (c *call) decide() error {
 	}
 	target := catalog.Target{Namespace: c.namespace, Image: c.r.PathValue("name"), Version: c.r.PathValue("version")}
 	return catalog.Authorize(c.r.Context(), c.server.config.Store, c.id, c.need.action, target)
-}
-
-func (c *call) needsWriteScope() error {
-	if c.id.Scope != catalog.ScopeWrite {
-		return catalog.Errorf(catalog.Forbidden, "this token has only the read scope; use one with the write scope")
-	}
-	return nil
 }
 
 // identify reads "Authorization: JWT <token>", or Bearer in JWT's place.

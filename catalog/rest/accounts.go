@@ -30,20 +30,15 @@ func (c *call) account() (api.Account, error) {
 	return api.Account{ID: u.ID, Username: u.Name, Namespace: u.Name, Admin: u.Admin, CreatedAt: api.Time{Time: u.CreatedAt}, GitURL: c.server.config.GitURL}, nil
 }
 
-// updateAccount asks for the current password, so that a token that leaked
-// can't take the account over.
 func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
 	if err := c.onlyOwn(); err != nil {
 		return api.Message{}, err
 	}
-	switch {
-	case in.Password == "":
+	if in.Password == "" {
 		return api.Message{}, catalog.FieldErrorf("password", "the new password is missing")
-	case in.CurrentPassword == "":
-		return api.Message{}, catalog.FieldErrorf("current_password", "the current password is missing")
 	}
 	ctx := c.r.Context()
-	if err := c.checkPassword(in.CurrentPassword); err != nil {
+	if err := catalog.CheckPassword(ctx, c.server.config.Auth, c.r.RemoteAddr, c.id.User, in.CurrentPassword); err != nil {
 		c.audit("password change refused")
 		return api.Message{}, err
 	}
@@ -54,38 +49,22 @@ func (c *call) updateAccount(in api.UpdateAccount) (api.Message, error) {
 	return api.NewMessage(http.StatusOK, "Password changed successfully"), nil
 }
 
-// checkPassword takes the user's password, and no token in its place.
-func (c *call) checkPassword(password string) error {
-	ctx := c.r.Context()
-	if _, err := c.server.config.Auth.ByToken(ctx, password); err == nil {
-		return catalog.FieldErrorf("current_password", "current_password must be the password itself, not a token")
-	}
-	_, err := c.server.config.Auth.ByPassword(ctx, c.r.RemoteAddr, c.id.User.Name, password)
-	if catalog.CodeOf(err) == catalog.Unauthorized {
-		return catalog.FieldErrorf("current_password", "the current password is wrong")
-	}
-	return err
-}
-
 func (c *call) listKeys() ([]api.Key, error) {
 	keys, err := c.server.config.Store.ListKeys(c.r.Context(), c.id.User.ID)
 	return convertAll(keys, keyOf), err
 }
 
 func (c *call) createKey(in api.CreateKey) (api.Key, error) {
-	if c.id.Token.ParentID != 0 { // the key would outlive it
-		return api.Key{}, catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't add keys; log in with your password and add the key then")
+	if err := c.id.CheckLasting("add keys"); err != nil {
+		return api.Key{}, err
 	}
 	return c.addKey(c.id.User, in)
 }
 
 // addKey adds a key of a user. about is what the audit log says beside its fingerprint.
 func (c *call) addKey(user catalog.User, in api.CreateKey, about ...any) (api.Key, error) {
-	switch {
-	case in.Key == "":
+	if in.Key == "" {
 		return api.Key{}, catalog.FieldErrorf("key", "key is missing; send one line, as in an id_ed25519.pub file, or an armored OpenPGP key")
-	case len(in.Name) > maxLabel:
-		return api.Key{}, catalog.FieldErrorf("name", "a key's name must be at most %d bytes long", maxLabel)
 	}
 	key, err := c.server.config.Accounts.AddKey(c.r.Context(), user.ID, in.Name, in.Key)
 	if err != nil {

@@ -4,27 +4,20 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 func (c *call) listUsers() ([]api.User, error) {
-	users, err := c.server.config.Store.ListUsers(c.r.Context())
+	users, err := catalog.AllUsers(c.r.Context(), c.server.config.Store)
 	return convertAll(users, userOf), err
 }
 
 // pathUser returns the user that the path names.
 func (c *call) pathUser() (catalog.User, error) {
 	return c.server.config.Store.User(c.r.Context(), c.r.PathValue("user"))
-}
-
-// notSelf refuses what would shut an administrator out by a slip.
-func (c *call) notSelf(user catalog.User, what string) error {
-	if user.ID == c.id.User.ID {
-		return catalog.Errorf(catalog.Conflict, "you can't %s yourself; ask another administrator", what)
-	}
-	return nil
 }
 
 func (c *call) createUser(in api.CreateUser) (api.User, error) {
@@ -42,7 +35,7 @@ func (c *call) userDetail() (api.UserDetail, error) {
 		return api.UserDetail{}, err
 	}
 	ctx, store := c.r.Context(), c.server.config.Store
-	namespaces, err := store.ListNamespaces(ctx, user.ID)
+	namespaces, err := catalog.AllNamespaces(ctx, store, user.ID)
 	if err != nil {
 		return api.UserDetail{}, err
 	}
@@ -52,24 +45,16 @@ func (c *call) userDetail() (api.UserDetail, error) {
 		if err != nil && catalog.CodeOf(err) != catalog.NotFound { // else it went meanwhile
 			return api.UserDetail{}, err
 		}
-		out.Namespaces = append(out.Namespaces, api.Namespace{Name: n.Name, Role: roleNames[role]})
+		out.Namespaces = append(out.Namespaces, api.Namespace{Name: n.Name, Role: role.Name()})
 	}
 	return out, nil
-}
-
-// lasting refuses what would outlive a token that ends with the one that made it.
-func (c *call) lasting(what string) error {
-	if c.id.Token.ParentID != 0 {
-		return catalog.Errorf(catalog.Forbidden, "a token that was created by another token can't %s for others; log in with your password and do it then", what)
-	}
-	return nil
 }
 
 func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 	if in.Username != "" || in.Password != "" {
 		return api.NewToken{}, catalog.FieldErrorf("username", "the path names the user; leave out username and password")
 	}
-	if err := c.lasting("create tokens"); err != nil {
+	if err := c.id.CheckLasting("create tokens for others"); err != nil {
 		return api.NewToken{}, err
 	}
 	user, err := c.pathUser()
@@ -77,7 +62,7 @@ func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 		return api.NewToken{}, err
 	}
 	n := catalog.NewToken{UserID: user.ID, Name: cmp.Or(in.Name, "created by "+c.id.User.Name), Scope: cmp.Or(catalog.Scope(in.Scope), catalog.ScopeRead), ExpiresAt: in.ExpiresAt.Time}
-	if err := checkToken(n); err != nil {
+	if err := n.Check(time.Now()); err != nil {
 		return api.NewToken{}, err
 	}
 	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), n)
@@ -89,7 +74,7 @@ func (c *call) createTokenOf(in api.CreateToken) (api.NewToken, error) {
 }
 
 func (c *call) createKeyOf(in api.CreateKey) (api.Key, error) {
-	if err := c.lasting("add keys"); err != nil {
+	if err := c.id.CheckLasting("add keys for others"); err != nil {
 		return api.Key{}, err
 	}
 	user, err := c.pathUser()
@@ -104,15 +89,11 @@ func (c *call) updateUser(in api.UpdateUser) (api.User, error) {
 	if err != nil {
 		return api.User{}, err
 	}
-	switch {
-	case in == api.UpdateUser{}:
-		err = catalog.FieldErrorf("body", "nothing to change; send disabled, admin or password")
-	case in.Disabled != nil && *in.Disabled:
-		err = c.notSelf(user, "disable")
-	case in.Admin != nil && !*in.Admin:
-		err = c.notSelf(user, "demote")
+	update := catalog.UserUpdate{Admin: in.Admin, Disabled: in.Disabled}
+	if in == (api.UpdateUser{}) {
+		return api.User{}, catalog.FieldErrorf("body", "nothing to change; send disabled, admin or password")
 	}
-	if err != nil {
+	if err := c.id.CheckUpdate(user, update); err != nil {
 		return api.User{}, err
 	}
 	if in.Password != nil {
@@ -121,24 +102,12 @@ func (c *call) updateUser(in api.UpdateUser) (api.User, error) {
 		}
 		c.audit("password reset", "name", user.Name)
 	}
-	after, err := c.server.config.Store.UpdateUser(c.r.Context(), user.ID, catalog.UserUpdate{Admin: in.Admin, Disabled: in.Disabled})
+	after, err := c.server.config.Store.UpdateUser(c.r.Context(), user.ID, update)
 	if err != nil {
 		return api.User{}, err
 	}
-	for _, change := range []struct {
-		asked   *bool
-		yes, no string
-	}{
-		{in.Disabled, "user disabled", "user enabled"},
-		{in.Admin, "user made an administrator", "user is no longer an administrator"},
-	} {
-		switch {
-		case change.asked == nil:
-		case *change.asked:
-			c.audit(change.yes, "name", user.Name)
-		default:
-			c.audit(change.no, "name", user.Name)
-		}
+	for _, line := range update.AuditLines() {
+		c.audit(line, "name", user.Name)
 	}
 	return userOf(after), nil
 }
@@ -150,7 +119,7 @@ func (c *call) deleteUser() error {
 	}
 	user, err := c.pathUser()
 	if err == nil {
-		err = c.notSelf(user, "delete")
+		err = c.id.CheckOther(user, "delete")
 	}
 	if err == nil {
 		err = c.server.config.Store.DeleteUser(c.r.Context(), user.ID, images)
@@ -219,7 +188,7 @@ func (c *call) dropOf(drop func(ctx context.Context, userID, id int64) error, di
 }
 
 func (c *call) allNamespaces() ([]api.NamespaceSummary, error) {
-	namespaces, err := c.server.config.Store.ListAllNamespaces(c.r.Context())
+	namespaces, err := catalog.EveryNamespace(c.r.Context(), c.server.config.Store)
 	return convertAll(namespaces, func(n catalog.NamespaceSummary) api.NamespaceSummary {
 		return api.NamespaceSummary{Name: n.Name, Personal: n.Personal, Images: n.Images, Admins: n.Owners}
 	}), err

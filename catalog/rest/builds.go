@@ -209,5 +209,5 @@ func (c *call) numberedBuild(ctx context.Context) (catalog.Build, error) {
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	return catalog.BuildByNumber(ctx, c.server.config.Store, version, number)
+	return c.server.config.Store.BuildByNumber(ctx, version.ID, number)
 }

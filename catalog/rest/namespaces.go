@@ -7,25 +7,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-var roleNames = map[catalog.Role]string{
-	catalog.RoleRead: "read", catalog.RoleWrite: "write", catalog.RoleAdmin: "admin",
-}
-
-func roleByName(name string) (catalog.Role, error) {
-	if name == "owner" { // what an admin of a namespace is called, too
-		return catalog.RoleAdmin, nil
-	}
-	for role, known := range roleNames {
-		if name == known {
-			return role, nil
-		}
-	}
-	return catalog.RoleNone, catalog.FieldErrorf("role", "role must be read, write or admin")
-}
-
 func (c *call) listNamespaces() ([]api.Namespace, error) {
 	ctx := c.r.Context()
-	namespaces, err := c.server.config.Store.ListNamespaces(ctx, c.id.User.ID)
+	namespaces, err := catalog.AllNamespaces(ctx, c.server.config.Store, c.id.User.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +19,14 @@ func (c *call) listNamespaces() ([]api.Namespace, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, api.Namespace{Name: n.Name, Role: roleNames[role]})
+		out = append(out, api.Namespace{Name: n.Name, Role: role.Name()})
 	}
 	return out, nil
 }
 
 func (c *call) oneNamespace() (api.Namespace, error) {
 	role, err := c.server.config.Store.Role(c.r.Context(), c.id.User.ID, c.namespace)
-	return api.Namespace{Name: c.namespace, Role: roleNames[role]}, err
+	return api.Namespace{Name: c.namespace, Role: role.Name()}, err
 }
 
 func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
@@ -54,23 +38,23 @@ func (c *call) createNamespace(in api.CreateNamespace) (api.Namespace, error) {
 		return api.Namespace{}, about("name", err)
 	}
 	c.audit("namespace created", "namespace", namespace.Name)
-	return api.Namespace{Name: namespace.Name, Role: roleNames[catalog.RoleAdmin]}, nil
+	return api.Namespace{Name: namespace.Name, Role: catalog.RoleAdmin.Name()}, nil
 }
 
 func (c *call) listMembers() ([]api.Member, error) {
-	members, err := c.server.config.Store.Members(c.r.Context(), c.namespace)
+	members, err := catalog.AllMembers(c.r.Context(), c.server.config.Store, c.namespace)
 	return convertAll(members, func(m catalog.Member) api.Member {
-		return api.Member{Username: m.User.Name, Role: roleNames[m.Role]}
+		return api.Member{Username: m.User.Name, Role: m.Role.Name()}
 	}), err
 }
 
 func (c *call) setMember(in api.SetMember) (api.Member, error) {
-	role, err := roleByName(in.Role)
+	role, err := catalog.ParseRole(in.Role)
 	if err != nil {
 		return api.Member{}, err
 	}
 	user, err := c.changeMember(role)
-	return api.Member{Username: user.Name, Role: roleNames[role]}, err
+	return api.Member{Username: user.Name, Role: role.Name()}, err
 }
 
 func (c *call) deleteMember() error {
@@ -89,7 +73,7 @@ func (c *call) changeMember(role catalog.Role) (catalog.User, error) {
 	if err := c.server.config.Store.SetMember(ctx, c.namespace, user.ID, role); err != nil {
 		return user, err
 	}
-	c.audit("member changed", "namespace", c.namespace, "member", user.Name, "role", roleNames[role])
+	c.audit("member changed", "namespace", c.namespace, "member", user.Name, "role", role.Name())
 	return user, nil
 }
 

@@ -75,7 +75,7 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	w.logs.store = w.store
 	w.openUploads()
 	config := rest.Config{
-		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Mirror: fakeMirror{},
+		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Transfers: w.remover, Mirror: fakeMirror{},
 		Origins: w.repos, Keys: fakeKeys{}, SBOMs: fakeSBOMs{}, Comparisons: fakeComparisons{}, Retention: retention.New(retention.Config{Store: w.store, Images: noImages{}, Branches: w.repos}),
 		Usage: quota.New(quota.Config{
 			Store: w.store, Git: func(catalog.ImageRef) int64 { return 4096 }, Log: func(int64) int64 { return 0 },
@@ -416,6 +416,17 @@ func (fakeContents) Content(_ context.Context, ref catalog.ImageRef, digest stri
 type fakeRemover struct {
 	store   catalog.Store
 	removed []string
+}
+
+// Transfer implements catalog.TransferControl. There are no files to be moved.
+func (f *fakeRemover) Transfer(ctx context.Context, image catalog.Image, namespace string) ([]catalog.Move, error) {
+	moves, err := f.store.TransferImage(ctx, image, namespace)
+	for _, m := range moves {
+		if err := f.store.EndMove(ctx, m.ID); err != nil {
+			return nil, err
+		}
+	}
+	return moves, err
 }
 
 func (f *fakeRemover) Remove(ctx context.Context) {

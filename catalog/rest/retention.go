@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"strconv"
-
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -78,21 +76,7 @@ func (c *call) rulePreviewed() (*catalog.ScopedRule, error) {
 	if !query.Has("kind") {
 		return nil, nil
 	}
-	rule := catalog.ScopedRule{Kind: catalog.RetentionKind(query.Get("kind")), Rule: catalog.RetentionRule{Keep: query.Get("keep")}}
-	if err := rule.Kind.Check(); err != nil {
-		return nil, err
-	}
-	for name, to := range map[string]*int{"keep_last": &rule.Rule.KeepLast, "keep_days": &rule.Rule.KeepDays} {
-		if text := query.Get(name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				return nil, catalog.FieldErrorf(name, "%s must be a number", name)
-			}
-			*to = n
-		}
-	}
-	var err error
-	rule.Rule, err = rule.Rule.Checked()
+	rule, err := catalog.ParseRetentionRule(query.Get("kind"), query.Get("keep_last"), query.Get("keep_days"), query.Get("keep"))
 	return &rule, err
 }
 

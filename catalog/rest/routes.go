@@ -53,6 +53,7 @@ func routes() []route {
 		{"POST", "images", accessWrite, accept((*call).createImage)},
 		{"PATCH", image, accessManage, accept((*call).updateImage)},
 		{"DELETE", image, accessManage, (*call).deleteImage},
+		{"POST", image + "/transfer", accessManage, accept((*call).transferImage)},
 		{"GET", image + "/default-branch", accessRead, answer((*call).defaultBranch)},
 		{"PUT", image + "/default-branch", accessManage, accept((*call).setDefaultBranch)},
 
@@ -82,10 +83,12 @@ func routes() []route {
 		{"POST", image + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", image + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", image + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", image + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
 		{"GET", namespace + "/webhooks", accessManage, answer((*call).listWebhooks)},
 		{"POST", namespace + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
+		{"POST", namespace + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
 
 		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
 		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},

@@ -34,7 +34,7 @@ var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
 // fill gives every placeholder of a path something that exists in TestAccess.
 func fill(path string) string {
-	values := map[string]string{"name": "app", "version": "1.0", "build": "1", "id": "1", "namespace": "alice", "user": "bob", "shared": "team", "image": "nothing", "kind": "versions"}
+	values := map[string]string{"name": "app", "version": "1.0", "build": "1", "id": "1", "namespace": "alice", "user": "bob", "shared": "team", "image": "nothing", "kind": "versions", "delivery": "1"}
 	return placeholder.ReplaceAllStringFunc(path, func(m string) string { return values[strings.Trim(m, "{}")] })
 }
 

@@ -9,71 +9,27 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
-const (
-	loginTokenName = "login"
-	// loginTokenLife is how long a token lasts that was made with a password and
-	// without an expiry of its own.
-	loginTokenLife = 90 * 24 * time.Hour
-)
-
 // createToken is the login, and with a token in hand the way to further tokens.
 func (c *call) createToken(in api.CreateToken) (api.NewToken, error) {
 	byPassword := in.Username != "" || in.Password != ""
 	if err := c.proveForToken(in, byPassword); err != nil {
 		return api.NewToken{}, err
 	}
-	name, scope, expires := in.Name, catalog.Scope(in.Scope), in.ExpiresAt.Time
-	if name == "" {
-		name = loginTokenName
-	}
-	if scope == "" {
-		scope = c.id.Scope
-	}
-	parent := c.id.Token // also where it stood in the password's place
-	switch ends := parent.ExpiresAt; {
-	case parent.ID == 0 && expires.IsZero():
-		expires = time.Now().Add(loginTokenLife)
-	case parent.ID != 0:
-		if err := c.needsWriteScope(); err != nil {
-			return api.NewToken{}, err
-		}
-		if !ends.IsZero() && (expires.IsZero() || expires.After(ends)) {
-			expires = ends
-		}
-	}
-	wanted := catalog.NewToken{UserID: c.id.User.ID, Name: name, Scope: scope, ExpiresAt: expires, ParentID: parent.ID}
-	if err := checkToken(wanted); err != nil {
+	wanted, err := c.id.NewToken(in.Name, catalog.Scope(in.Scope), in.ExpiresAt.Time, time.Now())
+	if err != nil {
 		return api.NewToken{}, err
-	}
-	if scope == catalog.ScopeWrite {
-		if err := c.needsWriteScope(); err != nil {
-			return api.NewToken{}, err
-		}
 	}
 	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(), wanted)
 	if err != nil {
 		return api.NewToken{}, err
 	}
-	c.audit("token created", "token", token.ID, "scope", scope)
+	c.audit("token created", "token", token.ID, "scope", token.Scope)
 	return c.newTokenOf(c.id.User, token, secret)
-}
-
-// checkToken refuses a token that can't be. Errors: Invalid.
-func checkToken(n catalog.NewToken) error {
-	switch {
-	case n.Scope != catalog.ScopeRead && n.Scope != catalog.ScopeWrite:
-		return catalog.FieldErrorf("scope", "scope must be read or write")
-	case len(n.Name) > maxLabel:
-		return catalog.FieldErrorf("name", "a token's name must be at most %d bytes long", maxLabel)
-	case !n.ExpiresAt.IsZero() && n.ExpiresAt.Before(time.Now()):
-		return catalog.FieldErrorf("expires_at", "expires_at must be in the future")
-	}
-	return nil
 }
 
 // newTokenOf is a user's token with its secret.
 func (c *call) newTokenOf(user catalog.User, token catalog.Token, secret string) (api.NewToken, error) {
-	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), user.ID)
+	namespaces, err := catalog.AllNamespaces(c.r.Context(), c.server.config.Store, user.ID)
 	if err != nil {
 		return api.NewToken{}, err
 	}
@@ -85,9 +41,6 @@ func (c *call) newTokenOf(user catalog.User, token catalog.Token, secret string)
 	}
 	return out, nil
 }
-
-// maxLabel bounds the names that users give to keys and tokens, in bytes.
-const maxLabel = 200
 
 func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
 	switch {

@@ -88,6 +88,22 @@ func (c *call) webhookDeliveries() ([]api.WebhookDelivery, error) {
 	})
 }
 
+func (c *call) redeliver() (api.Message, error) {
+	imageID, id, err := c.webhookPath()
+	if err != nil {
+		return api.Message{}, err
+	}
+	delivery, err := strconv.ParseInt(c.r.PathValue("delivery"), 10, 64)
+	if err != nil {
+		return api.Message{}, catalog.Errorf(catalog.NotFound, "delivery %q does not exist", c.r.PathValue("delivery"))
+	}
+	if err := c.server.config.Webhooks.Redeliver(c.r.Context(), c.namespace, imageID, id, delivery); err != nil {
+		return api.Message{}, err
+	}
+	c.audit("webhook delivery repeated", "namespace", c.namespace, "webhook", id, "delivery", delivery)
+	return messageOK("The delivery is being sent again"), nil
+}
+
 func webhookOf(w catalog.Webhook) api.Webhook {
 	events := w.Events
 	if events == "" {

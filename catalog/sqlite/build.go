@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -63,13 +65,34 @@ func (s *Store) WaitingBuilds(ctx context.Context, limit int) ([]catalog.Build, 
 	return all(ctx, s.r, scanBuild, selectWaitingBuilds, limit)
 }
 
-const selectSteps = `SELECT digest, name, platform, started_at, ended_at, cached, error FROM steps WHERE build_id = ? ORDER BY ordinal`
+const selectByNumber = selectBuild + `WHERE builds.version_id = ? AND builds.number = ?`
+
+// BuildByNumber returns the build of a version that has a number.
+func (s *Store) BuildByNumber(ctx context.Context, versionID int64, number int) (catalog.Build, error) {
+	return one(ctx, s.r, scanBuild, catalog.Errorf(catalog.NotFound, "this version has no build %d", number), selectByNumber, versionID, number)
+}
+
+const selectSteps = `SELECT digest, name, platform, started_at, ended_at, cached, error, number, inputs FROM steps WHERE build_id = ? ORDER BY ordinal LIMIT ?`
 
 // Steps returns a build's steps in the order they started.
 func (s *Store) Steps(ctx context.Context, buildID int64) ([]catalog.Step, error) {
-	return all(ctx, s.r, func(row scanner) (step catalog.Step, err error) {
-		return step, row.Scan(&step.Digest, &step.Name, &step.Platform, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error)
-	}, selectSteps, buildID)
+	var inputs []string
+	steps, err := all(ctx, s.r, func(row scanner) (step catalog.Step, err error) {
+		inputs = append(inputs, "")
+		return step, row.Scan(&step.Digest, &step.Name, &step.Platform, timeColumn{&step.StartedAt}, timeColumn{&step.EndedAt}, &step.Cached, &step.Error,
+			&step.Number, &inputs[len(inputs)-1])
+	}, selectSteps, buildID, catalog.MaxSteps)
+	if err != nil {
+		return nil, err
+	}
+	for i := range steps {
+		for ordinal := range strings.FieldsSeq(inputs[i]) {
+			if at, err := strconv.Atoi(ordinal); err == nil && at >= 0 && at < len(steps) {
+				steps[i].Inputs = append(steps[i].Inputs, steps[at].Digest)
+			}
+		}
+	}
+	return steps, nil
 }
 
 // insertSteps stores steps in the order they started, those that never did last.
@@ -81,14 +104,29 @@ func insertSteps(ctx context.Context, tx *sql.Tx, buildID int64, steps []catalog
 		}
 		return a.StartedAt.Compare(b.StartedAt)
 	})
+	ordinals := map[string]int{}
 	for i, step := range ordered {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO steps (build_id, ordinal, digest, name, platform, started_at, ended_at, cached, error)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, buildID, i, step.Digest, step.Name, step.Platform,
-			toMicros(step.StartedAt), toMicros(step.EndedAt), step.Cached, step.Error); err != nil {
+		ordinals[step.Digest] = i
+	}
+	for i, step := range ordered {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO steps (build_id, ordinal, digest, name, platform, started_at, ended_at, cached, error, number, inputs)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, buildID, i, step.Digest, step.Name, step.Platform,
+			toMicros(step.StartedAt), toMicros(step.EndedAt), step.Cached, step.Error, step.Number, inputsOf(step, ordinals)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// inputsOf lists the places of a step's inputs among the steps; one that is no step of the build is left out.
+func inputsOf(step catalog.Step, ordinals map[string]int) string {
+	var places []string
+	for _, input := range step.Inputs {
+		if at, ok := ordinals[input]; ok && len(places) < catalog.MaxStepInputs {
+			places = append(places, strconv.Itoa(at))
+		}
+	}
+	return strings.Join(places, " ")
 }
 
 // enter moves a build and its version to another state; it is the only place

@@ -166,6 +166,22 @@ func (s *Store) ListJobs(ctx context.Context, kind catalog.JobKind, subject int6
 	return all(ctx, s.r, scanJob, selectJobsOf, kind, subject, before, limit)
 }
 
+// RepeatJob makes a job wait again that has ended.
+func (s *Store) RepeatJob(ctx context.Context, kind catalog.JobKind, subject, id int64, now time.Time) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		j, err := one(ctx, tx, scanJob, catalog.Errorf(catalog.NotFound, "there is no such delivery any more"),
+			`SELECT `+jobColumns+` FROM jobs WHERE id = ? AND kind = ? AND subject = ?`, id, kind, subject)
+		if err != nil {
+			return err
+		}
+		if j.State != catalog.JobDone && j.State != catalog.JobFailed {
+			return catalog.Errorf(catalog.Conflict, "this delivery is being sent; wait for what comes of it")
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', attempts = 0, not_before = ?, ended_at = 0 WHERE id = ?`, toMicros(now), id)
+		return err
+	})
+}
+
 // PruneJobs forgets jobs that ended before a time.
 func (s *Store) PruneJobs(ctx context.Context, before time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -54,28 +55,33 @@ func (s *Store) Namespace(ctx context.Context, name string) (catalog.Namespace, 
 	return namespaceByName(ctx, s.r, name)
 }
 
-// ListNamespaces returns the namespaces a user belongs to, by name.
-func (s *Store) ListNamespaces(ctx context.Context, userID int64) ([]catalog.Namespace, error) {
-	return all(ctx, s.r, scanNamespace, selectNamespacesOf, userID)
+// ListNamespaces returns the namespaces a user belongs to, newest first.
+func (s *Store) ListNamespaces(ctx context.Context, userID int64, page catalog.Page) ([]catalog.Namespace, error) {
+	before, limit := bounds(page)
+	return all(ctx, s.r, scanNamespace, selectNamespacesOf, userID, before, limit)
 }
 
 const selectNamespacesOf = `SELECT namespaces.id, namespaces.name FROM members
-	JOIN namespaces ON namespaces.id = members.namespace_id
-	WHERE members.user_id = ? ORDER BY namespaces.name`
+	CROSS JOIN namespaces ON namespaces.id = members.namespace_id
+	WHERE members.user_id = ? AND members.namespace_id < ? ORDER BY members.namespace_id DESC LIMIT ?`
 
-// ListAllNamespaces returns all namespaces by name.
-func (s *Store) ListAllNamespaces(ctx context.Context) ([]catalog.NamespaceSummary, error) {
+const selectAllNamespaces = `SELECT namespaces.id, namespaces.name, EXISTS (SELECT 1 FROM users WHERE name = namespaces.name),
+		(SELECT count(*) FROM images WHERE namespace_id = namespaces.id),
+		(SELECT json_group_array(users.name) FROM members JOIN users ON users.id = members.user_id
+			WHERE namespace_id = namespaces.id AND role = ?)
+	FROM namespaces WHERE namespaces.name > ? ORDER BY namespaces.name LIMIT ?`
+
+// ListAllNamespaces returns the namespaces of the installation by name.
+func (s *Store) ListAllNamespaces(ctx context.Context, page catalog.NamePage) ([]catalog.NamespaceSummary, error) {
 	return all(ctx, s.r, func(row scanner) (n catalog.NamespaceSummary, err error) {
 		var owners []byte
 		if err := row.Scan(&n.ID, &n.Name, &n.Personal, &n.Images, &owners); err != nil {
 			return n, err
 		}
-		return n, json.Unmarshal(owners, &n.Owners)
-	}, `SELECT namespaces.id, namespaces.name, EXISTS (SELECT 1 FROM users WHERE name = namespaces.name),
-			(SELECT count(*) FROM images WHERE namespace_id = namespaces.id),
-			(SELECT json_group_array(users.name ORDER BY users.name) FROM members JOIN users ON users.id = members.user_id
-				WHERE namespace_id = namespaces.id AND role = ?)
-		FROM namespaces ORDER BY namespaces.name`, catalog.RoleAdmin)
+		err = json.Unmarshal(owners, &n.Owners)
+		slices.Sort(n.Owners)
+		return n, err
+	}, selectAllNamespaces, catalog.RoleAdmin, page.After, limitOf(page))
 }
 
 // DeleteNamespace removes a shared namespace.
@@ -99,6 +105,9 @@ func (s *Store) DeleteNamespace(ctx context.Context, name string, withImages boo
 // deleteNamespace removes a namespace, what is in it, and what happened there: of all
 // that, the next owner of the name is to find nothing.
 func (s *Store) deleteNamespace(ctx context.Context, tx *sql.Tx, n catalog.Namespace, withImages bool) error {
+	if err := namespaceIsNotMoving(ctx, tx, n.Name); err != nil {
+		return err
+	}
 	images, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM images WHERE namespace_id = ? ORDER BY source_id IS NULL, id`, n.ID)
 	if err != nil {
@@ -194,14 +203,17 @@ func (s *Store) setRole(ctx context.Context, tx *sql.Tx, namespaceID, userID int
 	return s.recordMember(ctx, tx, namespaceID, userID, to)
 }
 
-// Members returns a namespace's members by user name.
-func (s *Store) Members(ctx context.Context, namespace string) ([]catalog.Member, error) {
+const selectMembers = `SELECT ` + userColumns + `, members.role FROM members CROSS JOIN users ON users.id = members.user_id
+	WHERE members.namespace_id = ? AND members.user_id < ? ORDER BY members.user_id DESC LIMIT ?`
+
+// Members returns a namespace's members.
+func (s *Store) Members(ctx context.Context, namespace string, page catalog.Page) ([]catalog.Member, error) {
 	n, err := namespaceByName(ctx, s.r, namespace)
 	if err != nil {
 		return nil, err
 	}
+	before, limit := bounds(page)
 	return all(ctx, s.r, func(row scanner) (m catalog.Member, err error) {
 		return m, row.Scan(append(userFields(&m.User), &m.Role)...)
-	}, `SELECT `+userColumns+`, members.role FROM members JOIN users ON users.id = members.user_id
-		WHERE members.namespace_id = ? ORDER BY users.name`, n.ID)
+	}, selectMembers, n.ID, before, limit)
 }

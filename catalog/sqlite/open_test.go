@@ -267,7 +267,7 @@ func TestReadersDoNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := s.ListUsers(t.Context()); err != nil {
+	if _, err := s.ListUsers(t.Context(), catalog.NamePage{}); err != nil {
 		t.Errorf("read beside a writer: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

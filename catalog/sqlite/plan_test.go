@@ -34,9 +34,11 @@ func TestPlans(t *testing.T) {
 	)
 	jobsOf := []any{sql.Named("kind", "a"), sql.Named("before", 0), sql.Named("busiest", 0)}
 	for _, q := range []query{
-		audit("ListAudit", "INTEGER PRIMARY KEY (rowid<?)", catalog.AuditFilter{Via: "rest", Since: time.Unix(1, 0)}),
+		audit("ListAudit", "INTEGER PRIMARY KEY (rowid<?)", catalog.AuditFilter{Since: time.Unix(1, 0)}),
+		audit("ListAudit of an interface", "audit_via (via=? AND id<?)", catalog.AuditFilter{Via: "rest", Since: time.Unix(1, 0)}),
+		audit("ListAudit of an image", "audit_image (image=? AND id<?)", catalog.AuditFilter{Image: "ann/app"}),
 		{"tagIsOf", selectTagElsewhere, []any{1, "v1", "c"}, "versions_by_tag (image_id=? AND tag=?)"},
-		audit("ListAudit of a user", "audit_who (who=? AND id<?)", catalog.AuditFilter{By: "ann", Image: "ann/app"}),
+		audit("ListAudit of a user", "audit_who (who=? AND id<?)", catalog.AuditFilter{By: "ann"}),
 		list("ListVersions", image),
 		list("ListVersions in one state", perState, catalog.Built),
 		list("ListVersions in two states", perState, catalog.Built, catalog.Failed),
@@ -59,7 +61,18 @@ func TestPlans(t *testing.T) {
 		{"NextWake", selectWake, nil, "COVERING INDEX queue_by_time (running=?)"},
 		{"QueueState", selectQueue, nil, "COVERING INDEX queue_by_time (running=?)"},
 		{"QueueState, the oldest", selectQueue, nil, "SEARCH builds USING INTEGER PRIMARY KEY (rowid=?)"},
-		{"Steps", selectSteps, []any{1}, "PRIMARY KEY (build_id=?)"},
+		{"Steps", selectSteps, []any{1, catalog.MaxSteps}, "PRIMARY KEY (build_id=?)"},
+		{"BuildByNumber", selectByNumber, []any{1, 1}, "builds_by_number (version_id=? AND number=?)"},
+		{"FindImages, which namespaces", selectFoundImages, []any{1, "a", "a~", 10}, "members_by_user (user_id=?)"},
+		{"FindImages", selectFoundImages, []any{1, "a", "a~", 10}, "(namespace_id=? AND name>? AND name<?)"},
+		{"FindVersions by commit", selectByCommit, []any{1, "a", "ag", 10}, "versions_by_commit (commit_id>? AND commit_id<?)"},
+		{"FindVersions by digest", selectByDigest, []any{1, "a", "ag", 10}, "versions_by_digest (digest>? AND digest<?)"},
+		{"FindVersions, who may see it", selectByDigest, []any{1, "a", "ag", 10}, "SEARCH members USING PRIMARY KEY (namespace_id=? AND user_id=?)"},
+		{"ListNamespaces", selectNamespacesOf, []any{1, math.MaxInt64, 10}, "members_by_user (user_id=? AND namespace_id<?)"},
+		{"ListAllNamespaces", selectAllNamespaces, []any{catalog.RoleAdmin, "", 10}, "sqlite_autoindex_namespaces_1 (name>?)"},
+		{"ListAllNamespaces, images", selectAllNamespaces, []any{catalog.RoleAdmin, "", 10}, "COVERING INDEX images_newest (namespace_id=?)"},
+		{"ListUsers", selectUsers, []any{"", 10}, "sqlite_autoindex_users_1 (name>?)"},
+		{"Members", selectMembers, []any{1, math.MaxInt64, 10}, "PRIMARY KEY (namespace_id=? AND user_id<?)"},
 		{"EventsAfter", selectEvents, []any{0, 10}, "PRIMARY KEY (rowid>?)"},
 		{"EventsAfter in a namespace", selectEventsInNamespace, []any{"ann", 0, 10}, "events_by_namespace (namespace=? AND rowid>?)"},
 		{"EventsForMember, which namespaces", selectEventsForMember, []any{1, 0, 10}, "members_by_user (user_id=?)"},
@@ -113,7 +126,8 @@ func TestPlans(t *testing.T) {
 		}
 		// The rows of a query's own table are those it returns.
 		plan = slices.DeleteFunc(plan, func(detail string) bool {
-			return detail == "SCAN merged" || detail == "SCAN waiting" || detail == "SCAN CONSTANT ROW"
+			return detail == "SCAN merged" || detail == "SCAN waiting" || detail == "SCAN CONSTANT ROW" ||
+				strings.HasPrefix(detail, "SCAN moves ") // which has rows for a moment alone
 		})
 		text := strings.Join(plan, "\n")
 		if !strings.Contains(text, q.by) || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {

@@ -185,6 +185,12 @@ func orNull(id int64) any {
 	return id
 }
 
+// limitOf returns the limit of a page.
+func limitOf(p catalog.NamePage) int {
+	_, limit := bounds(catalog.Page{Limit: p.Limit})
+	return limit
+}
+
 // bounds returns the exclusive upper ID and the limit of a page.
 func bounds(p catalog.Page) (before int64, limit int) {
 	before, limit = p.Before, p.Limit

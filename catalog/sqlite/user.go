@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"math"
 	"strings"
 	"time"
 
@@ -57,9 +58,11 @@ func (s *Store) UserByID(ctx context.Context, id int64) (catalog.User, error) {
 	return userByID(ctx, s.r, id)
 }
 
-// ListUsers returns all users by name.
-func (s *Store) ListUsers(ctx context.Context) ([]catalog.User, error) {
-	return all(ctx, s.r, scanUser, `SELECT `+userColumns+` FROM users ORDER BY name`)
+const selectUsers = `SELECT ` + userColumns + ` FROM users WHERE name > ? ORDER BY name LIMIT ?`
+
+// ListUsers returns users by name.
+func (s *Store) ListUsers(ctx context.Context, page catalog.NamePage) ([]catalog.User, error) {
+	return all(ctx, s.r, scanUser, selectUsers, page.After, limitOf(page))
 }
 
 // PasswordHash returns the stored hash with its user.
@@ -174,7 +177,7 @@ func (s *Store) DeleteUser(ctx context.Context, id int64, withImages bool) error
 // leaveNamespaces takes a user out of all namespaces but the own one, each of which
 // must have another owner.
 func (s *Store) leaveNamespaces(ctx context.Context, tx *sql.Tx, u catalog.User) error {
-	namespaces, err := all(ctx, tx, scanNamespace, selectNamespacesOf, u.ID)
+	namespaces, err := all(ctx, tx, scanNamespace, selectNamespacesOf, u.ID, math.MaxInt64, -1)
 	if err != nil {
 		return err
 	}

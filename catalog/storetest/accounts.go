@@ -161,12 +161,12 @@ func testDeleteUserWithImages(t *testing.T, s catalog.Store) {
 	wantRemovals(t, removals, catalog.Removal{ImageID: app.ID, Image: app.Ref, Builds: []int64{built.ID, running.ID}},
 		catalog.Removal{ImageID: other.ID, Image: other.Ref, Builds: []int64{}},
 		catalog.Removal{Image: catalog.ImageRef{Namespace: "ann"}, Builds: []int64{}})
-	wantEqual(t, "namespaces of a member", names(must(s.ListNamespaces(ctx, bob.ID))(t), namespaceName), "[bob]")
+	wantEqual(t, "namespaces of a member", names(must(catalog.AllNamespaces(ctx, s, bob.ID))(t), namespaceName), "[bob]")
 
 	noError(t, s.EndRemoval(ctx, removals[2].ID))
 	again := newUser(t, s, "ann")
 	wantEqual(t, "images of the next", len(must(s.ListImages(ctx, "ann", catalog.Page{}))(t)), 0)
-	wantEqual(t, "members of the next", len(must(s.Members(ctx, "ann"))(t)), 1)
+	wantEqual(t, "members of the next", len(must(catalog.AllMembers(ctx, s, "ann"))(t)), 1)
 	wantEqual(t, "webhooks of the next", len(must(s.ListWebhooks(ctx, "ann", 0))(t)), 0)
 	for _, e := range append(must(s.EventsAfter(ctx, "ann", 0, 0))(t), must(s.EventsForMember(ctx, again.ID, 0, 0))(t)...) {
 		if e.Kind != catalog.EventMemberChanged || e.Member != "ann" {
@@ -221,7 +221,7 @@ func testDeleteNamespace(t *testing.T, s catalog.Store) {
 	finish(t, s, claim(t, s).ID, catalog.OutcomeBuilt)
 	noError(t, s.DeleteNamespace(ctx, "TEAM", true))
 	wantEqual(t, "left to remove", must(s.Removals(ctx))(t)[0].Image, app.Ref)
-	wantEqual(t, "namespaces", names(must(s.ListNamespaces(ctx, ann.ID))(t), namespaceName), "[ann]")
+	wantEqual(t, "namespaces", names(must(catalog.AllNamespaces(ctx, s, ann.ID))(t), namespaceName), "[ann]")
 
 	// Its name is a user's that comes.
 	_, err := s.CreateUser(ctx, catalog.NewUser{Name: "team"})
@@ -239,7 +239,7 @@ func testListAllNamespaces(t *testing.T, s catalog.Store) {
 	team := must(s.CreateNamespace(ctx, "a-team", bob.ID))(t)
 	noError(t, s.SetMember(ctx, "a-team", must(s.User(ctx, "ann"))(t).ID, catalog.RoleAdmin))
 	noError(t, s.SetMember(ctx, "ann", bob.ID, catalog.RoleWrite))
-	got := must(s.ListAllNamespaces(ctx))(t)
+	got := must(catalog.EveryNamespace(ctx, s))(t)
 	want := []catalog.NamespaceSummary{
 		{Namespace: team, Owners: []string{"ann", "bob"}},
 		{Namespace: must(s.Namespace(ctx, "ann"))(t), Personal: true, Images: 2, Owners: []string{"ann"}},

@@ -145,3 +145,19 @@ func testPruneJobs(t *testing.T, s catalog.Store) {
 	noError(t, s.PruneJobs(ctx, base.Add(time.Minute)))
 	wantEqual(t, "left", names(must(s.ListJobs(ctx, kindA, 7, catalog.Page{}))(t), func(j catalog.Job) string { return j.Key }), "[waiting new]")
 }
+
+func testRepeatJob(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	put := putJob(t, s, kindA, "1", "one")
+	later := base.Add(time.Hour)
+	wantCode(t, s.RepeatJob(ctx, kindA, 7, put.ID, later), catalog.Conflict) // it waits
+	job := must(claimJob(s, t, base, kindA))(t)
+	wantCode(t, s.RepeatJob(ctx, kindA, 7, job.ID, later), catalog.Conflict) // it runs
+	noError(t, s.EndJob(ctx, job.ID, worker, catalog.JobDone, "200 OK", base))
+	wantCode(t, s.RepeatJob(ctx, kindA, 8, job.ID, later), catalog.NotFound)
+	wantCode(t, s.RepeatJob(ctx, kindB, 7, job.ID, later), catalog.NotFound)
+	noError(t, s.RepeatJob(ctx, kindA, 7, job.ID, later))
+	again := must(claimJob(s, t, later, kindA))(t)
+	wantEqual(t, "the job", again.Key+" "+string(again.Payload), "1 one")
+	wantEqual(t, "attempts", again.Attempts, 1)
+}

@@ -37,7 +37,7 @@ func testFindUsers(t *testing.T, s catalog.Store) {
 	wantEqual(t, "by name", must(s.User(ctx, "bob"))(t), bob)
 	wantEqual(t, "by name in capitals", must(s.User(ctx, "BOB"))(t), bob)
 	wantEqual(t, "by ID", must(s.UserByID(ctx, ann.ID))(t), ann)
-	wantEqual(t, "list", names(must(s.ListUsers(ctx))(t), userName), "[ann bob]")
+	wantEqual(t, "list", names(must(catalog.AllUsers(ctx, s))(t), userName), "[ann bob]")
 	_, err := s.User(ctx, "carol")
 	wantCode(t, err, catalog.NotFound)
 	_, err = s.UserByID(ctx, 999)

@@ -123,6 +123,12 @@ func (b *tab) look(path, language string, width int64) {
 	if got := b.evaluate(`document.documentElement.lang + " " + (document.documentElement.scrollWidth > innerWidth)`); got != language+" false" {
 		b.t.Errorf("%s at %d in %s: language, and whether it is too wide: %s", path, width, language, got)
 	}
+	b.picture(path, language, width)
+}
+
+// picture leaves one of what is seen.
+func (b *tab) picture(path, language string, width int64) {
+	b.t.Helper()
 	if dir := os.Getenv("FANDOGH_SCREENSHOTS"); dir != "" {
 		picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		b.must(err)
@@ -131,14 +137,21 @@ func (b *tab) look(path, language string, width int64) {
 	}
 }
 
-// A real browser signs in, opens each page on a screen and on a phone, and has nothing to complain of.
-func TestBrowser(t *testing.T) {
-	e := newEnv(t, func(c *web.Config) { c.Logs = printing{c.Logs.(fakeLogs)} })
+// newSignedInTab is a browser that shows the image.
+func newSignedInTab(t *testing.T, e *env) *tab {
+	t.Helper()
 	b := &tab{e, newTab(t), &complaints{host: e.url}}
 	e.must(chromedp.Listen(b.ctx, b.found.listen))
 	b.do("sign-in", chromedp.Navigate(e.url+"/images/ann/app"),
 		chromedp.SendKeys(chromedp.CSS(`input[name=username]`), "ann"), chromedp.SendKeys(chromedp.CSS(`input[name=password]`), password),
 		chromedp.Click(chromedp.CSS(`main button`)), chromedp.WaitVisible(chromedp.CSS(`h1 code`)))
+	return b
+}
+
+// A real browser signs in, opens each page on a screen and on a phone, and has nothing to complain of.
+func TestBrowser(t *testing.T) {
+	e := newEnv(t, func(c *web.Config) { c.Logs = printing{c.Logs.(fakeLogs)} })
+	b := newSignedInTab(t, e)
 	if heading := b.evaluate(`document.querySelector("h1 code").textContent`); heading != "ann/app" {
 		t.Errorf("after the sign-in: %q", heading)
 	}
@@ -153,7 +166,7 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 	b.do("the log of a build that goes on", chromedp.WaitVisible(chromedp.CSS(`#L3`)))
-	shown := b.evaluate(`Array.from(document.querySelectorAll("#log li > span")).map(n => n.textContent + "|").join("") + document.querySelectorAll("#log .c1, #log a[rel]").length`)
+	shown := b.evaluate(`Array.from(document.querySelectorAll("#log li > .text")).map(n => n.textContent + "|").join("") + document.querySelectorAll("#log .c1, #log a[rel]").length`)
 	if want := evil + "|red see https://example.com/a?b=1. and javascript:alert(1)|</script>|2"; shown != want {
 		t.Errorf("the browser shows %s, want %s", shown, want)
 	}

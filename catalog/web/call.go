@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/requests"
@@ -21,6 +22,7 @@ type call struct {
 	id        catalog.Identity // zero without a session
 	form      url.Values       // of a change, when it was checked
 	namespace string           // that the route's access was checked for
+	failed    *failure         // of a form that is shown again
 }
 
 // endpoint serves one row of the route table.
@@ -49,7 +51,7 @@ func (c *call) authorize() error {
 	if err != nil && (!c.need.open || catalog.CodeOf(err) != catalog.Unauthorized) {
 		return err
 	}
-	if err := c.decide(); err != nil || c.need.action == "" {
+	if err := c.decide(); err != nil || c.need.action == "" || c.need.self || c.need.whole {
 		return err
 	}
 	stored, err := c.server.config.Store.Namespace(c.r.Context(), c.r.PathValue("namespace"))
@@ -58,7 +60,12 @@ func (c *call) authorize() error {
 }
 
 func (c *call) decide() error {
-	if c.need.open || c.need.self {
+	switch {
+	case c.need.self && c.need.action == catalog.ActionWrite:
+		return c.id.CheckWriteScope()
+	case c.need.whole:
+		return catalog.Authorize(c.r.Context(), c.server.config.Store, c.id, c.need.action, catalog.Target{})
+	case c.need.open, c.need.self:
 		return nil
 	}
 	if c.need.action == "" {
@@ -90,13 +97,29 @@ type page struct {
 	Here      string // path and query, to come back to
 	Title     string
 	Data      any
+	Admin     bool       // of the installation
+	Form      url.Values // what was typed into a form that is shown again
+	Failed    *failure   // why it is
+	Done      string     // the message about the change that led here
+	zone      *time.Location
 }
+
+// Zone is the name of the time zone of the page's times.
+func (p page) Zone() string { return p.zone.String() }
 
 // show answers with a page: templates/NAME.html, in the request's language.
 func (c *call) show(status int, name, title string, data any) error {
-	p := page{Language: c.language, User: c.id.User.Name, FormToken: c.formToken(), Here: c.r.URL.RequestURI(), Title: title, Data: data}
+	p := page{Language: c.language, User: c.id.User.Name, FormToken: c.formToken(), Here: c.here(), Title: title, Data: data,
+		Admin: c.id.User.Admin, Form: c.form, Failed: c.failed, Done: c.saysDone(), zone: zoneOf(c.r)}
+	if c.failed != nil {
+		status = c.failed.Status
+	}
 	var body bytes.Buffer
-	if err := c.server.pages[c.language][name].ExecuteTemplate(&body, "layout.html", p); err != nil {
+	local, err := c.server.pages.page(c.language, p.zone, name)
+	if err != nil {
+		return err
+	}
+	if err := local.ExecuteTemplate(&body, "layout.html", p); err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -50,19 +51,35 @@ func (c *call) home() error {
 	if data.Queue, err = store.QueueState(ctx); err != nil {
 		return err
 	}
-	namespaces, err := store.ListNamespaces(ctx, c.id.User.ID)
+	namespaces, more, err := c.homeNamespaces()
 	if err != nil {
 		return err
 	}
-	data.More = len(namespaces) > homeNamespaces
-	for _, n := range namespaces[:min(len(namespaces), homeNamespaces)] {
-		images, err := store.ListImages(ctx, n.Name, catalog.Page{Limit: homeImages + 1})
+	data.More = more
+	for _, name := range namespaces {
+		images, err := store.ListImages(ctx, name, catalog.Page{Limit: homeImages + 1})
 		if err != nil {
 			return err
 		}
-		data.Namespaces = append(data.Namespaces, namespaceRow{n.Name, images[:min(len(images), homeImages)], len(images) > homeImages})
+		data.Namespaces = append(data.Namespaces, namespaceRow{name, images[:min(len(images), homeImages)], len(images) > homeImages})
 	}
 	return c.show(http.StatusOK, "home", "home.title", data)
+}
+
+// homeNamespaces are the user's own namespace and the newest others that the user belongs to, and whether there are more.
+func (c *call) homeNamespaces() (names []string, more bool, err error) {
+	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), c.id.User.ID, catalog.Page{Limit: homeNamespaces + 1})
+	if err != nil {
+		return nil, false, err
+	}
+	own := c.id.User.Name
+	for _, n := range namespaces[:min(len(namespaces), homeNamespaces)] {
+		if n.Name != own {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return append([]string{own}, names...), len(namespaces) > homeNamespaces, nil
 }
 
 // latestBuilds finds the builds of the user's namespaces by what was told of them, and reads each as it is now.
@@ -115,6 +132,7 @@ func (c *call) place(b catalog.Build) (*catalog.QueuePlace, error) {
 // namespaceData is what the page of a namespace shows.
 type namespaceData struct {
 	Name   string
+	Tabs   []tab
 	Images []catalog.Image
 	Pager  pager
 	GitURL string
@@ -129,7 +147,7 @@ func (c *call) namespacePage() error {
 	if err != nil {
 		return err
 	}
-	data := namespaceData{Name: c.namespace, GitURL: c.server.config.GitURL}
+	data := namespaceData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "home.images"), GitURL: c.server.config.GitURL}
 	data.Images, data.Pager = cut(c, images, func(i catalog.Image) int64 { return i.ID })
 	return c.show(http.StatusOK, "namespace", "", data)
 }

@@ -50,14 +50,12 @@ func (l lang) Direction() string {
 	return "ltr"
 }
 
-// chooseLanguage keeps a choice in a cookie, which is no secret: without __Host-, and for a year.
 func (c *call) chooseLanguage() error {
 	chosen := lang(c.form.Get("language"))
 	if !chosen.known() {
 		return catalog.FieldErrorf("language", "the languages are en and fa")
 	}
-	http.SetCookie(c.w, &http.Cookie{Name: languageCookie, Value: string(chosen), Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
-		Secure: c.server.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	c.keepChoice(languageCookie, string(chosen))
 	return c.goTo(localPath(c.form.Get("next")))
 }
 

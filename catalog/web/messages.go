@@ -1,10 +1,23 @@
 package web
 
+import "maps"
+
 // message is what the pages say, in each language. What differs comes in as %s.
 type message struct{ English, Persian string }
 
 // messages are all of it. A test holds the templates to it, and it to the states, triggers, outcomes and codes there are.
-var messages = map[string]message{
+var messages = joined(pageMessages, accountMessages, settingsMessages, adminMessages)
+
+// joined are the messages of all parts.
+func joined(parts ...map[string]message) map[string]message {
+	all := map[string]message{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+var pageMessages = map[string]message{
 	"name": {"Fandogh", "فندق"},
 	"skip": {"Skip to the content", "پرش به محتوا"},
 	"back": {"Back to the first page", "بازگشت به صفحهٔ نخست"},
@@ -18,17 +31,21 @@ var messages = map[string]message{
 	"signin.forbidden":    {"You can't sign in with this.", "با این گذرواژه یا توکن نمی‌توانید وارد شوید."},
 	"signout":             {"Sign out", "خروج"},
 
-	"search.label":       {"Find an image or a version", "یافتن ایمیج یا نسخه"},
-	"search.placeholder": {"Image or namespace/image:version", "image یا namespace/image:version"},
+	"search.label":       {"Find an image, a version, a commit or a digest", "یافتن ایمیج، نسخه، کامیت یا دایجست"},
+	"search.placeholder": {"Image, commit or digest", "نام ایمیج، کامیت یا دایجست"},
 	"search.title":       {"Search", "جست‌وجو"},
-	"search.none":        {"There is no such image, or you have no access to it.", "چنین ایمیجی وجود ندارد یا به آن دسترسی ندارید."},
-	"search.help":        {"Type the whole name of an image. The namespace before it and the version behind it may be left out.", "نام کامل ایمیج را بنویسید. نوشتن فضای نام پیش از آن و نسخه پس از آن اختیاری است."},
+	"search.none":        {"Nothing like that was found, or you have no access to it.", "چیزی با این مشخصات پیدا نشد یا به آن دسترسی ندارید."},
+	"search.help": {
+		"Type the name of an image, or how it begins; namespace/image:version; or 7 or more digits of a commit or a digest.",
+		"نام ایمیج یا آغاز آن، یا namespace/image:version، یا دست‌کم ۷ رقم از کامیت یا دایجست را بنویسید.",
+	},
 
 	"error.invalid":      {"This request can't be understood", "این درخواست نامعتبر است"},
 	"error.unauthorized": {"Sign in first", "ابتدا وارد شوید"},
 	"error.forbidden":    {"You may not do this", "اجازهٔ این کار را ندارید"},
 	"error.not_found":    {"This page does not exist, or you have no access to it", "این صفحه وجود ندارد یا به آن دسترسی ندارید"},
 	"error.conflict":     {"This can't be done now", "این کار اکنون ممکن نیست"},
+	"error.moved":        {"This image goes by another name now", "نام این ایمیج تغییر کرده است"},
 	"error.too_large":    {"This is too large", "اندازهٔ این درخواست بیش از حد مجاز است"},
 	"error.rate_limited": {"Too many requests; wait a moment", "تعداد درخواست‌ها زیاد است؛ کمی صبر کنید"},
 	"error.unavailable":  {"The server can't do this at the moment", "سرور در حال حاضر نمی‌تواند این کار را انجام دهد"},
@@ -136,4 +153,21 @@ var messages = map[string]message{
 	"ago.min": {"%s min ago", "%s دقیقه پیش"},
 	"ago.h":   {"%s h ago", "%s ساعت پیش"},
 	"ago.d":   {"%s days ago", "%s روز پیش"},
+
+	"build.timeline":   {"Timeline", "خط زمان"},
+	"build.critical":   {"Marked steps are those without which the build would have been shorter.", "مرحله‌های نشان‌دار آن‌هایی‌اند که بدون‌شان ساخت زودتر تمام می‌شد."},
+	"build.oncritical": {"on the critical path", "روی مسیر بحرانی"},
+	"build.waited":     {"after step %s", "پس از مرحلهٔ %s"},
+	"build.running":    {"running", "در حال اجرا"},
+	"log.search":       {"Search the log", "جست‌وجو در گزارش"},
+	"log.find":         {"Find", "یافتن"},
+	"log.previous":     {"Previous", "قبلی"},
+	"log.following":    {"Next", "بعدی"},
+	"log.none":         {"No line contains this.", "هیچ خطی شامل این متن نیست."},
+	"log.matches":      {"Lines that contain this: %s.", "شمار خط‌های دارای این متن: %s."},
+	"log.more":         {"There are more.", "خط‌های دیگری هم هست."},
+	"log.times":        {"Show times", "نمایش زمان"},
+	"log.tail":         {"Follow the end", "دنبال کردن انتها"},
+	"log.fold":         {"Output of step 0", "خروجی مرحلهٔ ۰"},
+	"log.foldall":      {"Fold all steps", "بستن همهٔ مرحله‌ها"},
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +35,36 @@ func TestMessages(t *testing.T) {
 	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
 		used[key] = true
 	}
+	for _, key := range []string{
+		"account.title", "scope.read", "scope.write", "deliveries",
+		"job.waiting", "job.running", "job.done", "job.failed",
+	} {
+		used[key] = true
+	}
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+		used[tab.Key] = true
+	}
+	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
+		used["limit."+limit.name] = true
+	}
+	for _, level := range []Level{Fine, Note, Fault} {
+		used["doctor."+string(level)] = true
+	}
+	for _, part := range []string{"repos", "registry", "logs", "mirror", "times", "uploads", "build_cache", "database", "other"} {
+		used["disk."+part] = true
+	}
+	for _, role := range catalog.Roles() {
+		used["role."+role.Name()], used["role."+role.Name()+".about"] = true, true
+	}
+	for _, kind := range catalog.RetentionKinds() {
+		used["retention."+string(kind)] = true
+	}
+	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
+		used["retention.from."+from] = true
+	}
+	for _, key := range saidOfChanges(t) {
+		used[key] = true
+	}
 	for _, s := range catalog.States() {
 		used["state."+string(s)] = true
 	}
@@ -44,7 +75,7 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
-	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
 	for key := range used {
@@ -140,4 +171,53 @@ func TestCountLines(t *testing.T) {
 			t.Errorf("%d lines: %d, %v, asked %d times", n, got, err, asked)
 		}
 	}
+}
+
+func TestStepOfLine(t *testing.T) {
+	for text, want := range map[string]struct {
+		step int
+		kind lineKind
+	}{
+		"":                       {0, lineOther},
+		"Building a":             {0, lineOther},
+		"#x":                     {0, lineOther},
+		"#4":                     {0, lineOther},
+		"#12345678 a":            {0, lineOther},
+		"#4 [2/3] RUN make":      {4, lineBegin},
+		"#4 | ":                  {4, lineOutput},
+		"#4 |":                   {4, lineOutput},
+		"#4 | #5 done 1.0s":      {4, lineOutput},
+		"#4 | x CACHED":          {4, lineOutput},
+		"#4 done 12.0s":          {4, lineEnd},
+		"#4 done well":           {4, lineBegin},
+		"#4 CACHED":              {4, lineEnd},
+		"#4 ERROR exit code: 1":  {4, lineEnd},
+		"#4 [1/3] FROM a CACHED": {4, lineWhole},
+	} {
+		if step, kind := stepOfLine(text); step != want.step || kind != want.kind {
+			t.Errorf("%q: %d %q, want %+v", text, step, kind, want)
+		}
+	}
+}
+
+// saidOfChanges finds the messages about changes that were made, in the calls of done.
+func saidOfChanges(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, "done."+m[1])
+		}
+	}
+	return keys
 }

@@ -8,13 +8,16 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/web"
 )
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/", "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
+	"/namespaces/ann/members", "/namespaces/ann/usage", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
+	"/settings/ann/app/retention/preview", "/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
+	"/images/ann/app/v2/1?times=1&q=" + url.QueryEscape(evil), "/images/ann/app/v2/1?q=nothing", "/images/ann/app/v2/1?q=line", "/images/ann/app/v2/1?step=4",
 }
 
 // Whatever users and builds say is text: a page has no element and no attribute but its own, in both languages.
@@ -110,7 +113,8 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		b.get(path).elements(t, func(n *html.Node) {
 			for _, a := range n.Attr {
 				if (a.Key == "href" || a.Key == "src") && strings.HasPrefix(a.Val, "/") {
-					seen[a.Val] = true
+					path, _, _ := strings.Cut(a.Val, "#")
+					seen[path] = true
 				}
 			}
 		})
@@ -130,11 +134,11 @@ func TestLogOnAPage(t *testing.T) {
 	e := newEnv(t)
 	b := e.signedIn("ann")
 	end := b.get("/images/ann/app/v2/1").body
-	if !strings.Contains(end, `id="L1203"`) || strings.Contains(end, `id="L203"`) || !strings.Contains(end, "?from=1\"") {
+	if !strings.Contains(end, `id="L1203"`) || strings.Contains(end, `id="L203"`) || !strings.Contains(end, "?from=1#log\"") {
 		t.Error("the page does not show the end of the log")
 	}
 	begin := b.get("/images/ann/app/v2/1?from=1").body
-	for _, want := range []string{`<span class="b c1">red</span>`, `<a href="https://example.com/a?b=1" rel="noopener noreferrer nofollow">https://example.com/a?b=1</a>`, "?from=1001"} {
+	for _, want := range []string{`<span class="b c1">red</span>`, `<a href="https://example.com/a?b=1" rel="noopener noreferrer nofollow">https://example.com/a?b=1</a>`, "?from=1001#log"} {
 		if !strings.Contains(begin, want) {
 			t.Errorf("the page has no %s", want)
 		}
@@ -144,7 +148,7 @@ func TestLogOnAPage(t *testing.T) {
 		t.Errorf("%v: %.200s", raw.Header, raw.body)
 	}
 	stream := b.get("/images/ann/app/v3/1/events?after=1", "Accept", "text/event-stream")
-	if !strings.Contains(stream.body, "id: 2\ndata: [{\"t\":\"red\",\"c\":\"b c1\"},") || !strings.HasSuffix(stream.body, "event: end\ndata: {}\n\n") {
+	if !strings.Contains(stream.body, "id: 2\ndata: {\"o\":0,\"p\":[{\"t\":\"red\",\"c\":\"b c1\"},") || !strings.HasSuffix(stream.body, "event: end\ndata: {}\n\n") {
 		t.Errorf("%s: %s", stream.Status, stream.body)
 	}
 }
@@ -164,5 +168,65 @@ func TestServes(t *testing.T) {
 		if r, _ := http.NewRequestWithContext(t.Context(), "GET", path, nil); server.Serves(r) {
 			t.Errorf("%s is served as a page", path)
 		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	e := newEnv(t)
+	commit := strings.Repeat("c0ffee1", 5) + "00000"
+	for version, commit := range map[string]string{"v9": commit, "v10": "dead" + commit[4:], "v11": "dead" + commit[4:]} {
+		_, err := e.store.QueueBuilds(t.Context(), []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Trigger: catalog.TriggerPush, Commit: commit, UserID: e.users["ann"].ID}})
+		e.must(err)
+	}
+	owner, stranger := e.signedIn("ann"), e.signedIn("bob")
+	for query, want := range map[string]string{
+		"app": "/images/ann/app", "APP:v1": "/images/ann/app/v1", "ann/app": "/images/ann/app", "ann/app:v2": "/images/ann/app/v2",
+		commit: "/images/ann/app/v9", " " + commit[:7]: "/images/ann/app/v9", "sha256:" + strings.Repeat("1", 64): "/images/ann/app/v1", "1111111": "/images/ann/app/v1",
+		"ap": "", "c0ffee": "", "ann/ap": "", "nothing": "",
+	} {
+		if got := owner.get("/search?q=" + url.QueryEscape(query)); got.Header.Get("Location") != want {
+			t.Errorf("%q leads to %q, want %q", query, got.Header.Get("Location"), want)
+		}
+		if got := stranger.get("/search?q=" + url.QueryEscape(query)); got.StatusCode != http.StatusOK || strings.Contains(got.body, "/images/ann") {
+			t.Errorf("%q by a stranger: %s, %q", query, got.Status, got.Header.Get("Location"))
+		}
+	}
+	if got := owner.get("/search?q=ap"); !strings.Contains(got.body, `href="/images/ann/app"`) {
+		t.Error("the beginning of a name finds no image")
+	}
+	several := owner.get("/search?q=deadee1")
+	if checkPage(t, "several versions", "en", several); !strings.Contains(several.body, `/images/ann/app/v10"`) || !strings.Contains(several.body, `/images/ann/app/v11"`) {
+		t.Errorf("two versions of one commit: %s", several.body)
+	}
+}
+
+// A browser that asks for what is not there gets a page; others are not for us.
+func TestUnknownPaths(t *testing.T) {
+	e := newEnv(t)
+	for _, b := range []*browser{e.browser(), e.signedIn("ann")} {
+		for _, language := range []string{"en", "fa"} {
+			b.language = language
+			for _, path := range []string{"/nothing", "/images", "/nothing/" + url.PathEscape(evil), "/images/ann/app/v1/1/2/3", "/signout"} {
+				page := b.get(path)
+				if page.StatusCode != http.StatusNotFound {
+					t.Errorf("%s: %s", path, page.Status)
+				}
+				checkPage(t, path, language, page)
+			}
+		}
+	}
+	for accept, want := range map[string]bool{
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8": true, "application/json, text/html;q=0.5": true,
+		"": false, "*/*": false, "application/json": false, "text/html;q=0": false, "text/*": false,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "/nothing", nil)
+		e.must(err)
+		r.Header.Set("Accept", accept)
+		if web.WantsPage(r) != want {
+			t.Errorf("%q wants a page: %v", accept, !want)
+		}
+	}
+	if r, _ := http.NewRequestWithContext(t.Context(), "POST", "/nothing", nil); web.WantsPage(r) {
+		t.Error("a change wants a page")
 	}
 }

@@ -1,19 +1,27 @@
 package web
 
-import "github.com/fandoghpaas/fandogh/catalog"
+import (
+	"slices"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
 
 // access says who may use a route. The zero value is none at all, so that a route without a declared access can't be served.
 type access struct {
 	open   bool           // also without a session
-	self   bool           // every user, on what they may read
-	action catalog.Action // on the path's namespace
+	self   bool           // every user, on what they may read; with ActionWrite, on what is their own
+	whole  bool           // on the installation: administrators
+	action catalog.Action // else on the path's namespace
 }
 
 var (
-	accessOpen  = access{open: true}
-	accessSelf  = access{self: true}
-	accessRead  = access{action: catalog.ActionRead}
-	accessWrite = access{action: catalog.ActionWrite}
+	accessOpen    = access{open: true}
+	accessSelf    = access{self: true}
+	accessOwn     = access{self: true, action: catalog.ActionWrite}
+	accessRead    = access{action: catalog.ActionRead}
+	accessWrite   = access{action: catalog.ActionWrite}
+	accessManage  = access{action: catalog.ActionManage}
+	accessOperate = access{whole: true, action: catalog.ActionOperate}
 )
 
 // route is one row of the pages.
@@ -30,7 +38,7 @@ func routes() []route {
 		version = image + "/{version}"
 		build   = version + "/{build}"
 	)
-	return []route{
+	return slices.Concat([]route{
 		{"GET", "/{$}", accessSelf, (*call).home},
 		{"GET", "/events", accessSelf, (*call).news},
 		{"GET", "/search", accessSelf, (*call).search},
@@ -47,7 +55,97 @@ func routes() []route {
 		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
+		{"GET", build + "/lines", accessRead, (*call).logWindow},
+		{"GET", build + "/outline", accessRead, (*call).logOutline},
+		{"GET", build + "/find", accessRead, (*call).findInLog},
 		{"GET", build + "/events", accessRead, (*call).followLog},
+	}, accountRoutes(), settingsRoutes(), adminRoutes())
+}
+
+// accountRoutes are about who is signed in.
+func accountRoutes() []route {
+	account := func(change func(*call) error) func(*call) error { return form(change, (*call).accountPage) }
+	return []route{
+		{"GET", "/account", accessSelf, (*call).accountPage},
+		{"POST", "/account/look", accessSelf, account((*call).chooseLook)},
+		{"POST", "/account/tokens", accessOwn, account((*call).createToken)},
+		{"POST", "/account/tokens/{id}/revoke", accessOwn, account((*call).revokeToken)},
+		{"POST", "/account/keys", accessOwn, account((*call).addKey)},
+		{"POST", "/account/keys/{id}/delete", accessOwn, account((*call).deleteKey)},
+		{"POST", "/account/password", accessOwn, account((*call).changePassword)},
+	}
+}
+
+// settingsRoutes are about images and namespaces beside what they hold. Their paths are not below an image's, where any name may be a version's.
+func settingsRoutes() []route {
+	const (
+		namespace = "/namespaces/{namespace}"
+		image     = "/settings/{namespace}/{image}"
+		webhook   = image + "/webhooks/{id}"
+	)
+	members := func(change func(*call) error) func(*call) error { return form(change, (*call).membersPage) }
+	settings := func(change func(*call) error) func(*call) error { return form(change, (*call).settingsPage) }
+	webhooks := func(change func(*call) error) func(*call) error { return form(change, (*call).webhooksPage) }
+	github := func(change func(*call) error) func(*call) error { return form(change, (*call).githubPage) }
+	retention := func(change func(*call) error) func(*call) error { return form(change, (*call).retentionPage) }
+	return []route{
+		{"GET", namespace + "/members", accessRead, (*call).membersPage},
+		{"POST", namespace + "/members", accessManage, members((*call).setMember)},
+		{"POST", namespace + "/members/remove", accessManage, members((*call).removeMember)},
+		{"GET", namespace + "/usage", accessRead, (*call).usagePage},
+
+		{"GET", image, accessManage, (*call).settingsPage},
+		{"POST", image + "/signed-tags", accessManage, settings((*call).signTags)},
+		{"POST", image + "/delete", accessManage, settings((*call).deleteImage)},
+
+		// An address may be a secret by itself, so that only who manages the image sees it.
+		{"GET", image + "/webhooks", accessManage, (*call).webhooksPage},
+		{"POST", image + "/webhooks", accessManage, webhooks((*call).createWebhook)},
+		{"GET", webhook, accessManage, (*call).deliveriesPage},
+		{"POST", webhook + "/delete", accessManage, webhooks((*call).deleteWebhook)},
+		{"POST", webhook + "/redeliver", accessManage, form((*call).redeliver, (*call).deliveriesPage)},
+
+		{"GET", image + "/github", accessRead, (*call).githubPage},
+		{"POST", image + "/github", accessManage, github((*call).connectGitHub)},
+		{"POST", image + "/github/disconnect", accessManage, github((*call).disconnectGitHub)},
+		{"POST", image + "/github/sync", accessWrite, github((*call).syncGitHub)},
+
+		{"GET", image + "/retention", accessRead, (*call).retentionPage},
+		{"GET", image + "/retention/preview", accessRead, (*call).previewPage},
+		{"POST", image + "/retention", accessManage, retention((*call).setRetention)},
+		{"POST", image + "/retention/delete", accessManage, retention((*call).dropRetention)},
+	}
+}
+
+// adminRoutes are for administrators. What they are about is in no namespace of the request.
+func adminRoutes() []route {
+	const (
+		user      = "/admin/users/{user}"
+		namespace = "/admin/namespaces/{shared}"
+	)
+	one := func(change func(*call) error) func(*call) error { return form(change, (*call).userPage) }
+	limits := func(change func(*call) error) func(*call) error { return form(change, (*call).limitsPage) }
+	queue := func(change func(*call) error) func(*call) error { return form(change, (*call).queuePage) }
+	return []route{
+		{"GET", "/admin", accessOperate, (*call).adminPage},
+		{"GET", "/admin/users", accessOperate, (*call).usersPage},
+		{"POST", "/admin/users", accessOperate, form((*call).addUser, (*call).usersPage)},
+		{"GET", user, accessOperate, (*call).userPage},
+		{"POST", user + "/change", accessOperate, one((*call).changeUser)},
+		{"POST", user + "/password", accessOperate, one((*call).resetPassword)},
+		{"POST", user + "/revoke", accessOperate, one((*call).revokeTokens)},
+		{"POST", user + "/delete", accessOperate, one((*call).deleteUser)},
+		{"GET", "/admin/namespaces", accessOperate, (*call).namespacesPage},
+		{"GET", namespace, accessOperate, (*call).limitsPage},
+		{"POST", namespace + "/limits", accessOperate, limits((*call).setLimits)},
+		{"POST", namespace + "/delete", accessOperate, limits((*call).deleteNamespace)},
+		{"GET", "/admin/queue", accessOperate, (*call).queuePage},
+		{"POST", "/admin/queue/pause", accessOperate, queue((*call).pauseQueue)},
+		{"POST", "/admin/queue/resume", accessOperate, queue((*call).resumeQueue)},
+		{"GET", "/admin/disk", accessOperate, (*call).diskPage},
+		{"POST", "/admin/disk/collect", accessOperate, form((*call).collect, (*call).diskPage)},
+		{"GET", "/admin/audit", accessOperate, (*call).auditPage},
+		{"GET", "/admin/doctor", accessOperate, (*call).doctorPage},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"html/template"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,8 +33,14 @@ import (
 //go:embed templates/*.html static/*
 var files embed.FS
 
-// Accounts makes sessions.
+// Accounts makes what proves a user.
 type Accounts interface {
+	// CreateUser adds a user and the namespace of the same name. Errors: Invalid, Conflict, Unavailable (a Removal).
+	CreateUser(ctx context.Context, name, password string, admin bool) (catalog.User, error)
+	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
+	SetPassword(ctx context.Context, userID int64, password string) error
+	// AddKey stores a public key; an empty name means the key's comment. Errors: Invalid, Conflict.
+	AddKey(ctx context.Context, userID int64, name, line string) (catalog.Key, error)
 	// CreateToken returns the secret, which is shown once.
 	CreateToken(ctx context.Context, n catalog.NewToken) (secret string, token catalog.Token, err error)
 }
@@ -45,6 +51,18 @@ type Contents interface {
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
 }
 
+// Running tells of builds that run; the builder does.
+type Running interface {
+	// RunningSteps returns the steps of a build as they stand now, in the order in which they started; none of one that does not run.
+	RunningSteps(buildID int64) []catalog.Step
+}
+
+// Remover deletes the files of what deletions took from the catalog.
+type Remover interface {
+	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it logs, and does later.
+	Remove(ctx context.Context)
+}
+
 // Config is what New needs: every part, and the addresses to show.
 type Config struct {
 	Store    catalog.Store
@@ -52,7 +70,15 @@ type Config struct {
 	Accounts Accounts
 	Logs     catalog.BuildLogs
 	Control  catalog.BuildControl
+	Running  Running
 	Contents Contents
+	// What the pages of settings show and change.
+	Webhooks  catalog.WebhookControl
+	GitHub    catalog.GitHubControl
+	Retention catalog.RetentionControl
+	Usage     catalog.UsageReport
+	Remover   Remover
+	Operator  Operator
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -69,20 +95,22 @@ type Server struct {
 	config  Config
 	mux     *http.ServeMux
 	handler http.Handler // mux within everything that concerns all pages
-	pages   map[lang]map[string]*template.Template
+	pages   *templates
 	assets  map[string]asset
 	limiter *requests.Limiter
 	origins *http.CrossOriginProtection
 	secure  bool
 	now     func() time.Time
 	ending  chan struct{} // closed when streams must end
+	events  *eventCache
 }
 
 // New makes the pages. A missing part is an error that names it.
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)
@@ -90,7 +118,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), origins: http.NewCrossOriginProtection(),
-		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}),
+		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(),
 	}
 	if c.PublicURL != "" { // a proxy may ask us by another name
 		if err := s.origins.AddTrustedOrigin(strings.TrimSuffix(c.PublicURL, "/")); err != nil {
@@ -111,11 +139,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	compressed := compress(s.mux)
+	compressed := compress(http.HandlerFunc(s.dispatch))
 	s.handler = requests.Observed(c.Logger, s.failAlone, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		if requests.WantsEvents(r) { // must not wait in a compressor's buffer
-			s.mux.ServeHTTP(w, r)
+			s.dispatch(w, r)
 			return
 		}
 		compressed.ServeHTTP(w, r)
@@ -135,11 +163,36 @@ func (s *Server) RouteName(r *http.Request) string {
 	return "none"
 }
 
+// WantsPage reports whether a request is a browser's for something to look at: where nothing serves its path, ServeHTTP says so on a page.
+func WantsPage(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		kind, params, err := mime.ParseMediaType(accepted)
+		if err == nil && kind == "text/html" && params["q"] != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// dispatch serves a page, and says where none is that there is none.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	if s.Serves(r) {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	s.endpoint(route{access: accessOpen, handle: func(*call) error {
+		return catalog.Errorf(catalog.NotFound, "there is no page %s", r.URL.Path)
+	}}).ServeHTTP(w, r)
+}
+
 // EndStreams ends the streams that would go on forever. Their clients connect again. Call it once,
 // when the server is to stop.
 func (s *Server) EndStreams() { close(s.ending) }
 
-// ServeHTTP answers what Serves names.
+// ServeHTTP answers what Serves names, and anything else by a page that says that it is not there.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // secureHeaders are those of every answer. Nothing comes from another host, nothing is inline, nobody frames us.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
@@ -52,7 +54,7 @@ func (c *call) static() error {
 }
 
 // parsePages reads each page with the layout, for each language.
-func (s *Server) parsePages() (map[lang]map[string]*template.Template, error) {
+func (s *Server) parsePages() (*templates, error) {
 	found, err := files.ReadDir("templates")
 	if err != nil {
 		return nil, err
@@ -69,7 +71,8 @@ func (s *Server) parsePages() (map[lang]map[string]*template.Template, error) {
 			pages[l][strings.TrimSuffix(file.Name(), ".html")] = page
 		}
 	}
-	return pages, nil
+	local, err := lru.New[localPage, *template.Template](localPages)
+	return &templates{pages, local}, err
 }
 
 // functions are what templates call beside html/template's own.
@@ -78,13 +81,16 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"t":      l.text,
 		"number": l.number,
 		"size":   l.size, "change": l.change, "duration": l.duration,
-		"ago":    func(t time.Time) (string, error) { return l.ago(s.now().Sub(t)) },
+		"ago": func(t time.Time) (string, error) { return l.ago(s.now().Sub(t)) },
+		"old": func(t time.Time) bool { return s.now().Sub(t) >= oldAge },
+		// As UTC has it; a page gets those of its user's zone.
+		"date": l.date, "day": l.day, "zone": time.UTC.String,
 		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
-		"at":     pathOf,
-		"short":  short,
-		"took":   took, "control": controlOf,
-		"lower": func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
+		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos,
+		"short":   short,
+		"control": controlOf,
+		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }
 
@@ -96,6 +102,9 @@ func pathOf(names ...any) string {
 	}
 	return out
 }
+
+// oldAge is from when on the age of something says less than its date.
+const oldAge = 30 * 24 * time.Hour
 
 // short abbreviates a commit or a digest for people.
 func short(hash string) string {

@@ -29,12 +29,15 @@ const password = "correct horse battery"
 // evil is what a user or a build may say where any text is taken.
 const evil = `"><img src=x onerror=alert(1)></code></script><script>alert('1')</script>{{.}}` + "`javascript:alert(1)" + `&<!--`
 
-// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger.
+// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger; root is an administrator.
 type env struct {
 	t        *testing.T
 	store    *sqlite.Store
 	accounts *account.Service
 	control  *fakeControl
+	webhooks *fakeWebhooks
+	remover  *fakeRemover
+	operator *fakeOperator
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
@@ -46,8 +49,10 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
+	e.webhooks, e.remover, e.operator = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}
 	config := web.Config{
-		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Contents: fakeContents{},
+		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
+		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}
@@ -60,8 +65,8 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Cleanup(h.Close)
 	t.Cleanup(server.EndStreams)
 	e.url = h.URL
-	for _, name := range []string{"ann", "bob", "eve"} {
-		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, false)
+	for _, name := range []string{"ann", "bob", "eve", "root"} {
+		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, name == "root")
 		e.must(err)
 	}
 	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))
@@ -83,16 +88,24 @@ func (e *env) must(err error) {
 // build queues a build of a version and ends it; without an outcome it waits.
 func (e *env) build(version string, outcome catalog.Outcome) {
 	e.t.Helper()
-	ctx, now := e.t.Context(), time.Now()
-	queued, err := e.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Tag: evil, Trigger: catalog.TriggerPush, Commit: evil + version,
+	_, err := e.store.QueueBuilds(e.t.Context(), []catalog.NewBuild{{ImageID: e.image.ID, Version: version, Tag: evil, Trigger: catalog.TriggerPush, Commit: evil + version,
 		UserID: e.users["ann"].ID, Signature: catalog.TagSignature{Kind: catalog.SignatureSSH, Verified: true, Signer: evil, Key: evil, Reason: evil}}})
 	e.must(err)
-	if outcome == "" {
-		return
+	if outcome != "" {
+		e.finish(version, outcome)
 	}
-	_, err = e.store.ClaimBuild(ctx, "me", 100, now, now.Add(time.Hour))
+}
+
+// finish ends the build of a version that waits.
+func (e *env) finish(version string, outcome catalog.Outcome) {
+	e.t.Helper()
+	ctx, now := e.t.Context(), time.Now()
+	build, err := e.store.ClaimBuild(ctx, "me", 100, now, now.Add(time.Hour))
 	e.must(err)
-	e.must(e.store.FinishBuild(ctx, queued[0].ID, "me", catalog.BuildResult{Outcome: outcome, Message: evil, Digest: "sha256:" + strings.Repeat("1", 64), Size: 12_345_678,
+	if build.Version != version {
+		e.t.Fatalf("%s waited, not %s", build.Version, version)
+	}
+	e.must(e.store.FinishBuild(ctx, build.ID, "me", catalog.BuildResult{Outcome: outcome, Message: evil, Digest: "sha256:" + strings.Repeat("1", 64), Size: 12_345_678,
 		EndedAt: now.Add(time.Minute), Steps: []catalog.Step{{Digest: "a", Name: evil, Error: evil, Platform: evil, StartedAt: now, EndedAt: now.Add(time.Second)}}}))
 }
 
@@ -101,9 +114,10 @@ type fakeLogs struct{ store catalog.Store }
 // ReadLog has what a terminal and a browser may fall for.
 func (f fakeLogs) ReadLog(_ context.Context, _ int64, skip, limit int) ([]catalog.LogLine, error) {
 	lines := []catalog.LogLine{{Text: evil}, {Text: "\x1b[1;31mred\x1b[0m see https://example.com/a?b=1. and javascript:alert(1)"}, {Text: "\x1b]0;title\x07</script>"}}
-	for range 1200 {
-		lines = append(lines, catalog.LogLine{Text: "line"})
+	for range 1198 {
+		lines = append(lines, catalog.LogLine{Text: "#4 | line"})
 	}
+	lines = append(lines, catalog.LogLine{Text: "#4 done 1.2s", Offset: time.Minute + 2300*time.Millisecond}, catalog.LogLine{Text: "Built"})
 	lines = lines[min(skip, len(lines)):]
 	if limit > 0 {
 		lines = lines[:min(limit, len(lines))]
@@ -148,6 +162,17 @@ func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string
 		return catalog.Build{}, err
 	}
 	return catalog.NewestBuild(ctx, f.store, v)
+}
+
+// fakeRunning has a step that runs, and one that it waited for.
+type fakeRunning struct{}
+
+func (fakeRunning) RunningSteps(int64) []catalog.Step {
+	begun := time.Now().Add(-time.Minute)
+	return []catalog.Step{
+		{Digest: "a", Number: 1, Name: "[1/2] FROM " + evil, StartedAt: begun, EndedAt: begun.Add(time.Second), Cached: true},
+		{Digest: "b", Number: 2, Name: "[2/2] RUN " + evil, StartedAt: begun.Add(time.Second), Inputs: []string{"a"}},
+	}
 }
 
 type fakeContents struct{}

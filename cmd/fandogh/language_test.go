@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fandoghpaas/fandogh/internal/language/languagetest"
+	"github.com/fandoghpaas/fandogh/internal/language/langtest"
 )
 
 // saying are the functions that say a text, by their names, with the argument that is it; -1: each is one.
@@ -42,7 +42,7 @@ func TestEverythingIsSaidInPersian(t *testing.T) {
 		said[text] = true
 	}
 	for _, dir := range []string{".", "../../internal/usage"} {
-		for _, text := range languagetest.Literals(t, dir, saying) {
+		for _, text := range langtest.Literals(t, dir, saying) {
 			said[text] = true
 		}
 	}
@@ -60,5 +60,5 @@ func TestEverythingIsSaidInPersian(t *testing.T) {
 			}
 		})
 	})
-	languagetest.Compare(t, said, persian)
+	langtest.Compare(t, said, persian)
 }

@@ -164,6 +164,21 @@ var persianCommands = map[string]string{
 		"ایمیج با بخش آخر نامش ذخیره می‌شود و تگ آن نسخه است؛ --image و --version جای آن‌ها را\n" +
 		"می‌گیرند. فهرست چند سکو همان‌گونه که هست ذخیره می‌شود، بدون سکوهایی که در بایگانی\n" +
 		"نیستند. هر چه آسیب‌دیده یا ناقص باشد، پیش از ارسال رد می‌شود.",
+	"Give an image to another namespace": "انتقال ایمیج به فضای نام دیگر",
+	"Give an image to another namespace, with all its versions, its git repository, and\n" +
+		"all images that are built from that repository. The image's own webhooks, GitHub\n" +
+		"connection, secrets and retention rules go with it; members do not. You must be an\n" +
+		"admin of both namespaces.\n" +
+		"\n" +
+		"Nothing is had by the old name any more: pushes and pulls by it are refused and told\n" +
+		"the new one. No other image can have the old name; a transfer back takes it again. You\n" +
+		"are asked to confirm; without a terminal, --yes is required.": "ایمیجی را به فضای نام دیگری منتقل می‌کند، با همهٔ نسخه‌ها، مخزن گیت، و همهٔ ایمیج‌هایی که از آن\n" +
+		"مخزن ساخته می‌شوند. وب‌هوک‌ها، اتصال گیت‌هاب، رمزها و قاعده‌های نگه‌داری خود ایمیج با آن می‌روند؛\n" +
+		"اعضا نه. باید مدیر هر دو فضای نام باشید.\n" +
+		"\n" +
+		"با نام پیشین دیگر چیزی به دست نمی‌آید: پوش و پول با آن رد می‌شود و نام تازه گفته می‌شود. هیچ\n" +
+		"ایمیج دیگری نمی‌تواند نام پیشین را داشته باشد؛ انتقال به عقب آن را باز می‌گرداند. پیش از انتقال\n" +
+		"از شما پرسیده می‌شود؛ بدون ترمینال، --yes لازم است.",
 	"Manage your public keys": "مدیریت کلیدهای عمومی شما",
 	"Manage the SSH keys that you push with, by which the server identifies you, and the\n" +
 		"OpenPGP keys that you sign tags with. SSH keys sign tags, too.": "کلیدهای SSH شما را مدیریت می‌کند که با آن‌ها پوش می‌کنید و سرور شما را می‌شناسد، و\n" +

@@ -192,6 +192,7 @@ var persianOutput = map[string]string{
 	"Waiting for %d builds to end.": "در انتظار پایان %d ساخت.",
 	"Warning: the connection to %s is not encrypted, so others on the network can read your password. Use https if the server supports it.": "هشدار: ارتباط با %s رمزنگاری نشده است و دیگران در شبکه می‌توانند گذرواژهٔ شما را بخوانند. اگر سرور پشتیبانی می‌کند، https را به کار ببرید.",
 	"Webhook Deleted Successfully":   "وب‌هوک حذف شد",
+	"Image %s is %s now.":            "ایمیج %s اکنون %s است.",
 	"%s has the role %s in %s":       "کاربر %s نقش %s را در %s دارد",
 	"%s is an administrator":         "کاربر %s اکنون مدیر سرور است",
 	"%s is disabled":                 "کاربر %s غیرفعال شد",
@@ -224,10 +225,11 @@ var persianOutput = map[string]string{
 	"Delete %s?":                             "آیا %s حذف شود؟",
 	"Delete image %s with all its versions?": "آیا ایمیج %s با همهٔ نسخه‌هایش حذف شود؟",
 	"Delete version %s of image %s?":         "آیا نسخهٔ %s از ایمیج %s حذف شود؟",
-	"Remove all kept images of other registries?": "آیا همهٔ ایمیج‌های نگه‌داشته از رجیستری‌های دیگر حذف شوند؟",
-	"%s, with all images in it":                   "همراه با همهٔ ایمیج‌های آن، %s",
-	"namespace %s":                                "فضای نام %s",
-	"user %s and the namespace of the same name":  "کاربر %s و فضای نام هم‌نام او",
+	"Transfer image %s to namespace %s? Its old name can't be used any more.": "آیا ایمیج %s به فضای نام %s منتقل شود؟ نام پیشین آن دیگر قابل استفاده نخواهد بود.",
+	"Remove all kept images of other registries?":                             "آیا همهٔ ایمیج‌های نگه‌داشته از رجیستری‌های دیگر حذف شوند؟",
+	"%s, with all images in it":                                               "همراه با همهٔ ایمیج‌های آن، %s",
+	"namespace %s":                                                            "فضای نام %s",
+	"user %s and the namespace of the same name":                              "کاربر %s و فضای نام هم‌نام او",
 
 	// What verify finds.
 	"FAILED":                  "نادرست",

@@ -179,7 +179,7 @@ func runQueueDrain(cmd *cobra.Command, a *app, reason string, timeout time.Durat
 		}
 		switch {
 		case queue.Pause == nil:
-			return language.Errorf("the queue was resumed by somebody else; builds start again")
+			return language.Errorf("the queue was resumed by another administrator; builds start again")
 		case queue.Running == 0:
 			a.say("No build runs; %d wait, and %s.", queue.Waiting, a.pauseText(queue.Pause))
 			return nil

@@ -53,7 +53,7 @@ var restAccess = map[string]kind{
 	"GET /namespaces/{namespace}/members": read, "PUT /namespaces/{namespace}/members/{user}": own, "DELETE /namespaces/{namespace}/members/{user}": own,
 	"GET /namespaces/{namespace}/usage":  read,
 	"GET /namespaces/{namespace}/limits": read, "PATCH /admin/namespaces/{shared}/limits": theAdmin,
-	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own,
+	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own, "POST /images/{name}/transfer": own,
 	"GET /images/{name}/versions": read, "POST /images/{name}/versions": write,
 	"GET /images/{name}/versions/{version}": read, "DELETE /images/{name}/versions/{version}": own,
 	"GET /images/{name}/versions/{version}/history": read, "GET /images/{name}/versions/{version}/origin": read, "GET /images/{name}/versions/{version}/sbom": read, "POST /images/{name}/versions/{version}/compare": write, "GET /signing-keys": selfRead,
@@ -66,6 +66,7 @@ var restAccess = map[string]kind{
 	"DELETE /images/{name}/webhooks/{id}": own, "GET /images/{name}/webhooks/{id}/deliveries": own,
 	"GET /namespaces/{namespace}/webhooks": own, "POST /namespaces/{namespace}/webhooks": own,
 	"DELETE /namespaces/{namespace}/webhooks/{id}": own, "GET /namespaces/{namespace}/webhooks/{id}/deliveries": own,
+	"POST /images/{name}/webhooks/{id}/deliveries/{delivery}/redeliver": own, "POST /namespaces/{namespace}/webhooks/{id}/deliveries/{delivery}/redeliver": own,
 	"GET /namespaces/{namespace}/secrets": read, "POST /namespaces/{namespace}/secrets": own, "DELETE /namespaces/{namespace}/secrets/{id}": own,
 	"GET /namespaces/{namespace}/registries": read, "POST /namespaces/{namespace}/registries": own, "DELETE /namespaces/{namespace}/registries/{id}": own,
 	"GET /admin/users": theAdmin, "POST /admin/users": theAdmin, "GET /admin/users/{user}": theAdmin, "PATCH /admin/users/{user}": theAdmin, "DELETE /admin/users/{user}": theAdmin,
@@ -107,7 +108,7 @@ var sshAccess = map[string]kind{
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
 	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
-	"default-branch": own, "signed-tags": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"default-branch": own, "signed-tags": own, "transfer": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
 	"retention": read, "retention-preview": read, "retention-set": own, "retention-unset": own, "deleted-versions": read,
 	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }
@@ -131,7 +132,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			path = "/api" + placeholder.ReplaceAllStringFunc(path, func(p string) string {
-				return map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing"}[p]
+				value, known := map[string]string{"{namespace}": "team", "{name}": "nothing", "{version}": "1", "{build}": "1", "{id}": "999999", "{user}": "no-one", "{shared}": "nowhere", "{kind}": "versions", "{image}": "nothing", "{delivery}": "999999"}[p]
+				if !known {
+					t.Errorf("%s: nothing stands for %s", route, p)
+				}
+				return value
 			})
 			for name, want := range who[restAccess[route]] {
 				if got := actors[name].http(method, path); got != want {

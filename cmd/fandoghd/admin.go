@@ -47,7 +47,7 @@ func newAdminCommand() *cobra.Command {
 		group("key", "Manage users' public keys", a.newKeyAdd(), a.newKeyList(), a.newKeyDelete()),
 		group("token", "Manage users' API tokens", a.newTokenCreate(), a.newTokenList(), a.newTokenRevoke()),
 		group("namespace", "Manage namespaces", a.newNamespaceCreate(), a.newNamespaceList(), a.newNamespaceMembers(), a.newNamespaceGrant(), a.newNamespaceRevoke(), a.newNamespaceLimits(), a.newNamespaceDelete()),
-		group("image", "Manage images and their versions", a.newImageList(), a.newImageVersions(), a.newImageDelete()),
+		group("image", "Manage images and their versions", a.newImageList(), a.newImageVersions(), a.newImageTransfer(), a.newImageDelete()),
 		group("queue", "Manage the build queue", a.newQueueList(), a.newQueuePause(), a.newQueueResume(), a.newQueueDrain()),
 		group("hostkey", "Manage the SSH host keys", a.newHostKeyList(), a.newHostKeyRotate()),
 		group("registry", "Manage accounts at other registries that builds of all namespaces use", a.newRegistryAdd(), a.newRegistryList(), a.newRegistryRemove()),
@@ -131,7 +131,7 @@ func table(cmd *cobra.Command, rows ...[]string) error {
 // firstAdmin makes the administrator of an installation without users and
 // leaves the password in a file that only the operator can read.
 func firstAdmin(ctx context.Context, users catalog.Users, accounts *account.Service, file string) (created bool, err error) {
-	existing, err := users.ListUsers(ctx)
+	existing, err := users.ListUsers(ctx, catalog.NamePage{Limit: 1})
 	if err != nil || len(existing) > 0 {
 		return false, err
 	}

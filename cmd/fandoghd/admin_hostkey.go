@@ -42,12 +42,12 @@ func (a *admin) newHostKeyRotate() *cobra.Command {
 			if err := gitserver.MakeNextHostKeys(a.data); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "The next host keys are made; restart the daemon, which proves them to its clients, and run `fandoghd admin hostkey rotate --finish` some weeks later.")
+			fmt.Fprintln(cmd.ErrOrStderr(), "The next host keys were created; restart the daemon, which proves them to its clients, and run `fandoghd admin hostkey rotate --finish` some weeks later.")
 			return a.did(cmd, "next SSH host keys made")
 		}
 		err := gitserver.UseNextHostKeys(a.data)
 		if errors.Is(err, gitserver.ErrNoNextKeys) {
-			return usage.Errorf("there are no next host keys; make them by `fandoghd admin hostkey rotate`")
+			return usage.Errorf("there are no next host keys; create them with `fandoghd admin hostkey rotate`")
 		}
 		if err != nil {
 			return err

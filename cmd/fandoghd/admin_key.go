@@ -17,7 +17,7 @@ func (a *admin) newKeyAdd() *cobra.Command {
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, args []string) error {
 			line, err := os.ReadFile(args[0])
 			if err != nil {
-				return err
+				return usage.Errorf("failed to read the public key: %w; `ssh-keygen -t ed25519` creates one", err)
 			}
 			key, err := a.accounts.AddKey(cmd.Context(), user.ID, "", string(line))
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 
 func (a *admin) newNamespaceList() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List all namespaces", Args: usage.ExactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
-		namespaces, err := a.store.ListAllNamespaces(cmd.Context())
+		namespaces, err := catalog.EveryNamespace(cmd.Context(), a.store)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (a *admin) newNamespaceCreate() *cobra.Command {
 
 func (a *admin) newNamespaceMembers() *cobra.Command {
 	return &cobra.Command{Use: "members NAME", Short: "List the members of a namespace", Args: usage.ExactArgs("NAME"), RunE: a.verb(func(cmd *cobra.Command, args []string) error {
-		members, err := a.store.Members(cmd.Context(), args[0])
+		members, err := catalog.AllMembers(cmd.Context(), a.store, args[0])
 		if err != nil {
 			return err
 		}

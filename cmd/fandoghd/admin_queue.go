@@ -131,7 +131,7 @@ func (a *admin) awaitIdle(cmd *cobra.Command, timeout time.Duration) error {
 		}
 		switch {
 		case !pause.Paused():
-			return errors.New("the queue was resumed by somebody else; builds start again")
+			return errors.New("the queue was resumed by another administrator; builds start again")
 		case state.Running == 0:
 			fmt.Fprintf(cmd.ErrOrStderr(), "No build runs; %d wait, and %s.\n", state.Waiting, pause)
 			return nil

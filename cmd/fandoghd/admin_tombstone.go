@@ -25,14 +25,38 @@ func (a *admin) newTombstoneList() *cobra.Command {
 }
 
 func (a *admin) newTombstoneLift() *cobra.Command {
-	return &cobra.Command{
-		Use: "lift NAMESPACE/IMAGE VERSION", Short: "Free the name of a deleted version",
-		Long: "Free the name of a deleted version: another image may have it then. Who pulled the version before and pulls it again gets that one.",
-		Args: usage.ExactArgs("NAMESPACE/IMAGE", "VERSION"),
-		RunE: a.onImage(func(cmd *cobra.Command, image catalog.Image, args []string) error {
-			if err := a.store.LiftTombstone(cmd.Context(), image.ID, args[0]); err != nil {
-				return err
-			}
-			return a.did(cmd, "name of a deleted version freed", "image", image.Ref.String(), "version", args[0])
-		})}
+	cmd := &cobra.Command{
+		Use: "lift NAMESPACE/IMAGE [VERSION]", Short: "Free the name of a deleted version, or of an image that was transferred",
+		Long: "Free the name of a deleted version: another image may have it then. Who pulled the version before and pulls it again gets that one.\n" +
+			"Without VERSION, free the name that an image had before it was transferred: another image may be created by it, and those who still use that name get that one.",
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return usage.ExactArgs("NAMESPACE/IMAGE", "VERSION")(cmd, args)
+	}
+	version := a.onImage(func(cmd *cobra.Command, image catalog.Image, args []string) error {
+		if err := a.store.LiftTombstone(cmd.Context(), image.ID, args[0]); err != nil {
+			return err
+		}
+		return a.did(cmd, "name of a deleted version freed", "image", image.Ref.String(), "version", args[0])
+	})
+	name := a.verb(func(cmd *cobra.Command, args []string) error {
+		ref, err := imageRef(args[0])
+		if err == nil {
+			err = a.store.FreeFormerName(cmd.Context(), ref)
+		}
+		if err != nil {
+			return err
+		}
+		return a.did(cmd, "name of a transferred image freed", "image", ref.String())
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return name(cmd, args)
+		}
+		return version(cmd, args)
+	}
+	return cmd
 }

@@ -38,14 +38,11 @@ func (a *admin) newUsage() *cobra.Command {
 		Args:    usage.OptionalArg("NAMESPACE"),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
-		images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
+		report, done, err := a.quota(catalog.Quota{})
 		if err != nil {
 			return err
 		}
-		defer images.Close() //nolint:errcheck // nothing is left to write
-		report := quota.New(quota.Config{
-			Store: a.store, Contents: images.Contents, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
-		})
+		defer done()
 		if len(args) > 0 {
 			return showUsage(cmd, report, args[0])
 		}
@@ -56,6 +53,18 @@ func (a *admin) newUsage() *cobra.Command {
 		return table(cmd, partRows(a.data)...)
 	})
 	return cmd
+}
+
+// quota returns what knows what namespaces take, until done. usual is the quota of namespaces for which nothing else is set.
+func (a *admin) quota(usual catalog.Quota) (s *quota.Service, done func(), err error) {
+	images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		return nil, nil, err
+	}
+	return quota.New(quota.Config{
+		Store: a.store, Contents: images.Contents, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
+		Quota: func() catalog.Quota { return usual },
+	}), func() { _ = images.Close() }, nil // nothing is left to write
 }
 
 func bytesSize(n int64) string { return units.BytesSize(float64(n)) }
@@ -86,7 +95,7 @@ func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) err
 
 // usageOfAll returns the usage of each namespace that there is.
 func usageOfAll(ctx context.Context, store catalog.Namespaces, report catalog.UsageReport) (all []catalog.NamespaceUsage, err error) {
-	namespaces, err := store.ListAllNamespaces(ctx)
+	namespaces, err := catalog.EveryNamespace(ctx, store)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (a *admin) newUserAdd() *cobra.Command {
 
 func (a *admin) newUserList() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List users", Args: usage.ExactArgs(), RunE: a.verb(func(cmd *cobra.Command, _ []string) error {
-		users, err := a.store.ListUsers(cmd.Context())
+		users, err := catalog.AllUsers(cmd.Context(), a.store)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func userRow(u catalog.User) []string {
 func (a *admin) newUserShow() *cobra.Command {
 	return &cobra.Command{Use: "show NAME", Short: "Show a user, and the namespaces that they belong to", Args: usage.ExactArgs("NAME"),
 		RunE: a.onUser(func(cmd *cobra.Command, user catalog.User, _ []string) error {
-			namespaces, err := a.store.ListNamespaces(cmd.Context(), user.ID)
+			namespaces, err := catalog.AllNamespaces(cmd.Context(), a.store, user.ID)
 			if err != nil {
 				return err
 			}

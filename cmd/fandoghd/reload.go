@@ -45,6 +45,11 @@ func (d *daemon) reload() error {
 			return fmt.Errorf("http.tls: %w", err)
 		}
 	}
+	addresses := d.addresses
+	addresses.Quota = quotaOf(now.Quota)
+	if err := addresses.write(d.config.Data); err != nil {
+		return err
+	}
 	d.reloaded.Store(&now)
 	d.log.SetLevel(hclog.LevelFromString(now.Log.Level))
 	d.store.SetLimits(storeLimits(now))

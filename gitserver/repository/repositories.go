@@ -51,6 +51,7 @@ type Repositories struct {
 	namespaces  sync.Mutex // held while a namespace's directory comes with its first repository, or goes with its last
 	maintaining sync.Mutex // held while one repository is maintained
 	removing    func() (done func(), err error)
+	mayMake     func(catalog.ImageRef) error // nil: anyone may
 
 	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
@@ -183,8 +184,11 @@ func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
 	return nil
 }
 
-// identity is that of a repository, which is, was or will be in a directory from one deletion to the next.
-type identity struct{ sync.Mutex }
+// identity is that of a repository, which is, was or will be in a directory from one deletion or renaming to the next.
+type identity struct {
+	sync.Mutex
+	name catalog.ImageRef // that it was given since; zero: none
+}
 
 func (r *Repositories) identity(ref catalog.ImageRef) *identity {
 	r.mu.Lock()
@@ -210,12 +214,15 @@ func (r *Repositories) lock(ref catalog.ImageRef) (unlock func()) {
 }
 
 // isStill reports whether a repository was not deleted since: objects were checked against what was there. The
-// caller holds the lock. Errors: Conflict.
+// caller holds the lock. Errors: Conflict, Moved.
 func (r *Repositories) isStill(ref catalog.ImageRef, since *identity) error {
-	if r.identity(ref) != since {
-		return catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; try again to create it anew", ref)
+	switch {
+	case r.identity(ref) == since:
+		return nil
+	case since.name != catalog.ImageRef{}:
+		return catalog.Errorf(catalog.Moved, "image %s was transferred in the meantime and is %s now; use that name", ref, since.name)
 	}
-	return nil
+	return catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; try again to create it anew", ref)
 }
 
 // exists reports by its error whether there is a repository. Errors: NotFound, Invalid.
@@ -270,6 +277,11 @@ func (r *Repositories) Change(ref catalog.ImageRef, do func(*Repository) error) 
 func (r *Repositories) ensure(ref catalog.ImageRef) error {
 	if err := r.exists(ref); catalog.CodeOf(err) != catalog.NotFound {
 		return err
+	}
+	if r.mayMake != nil {
+		if err := r.mayMake(ref); err != nil {
+			return err
+		}
 	}
 	made, err := r.temporary()
 	if err != nil {
@@ -369,9 +381,7 @@ func (r *Repositories) move(ref catalog.ImageRef, to string, may func() bool) er
 	if err := os.Rename(r.path(ref), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	r.mu.Lock()
-	delete(r.identities, ref.Repository())
-	r.mu.Unlock()
+	r.forget(ref)
 	return r.dropEmpty(filepath.Dir(r.path(ref)))
 }
 

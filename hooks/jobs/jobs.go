@@ -227,6 +227,15 @@ func (w *Worker) Put(ctx context.Context, jobs ...catalog.NewJob) ([]catalog.Put
 	}
 }
 
+// Repeat has a subject's job done once more that has ended. Errors: NotFound, Conflict (it waits or runs).
+func (w *Worker) Repeat(ctx context.Context, kind catalog.JobKind, subject, id int64) error {
+	err := w.config.Store.RepeatJob(ctx, kind, subject, id, w.config.Now())
+	if err == nil {
+		w.look()
+	}
+	return err
+}
+
 // store stores what is pending until nothing is.
 func (w *Worker) store(ctx context.Context) {
 	for {

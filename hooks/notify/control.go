@@ -93,3 +93,11 @@ func (s *Service) Deliveries(ctx context.Context, namespace string, imageID, id 
 	}
 	return s.config.Store.ListJobs(ctx, Kind, id, page)
 }
+
+// Redeliver implements catalog.WebhookControl.
+func (s *Service) Redeliver(ctx context.Context, namespace string, imageID, id, delivery int64) error {
+	if err := s.check(ctx, namespace, imageID, id); err != nil {
+		return err
+	}
+	return s.worker.Repeat(ctx, Kind, id, delivery)
+}

@@ -281,7 +281,7 @@ func removeSnapshots(dirs []string) error {
 // Newest returns the newest whole snapshot that a directory has, or is, with its manifest.
 func Newest(dir string) (snapshot string, m Manifest, err error) {
 	whole, left, err := snapshots(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", m, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestFile)); err == nil {

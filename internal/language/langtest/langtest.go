@@ -1,5 +1,5 @@
-// Package languagetest holds a package to its Persian texts, in tests.
-package languagetest
+// Package langtest holds a package to its Persian texts, in tests.
+package langtest
 
 import (
 	"go/ast"
