@@ -1,6 +1,7 @@
 package language
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // Speaker says a program's texts in one language. Its zero value speaks English.
 type Speaker struct {
 	Language Language
-	Texts    map[string]string // the Persian ones by the English ones, which are formats where they take something
+	Texts    map[string]string // the Persian ones by the English ones, which are formats where they take something; Common are known besides
 	// Foreign says an error of another package, false if it is to be said as it is; nil: all are.
 	Foreign func(error) (text string, ok bool)
 }
@@ -21,9 +22,7 @@ func (s Speaker) Persian() bool { return s.Language == Persian }
 func (s Speaker) Text(english string, args ...any) string {
 	text := english
 	if s.Persian() {
-		if known, ok := s.Texts[english]; ok {
-			text = known
-		}
+		text = cmp.Or(s.Texts[english], Common[english], english)
 		said := make([]any, len(args))
 		for i, arg := range args {
 			said[i] = s.say(arg)
