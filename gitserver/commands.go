@@ -164,7 +164,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if action == catalog.ActionWrite {
 		// Not in the client's time; the session is still counted while this is added.
 		defer c.server.sessions.Go(func() { c.server.config.Repositories.Maintain(c.server.base, ref) })
-		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.audit(), in, c.session)
+		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.speaker.Language, c.audit(), in, c.session)
 	}
 	// A repository may be there and be no image's, or that of one which is being transferred.
 	image, err := c.server.config.Store.Image(ctx, ref)

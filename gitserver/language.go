@@ -75,15 +75,10 @@ func (c *client) trigger(t catalog.Trigger) string {
 
 // sayDefaultBranch is DefaultBranch.Sentence in the language.
 func (c *client) sayDefaultBranch(image catalog.ImageRef, d catalog.DefaultBranch) error {
-	switch {
-	case !c.speaker.Persian():
+	if !c.speaker.Persian() {
 		return c.say("%s", d.Sentence(image))
-	case d.Awaited != "":
-		return c.say("%s has no branch %s yet. It becomes the default branch when it is pushed; until then clones check out %s.", image, d.Awaited, d.Name)
-	case !d.Exists:
-		return c.say("The default branch of %s is %s, which does not exist yet; push it.", image, d.Name)
 	}
-	return c.say("The default branch of %s is %s: clones check it out.", image, d.Name)
+	return c.say("%s", c.speaker.DefaultBranch(image.String(), d.Name, d.Awaited, d.Exists))
 }
 
 // saySignedTags is Image.SignedTagsSentence in the language.

@@ -35,4 +35,7 @@ var Common = map[string]string{
 	"stays":               "می‌ماند",
 	"Connected %s to %s.": "ایمیج %s به مخزن %s متصل شد.",
 	"Image %s is %s now.": "ایمیج %s اکنون %s است.",
+	"%s has no branch %s yet. It becomes the default branch when it is pushed; until then clones check out %s.": "مخزن %s هنوز شاخهٔ %s را ندارد. این شاخه با نخستین پوش، پیش‌فرض می‌شود؛ تا آن زمان clone شاخهٔ %s را برمی‌دارد.",
+	"The default branch of %s is %s, which does not exist yet; push it.":                                        "شاخهٔ پیش‌فرض %s شاخهٔ %s است که هنوز وجود ندارد؛ آن را پوش کنید.",
+	"The default branch of %s is %s: clones check it out.":                                                      "شاخهٔ پیش‌فرض %s شاخهٔ %s است: clone آن را برمی‌دارد.",
 }

@@ -8,14 +8,17 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// mark is U+200E, which is of no width and keeps what is on both sides of it from being one run from right to left.
-const mark = "\u200e"
+// Marks of no width, which are as a letter of their direction.
+const (
+	leftToRightMark = "\u200e"
+	rightToLeftMark = "\u200f"
+)
 
 // Table lines cells up in columns: a cell is what ends in a tab, as text/tabwriter has it, and as wide as a terminal shows it, so that combining
 // marks and the half-space of Persian count nothing. What it was given is written by Flush.
 type Table struct {
 	// Marks keeps columns in their places on a terminal that turns text from right to left: without them two Persian cells beside each other are
-	// one text, whose first is shown on the right. They are for terminals alone, as who copies a line gets them.
+	// one text, whose first is shown on the right. They stand around Persian cells alone, and are for terminals alone: who copies one gets them.
 	Marks bool
 
 	to      io.Writer
@@ -39,14 +42,14 @@ func (t *Table) Flush() error {
 	widths := columnWidths(lines)
 	var out strings.Builder
 	for i, cells := range lines {
-		marked := t.Marks && strings.ContainsFunc(strings.Join(cells, ""), rightToLeft)
-		if marked {
-			out.WriteString(mark)
-		}
 		for j, cell := range cells {
-			out.WriteString(cell)
-			if marked {
-				out.WriteString(mark)
+			if t.Marks && len(cells) > 1 && strings.ContainsFunc(cell, rightToLeft) {
+				if j == 0 {
+					out.WriteString(leftToRightMark) // the line's own direction
+				}
+				out.WriteString(rightToLeftMark + cell + leftToRightMark)
+			} else {
+				out.WriteString(cell)
 			}
 			if j < len(cells)-1 {
 				out.WriteString(strings.Repeat(" ", widths[i][j]+t.padding-Width(cell)))

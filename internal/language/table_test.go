@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/bidi"
 )
@@ -83,9 +82,9 @@ func columns(line string, cells []string) (at []int) {
 }
 
 var persianTable = [][]string{
-	{"نسخه", "وضعیت", "آغازگر", "زمان ایجاد", "دایجست"},
-	{"v1.0", "در حال ساخت", "پوش گیت", "۱۴۰۵/۰۹/۰۷ ۰۲:۵۰:۳۶", "sha256:aa"},
-	{"v1.0-beta", "ساخته شد", "گیت‌هاب", "۱۴۰۵/۰۹/۰۶ ۰۲:۵۰:۳۶", "sha256:bb"},
+	{"نسخه", "وضعیت", "آغازگر", "زمان ایجاد", "حجم", "دایجست"},
+	{"v1.0", "در حال ساخت", "پوش گیت", "۱۴۰۵/۰۹/۰۷ ۰۲:۵۰:۳۶", "۱۲٫۳ مگابایت", "sha256:aa"},
+	{"v1.0-beta", "ساخته شد", "گیت‌هاب", "۱۴۰۵/۰۹/۰۶ ۰۲:۵۰:۳۶", "۷۰۰ بایت", "sha256:bb"},
 }
 
 func lines(t *testing.T, marks bool) []string {
@@ -114,11 +113,11 @@ func TestPersianLinesUp(t *testing.T) {
 	}
 }
 
-// shown is a line as a terminal shows it that turns text from right to left in lines from left to right.
-func shown(t *testing.T, line string) string {
+// shown is a text as a terminal shows it in a line of a direction.
+func shown(t *testing.T, text string, direction bidi.Direction) string {
 	t.Helper()
 	var p bidi.Paragraph
-	if _, err := p.SetString(line, bidi.DefaultDirection(bidi.LeftToRight)); err != nil {
+	if _, err := p.SetString(text, bidi.DefaultDirection(direction)); err != nil {
 		t.Fatal(err)
 	}
 	order, err := p.Order()
@@ -128,25 +127,27 @@ func shown(t *testing.T, line string) string {
 	var out strings.Builder
 	for i := range order.NumRuns() {
 		run := order.Run(i)
-		text := run.String()
+		part := run.String()
 		if run.Direction() == bidi.RightToLeft {
-			text = bidi.ReverseString(text)
+			part = bidi.ReverseString(part)
 		}
-		out.WriteString(strings.ReplaceAll(text, mark, ""))
+		out.WriteString(strings.NewReplacer(leftToRightMark, "", rightToLeftMark, "").Replace(part))
 	}
 	return out.String()
 }
 
-// On such a terminal each cell stays where its column is; without marks the cells of a line of headings change places.
+// On a terminal that turns Persian each cell stays where its column is, and is shown as it is read. Without marks the cells of a line of headings
+// change places.
 func TestMarksKeepColumns(t *testing.T) {
 	turned := func(line string, cells []string) string {
+		line = shown(t, line, bidi.LeftToRight)
 		var at []int
 		for _, cell := range cells {
-			first, _ := utf8.DecodeRuneInString(cell)
-			if rightToLeft(first) {
-				cell = bidi.ReverseString(cell)
+			direction := bidi.LeftToRight
+			if strings.ContainsFunc(cell, rightToLeft) {
+				direction = bidi.RightToLeft
 			}
-			i := strings.Index(line, cell)
+			i := strings.Index(line, shown(t, cell, direction))
 			if i < 0 {
 				return fmt.Sprintf("no %q", cell)
 			}
@@ -156,11 +157,26 @@ func TestMarksKeepColumns(t *testing.T) {
 	}
 	want := fmt.Sprint(columns(lines(t, false)[0], persianTable[0]))
 	for i, line := range lines(t, true) {
-		if got := turned(shown(t, line), persianTable[i]); got != want {
-			t.Errorf("line %d: %s, want %s:\n%q", i, got, want, shown(t, line))
+		if got := turned(line, persianTable[i]); got != want {
+			t.Errorf("line %d: %s, want %s:\n%q", i, got, want, shown(t, line, bidi.LeftToRight))
 		}
 	}
-	if got := turned(shown(t, lines(t, false)[0]), persianTable[0]); got == want {
+	if got := turned(lines(t, false)[0], persianTable[0]); got == want {
 		t.Error("marks are needless")
+	}
+}
+
+// What is copied to be typed has no marks, and neither has a sentence.
+func TestMarksAreOfPersianCells(t *testing.T) {
+	var out bytes.Buffer
+	table := NewTable(&out, 2)
+	table.Marks = true
+	fmt.Fprint(table, "versions [--all] IMAGE\tفهرست نسخه‌ها\nنسخه\tv1.0\nفرمان‌ها: ssh git@host\n")
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "versions [--all] IMAGE  \u200fفهرست نسخه‌ها\u200e\n\u200e\u200fنسخه\u200e                    v1.0\nفرمان‌ها: ssh git@host\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }
