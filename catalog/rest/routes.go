@@ -68,9 +68,6 @@ func routes() []route {
 		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
 		{"POST", version + "/compare", accessWrite, (*call).compare},
 
-		{"GET", version + "/builds", accessRead, answer((*call).builds)},
-		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
-
 		{"GET", "events", accessReadAll, (*call).events},
 
 		{"GET", image + "/github", accessRead, answer((*call).githubStatus)},
@@ -96,7 +93,17 @@ func routes() []route {
 		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
 		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
 		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, retentionRoutes(), adminRoutes())
+	}, buildRoutes(), retentionRoutes(), adminRoutes())
+}
+
+// buildRoutes are about what was done to make versions.
+func buildRoutes() []route {
+	const version = "images/{name}/versions/{version}"
+	return []route{
+		{"GET", version + "/builds", accessRead, answer((*call).builds)},
+		{"GET", version + "/builds/{build}/log", accessRead, (*call).buildLog},
+		{"GET", version + "/builds/{build}/diagnosis", accessRead, answer((*call).diagnosis)},
+	}
 }
 
 // retentionRoutes are about which versions stay, and which were deleted.

@@ -81,6 +81,8 @@ type Config struct {
 	Origins   catalog.Origins
 	Keys      catalog.SigningKeys
 	SBOMs     catalog.SBOMs
+	// Diagnoses says why builds were slow.
+	Diagnoses catalog.Diagnoses
 	// Comparisons builds versions again.
 	Comparisons catalog.Comparisons
 	GitHub      catalog.GitHubControl
@@ -125,7 +127,7 @@ func (s *Server) SetNamespacesByAdmins(alone bool) { s.namespacesByAdmins.Store(
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "Transfers": c.Transfers == nil, "Origins": c.Origins == nil, "Keys": c.Keys == nil, "SBOMs": c.SBOMs == nil, "Comparisons": c.Comparisons == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Retention": c.Retention == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "Transfers": c.Transfers == nil, "Origins": c.Origins == nil, "Keys": c.Keys == nil, "SBOMs": c.SBOMs == nil, "Comparisons": c.Comparisons == nil, "Diagnoses": c.Diagnoses == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Retention": c.Retention == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)

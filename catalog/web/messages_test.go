@@ -75,6 +75,12 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
+	for _, cause := range catalog.MissCauses() {
+		used["why.cause."+string(cause)] = true
+	}
+	for _, kind := range catalog.AdviceKinds() {
+		used["why.advice."+string(kind)] = true
+	}
 	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}

@@ -79,6 +79,8 @@ type Config struct {
 	Usage     catalog.UsageReport
 	Remover   Remover
 	Operator  Operator
+	// Diagnoses says why builds were slow.
+	Diagnoses catalog.Diagnoses
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -110,7 +112,7 @@ func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
 		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
-		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Logger": c.Logger == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)

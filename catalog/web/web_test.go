@@ -51,7 +51,7 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e.control = &fakeControl{store: e.store}
 	e.webhooks, e.remover, e.operator = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}
 	config := web.Config{
-		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
+		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Diagnoses: fakeDiagnoses{}, Contents: fakeContents{},
 		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
@@ -173,6 +173,18 @@ func (fakeRunning) RunningSteps(int64) []catalog.Step {
 		{Digest: "a", Number: 1, Name: "[1/2] FROM " + evil, StartedAt: begun, EndedAt: begun.Add(time.Second), Cached: true},
 		{Digest: "b", Number: 2, Name: "[2/2] RUN " + evil, StartedAt: begun.Add(time.Second), Inputs: []string{"a"}},
 	}
+}
+
+type fakeDiagnoses struct{}
+
+func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []catalog.Step) (catalog.Diagnosis, error) {
+	list := []string{evil}
+	miss := &catalog.CacheMiss{Line: 3, Instruction: evil, Cause: catalog.MissFiles, Since: "v1", Files: list, Changed: 2, Args: list,
+		Advice: catalog.Advice{Kind: catalog.AdviceCopyFirst, Line: 4, Copy: evil, Run: evil, Names: list}}
+	if build.Version == "v1" {
+		miss.Cause, miss.Since, miss.Advice = catalog.MissArgs, "", catalog.Advice{Kind: catalog.AdviceIgnore, Names: list}
+	}
+	return catalog.Diagnosis{Dockerfile: evil, Lines: []catalog.DockerfileLine{{Text: evil, Steps: steps}, {Text: "# " + evil}}, Miss: miss}, nil
 }
 
 type fakeContents struct{}

@@ -58,7 +58,7 @@ var restAccess = map[string]kind{
 	"GET /images/{name}/versions/{version}": read, "DELETE /images/{name}/versions/{version}": own,
 	"GET /images/{name}/versions/{version}/history": read, "GET /images/{name}/versions/{version}/origin": read, "GET /images/{name}/versions/{version}/sbom": read, "POST /images/{name}/versions/{version}/compare": write, "GET /signing-keys": selfRead,
 	"POST /images/{name}/versions/{version}/cancel": write, "POST /images/{name}/versions/{version}/rebuild": write,
-	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read,
+	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read, "GET /images/{name}/versions/{version}/builds/{build}/diagnosis": read,
 	"GET /events":                       read, // of a namespace; without one selfRead
 	"GET /images/{name}/default-branch": read, "PUT /images/{name}/default-branch": own,
 	"GET /images/{name}/github": read, "PUT /images/{name}/github": own, "DELETE /images/{name}/github": own, "POST /images/{name}/github/sync": write,

@@ -106,6 +106,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		Credentials:    grants{&d.registry.Grants},
 		Secrets:        d.secrets,
 		Tags:           d.accounts,
+		Differences:    d.repos,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		Submodules:     d.submodules(),
@@ -287,7 +288,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
 		Contents: d.registry, Remover: d.remover, Transfers: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Mirror: mirrored,
-		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing,
+		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing, Diagnoses: d.builder,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks:  d.checks(),
@@ -301,7 +302,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	d.sizes = &dataSizes{dir: d.config.Data}
 	d.upkeep = newUpkeep(d)
 	d.web, err = web.New(web.Config{
-		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Contents: d.registry,
+		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Diagnoses: d.builder, Contents: d.registry,
 		Webhooks: d.webhooks, GitHub: d.github, Retention: d.retention, Usage: d.quota, Remover: d.remover, Operator: d.upkeep,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),
