@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"catalog/storetest":             {"catalog", "internal/testkit"},
 	"catalog/registry":              {"catalog", "catalog/api", "internal/diskspace", "internal/periodic", "internal/requests"},
 	"catalog/rest":                  {"catalog", "catalog/api", "internal/requests"},
-	"catalog/web":                   {"catalog", "catalog/api", "internal/requests"},
+	"catalog/web":                   {"catalog", "catalog/api", "internal/language", "internal/requests"},
 	"catalog/quota":                 {"catalog"},
 	"catalog/retention":             {"catalog", "internal/periodic"},
 	"catalog/client":                {"catalog/api"},

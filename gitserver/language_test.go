@@ -3,6 +3,8 @@ package gitserver
 import (
 	"testing"
 
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/language/langtest"
 )
 
@@ -21,4 +23,23 @@ func TestEverythingIsSaidInPersian(t *testing.T) {
 		}
 	}
 	langtest.Compare(t, said, persian)
+}
+
+// All that the catalog names has a name in Persian.
+func TestNamesAreKnown(t *testing.T) {
+	for _, s := range catalog.States() {
+		if language.States[string(s)] == "" {
+			t.Errorf("the state %s is not", s)
+		}
+	}
+	for _, trigger := range []catalog.Trigger{catalog.TriggerPush, catalog.TriggerUpload, catalog.TriggerGitHub, catalog.TriggerRegistry, catalog.TriggerRebuild} {
+		if language.Triggers[string(trigger)] == "" {
+			t.Errorf("the trigger %s is not", trigger)
+		}
+	}
+	for code := range exitCodes {
+		if language.Refusals[string(code)] == "" {
+			t.Errorf("the code %s is not", code)
+		}
+	}
 }

@@ -6,8 +6,8 @@ import "time"
 // two of them each fourth year is one, but for the last of each 33.
 var leapBreaks = []int{-61, 9, 38, 199, 426, 686, 756, 818, 1111, 1181, 1210, 1635, 2060, 2097, 2192, 2262, 2324, 2394, 2456, 3178}
 
-// nowruz returns the day of March on which a Jalali year begins.
-func nowruz(year int) (march int) {
+// nowruz returns the day of March on which a Jalali year begins, and how many years ago the last leap year was: 0 of a leap year.
+func nowruz(year int) (march, sinceLeap int) {
 	gregorian := year + 621
 	leaps, last := -14, leapBreaks[0]
 	jump := 0
@@ -24,17 +24,25 @@ func nowruz(year int) (march int) {
 	if jump%33 == 4 && jump-n == 4 {
 		leaps++
 	}
-	return 20 + leaps - (gregorian/4 - (gregorian/100+1)*3/4 - 150)
+	gregorianLeaps := gregorian/4 - (gregorian/100+1)*3/4 - 150
+	march = 20 + leaps - gregorianLeaps
+	if jump-n < 6 {
+		n = n - jump + (jump+4)/33*33
+	}
+	if sinceLeap = ((n+1)%33 - 1) % 4; sinceLeap < 0 {
+		sinceLeap = 4
+	}
+	return march, sinceLeap
 }
 
 // Jalali returns the date in the Jalali calendar, for years from 1 to 3177 of it.
 func Jalali(t time.Time) (year, month, day int) {
 	year = t.Year() - 621
-	march := nowruz(year)
+	march, _ := nowruz(year)
 	days := daysBetween(time.Date(t.Year(), time.March, march, 0, 0, 0, 0, time.UTC), t)
 	if days < 0 { // before Nowruz
 		year--
-		march = nowruz(year)
+		march, _ = nowruz(year)
 		days = daysBetween(time.Date(t.Year()-1, time.March, march, 0, 0, 0, 0, time.UTC), t)
 	}
 	if days < 186 { // six months of 31 days
