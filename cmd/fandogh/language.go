@@ -143,7 +143,7 @@ func (a *app) foreign(err error) (string, bool) {
 func refusalCode(status int) string {
 	for code, of := range map[string]int{
 		"invalid": http.StatusBadRequest, "unauthorized": http.StatusUnauthorized, "forbidden": http.StatusForbidden, "not_found": http.StatusNotFound,
-		"conflict": http.StatusConflict, "too_large": http.StatusRequestEntityTooLarge, "rate_limited": http.StatusTooManyRequests,
+		"conflict": http.StatusConflict, "moved": http.StatusGone, "too_large": http.StatusRequestEntityTooLarge, "rate_limited": http.StatusTooManyRequests,
 		"unavailable": http.StatusServiceUnavailable, "internal": http.StatusInternalServerError,
 	} {
 		if status == of {

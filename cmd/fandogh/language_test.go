@@ -1,17 +1,20 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/language/langtest"
 )
 
 // saying are the functions that say a text, by their names, with the argument that is it; -1: each is one.
-var saying = map[string]int{"Text": 0, "say": 0, "print": 0, "Errorf": 0, "heads": -1, "filled": 0, "given": 2, "answered": 0}
+var saying = map[string]int{"Text": 0, "say": 0, "print": 0, "Errorf": 0, "heads": -1, "filled": 0, "given": 2}
 
 // namedElsewhere are texts that get to where they are said in a variable.
 func namedElsewhere() []string {
@@ -61,4 +64,16 @@ func TestEverythingIsSaidInPersian(t *testing.T) {
 		})
 	})
 	langtest.Compare(t, said, persian)
+}
+
+// The kind of a refusal is known by its status, whatever it is.
+func TestRefusalsAreKnown(t *testing.T) {
+	for code := range language.Refusals {
+		if got := refusalCode(catalog.Code(code).HTTPStatus()); got != code {
+			t.Errorf("%s is taken for %q", code, got)
+		}
+	}
+	if got := refusalCode(http.StatusTeapot); got != "" {
+		t.Errorf("a teapot is %q", got)
+	}
 }
