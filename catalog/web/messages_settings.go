@@ -118,6 +118,7 @@ var settingsMessages = map[string]message{
 	"retention.keep_days":         {"Keep those of so many days; 0: does not count", "تعداد روزهایی که نسخه‌هایش می‌مانند؛ ۰ یعنی بی‌اثر"},
 	"retention.keep":              {"Keep those whose names match a pattern", "الگوی نام نسخه‌هایی که می‌مانند"},
 	"retention.preview":           {"Show what would go", "پیش‌نمایش"},
+	"retention.previewed":         {"What would go", "آنچه حذف می‌شود"},
 	"retention.inforce":           {"By the rules in force:", "با قانون‌های کنونی:"},
 	"retention.would":             {"%s would go, of %s in all; %s would stay.", "%s نسخه با حجم کل %s حذف می‌شود و %s نسخه می‌ماند."},
 	"retention.save":              {"Save this rule for the image", "ذخیرهٔ این قانون برای ایمیج"},

@@ -61,7 +61,7 @@ func (c *call) previewPage() error {
 		return err
 	}
 	data.Preview.count(decisions)
-	return c.show(http.StatusOK, "preview", "retention.preview", data)
+	return c.show(http.StatusOK, "preview", "retention.previewed", data)
 }
 
 func (p *preview) count(decisions []catalog.RetentionDecision) {

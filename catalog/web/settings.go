@@ -90,10 +90,11 @@ func (c *call) deleteImage() error {
 	if err := c.typed(image.Ref.String()); err != nil {
 		return err
 	}
+	back := pathOf(image.Ref.Namespace)
 	if err := c.server.config.Store.DeleteImage(c.r.Context(), image.ID); err != nil {
 		return err
 	}
 	c.audit("image deleted", "image", image.Ref)
 	c.server.config.Remover.Remove(context.WithoutCancel(c.r.Context()))
-	return c.done(pathOf(image.Ref.Namespace), "image_deleted")
+	return c.done(back, "image_deleted")
 }

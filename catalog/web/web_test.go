@@ -7,7 +7,10 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,21 +41,45 @@ type env struct {
 	webhooks *fakeWebhooks
 	remover  *fakeRemover
 	operator *fakeOperator
+	github   *fakeGitHub
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
 	log      *testkit.Buffer
 }
 
+// passwordHash is that of the password, which takes its time: it is made once.
+var passwordHash = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "hash")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it is of a test
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, filepath.Join(dir, "fandogh.db"))
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close() //nolint:errcheck // it is thrown away
+	if _, err := account.New(account.Config{Users: store}).CreateUser(ctx, "ann", password, false); err != nil {
+		panic(err)
+	}
+	_, hash, err := store.PasswordHash(ctx, "ann")
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
+
 func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Helper()
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
-	e.webhooks, e.remover, e.operator = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}
+	e.webhooks, e.remover, e.operator, e.github = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}, &fakeGitHub{}
 	config := web.Config{
 		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Diagnoses: fakeDiagnoses{}, Contents: fakeContents{},
-		Webhooks: e.webhooks, GitHub: &fakeGitHub{}, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
+		Webhooks: e.webhooks, GitHub: e.github, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}
@@ -66,7 +93,7 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Cleanup(server.EndStreams)
 	e.url = h.URL
 	for _, name := range []string{"ann", "bob", "eve", "root"} {
-		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, name == "root")
+		e.users[name], err = e.store.CreateUser(t.Context(), catalog.NewUser{Name: name, PasswordHash: passwordHash(), Admin: name == "root"})
 		e.must(err)
 	}
 	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))

@@ -44,10 +44,12 @@ var persianManagement = map[string]string{
 	"Add a webhook. Its secret is shown only once: each delivery has the\n" +
 		"HMAC-SHA-256 of its body in the header X-Fandogh-Signature-256.\n" +
 		"\n" +
-		"The events are build.started, build.finished, version.created and version.deleted.": "وب‌هوکی می‌افزاید. رمز آن تنها یک بار نمایش داده می‌شود: هر تحویل، HMAC-SHA-256 بدنهٔ خود را\n" +
+		"The events are build.started, build.finished, version.created, version.deleted and\n" +
+		"image.transferred.": "وب‌هوکی می‌افزاید. رمز آن تنها یک بار نمایش داده می‌شود: هر تحویل، HMAC-SHA-256 بدنهٔ خود را\n" +
 		"در سرآیند X-Fandogh-Signature-256 دارد.\n" +
 		"\n" +
-		"رویدادها build.started، build.finished، version.created و version.deleted هستند.",
+		"رویدادها build.started، build.finished، version.created، version.deleted و\n" +
+		"image.transferred هستند.",
 	"List webhooks": "فهرست وب‌هوک‌ها",
 	"List the webhooks of an image or, without --image, of the whole namespace.": "وب‌هوک‌های یک ایمیج را فهرست می‌کند یا، بدون --image، وب‌هوک‌های کل فضای نام را.",
 	"Delete a webhook": "حذف وب‌هوک",
@@ -169,9 +171,15 @@ var persianManagement = map[string]string{
 	"Add an account at a registry, or change it": "افزودن یا تغییر حساب در یک رجیستری",
 	"Add an account at a registry, or change the one that is there. HOST is written as in image\n" +
 		"names: ghcr.io or registry.example.com:5000. Docker Hub is docker.io, by any of its names.\n" +
-		"An access token that may only read is better than a password.": "حسابی در یک رجیستری می‌افزاید، یا حساب موجود را تغییر می‌دهد. میزبان (HOST) مانند نام ایمیج\n" +
+		"An access token that may only read is better than a password.\n" +
+		"\n" +
+		"With --installation, which is for administrators, the builds of every namespace without an\n" +
+		"account of its own there use it: whatever it may pull, all users can.": "حسابی در یک رجیستری می‌افزاید، یا حساب موجود را تغییر می‌دهد. میزبان (HOST) مانند نام ایمیج\n" +
 		"نوشته می‌شود: ghcr.io یا registry.example.com:5000. داکرهاب با هر نامی docker.io است.\n" +
-		"توکن دسترسی که تنها بتواند بخواند از گذرواژه بهتر است.",
+		"توکن دسترسی که تنها بتواند بخواند از گذرواژه بهتر است.\n" +
+		"\n" +
+		"با --installation، که کار مدیران سرور است، ساخت‌های هر فضای نامی که آنجا حسابی از خود ندارد آن را به\n" +
+		"کار می‌برند: هر چه با آن پول شود، برای همهٔ کاربران ممکن است.",
 	"List accounts at other registries": "فهرست حساب‌ها در رجیستری‌های دیگر",
 	"List the namespace's accounts at other registries and when their passwords were set. The passwords are never shown.": "حساب‌های فضای نام در رجیستری‌های دیگر و زمان ثبت گذرواژه‌هایشان را فهرست می‌کند. گذرواژه‌ها هرگز نمایش داده نمی‌شوند.",
 	"Remove an account at a registry": "حذف حساب در یک رجیستری",
@@ -211,10 +219,16 @@ var persianManagement = map[string]string{
 	"Show what the images of a namespace take on the server's disk: layers and Git LFS objects\n" +
 		"of each image alone (OWN), those that another of these images has as well (SHARED), its git\n" +
 		"repository, and the logs of its builds. The last line is all of it, each layer once.\n" +
-		"Without NAMESPACE it is that of `fandogh namespace use`, or your own.": "نشان می‌دهد ایمیج‌های فضای نام چقدر از دیسک سرور را گرفته‌اند: لایه‌ها و اشیای Git LFS که تنها از\n" +
+		"Without NAMESPACE it is that of `fandogh namespace use`, or your own.\n" +
+		"\n" +
+		"With --server it is, for administrators, what each namespace takes, and what each part of the\n" +
+		"server's data directory does, such as the build cache and the database.": "نشان می‌دهد ایمیج‌های فضای نام چقدر از دیسک سرور را گرفته‌اند: لایه‌ها و اشیای Git LFS که تنها از\n" +
 		"همان ایمیج است (اختصاصی)، آن‌ها که ایمیج دیگری هم دارد (مشترک)، مخزن گیت، و گزارش‌های\n" +
 		"ساخت. خط آخر جمع همه است و هر لایه در آن یک بار شمرده می‌شود.\n" +
-		"بدون NAMESPACE، فضای نام همان است که `fandogh namespace use` تعیین کرده، یا فضای خودتان.",
+		"بدون NAMESPACE، فضای نام همان است که `fandogh namespace use` تعیین کرده، یا فضای خودتان.\n" +
+		"\n" +
+		"با --server، برای مدیران سرور، آنچه هر فضای نام گرفته است و آنچه هر بخش پوشهٔ دادهٔ سرور، مانند حافظهٔ\n" +
+		"نهان ساخت و پایگاه داده، گرفته است.",
 	"Verify that a version is what was built from its commit": "بررسی اینکه نسخه همان است که از کامیتش ساخته شده",
 	"Verify that a version is what was built from its commit: the tag names the commit,\n" +
 		"which has the tree, which the provenance says the image was built from, whose\n" +
@@ -230,6 +244,9 @@ var persianManagement = map[string]string{
 		"A tag's SSH signature is verified. --signers requires a signature by a key of a file:\n" +
 		"SSH keys in the form of authorized_keys, and OpenPGP keys as gpg --armor --export\n" +
 		"writes them. An OpenPGP signature is verified by such a key alone.\n" +
+		"\n" +
+		"What the server signed says by which name the image went then. Of a version from before\n" +
+		"the image was transferred to another namespace, name that with --formerly.\n" +
 		"\n" +
 		"--rebuild has the server build the version again, without caches and from the same\n" +
 		"base images, and compares: the same digest, or which files and fields differ and what\n" +
@@ -247,6 +264,9 @@ var persianManagement = map[string]string{
 		"امضای SSH تگ بررسی می‌شود. گزینهٔ --signers امضا با یکی از کلیدهای یک فایل را لازم می‌کند:\n" +
 		"کلیدهای SSH به شکل authorized_keys و کلیدهای OpenPGP چنان که gpg --armor --export\n" +
 		"می‌نویسد. امضای OpenPGP تنها با چنین کلیدی بررسی می‌شود.\n" +
+		"\n" +
+		"آنچه سرور امضا کرده، نام ایمیج در آن زمان را می‌گوید. برای نسخه‌ای از پیش از انتقال ایمیج به فضای نام\n" +
+		"دیگر، آن نام را با --formerly مشخص کنید.\n" +
 		"\n" +
 		"گزینهٔ --rebuild نسخه را در سرور دوباره می‌سازد، بدون حافظهٔ نهان و از همان ایمیج‌های پایه، و\n" +
 		"مقایسه می‌کند: همان دایجست، یا اینکه کدام فایل‌ها و فیلدها تفاوت دارند و از کجا آمده‌اند.\n" +
@@ -290,4 +310,20 @@ var persianManagement = map[string]string{
 	"Show the user you are logged in as, the server, and the namespace that commands\n" +
 		"use. This asks the server, so it also shows whether the login is still valid.": "کاربری را که با آن وارد شده‌اید، سرور، و فضای نامی را که فرمان‌ها به کار می‌برند نشان می‌دهد.\n" +
 		"از سرور پرسیده می‌شود، پس اعتبار ورود را هم نشان می‌دهد.",
+	"Show and free names that stay taken": "نمایش و آزاد کردن نام‌هایی که گرفته می‌مانند",
+	"Show and free names that stay taken: those of built versions that were deleted, which the\n" +
+		"same image alone can have again, and those that images had before they were transferred\n" +
+		"to another namespace.": "نام‌هایی را که گرفته می‌مانند نشان می‌دهد و آزاد می‌کند: نام نسخه‌های ساخته‌شده‌ای که حذف شده‌اند و\n" +
+		"تنها همان ایمیج می‌تواند دوباره داشته باشد، و نام‌هایی که ایمیج‌ها پیش از انتقال به فضای نام دیگر\n" +
+		"داشته‌اند.",
+	"List names that stay taken": "فهرست نام‌هایی که گرفته می‌مانند",
+	"List the deleted versions of an image whose names stay taken, or without --image the\n" +
+		"names of images that were transferred from the namespace.": "نسخه‌های حذف‌شدهٔ یک ایمیج را که نامشان گرفته می‌ماند فهرست می‌کند، یا بدون --image نام ایمیج‌هایی را\n" +
+		"که از این فضای نام منتقل شده‌اند.",
+	"Free the name of a deleted version, or of a transferred image": "آزاد کردن نام نسخهٔ حذف‌شده یا ایمیج منتقل‌شده",
+	"Free the name of a deleted version, or without --version the name that an image had before\n" +
+		"it was transferred: another image may have it then, and those who still use the name get that\n" +
+		"one. This is for administrators.": "نام نسخهٔ حذف‌شده را آزاد می‌کند، یا بدون --version نامی را که ایمیج پیش از انتقال داشته است: پس از آن\n" +
+		"ایمیج دیگری می‌تواند این نام را داشته باشد، و کسانی که هنوز آن را به کار می‌برند همان را می‌گیرند.\n" +
+		"این فرمان برای مدیران سرور است.",
 }
