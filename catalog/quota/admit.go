@@ -2,45 +2,121 @@ package quota
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// Admit implements catalog.Admission.
-func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	return s.AdmitContents(ctx, namespace, nil, more)
+// reservation is what was admitted and is not stored yet, or is being asked for.
+type reservation struct {
+	namespaceID int64
+	contents    map[string]int64 // bytes by digest
+	bytes       int64            // beside them
 }
 
-// AdmitContents implements catalog.Admission. What a namespace uses is looked up only where it may not have any amount.
-func (s *Service) AdmitContents(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) error {
+// mostTries bounds how often is asked again, since what was on its way has arrived meanwhile and may have counted twice.
+const mostTries = 3
+
+// Admit implements catalog.Admission.
+func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
+	release, err := s.Reserve(ctx, namespace, nil, more)
+	if err == nil {
+		release()
+	}
+	return err
+}
+
+// Reserve implements catalog.Admission. What a namespace uses is looked up only where it may not have any amount.
+func (s *Service) Reserve(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
 	if err := s.config.Room(); err != nil {
-		return err
+		return nil, err
 	}
 	quota, err := s.quota(ctx, namespace)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	counted := quota.Images > 0 || quota.Versions > 0 || quota.Builds > 0
+	measured := quota.Bytes > 0 && (more.Bytes > 0 || len(contents) > 0)
+	if !counted && !measured {
+		return func() {}, nil
+	}
+	n, err := s.config.Store.Namespace(ctx, namespace)
+	if err != nil {
+		return nil, err
 	}
 	var used catalog.Amounts
-	if quota.Images > 0 || quota.Versions > 0 || quota.Builds > 0 {
-		n, err := s.config.Store.Namespace(ctx, namespace)
-		if err == nil {
-			used, err = s.config.Store.NamespaceAmounts(ctx, n.ID)
-		}
-		if err != nil {
-			return err
+	if counted {
+		if used, err = s.config.Store.NamespaceAmounts(ctx, n.ID); err != nil {
+			return nil, err
 		}
 	}
-	if quota.Bytes > 0 && (more.Bytes > 0 || len(contents) > 0) {
+	if !measured {
+		return func() {}, quota.Check(namespace, used, more)
+	}
+	// It is seen by all that ask later, and sees all that asked before.
+	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes}
+	s.add(r)
+	if err := s.fits(ctx, namespace, r, quota, used, more); err != nil {
+		s.remove(r)
+		return nil, err
+	}
+	return func() { s.remove(r) }, nil
+}
+
+// fits asks whether there is room for a reservation beside what the namespace uses, and those made before.
+func (s *Service) fits(ctx context.Context, namespace string, r *reservation, quota catalog.Quota, used, more catalog.Amounts) error {
+	for try := 1; ; try++ {
+		// Those first: what one stands for is in use before it is released.
+		before := s.before(r)
 		use, has, err := s.usage(ctx, namespace)
 		if err != nil {
 			return err
 		}
-		used.Bytes = use.Bytes()
-		for digest, size := range contents {
-			if _, known := has[digest]; !known {
-				more.Bytes += size
-			}
+		used.Bytes, more.Bytes = use.Bytes(), r.bytes
+		for _, b := range before {
+			used.Bytes += b.bytes + addContents(has, b.contents)
+		}
+		more.Bytes += addContents(has, r.contents)
+		if err := quota.Check(namespace, used, more); err == nil || try == mostTries || slices.Equal(before, s.before(r)) {
+			return err
 		}
 	}
-	return quota.Check(namespace, used, more)
+}
+
+// addContents adds contents to those that there are, and returns the bytes of those that are new.
+func addContents(has, contents map[string]int64) (bytes int64) {
+	for digest, size := range contents {
+		if _, known := has[digest]; !known {
+			has[digest] = size
+			bytes += size
+		}
+	}
+	return bytes
+}
+
+func (s *Service) add(r *reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved = append(s.reserved, r)
+}
+
+func (s *Service) remove(r *reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved = slices.DeleteFunc(s.reserved, func(other *reservation) bool { return other == r })
+}
+
+// before returns the reservations of the same namespace that were made before one.
+func (s *Service) before(r *reservation) (before []*reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.reserved {
+		if other == r {
+			break
+		}
+		if other.namespaceID == r.namespaceID {
+			before = append(before, other)
+		}
+	}
+	return before
 }

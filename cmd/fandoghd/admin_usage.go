@@ -16,6 +16,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/quota"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/internal/diskspace"
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -38,13 +39,16 @@ func (a *admin) newUsage() *cobra.Command {
 		Args:    usage.OptionalArg("NAMESPACE"),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
-		images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
+		images, err := registry.New(registry.Config{
+			Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger(),
+			CacheTags: config.Default().Registry.CacheTags, // the daemon's own are not known here
+		})
 		if err != nil {
 			return err
 		}
 		defer images.Close() //nolint:errcheck // nothing is left to write
 		report := quota.New(quota.Config{
-			Store: a.store, Contents: images.Contents, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
+			Store: a.store, Contents: images.Contents, Tagged: images.Tagged, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
 		})
 		if len(args) > 0 {
 			return showUsage(cmd, report, args[0])
