@@ -12,6 +12,7 @@ type reservation struct {
 	namespaceID int64
 	contents    map[string]int64 // bytes by digest
 	bytes       int64            // beside them
+	decided     chan struct{}    // closed when it is admitted, or refused
 }
 
 // mostTries bounds how often is asked again, since what was on its way has arrived meanwhile and may have counted twice.
@@ -19,15 +20,17 @@ const mostTries = 3
 
 // Admit implements catalog.Admission.
 func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	release, err := s.Reserve(ctx, namespace, nil, more)
-	if err == nil {
-		release()
-	}
+	_, err := s.admit(ctx, namespace, nil, more, func(*reservation) {})
 	return err
 }
 
-// Reserve implements catalog.Admission. What a namespace uses is looked up only where it may not have any amount.
+// Reserve implements catalog.Admission.
 func (s *Service) Reserve(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
+	return s.admit(ctx, namespace, contents, more, s.add)
+}
+
+// admit is Reserve, where note makes others see a reservation. What a namespace uses is looked up only where it may not have any amount.
+func (s *Service) admit(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts, note func(*reservation)) (release func(), err error) {
 	if err := s.config.Room(); err != nil {
 		return nil, err
 	}
@@ -54,8 +57,9 @@ func (s *Service) Reserve(ctx context.Context, namespace string, contents map[st
 		return func() {}, quota.Check(namespace, used, more)
 	}
 	// It is seen by all that ask later, and sees all that asked before.
-	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes}
-	s.add(r)
+	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes, decided: make(chan struct{})}
+	defer close(r.decided)
+	note(r)
 	if err := s.fits(ctx, namespace, r, quota, used, more); err != nil {
 		s.remove(r)
 		return nil, err
@@ -65,7 +69,7 @@ func (s *Service) Reserve(ctx context.Context, namespace string, contents map[st
 
 // fits asks whether there is room for a reservation beside what the namespace uses, and those made before.
 func (s *Service) fits(ctx context.Context, namespace string, r *reservation, quota catalog.Quota, used, more catalog.Amounts) error {
-	for try := 1; ; try++ {
+	for try := 1; ; {
 		// Those first: what one stands for is in use before it is released.
 		before := s.before(r)
 		use, has, err := s.usage(ctx, namespace)
@@ -77,10 +81,38 @@ func (s *Service) fits(ctx context.Context, namespace string, r *reservation, qu
 			used.Bytes += b.bytes + addContents(has, b.contents)
 		}
 		more.Bytes += addContents(has, r.contents)
-		if err := quota.Check(namespace, used, more); err == nil || try == mostTries || slices.Equal(before, s.before(r)) {
+		if err = quota.Check(namespace, used, more); err == nil {
+			return nil
+		}
+		waited, waitErr := await(ctx, before)
+		switch {
+		case waitErr != nil:
+			return waitErr
+		case waited:
+		case try == mostTries || slices.Equal(before, s.before(r)):
 			return err
+		default:
+			try++
 		}
 	}
+}
+
+// await waits until it is known which of some reservations are refused, and reports whether that was to be waited for.
+func await(ctx context.Context, all []*reservation) (waited bool, err error) {
+	for _, r := range all {
+		select {
+		case <-r.decided:
+			continue
+		default:
+		}
+		waited = true
+		select {
+		case <-r.decided:
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
+	return waited, nil
 }
 
 // addContents adds contents to those that there are, and returns the bytes of those that are new.

@@ -83,12 +83,34 @@ func TestReserve(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := len(releases); got > fit || int64(got)+refused.Load() != int64(cap(releases)) {
+	if got := len(releases); got != fit || int64(got)+refused.Load() != int64(cap(releases)) {
 		t.Errorf("%d were admitted at once, %d refused, and there is room for %d", got, refused.Load(), fit)
 	}
 	for len(releases) > 0 {
 		(<-releases)()
 	}
+	// Who only asks is in nobody's way, nor is who is refused.
+	for range 20 {
+		all.Go(func() {
+			if err := s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 9000}); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Reserve(t.Context(), "ann", nil, catalog.Amounts{Bytes: 12_000}); err == nil {
+				t.Error("more than fits was admitted")
+			}
+		})
+	}
+	all.Go(func() {
+		for range 20 {
+			release, err := s.Reserve(t.Context(), "ann", nil, catalog.Amounts{Bytes: 1000})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			release()
+		}
+	})
+	all.Wait()
 	layer := map[string]int64{"layer": 9000}
 	first, err := s.Reserve(t.Context(), "ann", layer, catalog.Amounts{})
 	e.must(err)
