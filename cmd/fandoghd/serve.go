@@ -103,6 +103,9 @@ func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
 }
 
 func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
+	if c.Format != "json" {
+		w = withoutControl{w}
+	}
 	options := hclog.LoggerOptions{
 		Name:       "fandoghd",
 		Level:      hclog.LevelFromString(c.Level),
@@ -116,7 +119,7 @@ func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
 	audit := hclog.New(&ofAudit)
 	options.SubloggerHook = func(sub hclog.Logger) hclog.Logger {
 		if sub.Name() == auditLogger {
-			return audit.With(sub.ImpliedArgs()...)
+			return oneLine{audit}.With(sub.ImpliedArgs()...)
 		}
 		return sub
 	}
