@@ -41,7 +41,7 @@ DEB_ARCH = $(shell go env GOARCH)
 # What upgrade-test upgrades from: the newest release, or else what was before the store knew recipes.
 UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H^ -- catalog/sqlite/migrations/00014_recipes.sql)
 
-.PHONY: help build demo run test conformance clients torture browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
+.PHONY: help build demo run test conformance clients torture soak browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	$(install-programs) ./cmd/... tool
@@ -77,6 +77,9 @@ clients: ## registry clients and the distribution specification's suite
 torture: packages test-packages tools ## kills daemons at random under load for TORTURE_TIME, 10m by default
 	@$(call install,sqlite3)
 	TORTURE_TIME=$${TORTURE_TIME:-10m} FANDOGH_TEST_TOOLS=$(BIN) go test -race -tags torture -timeout 2h -run TestTorture -v ./cmd/fandoghd
+
+soak: packages test-packages tools ## clients of every kind on twenty images for SOAK_TIME, 30m by default; memory and disk are plotted and judged
+	SOAK_TIME=$${SOAK_TIME:-30m} FANDOGH_TEST_TOOLS=$(BIN) go test -tags soak -count=1 -timeout 0 -run TestSoak -v ./cmd/fandoghd
 
 browser: packages test-packages tools $(AXE) ## every page in Chromium, on a screen and on a phone, in both languages; with real builds, too
 	@$(call install,chromium)

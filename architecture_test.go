@@ -62,6 +62,21 @@ func goFiles(t *testing.T) []string {
 	return all
 }
 
+// A file that is not a test has at most so many lines: what grows beyond is two things.
+const maxFileLines = 402
+
+func TestFilesAreShort(t *testing.T) {
+	for _, file := range goFiles(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(text), "\n"); lines > maxFileLines && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s has %d lines", file, lines)
+		}
+	}
+}
+
 // TestArchitectureOpensWhatExists looks for every path that "To change X, open Y" names.
 func TestArchitectureOpensWhatExists(t *testing.T) {
 	text, err := os.ReadFile("ARCHITECTURE.md")

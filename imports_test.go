@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"internal/egress":               {"catalog", "internal/reserved"},
 	"internal/imagediff":            {"internal/imagefile"},
 	"internal/imagefile":            {},
+	"internal/imagefiles":           {"catalog", "internal/imagediff"},
 	"internal/metrics":              {"catalog"},
 	"internal/periodic":             {},
 	"internal/programs":             {},

@@ -110,7 +110,12 @@ func (d *daemon) addReaders(ctx context.Context) (tokens []string, err error) {
 
 // call asks the REST API and reads the whole answer.
 func (d *daemon) call(ctx context.Context, token, method, path string, body io.Reader) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.HTTP+"/api/"+path, body)
+	return d.ask(ctx, token, method, "api/"+path, body)
+}
+
+// ask is call, for any path.
+func (d *daemon) ask(ctx context.Context, token, method, path string, body io.Reader) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.HTTP+"/"+path, body)
 	if err != nil {
 		return err
 	}

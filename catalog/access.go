@@ -75,7 +75,7 @@ type Namespaces interface {
 	// ListAllNamespaces returns the namespaces of the installation by name.
 	ListAllNamespaces(ctx context.Context, page NamePage) ([]NamespaceSummary, error)
 	// DeleteNamespace removes a namespace and what is told of it, and leaves a Removal, with its images when that is asked for.
-	// Errors: NotFound, Conflict (it holds images, or one that is being built; it is a user's own).
+	// Errors: NotFound, Conflict (it holds images, or one that is being built; it is a user's own), Unavailable (a Move from or to it).
 	DeleteNamespace(ctx context.Context, name string, withImages bool) error
 	// Role returns a user's role, RoleNone for a stranger. Errors: NotFound (no such namespace).
 	Role(ctx context.Context, userID int64, namespace string) (Role, error)

@@ -18,6 +18,7 @@ const (
 	Forbidden    Code = "forbidden"
 	NotFound     Code = "not_found"
 	Conflict     Code = "conflict"
+	Moved        Code = "moved" // it goes by another name, which the message says
 	TooLarge     Code = "too_large"
 	RateLimited  Code = "rate_limited"
 	Unavailable  Code = "unavailable"
@@ -93,6 +94,8 @@ func (c Code) HTTPStatus() int {
 		return http.StatusNotFound
 	case Conflict:
 		return http.StatusConflict
+	case Moved:
+		return http.StatusGone
 	case TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case RateLimited:

@@ -18,6 +18,8 @@ const (
 	EventImageCreated   EventKind = "image.created"
 	EventImageDeleted   EventKind = "image.deleted"  // with all its versions
 	EventMemberChanged  EventKind = "member.changed" // a user's role in a namespace
+	// EventImageTransferred is one of both namespaces: an image came from another, or went to it.
+	EventImageTransferred EventKind = "image.transferred"
 )
 
 // Event is something that happened, as things stood then. It is written in the
@@ -42,6 +44,9 @@ type Event struct {
 	// Of member.changed only:
 	Member string // user name
 	Role   Role   // RoleNone: no member any more
+	// Of image.transferred only, "namespace/name":
+	From string
+	To   string
 }
 
 // Events reads what happened.

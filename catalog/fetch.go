@@ -42,7 +42,5 @@ type Fetcher interface {
 	// remote can leave it out, makes the repository when there is none, and
 	// returns the commit. Nothing arrives when a check fails.
 	Fetch(ctx context.Context, ref ImageRef, r FetchRequest) (commit string, err error)
-	// Changed reports whether two commits differ in a file whose path, with
-	// slashes, match accepts. A missing commit differs. Errors: NotFound (b).
-	Changed(ctx context.Context, ref ImageRef, a, b string, match func(path string) bool) (bool, error)
+	Differences
 }

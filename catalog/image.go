@@ -80,9 +80,9 @@ type NewImage struct {
 // Images stores images. Names are found without regard to case.
 type Images interface {
 	// CreateImage makes an image without versions. Errors: Invalid, NotFound
-	// (namespace, source), Conflict (the name is taken, in any case), Unavailable (it is being removed).
+	// (namespace, source), Conflict (the name is taken, in any case, or a FormerName), Unavailable (it is being removed).
 	CreateImage(ctx context.Context, i NewImage) (Image, error)
-	// Image returns an image. Errors: NotFound.
+	// Image returns an image. Errors: NotFound, Moved (it was transferred), Unavailable (it is being transferred).
 	Image(ctx context.Context, ref ImageRef) (Image, error)
 	// ImageByID returns an image by its ID. Errors: NotFound.
 	ImageByID(ctx context.Context, imageID int64) (Image, error)
@@ -93,6 +93,7 @@ type Images interface {
 	UpdateImage(ctx context.Context, imageID int64, u ImageUpdate) (Image, error)
 	// DeleteImage removes an image with its versions, builds and steps, and leaves a
 	// Removal.
-	// Errors: NotFound, Conflict (a version has a build that waits or runs, or other images are built from its repository).
+	// Errors: NotFound, Conflict (a version has a build that waits or runs, or other images are built from its repository),
+	// Unavailable (a Move).
 	DeleteImage(ctx context.Context, imageID int64) error
 }

@@ -30,6 +30,7 @@ type Secret struct {
 	Tags        string // patterns of the versions that get it, with blanks between them; empty: all
 	Username    string // of a SecretRegistry
 	Sealed      []byte // the value, encrypted by what makes and reads it
+	SealedFor   string // the namespace that it was encrypted for: that of the image before it was transferred
 	UserID      int64  // who set it; 0: the operator, or a user who is gone
 	SetAt       time.Time
 }

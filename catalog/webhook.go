@@ -16,13 +16,14 @@ type Webhook struct {
 	URL         string
 	Events      string // kinds with blanks between them; empty: WebhookEvents
 	Sealed      []byte // the secret, encrypted by hooks/notify, which alone reads it
+	SealedFor   string // the namespace that it was encrypted for: that of the image before it was transferred
 	UserID      int64
 	CreatedAt   time.Time
 }
 
 // WebhookEvents are the kinds a webhook may ask for.
 func WebhookEvents() []EventKind {
-	return []EventKind{EventBuildStarted, EventBuildFinished, EventVersionCreated, EventVersionDeleted}
+	return []EventKind{EventBuildStarted, EventBuildFinished, EventVersionCreated, EventVersionDeleted, EventImageTransferred}
 }
 
 // Wants reports whether the webhook is to be told of an event.

@@ -288,7 +288,8 @@ type RetentionRule struct {
 
 // Metrics sets where Prometheus finds what the daemon counts, beside /metrics of HTTP, which is for administrators.
 type Metrics struct {
-	Addr string `yaml:"addr" env:"ADDR"` // host:port that any client may ask; empty: none
+	Enabled bool   `yaml:"enabled" env:"ENABLED"` // false: nothing is counted
+	Addr    string `yaml:"addr" env:"ADDR"`       // host:port that any client may ask; empty: none
 }
 
 // Log sets what the daemon writes to standard error.
@@ -327,6 +328,7 @@ func Default() Config {
 		},
 		GitHub:    GitHub{BaseURL: "https://github.com", MaxDelivery: 25 << 20, SyncInterval: Duration(time.Hour), SyncLimit: 20},
 		Retention: Retention{Interval: Duration(time.Hour), Branches: RetentionRule{KeepLast: 50, KeepDays: 90}, FailedDays: 30, LogDays: 90, EventDays: 7},
+		Metrics:   Metrics{Enabled: true},
 		Log:       Log{Level: "info", Format: "text", AuditKeep: Duration(365 * 24 * time.Hour)},
 		Shutdown:  Duration(30 * time.Second),
 	}

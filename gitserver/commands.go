@@ -72,7 +72,7 @@ func (v verb) parse(words []string) (f flags, args []string, err error) {
 // target reads the first argument: an image, or a namespace where the usage says so. Errors: Invalid.
 func (v verb) target(arg, own string) (catalog.ImageRef, error) {
 	namespace, image, _ := strings.Cut(arg, "/")
-	if !strings.Contains(v.usage, "NAMESPACE") || image != "" && strings.Contains(v.usage, "/IMAGE") {
+	if !strings.Contains(v.usage, "NAMESPACE") || strings.HasPrefix(v.usage, "IMAGE ") || image != "" && strings.Contains(v.usage, "/IMAGE") {
 		return repository.ParsePath(arg, own)
 	}
 	return catalog.ImageRef{Namespace: namespace}, catalog.ValidateNamespace(arg)
@@ -158,8 +158,12 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 		defer c.server.sessions.Go(func() { c.server.config.Repositories.Maintain(c.server.base, ref) })
 		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.audit(), in, c.session)
 	}
+	// A repository may be there and be no image's, or that of one which is being transferred.
+	image, err := c.server.config.Store.Image(ctx, ref)
+	if err != nil && catalog.CodeOf(err) != catalog.NotFound {
+		return err
+	}
 	exists := func() (bool, error) {
-		image, err := c.server.config.Store.Image(ctx, ref)
 		if err == nil && image.SourceID != image.ID {
 			return true, catalog.Errorf(catalog.NotFound, "image %s is built from the repository of %s; clone that one", image.Ref, image.Source)
 		}
@@ -178,7 +182,10 @@ func (c *client) stillMay(ctx context.Context, action catalog.Action, ref catalo
 	if err != nil {
 		return err
 	}
-	return catalog.Authorize(ctx, c.server.config.Store, id, action, catalog.Target{Namespace: ref.Namespace, Image: ref.Name})
+	if err := catalog.Authorize(ctx, c.server.config.Store, id, action, catalog.Target{Namespace: ref.Namespace, Image: ref.Name}); err != nil {
+		return err
+	}
+	return catalog.CheckNotMoved(ctx, c.server.config.Store, ref)
 }
 
 func (c *client) runVerb(ctx context.Context, args []string) error {

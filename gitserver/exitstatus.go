@@ -8,6 +8,7 @@ var exitCodes = map[catalog.Code]int{
 	catalog.Unauthorized: 77,
 	catalog.Forbidden:    77,
 	catalog.NotFound:     66,
+	catalog.Moved:        66,
 	catalog.Conflict:     73,
 	catalog.TooLarge:     78,
 	catalog.RateLimited:  75,

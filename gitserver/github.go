@@ -30,6 +30,9 @@ func (s *Server) verbs() []verb {
 	if s.config.Secrets != nil {
 		all = append(all, secretVerbs...)
 	}
+	if s.config.Transfers != nil {
+		all = append(all, transferVerbs...)
+	}
 	if s.config.Retention != nil {
 		all = append(all, retentionVerbs...)
 	}

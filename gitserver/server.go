@@ -43,6 +43,7 @@ type Config struct {
 	GitHub       catalog.GitHubControl    // nil: without its commands
 	Secrets      catalog.SecretControl    // nil: there are no commands for them
 	Retention    catalog.RetentionControl // nil: there are no commands for it
+	Transfers    catalog.TransferControl  // nil: there is no command for it
 	HostKeyDir   string                   // of ssh_host_…_key files, made at the first start, mode 0600
 	Address      string                   // "host:port" as users reach it, for hints; "" names no host
 	Version      string                   // of this program, for the greeting

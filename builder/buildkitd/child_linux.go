@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,8 +65,16 @@ func (m *Manager) stepsInMemory() string {
 	return commands.String()
 }
 
+// withoutTracing leaves out what says where this process sends its traces: buildkitd would send its own there, which are of
+// no push, and ends when it does not know an exporter.
+func withoutTracing(environ []string) []string {
+	return slices.DeleteFunc(environ, func(variable string) bool {
+		return strings.HasPrefix(variable, "OTEL_") || strings.HasPrefix(variable, "JAEGER_TRACE=")
+	})
+}
+
 // startChild runs buildkitd in a named network namespace, with variables beside this process's
-// environment. The shell commands in mounts are
+// environment, but for those of tracing. The shell commands in mounts are
 // the last in its new mount namespace before it starts.
 func startChild(network, binary string, args, variables []string, mounts string, log hclog.Logger) (*child, error) {
 	c := &child{exited: make(chan struct{}), crash: crash{goroutines: -1}}
@@ -76,7 +85,7 @@ func startChild(network, binary string, args, variables []string, mounts string,
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // a Ctrl-C at the terminal is for the daemon, which stops its child in order
 	}
-	c.cmd.Env = append(c.cmd.Environ(), variables...)
+	c.cmd.Env = append(withoutTracing(c.cmd.Environ()), variables...)
 	c.cmd.WaitDelay = time.Second
 	out, in := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = in, in

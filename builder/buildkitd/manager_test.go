@@ -301,6 +301,19 @@ func TestLongDirectoryWorks(t *testing.T) {
 	}
 }
 
+// Where the daemon sends traces is no matter of buildkitd's, which ends at once when it does not know an exporter.
+func TestTracingOfTheDaemonIsNotBuildkitds(t *testing.T) {
+	t.Setenv("OTEL_TRACES_EXPORTER", "console")
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.invalid:4318")
+	dir := t.TempDir()
+	buildkittest.RunReady(t, newManager(t, managerConfig(dir, env.Registry)))
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", buildkittest.DaemonOf(t, dir)))
+	if err != nil || strings.Contains(string(environ), "OTEL_") {
+		t.Errorf("buildkitd's environment: %v, %q", err, environ)
+	}
+}
+
 func TestSubnets(t *testing.T) {
 	first, err := freeSubnet("00000000", nil)
 	if err != nil || first != netip.MustParsePrefix("10.64.0.0/24") {

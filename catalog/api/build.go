@@ -56,3 +56,31 @@ type Step struct {
 	Cached   bool   `json:"cached"`
 	Error    string `json:"error"`
 }
+
+// Diagnosis is why a build was slow.
+type Diagnosis struct {
+	Dockerfile string     `json:"dockerfile"` // path in the repository; empty: it can't be read
+	Miss       *CacheMiss `json:"miss"`       // null: no step is known to have missed the cache
+}
+
+// CacheMiss is the first step without which what was slow would have come from the cache.
+type CacheMiss struct {
+	Line        int      `json:"line"` // of the Dockerfile
+	Instruction string   `json:"instruction"`
+	Millis      int64    `json:"duration_ms"` // that the step took
+	Cause       string   `json:"cause"`       // "first", "no_cache", "instruction", "files", "args", "other"
+	Since       string   `json:"since"`       // version that this is compared with; empty: none
+	Files       []string `json:"files"`       // that changed, the first by name
+	Changed     int      `json:"changed"`     // how many did
+	Args        []string `json:"args"`        // build args that changed
+	Advice      *Advice  `json:"advice,omitempty"`
+}
+
+// Advice is what to change of a Dockerfile, so that it would hit the cache.
+type Advice struct {
+	Kind  string   `json:"kind"`           // "copy_first", "move_up", "ignore", "arg_later"
+	Line  int      `json:"line"`           // of the instruction that it is about
+	Copy  string   `json:"copy,omitempty"` // instruction to put before what missed
+	Run   string   `json:"run,omitempty"`  // another, behind it
+	Names []string `json:"names"`          // files, or build args
+}

@@ -79,7 +79,7 @@ type WebhookDelivery struct {
 // Event is something that happened to a version, an image or a namespace.
 type Event struct {
 	ID        int64  `json:"id"`
-	Event     string `json:"event"` // version.created or .deleted, build.queued, .started or .finished, image.created or .deleted, member.changed
+	Event     string `json:"event"` // version.created or .deleted, build.queued, .started or .finished, image.created, .deleted or .transferred, member.changed
 	At        Time   `json:"at"`
 	Namespace string `json:"namespace"`
 	Image     string `json:"image"`   // name; empty for member.changed
@@ -91,6 +91,8 @@ type Event struct {
 	Trigger   string `json:"trigger"`
 	Outcome   string `json:"outcome"` // of build.finished
 	Message   string `json:"message"`
-	Member    string `json:"member"` // of member.changed: whose role
-	Role      string `json:"role"`   // of member.changed: read, write or admin; empty: no member any more
+	Member    string `json:"member"`         // of member.changed: whose role
+	Role      string `json:"role"`           // of member.changed: read, write or admin; empty: no member any more
+	From      string `json:"from,omitempty"` // of image.transferred: which image it was, "namespace/name"
+	To        string `json:"to,omitempty"`   // of image.transferred: which image it is
 }

@@ -43,6 +43,17 @@ type DefaultBranch struct {
 	Message string `json:"message"`           // the same as a sentence
 }
 
+// TransferImage asks that an image go to another namespace.
+type TransferImage struct {
+	Namespace string `json:"namespace"`
+}
+
+// TransferredImage is one image that went: the one that was asked for, or one that is built from its repository.
+type TransferredImage struct {
+	From string `json:"from"` // "namespace/name"
+	To   string `json:"to"`
+}
+
 // Version is a version as lists show it.
 type Version struct {
 	Version string `json:"version"`

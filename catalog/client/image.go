@@ -32,6 +32,11 @@ func (c *Client) DeleteImage(ctx context.Context, image string) error {
 	return c.remove(ctx, "images", image)
 }
 
+// TransferImage gives an image, and all that are built from its repository, to another namespace, and tells which went.
+func (c *Client) TransferImage(ctx context.Context, image, namespace string) ([]api.TransferredImage, error) {
+	return ask[[]api.TransferredImage](ctx, c, http.MethodPost, api.TransferImage{Namespace: namespace}, "images", image, "transfer")
+}
+
 // UpdateImage changes an image.
 func (c *Client) UpdateImage(ctx context.Context, image string, in api.UpdateImage) (api.Image, error) {
 	return ask[api.Image](ctx, c, http.MethodPatch, in, "images", image)

@@ -152,3 +152,8 @@ func (f *follower) stream(ctx context.Context, parts ...string) (api.BuildEnd, e
 // maxStreamTries is how many tries without a new line are made; with their
 // growing waits they outlast a restart of the server.
 const maxStreamTries = 8
+
+// Diagnosis says why a build of a version was slow.
+func (c *Client) Diagnosis(ctx context.Context, image, version string, build int) (api.Diagnosis, error) {
+	return ask[api.Diagnosis](ctx, c, http.MethodGet, nil, "images", image, "versions", version, "builds", strconv.Itoa(build), "diagnosis")
+}

@@ -152,3 +152,53 @@ func (s *Service) before(r *reservation) (before []*reservation) {
 	}
 	return before
 }
+
+// AdmitTransfer refuses images of one namespace that take more than another may have. Nothing is counted here, which the store does. Errors: NotFound, Forbidden.
+func (s *Service) AdmitTransfer(ctx context.Context, images []catalog.Image, namespace string) error {
+	quota, err := s.quota(ctx, namespace)
+	if err != nil || quota.Bytes <= 0 || len(images) == 0 {
+		return err
+	}
+	use, has, err := s.usage(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	var kept []catalog.Content // what the store does not know
+	from, err := s.config.Store.Namespace(ctx, images[0].Ref.Namespace)
+	if err == nil {
+		kept, err = s.measure(ctx, from.ID)
+	}
+	if err != nil {
+		return err
+	}
+	come, taken := map[int64]bool{}, int64(0)
+	for _, image := range images {
+		come[image.ID] = true
+		taken += s.config.Git(image.Ref)
+		tagged, err := s.config.Tagged(ctx, image)
+		if err != nil {
+			return err
+		}
+		kept = append(kept, contentsOf(image.ID, tagged)...)
+	}
+	contents, err := s.config.Store.ListContents(ctx, from.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range append(contents, kept...) {
+		if _, known := has[c.Digest]; come[c.ImageID] && !known {
+			has[c.Digest] = c.Bytes
+			taken += c.Bytes
+		}
+	}
+	logs, err := s.config.Store.ListLogs(ctx, from.ID)
+	for _, l := range logs {
+		if come[l.ImageID] {
+			taken += s.config.Log(l.BuildID)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return catalog.Quota{Bytes: quota.Bytes}.Check(use.Namespace, catalog.Amounts{Bytes: use.Bytes()}, catalog.Amounts{Bytes: taken})
+}

@@ -24,6 +24,9 @@ func (r *Registry) Attach(ctx context.Context, image catalog.Image, manifest str
 	defer r.linking.RUnlock()
 	r.attaching.Lock()
 	defer r.attaching.Unlock()
+	if err := r.checkName(ctx, image); err != nil {
+		return err
+	}
 	repository, err := r.repository(ctx, image.Ref)
 	if err != nil {
 		return err

@@ -77,6 +77,10 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	if err := r.sweepReceived(before, o.DryRun, &result.Uploads); err != nil {
 		return result, fmt.Errorf("remove abandoned Git LFS objects: %w", err)
 	}
+	names, err := r.names(ctx)
+	if err != nil {
+		return result, err
+	}
 	needed := map[digest.Digest]int{} // by how many versions, caches and images with Git LFS objects
 	count := func(found map[digest.Digest]int64) {
 		for d := range found {
@@ -89,6 +93,9 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	}
 	if err == nil {
 		err = r.eachLFS(ctx, count)
+	}
+	if err == nil {
+		err = r.checkNames(ctx, names)
 	}
 	if err != nil {
 		return result, fmt.Errorf("find out which blobs are needed: %w", err)

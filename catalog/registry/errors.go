@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ var ociCodes = map[catalog.Code]string{
 	catalog.Unauthorized: "UNAUTHORIZED",
 	catalog.Forbidden:    "DENIED",
 	catalog.NotFound:     "NAME_UNKNOWN",
+	catalog.Moved:        "NAME_UNKNOWN",
 	catalog.Conflict:     "DENIED",
 	catalog.TooLarge:     "SIZE_INVALID",
 	catalog.RateLimited:  "TOOMANYREQUESTS",
@@ -67,6 +69,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 		r.logger.Error("the disk is full", "method", req.Method, "path", req.URL.EscapedPath(), "error", err)
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; try again later, or tell the server's administrator")
 	}
+	if errors.Is(err, context.Canceled) && req.Context().Err() != nil {
+		err = catalog.Wrap(catalog.Invalid, err, "the client went away before all that it sends had come") // which is for the log
+	}
 	code := catalog.CodeOf(err)
 	ociCode, ok := aboutCodes[code][fieldOf(err)]
 	if !ok {
@@ -88,7 +93,11 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	}
 	requests.SetRetryAfter(w.Header(), err)
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
-	writeJSON(w, code.HTTPStatus(), wireErrors{[]wireError{{ociCode, catalog.MessageOf(err)}}})
+	status := code.HTTPStatus()
+	if code == catalog.Moved {
+		status = http.StatusNotFound // which alone clients show the reason of
+	}
+	writeJSON(w, status, wireErrors{[]wireError{{ociCode, catalog.MessageOf(err)}}})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -13,10 +13,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/distribution/distribution/v3/manifest/manifestlist"
-	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
@@ -24,72 +21,6 @@ import (
 
 // maxManifest bounds a manifest, in bytes.
 const maxManifest = 4 << 20
-
-// manifestParts is what manifests, lists of them and artifacts refer to.
-type manifestParts struct {
-	Schema       int                  `json:"schemaVersion"`
-	MediaType    string               `json:"mediaType"`
-	ArtifactType string               `json:"artifactType"`
-	Config       *ocispec.Descriptor  `json:"config"`
-	Layers       []ocispec.Descriptor `json:"layers"`
-	Manifests    []ocispec.Descriptor `json:"manifests"`
-	Subject      *ocispec.Descriptor  `json:"subject"`
-	Annotations  map[string]string    `json:"annotations"`
-}
-
-// isList reports whether the app takes it for a list of manifests. By its media type that is so whatever else
-// it says, and only an index may leave out the type.
-func (m manifestParts) isList() bool {
-	switch m.MediaType {
-	case manifestlist.MediaTypeManifestList, ocispec.MediaTypeImageIndex:
-		return true
-	case "":
-		return m.Config == nil && len(m.Layers) == 0
-	}
-	return false
-}
-
-// blobs are the parts that are no manifests.
-func (m manifestParts) blobs() []ocispec.Descriptor {
-	if m.isList() {
-		return nil
-	}
-	if m.Config == nil {
-		return m.Layers
-	}
-	return append(slices.Clone(m.Layers), *m.Config)
-}
-
-// children are the manifests of an index. Other manifests have none, whatever they say: the app
-// does not look whether the repository holds them.
-func (m manifestParts) children() []ocispec.Descriptor {
-	if !m.isList() {
-		return nil
-	}
-	return m.Manifests
-}
-
-// layersWithURLs are the types of layers of which the app asks whether they may be had from elsewhere. By its default
-// none may, as here.
-var layersWithURLs = []string{
-	ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip,
-	"application/vnd.oci.image.layer.nondistributable.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-}
-
-// refuseElsewhere refuses layers that clients would fetch from elsewhere. The app takes them for a fault of its own.
-func (m manifestParts) refuseElsewhere() error {
-	for _, part := range m.blobs() {
-		elsewhere := len(part.URLs) > 0 && slices.Contains(layersWithURLs, part.MediaType)
-		if m.MediaType == schema2.MediaTypeManifest {
-			elsewhere = part.MediaType == schema2.MediaTypeForeignLayer
-		}
-		if elsewhere {
-			return catalog.FieldErrorf(aboutManifest, "layer %s is to be fetched from elsewhere, and this registry has whole images alone; "+
-				"push the layer itself (Docker does when this registry is among its allow-nondistributable-artifacts)", part.Digest)
-		}
-	}
-	return nil
-}
 
 // manifestPut is one manifest on its way in.
 type manifestPut struct {
@@ -101,7 +32,7 @@ type manifestPut struct {
 	digest   digest.Digest
 	parts    manifestParts
 	admit    func(more catalog.Amounts) error
-	reserve  func(contents map[string]int64, more catalog.Amounts) (release func(), err error)
+	reserve  func(contents map[string]int64) (release func(), err error)
 	stray    bool // stored, and there is no image that it could be of
 }
 
@@ -130,13 +61,16 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	if err != nil {
 		return nil, err
 	}
-	release, err := p.reserve(contents, catalog.Amounts{})
+	release, err := p.reserve(contents)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	p.registry.linking.RLock()
 	defer p.registry.linking.RUnlock()
+	if err := p.registry.checkName(req.Context(), p.image); err != nil {
+		return nil, err
+	}
 	d, err := digest.Parse(p.ref)
 	byDigest := err == nil
 	if byDigest && d.Algorithm() != digest.SHA256 {
@@ -287,7 +221,7 @@ func (p *manifestPut) noteSubject(ctx context.Context) error {
 func (p *manifestPut) drop(ctx context.Context) error {
 	p.registry.linking.Lock()
 	defer p.registry.linking.Unlock()
-	if _, err := p.registry.store.Image(ctx, p.image.Ref); catalog.CodeOf(err) != catalog.NotFound {
+	if _, err := p.registry.store.Image(ctx, p.image.Ref); catalog.CodeOf(err) != catalog.NotFound && catalog.CodeOf(err) != catalog.Moved {
 		return err
 	}
 	repository, err := p.registry.repository(ctx, p.image.Ref)

@@ -47,8 +47,9 @@ type Store interface {
 	// Tombstone is that of catalog.Tombstones, and ListLFSObjects that of catalog.LFS.
 	Tombstone(ctx context.Context, imageID int64, version string) (catalog.Tombstone, error)
 	ListLFSObjects(ctx context.Context, imageID int64) ([]catalog.LFSObject, error)
-	// ForgetContents is that of catalog.Usage.
+	// ForgetContents is that of catalog.Usage, and Moves that of catalog.Transfers.
 	ForgetContents(ctx context.Context, imageID int64, digest string) error
+	Moves(ctx context.Context) ([]catalog.Move, error)
 }
 
 // Config is what New needs; every field but Secret, CacheTags, Admission and Removing is required.

@@ -45,6 +45,9 @@ func (c *call) beginUpload() error {
 	if err := c.useNamed(); err != nil {
 		return err
 	}
+	if err := c.meterUpload(0); err != nil {
+		return err
+	}
 	answer, err := c.registry.begin(c.id, c.image, c.req)
 	if err != nil {
 		return err
@@ -56,23 +59,27 @@ func (c *call) beginUpload() error {
 // admit asks whether there is room for what a user pushes. What was begun may end, and so may builds. Errors: Forbidden: it is what clients
 // show the reason of, and don't try again.
 func (c *call) admit(more catalog.Amounts) error {
-	release, err := c.reserve(nil, more)
-	if err == nil {
-		release()
+	if c.id.Build != nil || c.registry.admission == nil {
+		return nil
 	}
-	return err
+	return noRoom(c.registry.admission.Admit(c.req.Context(), c.image.Ref.Namespace, more))
 }
 
-// reserve is admit for contents as well, bytes by digest, which count as used until release is called.
-func (c *call) reserve(contents map[string]int64, more catalog.Amounts) (release func(), err error) {
+// reserve is admit for contents, bytes by digest, which count as used until release is called.
+func (c *call) reserve(contents map[string]int64) (release func(), err error) {
 	if c.id.Build != nil || c.registry.admission == nil {
 		return func() {}, nil
 	}
-	release, err = c.registry.admission.Reserve(c.req.Context(), c.image.Ref.Namespace, contents, more)
+	release, err = c.registry.admission.Reserve(c.req.Context(), c.image.Ref.Namespace, contents, catalog.Amounts{})
+	return release, noRoom(err)
+}
+
+// noRoom is what clients are told of a refusal.
+func noRoom(err error) error {
 	if errors.Is(err, catalog.ErrNearlyFull) {
 		err = catalog.Wrap(catalog.Forbidden, err, "%s", catalog.MessageOf(err))
 	}
-	return release, err
+	return err
 }
 
 // continueUpload has the app go on with an upload, tell of it, or end it.
@@ -86,7 +93,10 @@ func (c *call) continueUpload() error {
 	if err := c.registry.useUpload(c.image, c.vars["uuid"]); err != nil {
 		return err
 	}
-	undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
+	length, undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
+	if err == nil {
+		err = c.meterUpload(length)
+	}
 	if err != nil {
 		return err
 	}
@@ -96,19 +106,18 @@ func (c *call) continueUpload() error {
 	return nil
 }
 
-// noteLength returns what cuts an upload to the length that it has. A client that is told of a failure of ours sends
+// noteLength returns an upload's length, and what cuts it to that. A client that is told of a failure of ours sends
 // the same again, to the address that tells where it begins.
-func (r *Registry) noteLength(image catalog.Image, upload string) (undo func() error, err error) {
+func (r *Registry) noteLength(image catalog.Image, upload string) (length int64, undo func() error, err error) {
 	if !filepath.IsLocal(upload) {
-		return func() error { return nil }, nil
+		return 0, func() error { return nil }, nil
 	}
 	file := filepath.Join(r.uploadsOf(image.Ref), upload, "data")
-	var length int64
 	info, err := os.Stat(file)
 	if err == nil {
 		length = info.Size()
 	}
-	return func() error { return ignoreNotExist(os.Truncate(file, length)) }, ignoreNotExist(err)
+	return length, func() error { return ignoreNotExist(os.Truncate(file, length)) }, ignoreNotExist(err)
 }
 
 // useNamed marks the blobs that an upload names as in use. It drops a wish to mount one from

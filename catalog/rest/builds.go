@@ -211,3 +211,34 @@ func (c *call) numberedBuild(ctx context.Context) (catalog.Build, error) {
 	}
 	return c.server.config.Store.BuildByNumber(ctx, version.ID, number)
 }
+
+// diagnosis says why a build was slow.
+func (c *call) diagnosis() (api.Diagnosis, error) {
+	ctx := c.r.Context()
+	build, err := c.numberedBuild(ctx)
+	if err != nil {
+		return api.Diagnosis{}, err
+	}
+	steps, err := c.server.config.Store.Steps(ctx, build.ID)
+	if err != nil {
+		return api.Diagnosis{}, err
+	}
+	found, err := c.server.config.Diagnoses.Diagnose(ctx, build, steps)
+	out := api.Diagnosis{Dockerfile: found.Dockerfile}
+	if miss := found.Miss; miss != nil {
+		out.Miss = &api.CacheMiss{Line: miss.Line, Instruction: miss.Instruction, Millis: stepOf(miss.Step).Millis, Cause: string(miss.Cause), Since: miss.Since,
+			Files: orEmpty(miss.Files), Changed: miss.Changed, Args: orEmpty(miss.Args)}
+		if advice := miss.Advice; advice.Kind != "" {
+			out.Miss.Advice = &api.Advice{Kind: string(advice.Kind), Line: advice.Line, Copy: advice.Copy, Run: advice.Run, Names: orEmpty(advice.Names)}
+		}
+	}
+	return out, err
+}
+
+// orEmpty keeps null out of the JSON.
+func orEmpty(names []string) []string {
+	if names == nil {
+		return []string{}
+	}
+	return names
+}

@@ -196,3 +196,21 @@ func (e *env) stream(path string, options ...option) func() string {
 		return "EOF"
 	}
 }
+
+func TestDiagnosis(t *testing.T) {
+	w := newEnv(t)
+	w.version("app", "1.0", catalog.OutcomeBuilt, "a line")
+	w.version("app", "1.1", catalog.OutcomeUserError, "a line")
+	const path = "/api/images/app/versions/"
+	got := into[api.Diagnosis](w.do("alice", "GET", path+"1.0/builds/1/diagnosis", nil).expect(http.StatusOK))
+	if got.Miss == nil || got.Miss.Millis < 1000 || got.Miss.Advice == nil {
+		t.Fatalf("got %+v", got)
+	}
+	got.Miss.Millis = 0
+	testkit.Same(t, "a diagnosis", got, api.Diagnosis{Dockerfile: "Dockerfile", Miss: &api.CacheMiss{
+		Line: 3, Instruction: "COPY . .", Cause: "files", Since: "0.9", Files: []string{"a"}, Changed: 2, Args: []string{}, Advice: &api.Advice{Kind: "move_up", Line: 4, Names: []string{}},
+	}})
+	testkit.Same(t, "of nothing", into[api.Diagnosis](w.do("alice", "GET", path+"1.1/builds/1/diagnosis", nil).expect(http.StatusOK)), api.Diagnosis{})
+	w.do("alice", "GET", path+"1.0/builds/2/diagnosis", nil).expect(http.StatusNotFound)
+	w.do("alice", "GET", path+"1.0/builds/x/diagnosis", nil).expect(http.StatusBadRequest)
+}

@@ -45,8 +45,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full and nothing was changed; try again later, or tell the server's administrator")
 	}
 	knows := knowsErrors(r)
-	if !knows && contract400(status) {
+	switch {
+	case !knows && contract400(status):
 		status = http.StatusBadRequest
+	case !knows && status == http.StatusGone:
+		status = http.StatusNotFound
 	}
 	log := requests.Logger(r.Context())
 	if status >= http.StatusInternalServerError {

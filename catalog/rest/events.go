@@ -110,6 +110,6 @@ func eventOf(e catalog.Event) api.Event {
 	return api.Event{
 		ID: e.ID, Event: string(e.Kind), At: api.Time{Time: e.At}, Namespace: e.Image.Namespace, Image: e.Image.Name, Version: e.Version,
 		State: string(e.State), Commit: e.Commit, Digest: e.Digest, Build: e.Number, Trigger: string(e.Trigger), Outcome: string(e.Outcome),
-		Message: e.Message, Member: e.Member, Role: e.Role.Name(),
+		Message: e.Message, Member: e.Member, Role: e.Role.Name(), From: e.From, To: e.To,
 	}
 }

@@ -70,6 +70,24 @@ func (c *call) deleteImage() error {
 	return c.deleted("Image Deleted Successfully")
 }
 
+// transferImage gives an image to another namespace, which the user has to manage as well.
+func (c *call) transferImage(in api.TransferImage) ([]api.TransferredImage, error) {
+	image, err := c.image()
+	if err != nil {
+		return nil, err
+	}
+	if err := catalog.AuthorizeTransfer(c.r.Context(), c.server.config.Store, c.id, image.Ref, in.Namespace); err != nil {
+		return nil, err
+	}
+	moves, err := c.server.config.Transfers.Transfer(c.r.Context(), image, in.Namespace)
+	for _, m := range moves {
+		c.audit("image transferred", "image", m.From, "to", m.To)
+	}
+	return convertAll(moves, func(m catalog.Move) api.TransferredImage {
+		return api.TransferredImage{From: m.From.String(), To: m.To.String()}
+	}), err
+}
+
 func (c *call) defaultBranch() (api.DefaultBranch, error) {
 	image, err := c.image()
 	if err != nil {

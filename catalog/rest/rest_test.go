@@ -75,8 +75,9 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	w.logs.store = w.store
 	w.openUploads()
 	config := rest.Config{
-		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Mirror: fakeMirror{},
-		Origins: w.repos, Keys: fakeKeys{}, SBOMs: fakeSBOMs{}, Comparisons: fakeComparisons{}, Retention: retention.New(retention.Config{Store: w.store, Images: noImages{}, Branches: w.repos}),
+		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Transfers: w.remover, Mirror: fakeMirror{},
+		Origins: w.repos, Keys: fakeKeys{}, SBOMs: fakeSBOMs{}, Comparisons: fakeComparisons{}, Diagnoses: fakeDiagnoses{}, Retention: retention.New(retention.Config{Store: w.store, Images: noImages{}, Branches: w.repos}),
+		Parts: func() map[string]int64 { return map[string]int64{"repos": 1000, "build_cache": 20, "database": 4096} },
 		Usage: quota.New(quota.Config{
 			Store: w.store, Git: func(catalog.ImageRef) int64 { return 4096 }, Log: func(int64) int64 { return 0 },
 			Contents: func(context.Context, catalog.Image, catalog.Version) (map[string]int64, error) {
@@ -397,6 +398,17 @@ func (fakeMirror) PruneMirrored(_ context.Context, f catalog.MirrorFilter) (cata
 	return catalog.Pruned{Images: 1, Bytes: 7}, nil
 }
 
+type fakeDiagnoses struct{}
+
+func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []catalog.Step) (catalog.Diagnosis, error) {
+	if build.Outcome != catalog.OutcomeBuilt {
+		return catalog.Diagnosis{}, nil
+	}
+	return catalog.Diagnosis{Dockerfile: "Dockerfile", Miss: &catalog.CacheMiss{
+		Line: 3, Instruction: "COPY . .", Step: steps[0], Cause: catalog.MissFiles, Since: "0.9", Files: []string{"a"}, Changed: 2, Advice: catalog.Advice{Kind: catalog.AdviceMoveUp, Line: 4},
+	}}, nil
+}
+
 // fakeContents knows one image, in place of the registry.
 type fakeContents struct{}
 
@@ -416,6 +428,17 @@ func (fakeContents) Content(_ context.Context, ref catalog.ImageRef, digest stri
 type fakeRemover struct {
 	store   catalog.Store
 	removed []string
+}
+
+// Transfer implements catalog.TransferControl. There are no files to be moved.
+func (f *fakeRemover) Transfer(ctx context.Context, image catalog.Image, namespace string) ([]catalog.Move, error) {
+	moves, err := f.store.TransferImage(ctx, image, namespace)
+	for _, m := range moves {
+		if err := f.store.EndMove(ctx, m.ID); err != nil {
+			return nil, err
+		}
+	}
+	return moves, err
 }
 
 func (f *fakeRemover) Remove(ctx context.Context) {

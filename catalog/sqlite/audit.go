@@ -81,7 +81,7 @@ func listAudit(f catalog.AuditFilter) (query string, args []any) {
 		and(`via = ?`, f.Via)
 	}
 	if f.Image != "" {
-		and(`about ->> 'image' = ? COLLATE NOCASE`, f.Image)
+		and(`image = ?`, f.Image)
 	}
 	if !f.Since.IsZero() {
 		and(`at >= ?`, toMicros(f.Since))

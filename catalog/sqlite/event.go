@@ -37,11 +37,11 @@ func (n *notifier) notify() {
 }
 
 const eventColumns = `id, at, kind, namespace_id, namespace, image_id, image, version, commit_id, digest, state,
-	build_id, number, trigger_kind, outcome, message, member, role`
+	build_id, number, trigger_kind, outcome, message, member, role, from_image, to_image`
 
 func scanEvent(row scanner) (e catalog.Event, err error) {
 	return e, row.Scan(&e.ID, timeColumn{&e.At}, &e.Kind, &e.NamespaceID, &e.Image.Namespace, &e.ImageID, &e.Image.Name, &e.Version,
-		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message, &e.Member, &e.Role)
+		&e.Commit, &e.Digest, &e.State, &e.BuildID, &e.Number, &e.Trigger, &e.Outcome, &e.Message, &e.Member, &e.Role, &e.From, &e.To)
 }
 
 // recordBuild adds an event about a build as it stands in the transaction.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -49,6 +50,9 @@ func (s *Store) CreateImage(ctx context.Context, n catalog.NewImage) (catalog.Im
 		if err == nil {
 			err = imageIsFree(ctx, tx, n.Ref)
 		}
+		if err == nil {
+			err = nameIsFree(ctx, tx, n.Ref, 0)
+		}
 		if err == nil && n.SourceID != 0 {
 			err = isRepository(ctx, tx, namespace.ID, n.SourceID)
 		}
@@ -96,7 +100,16 @@ func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) 
 
 // Image returns an image by its name.
 func (s *Store) Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error) {
-	return one(ctx, s.r, scanImage, catalog.Errorf(catalog.NotFound, "image %s does not exist", ref), selectImageByRef, ref.Namespace, ref.Name)
+	image, err := one(ctx, s.r, scanImage, catalog.Errorf(catalog.NotFound, "image %s does not exist", ref), selectImageByRef, ref.Namespace, ref.Name)
+	if err == nil {
+		return image, isNotMoving(ctx, s.r, image)
+	}
+	if catalog.CodeOf(err) == catalog.NotFound {
+		if former, formerErr := formerName(ctx, s.r, ref); catalog.CodeOf(formerErr) != catalog.NotFound {
+			return image, cmp.Or(formerErr, former.Refuse())
+		}
+	}
+	return image, err
 }
 
 // ImageByID returns an image by its ID.
@@ -132,6 +145,9 @@ func (s *Store) DeleteImage(ctx context.Context, imageID int64) error {
 
 func (s *Store) deleteImage(ctx context.Context, tx *sql.Tx, imageID int64) error {
 	image, err := imageByID(ctx, tx, imageID)
+	if err == nil {
+		err = isNotMoving(ctx, tx, image)
+	}
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,14 @@ import (
 
 const (
 	selectWaiting = `SELECT namespace_id, min(build_id), (SELECT served_at FROM namespaces WHERE id = namespace_id)
-		FROM queue WHERE running = 0 AND not_before <= ? AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1) GROUP BY namespace_id`
+		FROM queue WHERE running = 0 AND not_before <= ? AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1)
+		AND build_id NOT IN (` + selectMoving + `) GROUP BY namespace_id`
 	selectRunning = `SELECT namespace_id, count(*), 0 FROM queue WHERE running = 1 GROUP BY namespace_id`
 	selectLost    = `SELECT build_id FROM queue WHERE running = 1 AND (owner <> ? OR lease_until < ?)`
 	selectQueue   = `SELECT (SELECT count(*) FROM queue WHERE running = 0), (SELECT count(*) FROM queue WHERE running = 1),
 		coalesce((SELECT min(queued_at) FROM builds WHERE id IN (SELECT build_id FROM queue WHERE running = 0)), 0)`
-	selectWake = `SELECT not_before FROM queue WHERE running = 0 AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1) ORDER BY not_before LIMIT 1`
+	selectWake = `SELECT not_before FROM queue WHERE running = 0 AND NOT EXISTS (SELECT 1 FROM queue_pause WHERE id = 1)
+		AND build_id NOT IN (` + selectMoving + `) ORDER BY not_before LIMIT 1`
 )
 
 var errNothingWaits = catalog.Errorf(catalog.NotFound, "no build is waiting")

@@ -105,6 +105,9 @@ func (s *Store) DeleteNamespace(ctx context.Context, name string, withImages boo
 // deleteNamespace removes a namespace, what is in it, and what happened there: of all
 // that, the next owner of the name is to find nothing.
 func (s *Store) deleteNamespace(ctx context.Context, tx *sql.Tx, n catalog.Namespace, withImages bool) error {
+	if err := namespaceIsNotMoving(ctx, tx, n.Name); err != nil {
+		return err
+	}
 	images, err := all(ctx, tx, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM images WHERE namespace_id = ? ORDER BY source_id IS NULL, id`, n.ID)
 	if err != nil {

@@ -53,8 +53,8 @@ func (s *Store) SetNamespaceLimits(ctx context.Context, namespace string, l cata
 	})
 }
 
-// mayWait refuses one more build where as many of its namespace wait as may.
-func (s *Store) mayWait(ctx context.Context, tx *sql.Tx, namespaceID int64) error {
+// mayWait refuses more builds where too many of their namespace would wait.
+func (s *Store) mayWait(ctx context.Context, tx *sql.Tx, namespaceID int64, more int) error {
 	l, err := limitsOf(ctx, tx, namespaceID)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *Store) mayWait(ctx context.Context, tx *sql.Tx, namespaceID int64) erro
 	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM queue WHERE namespace_id = ? AND running = 0`, namespaceID).Scan(&waiting); err != nil {
 		return err
 	}
-	if most > 0 && waiting >= most {
+	if most > 0 && waiting > most-more {
 		return catalog.Errorf(catalog.Forbidden, "%d builds of this namespace wait already, as many as may; ask again when some have started, or cancel some that you no longer need", waiting)
 	}
 	return nil

@@ -34,9 +34,11 @@ func TestPlans(t *testing.T) {
 	)
 	jobsOf := []any{sql.Named("kind", "a"), sql.Named("before", 0), sql.Named("busiest", 0)}
 	for _, q := range []query{
-		audit("ListAudit", "INTEGER PRIMARY KEY (rowid<?)", catalog.AuditFilter{Via: "rest", Since: time.Unix(1, 0)}),
+		audit("ListAudit", "INTEGER PRIMARY KEY (rowid<?)", catalog.AuditFilter{Since: time.Unix(1, 0)}),
+		audit("ListAudit of an interface", "audit_via (via=? AND id<?)", catalog.AuditFilter{Via: "rest", Since: time.Unix(1, 0)}),
+		audit("ListAudit of an image", "audit_image (image=? AND id<?)", catalog.AuditFilter{Image: "ann/app"}),
 		{"tagIsOf", selectTagElsewhere, []any{1, "v1", "c"}, "versions_by_tag (image_id=? AND tag=?)"},
-		audit("ListAudit of a user", "audit_who (who=? AND id<?)", catalog.AuditFilter{By: "ann", Image: "ann/app"}),
+		audit("ListAudit of a user", "audit_who (who=? AND id<?)", catalog.AuditFilter{By: "ann"}),
 		list("ListVersions", image),
 		list("ListVersions in one state", perState, catalog.Built),
 		list("ListVersions in two states", perState, catalog.Built, catalog.Failed),
@@ -124,7 +126,8 @@ func TestPlans(t *testing.T) {
 		}
 		// The rows of a query's own table are those it returns.
 		plan = slices.DeleteFunc(plan, func(detail string) bool {
-			return detail == "SCAN merged" || detail == "SCAN waiting" || detail == "SCAN CONSTANT ROW"
+			return detail == "SCAN merged" || detail == "SCAN waiting" || detail == "SCAN CONSTANT ROW" ||
+				strings.HasPrefix(detail, "SCAN moves ") // which has rows for a moment alone
 		})
 		text := strings.Join(plan, "\n")
 		if !strings.Contains(text, q.by) || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {

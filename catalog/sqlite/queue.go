@@ -73,7 +73,7 @@ func (s *Store) queueBuild(ctx context.Context, tx *sql.Tx, n catalog.NewBuild) 
 	if err := tx.QueryRowContext(ctx, `SELECT namespace_id FROM images WHERE id = ?`, n.ImageID).Scan(&namespaceID); err != nil {
 		return catalog.QueuedBuild{}, err
 	}
-	if err := s.mayWait(ctx, tx, namespaceID); err != nil {
+	if err := s.mayWait(ctx, tx, namespaceID, 1); err != nil {
 		return catalog.QueuedBuild{}, err
 	}
 	return s.insertBuild(ctx, tx, v.ID, n)

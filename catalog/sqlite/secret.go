@@ -9,7 +9,7 @@ import (
 )
 
 const selectSecret = `SELECT secrets.id, coalesce(secrets.namespace_id, 0), coalesce(namespaces.name, ''), coalesce(secrets.image_id, 0), coalesce(images.name, ''),
-		secrets.kind, secrets.name, secrets.tags, secrets.username, secrets.sealed, coalesce(secrets.user_id, 0), secrets.set_at
+		secrets.kind, secrets.name, secrets.tags, secrets.username, secrets.sealed, secrets.sealed_for, coalesce(secrets.user_id, 0), secrets.set_at
 	FROM secrets LEFT JOIN namespaces ON namespaces.id = secrets.namespace_id LEFT JOIN images ON images.id = secrets.image_id `
 
 // selectSecrets is in the index's order.
@@ -17,7 +17,7 @@ const selectSecrets = selectSecret + `WHERE coalesce(secrets.namespace_id, 0) = 
 
 func scanSecret(row scanner) (s catalog.Secret, err error) {
 	return s, row.Scan(&s.ID, &s.NamespaceID, &s.Namespace, &s.ImageID, &s.Image,
-		&s.Kind, &s.Name, &s.Tags, &s.Username, &s.Sealed, &s.UserID, timeColumn{&s.SetAt})
+		&s.Kind, &s.Name, &s.Tags, &s.Username, &s.Sealed, &s.SealedFor, &s.UserID, timeColumn{&s.SetAt})
 }
 
 var errNoSecret = catalog.Errorf(catalog.NotFound, "the secret does not exist")
@@ -47,7 +47,7 @@ func (s *Store) PutSecret(ctx context.Context, secret catalog.Secret) (catalog.S
 		err := tx.QueryRowContext(ctx, `INSERT INTO secrets (namespace_id, image_id, kind, name, tags, username, sealed, user_id, set_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (coalesce(namespace_id, 0), kind, name, coalesce(image_id, 0), tags) DO UPDATE
-			SET username = excluded.username, sealed = excluded.sealed, user_id = excluded.user_id, set_at = excluded.set_at RETURNING id`,
+			SET username = excluded.username, sealed = excluded.sealed, sealed_for = '', user_id = excluded.user_id, set_at = excluded.set_at RETURNING id`,
 			orNull(secret.NamespaceID), orNull(secret.ImageID), secret.Kind, secret.Name, secret.Tags, secret.Username, secret.Sealed,
 			orNull(secret.UserID), toMicros(s.now())).Scan(&id)
 		if dangling(err) {

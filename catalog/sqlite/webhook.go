@@ -1,20 +1,22 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 const selectWebhook = `SELECT webhooks.id, webhooks.namespace_id, namespaces.name, coalesce(webhooks.image_id, 0), webhooks.url, webhooks.events,
-		webhooks.sealed, coalesce(webhooks.user_id, 0), webhooks.created_at
+		webhooks.sealed, webhooks.sealed_for, coalesce(webhooks.user_id, 0), webhooks.created_at
 	FROM webhooks JOIN namespaces ON namespaces.id = webhooks.namespace_id `
 
 const selectWebhooksFor = selectWebhook + `WHERE webhooks.namespace_id = ? AND coalesce(webhooks.image_id, 0) IN (0, ?)`
 
 func scanWebhook(row scanner) (w catalog.Webhook, err error) {
-	return w, row.Scan(&w.ID, &w.NamespaceID, &w.Namespace, &w.ImageID, &w.URL, &w.Events, &w.Sealed, &w.UserID, timeColumn{&w.CreatedAt})
+	return w, row.Scan(&w.ID, &w.NamespaceID, &w.Namespace, &w.ImageID, &w.URL, &w.Events, &w.Sealed, &w.SealedFor, &w.UserID, timeColumn{&w.CreatedAt})
 }
 
 var errNoWebhook = catalog.Errorf(catalog.NotFound, "the webhook does not exist")
@@ -53,8 +55,9 @@ func (s *Store) Webhook(ctx context.Context, id int64) (catalog.Webhook, error) 
 
 // ListWebhooks returns the webhooks of a namespace or of one image.
 func (s *Store) ListWebhooks(ctx context.Context, namespace string, imageID int64) ([]catalog.Webhook, error) {
-	return all(ctx, s.r, scanWebhook, selectWebhook+`WHERE namespaces.name = ? AND coalesce(webhooks.image_id, 0) = ? ORDER BY webhooks.id`,
-		namespace, imageID)
+	webhooks, err := all(ctx, s.r, scanWebhook, selectWebhook+`WHERE namespaces.name = ? AND coalesce(webhooks.image_id, 0) = ?`, namespace, imageID)
+	slices.SortFunc(webhooks, func(a, b catalog.Webhook) int { return cmp.Compare(a.ID, b.ID) })
+	return webhooks, err
 }
 
 // WebhooksFor returns the webhooks that an image's events may concern.

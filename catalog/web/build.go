@@ -14,6 +14,7 @@ type buildData struct {
 	By       string // who asked; empty: not known any more
 	Place    *catalog.QueuePlace
 	Steps    []stepRow
+	Why      *catalog.CacheMiss // that made it slow; nil: none is known
 	Log      logView
 	MayWrite bool
 }
@@ -59,6 +60,7 @@ func (c *call) buildPage() error {
 		return err
 	}
 	data.Steps = stepRows(steps, c.server.now())
+	data.Why = c.diagnose(build, steps).Miss
 	if data.Log, err = c.readLog(build); err != nil {
 		return err
 	}

@@ -25,13 +25,17 @@ func (c *call) version() (catalog.Image, catalog.Version, error) {
 // imageData is what the page of an image shows.
 type imageData struct {
 	Image    catalog.Image
+	Tabs     []tab
 	State    catalog.State // that the list is narrowed to; empty: all
 	States   []catalog.State
 	Versions []versionRow
 	Pager    pager
 	PushURL  string
+	Registry string
 	Pull     string // a reference, without the version
 	Example  string // a version
+	// Of the built versions on the page.
+	Durations, Sizes spark
 }
 
 // versionRow is a version in a list.
@@ -63,8 +67,11 @@ func (c *call) imagePage() error {
 	if data.Versions, err = c.versionRows(data.Image, versions); err != nil {
 		return err
 	}
+	data.Tabs = imageTabs(data.Image.Ref, "image.versions", c.manages())
+	data.Durations, data.Sizes = sparksOf(data.Versions)
 	data.PushURL = c.server.config.GitURL + "/" + data.Image.Source.String()
-	data.Pull, data.Example = c.server.config.RegistryHost+"/"+data.Image.Ref.Repository(), "v1"
+	data.Registry = c.server.config.RegistryHost
+	data.Pull, data.Example = data.Registry+"/"+data.Image.Ref.Repository(), "v1"
 	if last := data.Image.LastVersion; last != nil {
 		data.Example = last.Name
 	}

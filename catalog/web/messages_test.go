@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 // Every message is there in both languages, takes the same, and is used.
@@ -34,7 +37,34 @@ func TestMessages(t *testing.T) {
 	for _, key := range []string{"signin.title", "search.title", "home.title", "signin.unauthorized", "signin.rate_limited", "signin.forbidden"} {
 		used[key] = true
 	}
-	for _, key := range []string{"account.title", "done.revoked", "done.key_added", "done.key_deleted", "done.password", "done.look", "scope.read", "scope.write"} {
+	for _, key := range []string{
+		"account.title", "scope.read", "scope.write", "deliveries",
+		"job.waiting", "job.running", "job.done", "job.failed",
+	} {
+		used[key] = true
+	}
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+		used[tab.Key] = true
+	}
+	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
+		used["limit."+limit.name] = true
+	}
+	for _, level := range []Level{Fine, Note, Fault} {
+		used["doctor."+string(level)] = true
+	}
+	for _, part := range []string{"repos", "registry", "logs", "mirror", "times", "uploads", "build_cache", "database", "other"} {
+		used["disk."+part] = true
+	}
+	for _, role := range catalog.Roles() {
+		used["role."+role.Name()], used["role."+role.Name()+".about"] = true, true
+	}
+	for _, kind := range catalog.RetentionKinds() {
+		used["retention."+string(kind)] = true
+	}
+	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
+		used["retention.from."+from] = true
+	}
+	for _, key := range saidOfChanges(t) {
 		used[key] = true
 	}
 	for _, s := range catalog.States() {
@@ -47,7 +77,22 @@ func TestMessages(t *testing.T) {
 		catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure} {
 		used["outcome."+string(o)] = true
 	}
-	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
+	for _, cause := range catalog.MissCauses() {
+		used["why.cause."+string(cause)] = true
+	}
+	for _, kind := range catalog.FileKinds() {
+		used["files.kind."+string(kind)] = true
+	}
+	for _, change := range layerChanges() {
+		used["layer."+string(change)] = true
+	}
+	for _, what := range []string{"added", "removed", "changed"} {
+		used["changes."+what] = true
+	}
+	for _, kind := range catalog.AdviceKinds() {
+		used["why.advice."+string(kind)] = true
+	}
+	for _, c := range []catalog.Code{catalog.Invalid, catalog.Unauthorized, catalog.Forbidden, catalog.NotFound, catalog.Conflict, catalog.Moved, catalog.TooLarge, catalog.RateLimited, catalog.Unavailable, catalog.Internal} {
 		used["error."+string(c)] = true
 	}
 	for key := range used {
@@ -169,5 +214,105 @@ func TestStepOfLine(t *testing.T) {
 		if step, kind := stepOfLine(text); step != want.step || kind != want.kind {
 			t.Errorf("%q: %d %q, want %+v", text, step, kind, want)
 		}
+	}
+}
+
+// saidOfChanges finds the messages about changes that were made, in the calls of done.
+func saidOfChanges(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:done|onGitHub|changeMember|changeUser)\(.*"([a-z_]+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, "done."+m[1])
+		}
+	}
+	return keys
+}
+
+func TestFileRow(t *testing.T) {
+	for want, f := range map[string]catalog.ImageFile{
+		"-rw-r--r-- a 1":             {Name: "/x/a", Kind: catalog.FileRegular, Mode: 0o644},
+		"drwxr-xr-x d 2":             {Name: "/d", Kind: catalog.FileDirectory, Mode: 0o755, Layer: 1},
+		" d 0":                       {Name: "/d", Kind: catalog.FileDirectory, Layer: -1},
+		"urwxr-xr-x s 1":             {Name: "/s", Kind: catalog.FileRegular, Mode: 0o4755},
+		" w 1":                       {Name: "/w", Kind: catalog.FileGone},
+		"Lrwxrwxrwx \uFFFDl\uFFFD 1": {Name: "/\xffl\n", Kind: catalog.FileSymlink, Mode: 0o777},
+		"-r-------- a\uFFFDb 1":      {Name: "/a\u202eb", Kind: catalog.FileRegular, Mode: 0o400},
+	} {
+		row := newFileRow(f)
+		if got := fmt.Sprintf("%s %s %d", row.Bits, row.Base, row.From); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestViewLayers(t *testing.T) {
+	layer := func(digest, by string, size int64) api.Layer {
+		return api.Layer{Digest: digest, CreatedBy: by, Size: size}
+	}
+	now := &api.ImageContent{Layers: []api.Layer{layer("a", "FROM", 500), layer("c", "COPY", 300), layer("d", "RUN", 200), layer("e", "x", 0)}}
+	before := &api.ImageContent{Layers: []api.Layer{layer("a", "FROM", 500), layer("b", "COPY", 1)}}
+	var got []string
+	v := viewLayers(now, before, "v1")
+	for _, row := range v.Rows {
+		got = append(got, fmt.Sprintf("%d %s %d+%d", row.Number, row.Change, row.X, row.Width))
+	}
+	if text := strings.Join(got, ", "); text != "1 kept 0+500, 2 changed 500+300, 3 new 800+200, 4 new 1000+0" || v.Bytes[layerNew] != 200 {
+		t.Errorf("%s, %v", text, v.Bytes)
+	}
+	if v := viewLayers(&api.ImageContent{}, nil, ""); len(v.Rows) > 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	text, more := inspect(catalog.PlatformImage{Config: []byte(`{"created":"2026-01-01T00:00:00Z","architecture":"amd64","os":"linux","config":{"Cmd":["</script>"],"Other":1},"rootfs":{"type":"layers","diff_ids":["sha256:1"]},"history":[]}`)}, "h/a:1", "h/a@sha256:2", 5)
+	want := `[
+    {
+        "Id": "sha256:` + "ID" + `",
+        "RepoTags": [
+            "h/a:1"
+        ],
+        "RepoDigests": [
+            "h/a@sha256:2"
+        ],
+        "Created": "2026-01-01T00:00:00Z",
+        "Author": "",
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Size": 5,
+        "Config": {
+            "Cmd": [
+                "</script>"
+            ],
+            "Other": 1
+        },
+        "RootFS": {
+            "Type": "layers",
+            "Layers": [
+                "sha256:1"
+            ]
+        }
+    }
+]
+`
+	if got := regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(text, "sha256:ID"); got != want || more {
+		t.Errorf("got %s", got)
+	}
+	if text, more := inspect(catalog.PlatformImage{Config: []byte(`{"config":"` + strings.Repeat("é", maxInspected) + `"}`)}, "", "", 0); len(text) > maxInspected || !more {
+		t.Errorf("a long configuration: %d bytes, %v", len(text), more)
+	}
+	if text, _ := inspect(catalog.PlatformImage{Config: []byte("x")}, "", "", 0); text != "" {
+		t.Error(text)
 	}
 }

@@ -14,9 +14,12 @@ import (
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
+	"/namespaces/ann/members", "/namespaces/ann/usage", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
+	"/settings/ann/app/retention/preview", "/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 	"/images/ann/app/v2/1?times=1&q=" + url.QueryEscape(evil), "/images/ann/app/v2/1?q=nothing", "/images/ann/app/v2/1?q=line", "/images/ann/app/v2/1?step=4",
+	"/images/ann/app/v1/files", "/images/ann/app/v1/files?path=%2Fetc%2F" + url.QueryEscape(evil) + "&layer=1&platform=x", "/images/ann/app/v1/files?path=/busy", "/images/ann/app/v1/files?path=/bomb",
+	"/images/ann/app/v1/changes", "/images/ann/app/v1/changes?since=v1", "/images/ann/app/v1/changes?since=v1&platform=busy",
 }
 
 // Whatever users and builds say is text: a page has no element and no attribute but its own, in both languages.
@@ -196,5 +199,36 @@ func TestSearch(t *testing.T) {
 	several := owner.get("/search?q=deadee1")
 	if checkPage(t, "several versions", "en", several); !strings.Contains(several.body, `/images/ann/app/v10"`) || !strings.Contains(several.body, `/images/ann/app/v11"`) {
 		t.Errorf("two versions of one commit: %s", several.body)
+	}
+}
+
+// A browser that asks for what is not there gets a page; others are not for us.
+func TestUnknownPaths(t *testing.T) {
+	e := newEnv(t)
+	for _, b := range []*browser{e.browser(), e.signedIn("ann")} {
+		for _, language := range []string{"en", "fa"} {
+			b.language = language
+			for _, path := range []string{"/nothing", "/images", "/nothing/" + url.PathEscape(evil), "/images/ann/app/v1/1/2/3", "/signout"} {
+				page := b.get(path)
+				if page.StatusCode != http.StatusNotFound {
+					t.Errorf("%s: %s", path, page.Status)
+				}
+				checkPage(t, path, language, page)
+			}
+		}
+	}
+	for accept, want := range map[string]bool{
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8": true, "application/json, text/html;q=0.5": true,
+		"": false, "*/*": false, "application/json": false, "text/html;q=0": false, "text/*": false,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "/nothing", nil)
+		e.must(err)
+		r.Header.Set("Accept", accept)
+		if web.WantsPage(r) != want {
+			t.Errorf("%q wants a page: %v", accept, !want)
+		}
+	}
+	if r, _ := http.NewRequestWithContext(t.Context(), "POST", "/nothing", nil); web.WantsPage(r) {
+		t.Error("a change wants a page")
 	}
 }

@@ -51,6 +51,8 @@ func routes() []route {
 		{"GET", "/images/{namespace}", accessRead, (*call).namespacePage},
 		{"GET", image, accessRead, (*call).imagePage},
 		{"GET", version, accessRead, (*call).versionPage},
+		{"GET", version + "/files", accessRead, (*call).filesPage},
+		{"GET", version + "/changes", accessRead, (*call).changesPage},
 		{"POST", version + "/cancel", accessWrite, (*call).cancel},
 		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
 		{"GET", build, accessRead, (*call).buildPage},
@@ -59,7 +61,7 @@ func routes() []route {
 		{"GET", build + "/outline", accessRead, (*call).logOutline},
 		{"GET", build + "/find", accessRead, (*call).findInLog},
 		{"GET", build + "/events", accessRead, (*call).followLog},
-	}, accountRoutes())
+	}, accountRoutes(), settingsRoutes(), adminRoutes())
 }
 
 // accountRoutes are about who is signed in.
@@ -73,6 +75,79 @@ func accountRoutes() []route {
 		{"POST", "/account/keys", accessOwn, account((*call).addKey)},
 		{"POST", "/account/keys/{id}/delete", accessOwn, account((*call).deleteKey)},
 		{"POST", "/account/password", accessOwn, account((*call).changePassword)},
+	}
+}
+
+// settingsRoutes are about images and namespaces beside what they hold. Their paths are not below an image's, where any name may be a version's.
+func settingsRoutes() []route {
+	const (
+		namespace = "/namespaces/{namespace}"
+		image     = "/settings/{namespace}/{image}"
+		webhook   = image + "/webhooks/{id}"
+	)
+	members := func(change func(*call) error) func(*call) error { return form(change, (*call).membersPage) }
+	settings := func(change func(*call) error) func(*call) error { return form(change, (*call).settingsPage) }
+	webhooks := func(change func(*call) error) func(*call) error { return form(change, (*call).webhooksPage) }
+	github := func(change func(*call) error) func(*call) error { return form(change, (*call).githubPage) }
+	retention := func(change func(*call) error) func(*call) error { return form(change, (*call).retentionPage) }
+	return []route{
+		{"GET", namespace + "/members", accessRead, (*call).membersPage},
+		{"POST", namespace + "/members", accessManage, members((*call).setMember)},
+		{"POST", namespace + "/members/remove", accessManage, members((*call).removeMember)},
+		{"GET", namespace + "/usage", accessRead, (*call).usagePage},
+
+		{"GET", image, accessManage, (*call).settingsPage},
+		{"POST", image + "/signed-tags", accessManage, settings((*call).signTags)},
+		{"POST", image + "/delete", accessManage, settings((*call).deleteImage)},
+
+		// An address may be a secret by itself, so that only who manages the image sees it.
+		{"GET", image + "/webhooks", accessManage, (*call).webhooksPage},
+		{"POST", image + "/webhooks", accessManage, webhooks((*call).createWebhook)},
+		{"GET", webhook, accessManage, (*call).deliveriesPage},
+		{"POST", webhook + "/delete", accessManage, webhooks((*call).deleteWebhook)},
+		{"POST", webhook + "/redeliver", accessManage, form((*call).redeliver, (*call).deliveriesPage)},
+
+		{"GET", image + "/github", accessRead, (*call).githubPage},
+		{"POST", image + "/github", accessManage, github((*call).connectGitHub)},
+		{"POST", image + "/github/disconnect", accessManage, github((*call).disconnectGitHub)},
+		{"POST", image + "/github/sync", accessWrite, github((*call).syncGitHub)},
+
+		{"GET", image + "/retention", accessRead, (*call).retentionPage},
+		{"GET", image + "/retention/preview", accessRead, (*call).previewPage},
+		{"POST", image + "/retention", accessManage, retention((*call).setRetention)},
+		{"POST", image + "/retention/delete", accessManage, retention((*call).dropRetention)},
+	}
+}
+
+// adminRoutes are for administrators. What they are about is in no namespace of the request.
+func adminRoutes() []route {
+	const (
+		user      = "/admin/users/{user}"
+		namespace = "/admin/namespaces/{shared}"
+	)
+	one := func(change func(*call) error) func(*call) error { return form(change, (*call).userPage) }
+	limits := func(change func(*call) error) func(*call) error { return form(change, (*call).limitsPage) }
+	queue := func(change func(*call) error) func(*call) error { return form(change, (*call).queuePage) }
+	return []route{
+		{"GET", "/admin", accessOperate, (*call).adminPage},
+		{"GET", "/admin/users", accessOperate, (*call).usersPage},
+		{"POST", "/admin/users", accessOperate, form((*call).addUser, (*call).usersPage)},
+		{"GET", user, accessOperate, (*call).userPage},
+		{"POST", user + "/change", accessOperate, one((*call).changeUser)},
+		{"POST", user + "/password", accessOperate, one((*call).resetPassword)},
+		{"POST", user + "/revoke", accessOperate, one((*call).revokeTokens)},
+		{"POST", user + "/delete", accessOperate, one((*call).deleteUser)},
+		{"GET", "/admin/namespaces", accessOperate, (*call).namespacesPage},
+		{"GET", namespace, accessOperate, (*call).limitsPage},
+		{"POST", namespace + "/limits", accessOperate, limits((*call).setLimits)},
+		{"POST", namespace + "/delete", accessOperate, limits((*call).deleteNamespace)},
+		{"GET", "/admin/queue", accessOperate, (*call).queuePage},
+		{"POST", "/admin/queue/pause", accessOperate, queue((*call).pauseQueue)},
+		{"POST", "/admin/queue/resume", accessOperate, queue((*call).resumeQueue)},
+		{"GET", "/admin/disk", accessOperate, (*call).diskPage},
+		{"POST", "/admin/disk/collect", accessOperate, form((*call).collect, (*call).diskPage)},
+		{"GET", "/admin/audit", accessOperate, (*call).auditPage},
+		{"GET", "/admin/doctor", accessOperate, (*call).doctorPage},
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,6 +35,8 @@ var files embed.FS
 
 // Accounts makes what proves a user.
 type Accounts interface {
+	// CreateUser adds a user and the namespace of the same name. Errors: Invalid, Conflict, Unavailable (a Removal).
+	CreateUser(ctx context.Context, name, password string, admin bool) (catalog.User, error)
 	// SetPassword replaces a password. Errors: Invalid (too weak), NotFound.
 	SetPassword(ctx context.Context, userID int64, password string) error
 	// AddKey stores a public key; an empty name means the key's comment. Errors: Invalid, Conflict.
@@ -46,12 +49,20 @@ type Accounts interface {
 type Contents interface {
 	// Content returns an image by its manifest's digest. Errors: NotFound, Invalid.
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
+	// PlatformImages is as of catalog.ImageContents.
+	PlatformImages(ctx context.Context, ref catalog.ImageRef, digest string) ([]catalog.PlatformImage, error)
 }
 
 // Running tells of builds that run; the builder does.
 type Running interface {
 	// RunningSteps returns the steps of a build as they stand now, in the order in which they started; none of one that does not run.
 	RunningSteps(buildID int64) []catalog.Step
+}
+
+// Remover deletes the files of what deletions took from the catalog.
+type Remover interface {
+	// Remove does what deletions have left to do (catalog.Removals). What it can't do now it logs, and does later.
+	Remove(ctx context.Context)
 }
 
 // Config is what New needs: every part, and the addresses to show.
@@ -63,6 +74,17 @@ type Config struct {
 	Control  catalog.BuildControl
 	Running  Running
 	Contents Contents
+	// Diagnoses says why builds were slow, Files what is in images, and Histories what was committed.
+	Diagnoses catalog.Diagnoses
+	Files     catalog.ImageFiles
+	Histories catalog.Histories
+	// What the pages of settings show and change.
+	Webhooks  catalog.WebhookControl
+	GitHub    catalog.GitHubControl
+	Retention catalog.RetentionControl
+	Usage     catalog.UsageReport
+	Remover   Remover
+	Operator  Operator
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -93,7 +115,8 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Running": c.Running == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Files": c.Files == nil, "Histories": c.Histories == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)
@@ -122,11 +145,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	compressed := compress(s.mux)
+	compressed := compress(http.HandlerFunc(s.dispatch))
 	s.handler = requests.Observed(c.Logger, s.failAlone, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		if requests.WantsEvents(r) { // must not wait in a compressor's buffer
-			s.mux.ServeHTTP(w, r)
+			s.dispatch(w, r)
 			return
 		}
 		compressed.ServeHTTP(w, r)
@@ -146,11 +169,36 @@ func (s *Server) RouteName(r *http.Request) string {
 	return "none"
 }
 
+// WantsPage reports whether a request is a browser's for something to look at: where nothing serves its path, ServeHTTP says so on a page.
+func WantsPage(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		kind, params, err := mime.ParseMediaType(accepted)
+		if err == nil && kind == "text/html" && params["q"] != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// dispatch serves a page, and says where none is that there is none.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	if s.Serves(r) {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	s.endpoint(route{access: accessOpen, handle: func(*call) error {
+		return catalog.Errorf(catalog.NotFound, "there is no page %s", r.URL.Path)
+	}}).ServeHTTP(w, r)
+}
+
 // EndStreams ends the streams that would go on forever. Their clients connect again. Call it once,
 // when the server is to stop.
 func (s *Server) EndStreams() { close(s.ending) }
 
-// ServeHTTP answers what Serves names.
+// ServeHTTP answers what Serves names, and anything else by a page that says that it is not there.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // secureHeaders are those of every answer. Nothing comes from another host, nothing is inline, nobody frames us.

@@ -27,21 +27,52 @@ func newServer(t *testing.T) (server *web.Server) {
 
 // who says what each kind of page answers to each user.
 var who = map[string]map[string]int{
-	"own":   {"anonymous": 303, "owner": 303, "reader": 303, "stranger": 303}, // on what is the user's own
-	"none":  {"anonymous": 303, "owner": 404, "reader": 404, "stranger": 404}, // what is not there, of the user's own
-	"open":  {"anonymous": 200, "owner": 200, "reader": 200, "stranger": 200},
-	"self":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 200},
-	"read":  {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 404},
-	"write": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
+	"own":     {"anonymous": 303, "owner": 303, "reader": 303, "stranger": 303}, // on what is the user's own
+	"none":    {"anonymous": 303, "owner": 404, "reader": 404, "stranger": 404}, // what is not there, of the user's own
+	"open":    {"anonymous": 200, "owner": 200, "reader": 200, "stranger": 200},
+	"self":    {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 200},
+	"read":    {"anonymous": 303, "owner": 200, "reader": 200, "stranger": 404},
+	"manage":  {"anonymous": 303, "owner": 200, "reader": 403, "stranger": 404},
+	"managed": {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404}, // a change
+	"nothing": {"anonymous": 303, "owner": 404, "reader": 403, "stranger": 404}, // a change of what is not there
+	"admin":   {"anonymous": 303, "owner": 403, "reader": 403, "stranger": 403, "admin": 200},
+	"changed": {"anonymous": 303, "owner": 403, "reader": 403, "stranger": 403, "admin": 303}, // by an administrator
+	"write":   {"anonymous": 303, "owner": 303, "reader": 403, "stranger": 404},
 }
 
 // fields are what the forms of changes have beside their token.
 var fields = map[string]url.Values{
-	"POST /account/look": {"language": {"en"}, "zone": {"UTC"}},
+	"POST /admin/users":                                          {"username": {"dan"}, "password": {password}},
+	"POST /admin/users/{user}/change":                            {"change": {"disable"}},
+	"POST /admin/users/{user}/password":                          {"password": {"another " + password}},
+	"POST /admin/users/{user}/delete":                            {"confirm": {"gone"}},
+	"POST /admin/namespaces/{shared}/delete":                     {"confirm": {"team"}},
+	"POST /account/look":                                         {"language": {"en"}, "zone": {"UTC"}},
+	"POST /namespaces/{namespace}/members":                       {"user": {"eve"}, "role": {"read"}},
+	"POST /namespaces/{namespace}/members/remove":                {"user": {"bob"}},
+	"POST /settings/{namespace}/{image}/signed-tags":             {"signed_tags": {"off"}},
+	"POST /settings/{namespace}/{image}/webhooks":                {"url": {"https://ci.test/"}},
+	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": {"delivery": {"1"}},
+	"POST /settings/{namespace}/{image}/github":                  {"repository": {"a/b"}},
+	"POST /settings/{namespace}/{image}/retention":               {"kind": {"versions"}, "keep_last": {"3"}},
+	"POST /settings/{namespace}/{image}/retention/delete":        {"kind": {"versions"}},
 }
 
 // access has a row for every page. Signing in, out and the language have tests of their own.
 var access = map[string]string{
+	"GET /namespaces/{namespace}/members": "read", "POST /namespaces/{namespace}/members": "managed", "POST /namespaces/{namespace}/members/remove": "managed",
+	"GET /namespaces/{namespace}/usage": "read", "GET /settings/{namespace}/{image}": "manage", "POST /settings/{namespace}/{image}/signed-tags": "managed",
+	"POST /settings/{namespace}/{image}/delete": "", "GET /settings/{namespace}/{image}/webhooks": "manage", "POST /settings/{namespace}/{image}/webhooks": "manage",
+	"GET /settings/{namespace}/{image}/webhooks/{id}": "nothing", "POST /settings/{namespace}/{image}/webhooks/{id}/delete": "nothing",
+	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": "nothing",
+	"GET /settings/{namespace}/{image}/github":                   "read", "POST /settings/{namespace}/{image}/github": "manage", "POST /settings/{namespace}/{image}/github/disconnect": "managed",
+	"POST /settings/{namespace}/{image}/github/sync": "nothing", "GET /settings/{namespace}/{image}/retention": "read", "GET /settings/{namespace}/{image}/retention/preview": "read",
+	"POST /settings/{namespace}/{image}/retention": "managed", "POST /settings/{namespace}/{image}/retention/delete": "managed",
+	"GET /admin": "changed", "GET /admin/users": "admin", "POST /admin/users": "changed", "GET /admin/users/{user}": "admin", "POST /admin/users/{user}/change": "changed",
+	"POST /admin/users/{user}/password": "changed", "POST /admin/users/{user}/revoke": "changed", "POST /admin/users/{user}/delete": "changed",
+	"GET /admin/namespaces": "admin", "GET /admin/namespaces/{shared}": "admin", "POST /admin/namespaces/{shared}/limits": "changed", "POST /admin/namespaces/{shared}/delete": "changed",
+	"GET /admin/queue": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
+	"GET /admin/audit": "admin", "GET /admin/doctor": "admin",
 	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
 	"GET /{$}": "self", "GET /events": "self", "GET /search": "self", "GET /signin": "", "POST /signin": "", "POST /signout": "", "POST /language": "",
@@ -49,6 +80,7 @@ var access = map[string]string{
 	"POST /images/{namespace}/{image}/{version}/cancel": "write", "POST /images/{namespace}/{image}/{version}/rebuild": "write",
 	"GET /images/{namespace}/{image}/{version}/{build}": "read", "GET /images/{namespace}/{image}/{version}/{build}/log": "read",
 	"GET /images/{namespace}/{image}/{version}/{build}/events": "read", "GET /images/{namespace}/{image}/{version}/{build}/lines": "read",
+	"GET /images/{namespace}/{image}/{version}/files": "read", "GET /images/{namespace}/{image}/{version}/changes": "read",
 	"GET /images/{namespace}/{image}/{version}/{build}/outline": "read", "GET /images/{namespace}/{image}/{version}/{build}/find": "read",
 }
 
@@ -57,7 +89,11 @@ var queries = map[string]string{"lines": "?from=1", "find": "?q=line"}
 
 func TestWhoSeesWhat(t *testing.T) {
 	e := newEnv(t)
-	browsers := map[string]*browser{"anonymous": e.browser(), "owner": e.signedIn("ann"), "reader": e.signedIn("eve"), "stranger": e.signedIn("bob")}
+	browsers := map[string]*browser{"anonymous": e.browser(), "owner": e.signedIn("ann"), "reader": e.signedIn("eve"), "stranger": e.signedIn("bob"), "admin": e.signedIn("root")}
+	_, err := e.accounts.CreateUser(t.Context(), "gone", password, false)
+	e.must(err)
+	_, err = e.store.CreateNamespace(t.Context(), "team", e.users["root"].ID)
+	e.must(err)
 	forms := map[string]url.Values{}
 	for name, b := range browsers {
 		page := "/"
@@ -72,7 +108,10 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("%s has no row that says who may use it", route)
 		}
 		method, path, _ := strings.Cut(route, " ")
-		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{file}", "style.css", "{namespace}", "ann", "{image}", "app", "{version}", "v3", "{build}", "1", "{id}", "999", "{user}", "gone", "{shared}", "team").Replace(path)
+		if strings.HasSuffix(path, "/files") || strings.HasSuffix(path, "/changes") { // of what is built
+			path = strings.Replace(path, "v3", "v1", 1)
+		}
 		if strings.HasSuffix(path, "/events") {
 			path += "?after=0"
 		}
@@ -147,7 +186,7 @@ func TestForms(t *testing.T) {
 	if got := e.browser().post("/signin", url.Values{"username": {"ann"}, "password": {password}}); got.StatusCode != http.StatusForbidden {
 		t.Errorf("a sign-in without a form of ours: %s", got.Status)
 	}
-	if got := b.post("/language", url.Values{"form": {token}, "language": {strings.Repeat("x", 20<<10)}}); got.StatusCode != http.StatusBadRequest {
+	if got := b.post("/language", url.Values{"form": {token}, "language": {strings.Repeat("x", 200<<10)}}); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("a large form: %s", got.Status)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 const (
@@ -54,4 +55,16 @@ func stepRows(steps []catalog.Step, now time.Time) []stepRow {
 		row.X = max(0, min(int(float64(row.Begin)/float64(all)*timelineWidth), timelineWidth-row.Width))
 	}
 	return rows[:min(len(rows), shownSteps)]
+}
+
+// diagnose looks into a build that has ended. A page that can't be told is complete without it.
+func (c *call) diagnose(build catalog.Build, steps []catalog.Step) catalog.Diagnosis {
+	if !build.State.Ended() || len(steps) == 0 || build.Commit == "" {
+		return catalog.Diagnosis{}
+	}
+	found, err := c.server.config.Diagnoses.Diagnose(c.r.Context(), build, steps)
+	if err != nil {
+		requests.Logger(c.r.Context()).Warn("failed to look into a build", "build", build.ID, "error", err)
+	}
+	return found
 }

@@ -2,12 +2,16 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,25 +33,55 @@ const password = "correct horse battery"
 // evil is what a user or a build may say where any text is taken.
 const evil = `"><img src=x onerror=alert(1)></code></script><script>alert('1')</script>{{.}}` + "`javascript:alert(1)" + `&<!--`
 
-// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger.
+// env is the pages over a real store. ann owns ann/app, to which eve, the reader, may look; bob is a stranger; root is an administrator.
 type env struct {
 	t        *testing.T
 	store    *sqlite.Store
 	accounts *account.Service
 	control  *fakeControl
+	webhooks *fakeWebhooks
+	remover  *fakeRemover
+	operator *fakeOperator
+	github   *fakeGitHub
 	users    map[string]catalog.User
 	image    catalog.Image
 	url      string
 	log      *testkit.Buffer
 }
 
+// passwordHash is that of the password, which takes its time: it is made once.
+var passwordHash = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "hash")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it is of a test
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, filepath.Join(dir, "fandogh.db"))
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close() //nolint:errcheck // it is thrown away
+	if _, err := account.New(account.Config{Users: store}).CreateUser(ctx, "ann", password, false); err != nil {
+		panic(err)
+	}
+	_, hash, err := store.PasswordHash(ctx, "ann")
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
+
 func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Helper()
 	e := &env{t: t, store: sqlitetest.Open(t, t.TempDir()), users: map[string]catalog.User{}, log: &testkit.Buffer{}}
 	e.accounts = account.New(account.Config{Users: e.store})
 	e.control = &fakeControl{store: e.store}
+	e.webhooks, e.remover, e.operator, e.github = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}, &fakeGitHub{}
 	config := web.Config{
 		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
+		Diagnoses: fakeDiagnoses{}, Files: fakeFiles{}, Histories: fakeHistories{},
+		Webhooks: e.webhooks, GitHub: e.github, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
 	}
@@ -60,8 +94,8 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	t.Cleanup(h.Close)
 	t.Cleanup(server.EndStreams)
 	e.url = h.URL
-	for _, name := range []string{"ann", "bob", "eve"} {
-		e.users[name], err = e.accounts.CreateUser(t.Context(), name, password, false)
+	for _, name := range []string{"ann", "bob", "eve", "root"} {
+		e.users[name], err = e.store.CreateUser(t.Context(), catalog.NewUser{Name: name, PasswordHash: passwordHash(), Admin: name == "root"})
 		e.must(err)
 	}
 	e.must(e.store.SetMember(t.Context(), "ann", e.users["eve"].ID, catalog.RoleRead))
@@ -170,7 +204,24 @@ func (fakeRunning) RunningSteps(int64) []catalog.Step {
 	}
 }
 
+type fakeDiagnoses struct{}
+
+func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []catalog.Step) (catalog.Diagnosis, error) {
+	list := []string{evil}
+	miss := &catalog.CacheMiss{Line: 3, Instruction: evil, Cause: catalog.MissFiles, Since: "v1", Files: list, Changed: 2, Args: list,
+		Advice: catalog.Advice{Kind: catalog.AdviceCopyFirst, Line: 4, Copy: evil, Run: evil, Names: list}}
+	if build.Version == "v1" {
+		miss.Cause, miss.Since, miss.Advice = catalog.MissArgs, "", catalog.Advice{Kind: catalog.AdviceIgnore, Names: list}
+	}
+	return catalog.Diagnosis{Dockerfile: evil, Lines: []catalog.DockerfileLine{{Text: evil, Steps: steps}, {Text: "# " + evil}}, Miss: miss}, nil
+}
+
 type fakeContents struct{}
+
+func (fakeContents) PlatformImages(context.Context, catalog.ImageRef, string) ([]catalog.PlatformImage, error) {
+	config, err := json.Marshal(map[string]any{"os": "linux", "author": evil, "config": map[string]any{"Env": []string{evil}}, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{evil}}})
+	return []catalog.PlatformImage{{Config: config, Platform: "linux/amd64"}}, err
+}
 
 func (fakeContents) Content(context.Context, catalog.ImageRef, string) (api.ImageContent, error) {
 	list := []string{evil}

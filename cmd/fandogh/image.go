@@ -18,7 +18,7 @@ of the current directory, where `+"`fandogh image init`"+` saved it.`,
   fandogh image versions --image shop`,
 		newImageInitCommand(a), newImagePublishCommand(a), newImageLogsCommand(a), newImageListCommand(a),
 		newImageSearchCommand(a), newImageVersionsCommand(a), newImageInspectCommand(a), newImageHistoryCommand(a),
-		newImageDeleteCommand(a), newImageRebuildCommand(a), newImageCancelCommand(a), newImageDefaultBranchCommand(a), newImageSetCommand(a), newImageImportCommand(a))
+		newImageDeleteCommand(a), newImageTransferCommand(a), newImageRebuildCommand(a), newImageCancelCommand(a), newImageDefaultBranchCommand(a), newImageSetCommand(a), newImageImportCommand(a))
 }
 
 // versionFlags name one version of an image, as most verbs need it.

@@ -53,12 +53,12 @@ var restAccess = map[string]kind{
 	"GET /namespaces/{namespace}/members": read, "PUT /namespaces/{namespace}/members/{user}": own, "DELETE /namespaces/{namespace}/members/{user}": own,
 	"GET /namespaces/{namespace}/usage":  read,
 	"GET /namespaces/{namespace}/limits": read, "PATCH /admin/namespaces/{shared}/limits": theAdmin,
-	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own,
+	"GET /images": read, "POST /images": write, "PATCH /images/{name}": own, "DELETE /images/{name}": own, "POST /images/{name}/transfer": own,
 	"GET /images/{name}/versions": read, "POST /images/{name}/versions": write,
 	"GET /images/{name}/versions/{version}": read, "DELETE /images/{name}/versions/{version}": own,
 	"GET /images/{name}/versions/{version}/history": read, "GET /images/{name}/versions/{version}/origin": read, "GET /images/{name}/versions/{version}/sbom": read, "POST /images/{name}/versions/{version}/compare": write, "GET /signing-keys": selfRead,
 	"POST /images/{name}/versions/{version}/cancel": write, "POST /images/{name}/versions/{version}/rebuild": write,
-	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read,
+	"GET /images/{name}/versions/{version}/builds": read, "GET /images/{name}/versions/{version}/builds/{build}/log": read, "GET /images/{name}/versions/{version}/builds/{build}/diagnosis": read,
 	"GET /events":                       read, // of a namespace; without one selfRead
 	"GET /images/{name}/default-branch": read, "PUT /images/{name}/default-branch": own,
 	"GET /images/{name}/github": read, "PUT /images/{name}/github": own, "DELETE /images/{name}/github": own, "POST /images/{name}/github/sync": write,
@@ -78,7 +78,9 @@ var restAccess = map[string]kind{
 	"GET /namespaces/{namespace}/retention": read, "PUT /namespaces/{namespace}/retention/{kind}": own, "DELETE /namespaces/{namespace}/retention/{kind}": own,
 	"DELETE /admin/namespaces/{shared}/images/{image}/deleted-versions/{version}": theAdmin,
 	"GET /admin/queue": theAdmin, "PUT /admin/queue/pause": theAdmin, "DELETE /admin/queue/pause": theAdmin,
-	"GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
+	"GET /namespaces/{namespace}/former-images": read, "DELETE /admin/namespaces/{shared}/former-images/{image}": theAdmin,
+	"GET /admin/registries": theAdmin, "POST /admin/registries": theAdmin, "DELETE /admin/registries/{id}": theAdmin,
+	"GET /admin/usage": theAdmin, "GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is
@@ -108,7 +110,7 @@ var sshAccess = map[string]kind{
 	"versions": read, "builds": read, "logs": read, "cancel": write, "rebuild": write,
 	"git-upload-pack": read, "git-receive-pack": write,
 	"git-lfs-authenticate": read, "git-lfs-transfer": write, // to download, and to upload
-	"default-branch": own, "signed-tags": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
+	"default-branch": own, "signed-tags": own, "transfer": own, "github": read, "github-connect": own, "github-sync": write, "github-disconnect": own,
 	"retention": read, "retention-preview": read, "retention-set": own, "retention-unset": own, "deleted-versions": read,
 	"secrets": read, "secret-set": own, "secret-remove": own, "registries": read, "registry-add": own, "registry-remove": own,
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
@@ -25,6 +26,7 @@ type addresses struct {
 	BuildKit string `json:"buildkit,omitempty"` // unix://… of the managed buildkitd; empty: builder.addresses are used
 
 	Grace time.Duration `json:"registry_grace"` // nanoseconds
+	Quota catalog.Quota `json:"quota"`          // of namespaces for which nothing else is set
 }
 
 const addressesFile = "addresses.json"

@@ -129,11 +129,32 @@ func lastBackup(data string) (time.Time, error) {
 	return m.Made, err
 }
 
-// hold keeps what is in the data directory from being removed.
+// hold keeps what is in the data directory from being removed, and moved.
 func (a *admin) hold(cmd *cobra.Command) (release func(), err error) {
-	return backup.Hold(cmd.Context(), a.data, func() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Waiting until another backup or check, or the removal of deleted data, ends.")
-	})
+	for deadline := time.Now().Add(movesWait); ; {
+		release, err = backup.Hold(cmd.Context(), a.data, func() {
+			fmt.Fprintln(cmd.ErrOrStderr(), "Waiting until another backup or check, or the removal of deleted data, ends.")
+		})
+		if err != nil {
+			return nil, err
+		}
+		moves, err := a.store.Moves(cmd.Context())
+		if err == nil && len(moves) == 0 {
+			return release, nil
+		}
+		release()
+		switch {
+		case err != nil:
+			return nil, err
+		case !isRunning(a.data) || time.Now().After(deadline):
+			return nil, fmt.Errorf("image %s was transferred and its files are not moved yet; start fandoghd, which moves them, and try again", moves[0].To)
+		}
+		select {
+		case <-time.After(movesInterval):
+		case <-cmd.Context().Done():
+			return nil, cmd.Context().Err()
+		}
+	}
 }
 
 // backupPlace refuses a directory that would be part of its own backup.

@@ -14,10 +14,9 @@ import (
 // onImage wraps the work of a verb whose first argument is NAMESPACE/IMAGE.
 func (a *admin) onImage(work func(cmd *cobra.Command, image catalog.Image, args []string) error) func(*cobra.Command, []string) error {
 	return a.verb(func(cmd *cobra.Command, args []string) error {
-		namespace, name, _ := strings.Cut(args[0], "/")
-		ref := catalog.ImageRef{Namespace: namespace, Name: name}
-		if err := ref.Validate(); err != nil {
-			return usage.Errorf("%q is not a valid NAMESPACE/IMAGE: %s", args[0], catalog.MessageOf(err))
+		ref, err := imageRef(args[0])
+		if err != nil {
+			return err
 		}
 		image, err := a.store.Image(cmd.Context(), ref)
 		if err != nil {
@@ -25,6 +24,16 @@ func (a *admin) onImage(work func(cmd *cobra.Command, image catalog.Image, args 
 		}
 		return work(cmd, image, args[1:])
 	})
+}
+
+// imageRef reads NAMESPACE/IMAGE.
+func imageRef(arg string) (catalog.ImageRef, error) {
+	namespace, name, _ := strings.Cut(arg, "/")
+	ref := catalog.ImageRef{Namespace: namespace, Name: name}
+	if err := ref.Validate(); err != nil {
+		return ref, usage.Errorf("%q is not a valid NAMESPACE/IMAGE: %s", arg, catalog.MessageOf(err))
+	}
+	return ref, nil
 }
 
 func (a *admin) newImageList() *cobra.Command {

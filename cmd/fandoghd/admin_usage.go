@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -39,17 +38,11 @@ func (a *admin) newUsage() *cobra.Command {
 		Args:    usage.OptionalArg("NAMESPACE"),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, args []string) error {
-		images, err := registry.New(registry.Config{
-			Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger(),
-			CacheTags: config.Default().Registry.CacheTags, // the daemon's own are not known here
-		})
+		report, done, err := a.quota(catalog.Quota{})
 		if err != nil {
 			return err
 		}
-		defer images.Close() //nolint:errcheck // nothing is left to write
-		report := quota.New(quota.Config{
-			Store: a.store, Contents: images.Contents, Tagged: images.Tagged, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
-		})
+		defer done()
 		if len(args) > 0 {
 			return showUsage(cmd, report, args[0])
 		}
@@ -60,6 +53,21 @@ func (a *admin) newUsage() *cobra.Command {
 		return table(cmd, partRows(a.data)...)
 	})
 	return cmd
+}
+
+// quota returns what knows what namespaces take, until done. usual is the quota of namespaces for which nothing else is set.
+func (a *admin) quota(usual catalog.Quota) (s *quota.Service, done func(), err error) {
+	images, err := registry.New(registry.Config{
+		Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger(),
+		CacheTags: config.Default().Registry.CacheTags, // the daemon's own are not known here
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return quota.New(quota.Config{
+		Store: a.store, Contents: images.Contents, Tagged: images.Tagged, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
+		Quota: func() catalog.Quota { return usual },
+	}), func() { _ = images.Close() }, nil // nothing is left to write
 }
 
 func bytesSize(n int64) string { return units.BytesSize(float64(n)) }
@@ -77,7 +85,7 @@ func showUsage(cmd *cobra.Command, report catalog.UsageReport, namespace string)
 }
 
 func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) error {
-	all, err := usageOfAll(cmd.Context(), a.store, report)
+	all, err := catalog.UsageOfAll(cmd.Context(), a.store, report)
 	if err != nil {
 		return err
 	}
@@ -86,25 +94,6 @@ func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) err
 		rows = append(rows, []string{use.Namespace, strconv.Itoa(len(use.Images)), strconv.Itoa(use.Versions), bytesSize(use.Layers), bytesSize(use.Git), bytesSize(use.Logs), bytesSize(use.Bytes())})
 	}
 	return table(cmd, rows...)
-}
-
-// usageOfAll returns the usage of each namespace that there is.
-func usageOfAll(ctx context.Context, store catalog.Namespaces, report catalog.UsageReport) (all []catalog.NamespaceUsage, err error) {
-	namespaces, err := catalog.EveryNamespace(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range namespaces {
-		use, err := report.Usage(ctx, n.Name)
-		if catalog.CodeOf(err) == catalog.NotFound {
-			continue // it went meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, use)
-	}
-	return all, nil
 }
 
 // partRows are the parts of a data directory with what each takes.

@@ -40,6 +40,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/signing"
 	"github.com/fandoghpaas/fandogh/internal/connlimit"
 	"github.com/fandoghpaas/fandogh/internal/diskspace"
+	"github.com/fandoghpaas/fandogh/internal/imagefiles"
 	"github.com/fandoghpaas/fandogh/internal/metrics"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
@@ -83,6 +84,9 @@ type daemon struct {
 	git       *gitserver.Server
 	rest      *rest.Server
 	web       *web.Server
+	files     *imagefiles.Files
+	upkeep    *upkeep
+	sizes     *dataSizes
 	github    *github.Service
 	webhooks  *notify.Service
 	signing   *signing.Service
@@ -153,6 +157,7 @@ func (d *daemon) run(ctx context.Context) error {
 		{"watchdog", d.watchdog},
 		{"reload", d.reloadOnSignal},
 		{"disk", d.disk.Run},
+		{"upkeep", d.upkeep.run},
 		{"gc", func(ctx context.Context) error {
 			return d.registry.CollectEvery(ctx, d.config.Registry.GCInterval.Std(), d.config.Registry.Grace.Std())
 		}},
@@ -215,7 +220,9 @@ func (d *daemon) openStore(ctx context.Context) error {
 		return err
 	}
 	d.store = store
-	d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
+	if d.config.Metrics.Enabled {
+		d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
+	}
 	d.measured = d.metrics.Store(store)
 	store.SetLimits(storeLimits(d.config))
 	d.onClose(store.Close)
@@ -252,7 +259,7 @@ func (d *daemon) listen(ctx context.Context) error {
 		return fmt.Errorf("ssh.addr: %w; is another program using it?", err)
 	}
 	d.onClose(closeListener(d.sshListener))
-	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std()}
+	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std(), Quota: quotaOf(c.Quota)}
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.HTTP
 		if c.HTTP.TLS.Enabled() {

@@ -51,6 +51,12 @@ var checks = []check{
 	{name: "cgroups", look: checkCgroups, managed: true},
 	{name: "limits", look: checkLimits},
 	{name: "data", look: checkData},
+	{name: "temporary", look: func(context.Context, config.Config) []finding {
+		if err := checkTemporary(); err != nil {
+			return one(fault, err.Error())
+		}
+		return one(fine, "files can be created in "+os.TempDir())
+	}},
 	{name: "queue", look: checkQueue},
 	{name: "disk", look: checkDisk},
 	{name: "overlayfs", look: checkOverlay, managed: true},

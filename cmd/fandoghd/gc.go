@@ -118,14 +118,20 @@ func (a *admin) usualGrace(file string) (time.Duration, error) {
 	if running != nil && running.Grace > 0 {
 		return running.Grace, nil
 	}
+	c, err := configuration(file)
+	return c.Registry.Grace.Std(), err
+}
+
+// configuration is that of a daemon that would run.
+func configuration(file string) (config.Config, error) {
 	c, err := config.Load(file, os.Environ())
 	if err == nil {
 		err = c.Validate()
 	}
 	if err != nil {
-		return 0, usage.Errorf("configuration:\n%w", err)
+		return c, usage.Errorf("configuration:\n%w", err)
 	}
-	return c.Registry.Grace.Std(), nil
+	return c, nil
 }
 
 // checkGrace warns of a grace time that is shorter than the daemon's, which is longer than builds take.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/builder/mirror"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/catalog/web"
 	"github.com/fandoghpaas/fandogh/gitserver/lfs"
 )
 
@@ -29,13 +31,23 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 			files.ServeHTTP(w, r)
 			return
 		}
-		if d.web.Serves(r) {
+		if d.web.Serves(r) || d.isForNobody(r) && web.WantsPage(r) {
 			pages.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 	return d.serveOn(ctx, d.httpListener, paced(d.config.HTTP.IdleTimeout.Std(), behindProxies(d.config.HTTP.Proxies(), all)))
+}
+
+// isForNobody reports whether nothing serves a path, and no program looks for its answer there.
+func (d *daemon) isForNobody(r *http.Request) bool {
+	for _, prefix := range []string{"/api/", "/fa/api/", "/v2/", webhookPath} {
+		if strings.HasPrefix(r.URL.Path+"/", prefix) {
+			return false
+		}
+	}
+	return d.rest.RouteName(r) == "none"
 }
 
 // serveRegistry serves our own BuildKit, for which it is also a mirror of other registries.

@@ -23,7 +23,6 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 
 // watchState has each scrape ask how things stand.
 func (d *daemon) watchState(context.Context) error {
-	sizes := &dataSizes{dir: d.config.Data}
 	return d.metrics.Watch(
 		metrics.Gauge{Name: "builds", Label: "state", Help: "Builds that wait and run.", Read: d.queueLengths},
 		metrics.Gauge{Name: "build_oldest_wait_seconds", Help: "How long the build has waited that waits longest.", Read: metrics.Single(d.oldestWait)},
@@ -33,10 +32,10 @@ func (d *daemon) watchState(context.Context) error {
 		metrics.Gauge{Name: "events_behind", Label: "consumer", Help: "Events that happened and that a consumer has not dealt with.", Read: d.eventsBehind},
 		metrics.Gauge{Name: "disk_free_bytes", Help: "Free space on the data directory's disk.", Read: d.readDisk(func(s diskspace.Space) int64 { return s.Free })},
 		metrics.Gauge{Name: "disk_size_bytes", Help: "Size of the data directory's disk.", Read: d.readDisk(func(s diskspace.Space) int64 { return s.Size })},
-		metrics.Gauge{Name: "disk_least_free_bytes", Help: "With less free space pushes, uploads and builds are refused.", Read: d.readDisk(func(s diskspace.Space) int64 { return diskLimits(d.config.Disk).LeastFree(s.Size) })},
+		metrics.Gauge{Name: "disk_least_free_bytes", Help: "With less free space pushes, uploads and builds are refused.", Read: d.readDisk(func(s diskspace.Space) int64 { return diskLimits(d.reloaded.Load().Disk).LeastFree(s.Size) })},
 		metrics.Gauge{Name: "backup_timestamp_seconds", Help: "When the last complete backup was begun; left out without any.", Read: d.lastBackup},
 		metrics.Gauge{Name: "certificate_expiry_timestamp_seconds", Help: "When the TLS certificate ends, the first of several; left out without any.", Read: d.certificateEnd},
-		metrics.Gauge{Name: "data_bytes", Label: "kind", Help: "What the entries of the data directory take on disk; measured at most every ten minutes.", Read: sizes.read},
+		metrics.Gauge{Name: "data_bytes", Label: "kind", Help: "What the entries of the data directory take on disk; measured at most every ten minutes.", Read: d.sizes.read},
 	)
 }
 
@@ -128,23 +127,26 @@ type dataSizes struct {
 }
 
 type measuredSizes struct {
-	at     time.Time
-	values []metrics.Value
+	at    time.Time
+	sizes map[string]int64
 }
 
-// read returns what is known and measures it anew, beside the scrape, when that is old.
-func (s *dataSizes) read(context.Context) ([]metrics.Value, error) {
+// read is sizes as metrics have them.
+func (s *dataSizes) read(context.Context) ([]metrics.Value, error) { return valuesOf(s.sizes()), nil }
+
+// sizes returns what is known, and measures it anew, beside who asks, when that is old.
+func (s *dataSizes) sizes() map[string]int64 {
 	known := s.known.Load()
 	if (known == nil || time.Since(known.at) > measureEvery) && s.measuring.CompareAndSwap(false, true) {
 		go func() {
 			defer s.measuring.Store(false)
-			s.known.Store(&measuredSizes{time.Now(), valuesOf(s.measure())})
+			s.known.Store(&measuredSizes{time.Now(), s.measure()})
 		}()
 	}
 	if known == nil {
-		return nil, nil
+		return nil
 	}
-	return known.values, nil
+	return known.sizes
 }
 
 // measure returns the sizes by kind.

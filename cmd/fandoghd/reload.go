@@ -45,10 +45,16 @@ func (d *daemon) reload() error {
 			return fmt.Errorf("http.tls: %w", err)
 		}
 	}
+	addresses := d.addresses
+	addresses.Quota = quotaOf(now.Quota)
+	if err := addresses.write(d.config.Data); err != nil {
+		return err
+	}
 	d.reloaded.Store(&now)
 	d.log.SetLevel(hclog.LevelFromString(now.Log.Level))
 	d.store.SetLimits(storeLimits(now))
 	d.builder.Change(builderSettings(now.Builder))
+	d.disk.SetLimits(diskLimits(now.Disk))
 	d.retention.Change(retentionSettings(now))
 	d.rest.SetNamespacesByAdmins(!now.Users.CreateNamespaces)
 
@@ -67,7 +73,7 @@ func (d *daemon) reload() error {
 // changeable returns a configuration with those settings of another that may change while the daemon runs.
 func changeable(c, to config.Config) config.Config {
 	c.Log.Level, c.Log.AuditKeep = to.Log.Level, to.Log.AuditKeep
-	c.Users, c.Quota = to.Users, to.Quota
+	c.Users, c.Quota, c.Disk = to.Users, to.Quota, to.Disk
 	interval := c.Retention.Interval
 	c.Retention = to.Retention
 	c.Retention.Interval = interval

@@ -11,14 +11,14 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
-// remover deletes the files of what deletions took from the catalog.
+// remover deletes the files of what deletions took from the catalog, and moves those of images that were transferred.
 type remover struct {
 	daemon *daemon
-	// Held while anything is removed: afterwards its name may be another's.
+	// Held while anything is removed or moved: afterwards its name may be another's.
 	mu sync.Mutex
 }
 
-// Remove implements rest.Remover. While a backup runs it removes nothing.
+// Remove implements rest.Remover. While a backup runs it removes nothing, and moves nothing.
 func (r *remover) Remove(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,11 +30,15 @@ func (r *remover) Remove(ctx context.Context) {
 		return
 	}
 	defer done()
+	moving := r.move(ctx)
 	removals, err := r.daemon.store.Removals(ctx)
 	if err != nil {
 		r.daemon.log.Error("failed to look up what to remove", "error", err)
 	}
 	for _, removal := range removals {
+		if moving[removal.ImageID] {
+			continue // its files have another name yet
+		}
 		err := r.remove(ctx, removal)
 		if err == nil {
 			err = r.daemon.store.EndRemoval(ctx, removal.ID)
@@ -69,6 +73,22 @@ func (r *remover) remove(ctx context.Context, removal catalog.Removal) error {
 func (r *remover) removeLogs(removal catalog.Removal) error {
 	_, err := r.daemon.builder.RemoveLogs(removal.Builds)
 	return err
+}
+
+// moveImage moves an image's files to its name. Each step may be done again after a crash, and nothing of the image is used before the last.
+func (r *remover) moveImage(ctx context.Context, m catalog.Move) error {
+	err := errors.Join(
+		r.daemon.repos.Rename(ctx, m.From, m.To),
+		r.daemon.registry.Rename(ctx, m.From, m.To),
+		r.daemon.solver.ForgetImage(m.From, m.ImageID), // which goes by the name
+	)
+	if err == nil {
+		err = r.daemon.store.EndMove(ctx, m.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return r.daemon.registry.EndRename(m.To)
 }
 
 // withdraw takes back the tags of what is gone, and the hidden refs.

@@ -46,6 +46,9 @@ func newServeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkTemporary(); err != nil {
+				return err
+			}
 			logger := newLogger(c.Log, cmd.ErrOrStderr())
 			routeStandardLog(logger)
 			return serve(cmd.Context(), c, func() (config.Config, error) { return loadConfig(cmd, flags) }, logger, cmd.OutOrStdout())
@@ -100,6 +103,21 @@ func loadConfig(cmd *cobra.Command, flags serveFlags) (config.Config, error) {
 		return config.Config{}, usage.Errorf("configuration:\n%w", err)
 	}
 	return c, nil
+}
+
+// checkTemporary says why files can't be made in the directory for temporary ones, which BuildKit needs for each build.
+func checkTemporary() error {
+	dir, named := os.TempDir(), os.Getenv("TMPDIR") != ""
+	file, err := os.CreateTemp(dir, "fandoghd-")
+	switch {
+	case err == nil:
+		return errors.Join(file.Close(), os.Remove(file.Name()))
+	case named && errors.Is(err, os.ErrNotExist):
+		return usage.Errorf("TMPDIR is %s, which does not exist; create that directory, or unset TMPDIR", dir)
+	case named:
+		return usage.Errorf("TMPDIR is %s, where no file can be created: %w; set TMPDIR to another directory, or unset it", dir, err)
+	}
+	return fmt.Errorf("no file can be created in %s: %w; set TMPDIR to another directory", dir, err)
 }
 
 func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {

@@ -23,6 +23,13 @@ func (t *torture) mountData() {
 	t.Cleanup(t.unmountData) // if nothing else was begun
 }
 
+// end stops the daemon and takes its disk away.
+func (t *torture) end() {
+	t.stop()
+	t.unmountData()
+	t.checkLeft()
+}
+
 // unmountData is there to be called again.
 func (t *torture) unmountData() {
 	if err := unix.Unmount(t.daemon.data, 0); err != nil && err != unix.EINVAL { //nolint:errorlint // an errno; EINVAL: not mounted

@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,13 +25,7 @@ func TestTorture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("TORTURE_SEED"); text != "" {
-		if _, err := fmt.Sscan(text, &seed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
+	seed := seedFrom(t, "TORTURE_SEED")
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	t.Cleanup(stop)
 	w := newTorture(ctx, t, seed)
@@ -42,80 +34,44 @@ func TestTorture(t *testing.T) {
 	for round := 1; time.Since(began) < limit; round++ {
 		w.round(round, time.Since(began) < limit*6/10)
 		w.check(false)
-		w.stopIfNeeded(seed)
+		w.checkLife()
+		w.stopIfNeeded()
 		t.Logf("round %d: %s", round, w.ledger.summary())
 	}
 	w.check(true)
+	w.checkLife()
 	w.checkDeliveries()
-	w.stopIfNeeded(seed)
+	w.stopIfNeeded()
 	if len(w.ledger.all(kept)) == 0 {
 		t.Error("nothing was ever acknowledged; nothing was tested")
 	}
 }
 
-func orElse(text, fallback string) string {
-	if text == "" {
-		return fallback
-	}
-	return text
-}
-
-// torture is one daemon, its clients and what these were told.
+// torture is a load under which the daemon is killed.
 type torture struct {
-	*testing.T
-	ctx        context.Context // ends by an interrupt
-	env        environment
-	dir        string
-	daemon     *child
-	adminToken string
-	links      string // the machine's network interfaces before
-	dice       *rand.Rand
-	actors     []*role
-	apps       []*app
-	receiver   *receiver
-	ledger     ledger
-	life       life
-	warmUp     time.Duration // when a life's memory is first taken
-	lastEvent  int64
-	told       []wanted // events that are to be delivered
-
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-// role is one kind of client. Its act is one thing that such a client does, and ends soon after over does.
-type role struct {
-	name  string
-	dice  *rand.Rand
-	pause int // milliseconds between two acts, at most
-	act   func(over context.Context, dice *rand.Rand)
+	*load
+	life   life
+	warmUp time.Duration // when a life's memory is first taken
 }
 
 func newTorture(ctx context.Context, t *testing.T, seed uint64) *torture {
-	dir := t.TempDir()
-	w := &torture{T: t, ctx: ctx, dir: dir, daemon: newChild(dir), env: environment{"HOME": dir}, dice: rand.New(rand.NewPCG(seed, 99)), counts: map[string]int{}}
-	w.links = linkNames(t)
-	t.Cleanup(func() { t.Logf("what happened:\n%s", w.summary()) })
+	w := &torture{load: newLoad(ctx, t, seed)}
+	w.faults, w.registries = true, 2
 	w.mountData()
-	w.receiver = newReceiver(t, w)
 	w.set()
 	t.Cleanup(w.end)
 	w.start()
 	w.become()
-	add := func(name string, pause int, act func(context.Context, *rand.Rand)) {
-		w.actors = append(w.actors, &role{name, rand.New(rand.NewPCG(seed, uint64(len(w.actors)))), pause, act})
-	}
 	for i := range 2 {
-		w.apps = append(w.apps, w.newApp(i))
-		add("pusher", 500, w.apps[i].act)
+		w.add("pusher", 500, w.newApp(i).act)
 	}
-	add("registry client", 700, w.registryClient)
-	add("puller", 1500, w.puller)
-	add("uploader", 2500, w.newUploader().act)
-	add("deleter", 3000, w.deleter)
-	add("image deleter", 3000, w.newImageDeleter().act)
-	add("collector", 5000, w.collector)
-	add("half-open client", 1000, w.newHalfOpen().act)
+	w.add("registry client", 700, w.registryClient)
+	w.add("puller", 1500, w.puller)
+	w.add("uploader", 2500, w.newUploader("upload").act)
+	w.add("deleter", 3000, w.deleter)
+	w.add("image deleter", 3000, w.newImageDeleter().act)
+	w.add("collector", 5000, w.collector)
+	w.add("half-open client", 1000, w.newHalfOpen().act)
 	return w
 }
 
@@ -131,23 +87,6 @@ func (t *torture) set() {
 	}
 }
 
-func (t *torture) count(what string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counts[what]++
-}
-
-func (t *torture) summary() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var lines []string
-	for what, n := range t.counts {
-		lines = append(lines, fmt.Sprintf("%6d %s", n, what))
-	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[7:], b[7:]) })
-	return strings.Join(lines, "\n")
-}
-
 // round lets every client act until the fault has happened, and sees that the daemon is back.
 func (t *torture) round(round int, kills bool) {
 	over, end := context.WithCancel(t.ctx)
@@ -157,14 +96,7 @@ func (t *torture) round(round int, kills bool) {
 		actors = append(slices.Clone(actors), &role{"disk", rand.New(rand.NewPCG(t.dice.Uint64(), 0)), 4000, t.fillDisk})
 	}
 	var clients sync.WaitGroup
-	for _, a := range actors {
-		clients.Go(func() {
-			for over.Err() == nil {
-				a.act(over, a.dice)
-				wait(over, time.Duration(a.dice.IntN(a.pause))*time.Millisecond)
-			}
-		})
-	}
+	clients.Go(func() { t.act(over, actors) })
 	wait(over, time.Duration(2000+t.dice.IntN(10_000))*time.Millisecond) // the moment of the fault
 	restart := t.fault(over, round, kills)
 	end()
@@ -204,29 +136,4 @@ func (t *torture) fault(over context.Context, round int, kills bool) (restart bo
 		return true
 	}
 	return false
-}
-
-// stopIfNeeded ends the test when something was wrong or it was interrupted; the daemon's whole log is kept then.
-func (t *torture) stopIfNeeded(seed uint64) {
-	t.Helper()
-	if t.ctx.Err() != nil {
-		t.Fatal("interrupted")
-	}
-	if !t.Failed() {
-		return
-	}
-	to := fmt.Sprintf("%s/torture-%d.log", os.TempDir(), seed)
-	text, err := os.ReadFile(t.daemon.data + ".log")
-	if err == nil {
-		err = os.WriteFile(to, text, 0o600)
-	}
-	t.Fatalf("the daemon's whole log is in %s (%v); it ends so:\n%s", to, err, t.daemon.logTail())
-}
-
-// wait returns after a time, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
 	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/backup"
+	"github.com/fandoghpaas/fandogh/internal/imagefiles"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
@@ -39,6 +40,10 @@ func (d *daemon) openStorage(ctx context.Context) error {
 		return err
 	}
 	d.repos.AskBeforeRemoving(removing(d.config.Data))
+	d.repos.AskBeforeMaking(func(ref catalog.ImageRef) error {
+		_, err := d.store.Image(context.Background(), ref)
+		return err
+	})
 	if d.keyring, err = secrets.OpenBeside(ctx, d.store, d.config.DataPath(secretsKey)); err != nil {
 		return err
 	}
@@ -105,6 +110,7 @@ func (d *daemon) openBuilder(context.Context) error {
 		Credentials:    grants{&d.registry.Grants},
 		Secrets:        d.secrets,
 		Tags:           d.accounts,
+		Differences:    d.repos,
 		RegistryHost:   func() string { return d.registryHost },
 		PublicRegistry: d.addresses.publicHost,
 		Submodules:     d.submodules(),
@@ -262,7 +268,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	c := d.config.SSH
 	d.git, err = gitserver.New(gitserver.Config{
 		Store: d.store, Repositories: d.repos, LFS: d.lfs, Receiver: d.hooks, Admission: d.quota, Tags: d.accounts, Logs: d.builder, Control: d.builder,
-		GitHub: d.github, Secrets: d.secrets, Retention: d.retention,
+		GitHub: d.github, Secrets: d.secrets, Retention: d.retention, Transfers: d.remover,
 		HostKeyDir:   d.config.Data,
 		Version:      version.String(),
 		Address:      d.addresses.PublicSSH,
@@ -285,8 +291,8 @@ func (d *daemon) openInterfaces(context.Context) error {
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Mirror: mirrored,
-		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing,
+		Contents: d.registry, Remover: d.remover, Transfers: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Parts: (&dataSizes{dir: d.config.Data}).measure, Mirror: mirrored,
+		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing, Diagnoses: d.builder,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Checks:  d.checks(),
@@ -297,8 +303,14 @@ func (d *daemon) openInterfaces(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.files = imagefiles.New(imagefiles.Config{Images: d.registry, Logger: d.log.Named("files")})
+	d.onClose(d.files.Close)
+	d.sizes = &dataSizes{dir: d.config.Data}
+	d.upkeep = newUpkeep(d)
 	d.web, err = web.New(web.Config{
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Contents: d.registry,
+		Diagnoses: d.builder, Files: d.files, Histories: d.repos,
+		Webhooks: d.webhooks, GitHub: d.github, Retention: d.retention, Usage: d.quota, Remover: d.remover, Operator: d.upkeep,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),
 	})

@@ -189,8 +189,8 @@ func (q *Quarantine) merge(ctx context.Context) (bool, error) {
 }
 
 // Enter has the repository locked, and made when it is new, while do installs the objects and does what goes with
-// them. may, if not nil, is asked first whether they still may enter. Errors: Conflict, when the repository that the
-// objects were checked against was deleted.
+// them. may, if not nil, is asked first whether they still may enter. Errors: Conflict or Moved, when the repository that the
+// objects were checked against was deleted or renamed.
 func (q *Quarantine) Enter(may func() error, do func(*Repository) error) error {
 	base, err := q.objects()
 	if err != nil {

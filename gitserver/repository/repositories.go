@@ -14,9 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -51,6 +49,7 @@ type Repositories struct {
 	namespaces  sync.Mutex // held while a namespace's directory comes with its first repository, or goes with its last
 	maintaining sync.Mutex // held while one repository is maintained
 	removing    func() (done func(), err error)
+	mayMake     func(catalog.ImageRef) error // nil: anyone may
 
 	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
@@ -187,8 +186,11 @@ func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
 	return nil
 }
 
-// identity is that of a repository, which is, was or will be in a directory from one deletion to the next.
-type identity struct{ sync.Mutex }
+// identity is that of a repository, which is, was or will be in a directory from one deletion or renaming to the next.
+type identity struct {
+	sync.Mutex
+	name catalog.ImageRef // that it was given since; zero: none
+}
 
 func (r *Repositories) identity(ref catalog.ImageRef) *identity {
 	r.mu.Lock()
@@ -214,12 +216,15 @@ func (r *Repositories) lock(ref catalog.ImageRef) (unlock func()) {
 }
 
 // isStill reports whether a repository was not deleted since: objects were checked against what was there. The
-// caller holds the lock. Errors: Conflict.
+// caller holds the lock. Errors: Conflict, Moved.
 func (r *Repositories) isStill(ref catalog.ImageRef, since *identity) error {
-	if r.identity(ref) != since {
-		return catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; try again to create it anew", ref)
+	switch {
+	case r.identity(ref) == since:
+		return nil
+	case since.name != catalog.ImageRef{}:
+		return catalog.Errorf(catalog.Moved, "image %s was transferred in the meantime and is %s now; use that name", ref, since.name)
 	}
-	return nil
+	return catalog.Errorf(catalog.Conflict, "%s was deleted in the meantime; try again to create it anew", ref)
 }
 
 // exists reports by its error whether there is a repository. Errors: NotFound, Invalid.
@@ -275,6 +280,11 @@ func (r *Repositories) ensure(ref catalog.ImageRef) error {
 	if err := r.exists(ref); catalog.CodeOf(err) != catalog.NotFound {
 		return err
 	}
+	if r.mayMake != nil {
+		if err := r.mayMake(ref); err != nil {
+			return err
+		}
+	}
 	made, err := r.temporary()
 	if err != nil {
 		return err
@@ -298,119 +308,4 @@ func (r *Repositories) put(made, dir string) error {
 		return err
 	}
 	return r.on.Disk.Rename(made, dir)
-}
-
-// dropEmptyNamespaces removes the directories of namespaces without repositories.
-func (r *Repositories) dropEmptyNamespaces() error {
-	entries, err := os.ReadDir(r.dir)
-	errs := []error{err}
-	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			errs = append(errs, r.dropEmpty(filepath.Join(r.dir, e.Name())))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// dropEmpty removes a namespace's directory when it has no repository.
-func (r *Repositories) dropEmpty(dir string) error {
-	r.namespaces.Lock()
-	defer r.namespaces.Unlock()
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
-		return err
-	}
-	return nil
-}
-
-// directories returns where the repositories are.
-func (r *Repositories) directories() (dirs []string, err error) {
-	namespaces, err := os.ReadDir(r.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, namespace := range namespaces {
-		if !namespace.IsDir() {
-			continue
-		}
-		images, err := os.ReadDir(filepath.Join(r.dir, namespace.Name()))
-		if err != nil {
-			return nil, err
-		}
-		for _, image := range images {
-			if image.IsDir() && strings.HasSuffix(image.Name(), ".git") {
-				dirs = append(dirs, filepath.Join(r.dir, namespace.Name(), image.Name()))
-			}
-		}
-	}
-	return dirs, nil
-}
-
-// Repositories implements catalog.Sources.
-func (r *Repositories) Repositories(context.Context) ([]catalog.ImageRef, error) {
-	dirs, err := r.directories()
-	if err != nil {
-		return nil, err
-	}
-	var refs []catalog.ImageRef
-	for _, dir := range dirs {
-		ref := catalog.ImageRef{
-			Namespace: filepath.Base(filepath.Dir(dir)),
-			Name:      strings.TrimSuffix(filepath.Base(dir), ".git"),
-		}
-		if ref.Validate() == nil {
-			refs = append(refs, ref)
-		}
-	}
-	return refs, nil
-}
-
-// move takes a repository from where it is, if there is one and may is true while nothing changes it.
-func (r *Repositories) move(ref catalog.ImageRef, to string, may func() bool) error {
-	defer r.lock(ref)()
-	if !may() {
-		return nil
-	}
-	if err := os.Rename(r.path(ref), to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	r.mu.Lock()
-	delete(r.identities, ref.Repository())
-	r.mu.Unlock()
-	return r.dropEmpty(filepath.Dir(r.path(ref)))
-}
-
-// removeOld removes the directories in dir, with the repositories that were moved into them.
-func (r *Repositories) removeOld(dir string, isOld func(fs.FileInfo) bool) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	errs := []error{err}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err == nil && isOld(info) {
-			err = r.removeMoved(filepath.Join(dir, e.Name()))
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-// removeMoved removes a directory with the repositories that were moved into it. Their objects, which may be elsewhere, go first.
-func (r *Repositories) removeMoved(dir string) error {
-	entries, _ := os.ReadDir(dir) // what can't be read can't be removed either, which is the error
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".git") {
-			continue
-		}
-		storage := r.on.Objects(filepath.Join(dir, e.Name(), "objects"))
-		names, err := storage.Names()
-		if err == nil && len(names) > 0 {
-			err = storage.Remove(names...)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(dir)
 }

@@ -121,6 +121,8 @@ type message struct {
 	Trigger   catalog.Trigger   `json:"trigger,omitempty"`
 	Build     *buildMessage     `json:"build,omitempty"`
 	Reason    string            `json:"reason,omitempty"` // why retention removed the version
+	From      string            `json:"from,omitempty"`   // of image.transferred: which image it was
+	To        string            `json:"to,omitempty"`     // of image.transferred: which image it is
 }
 
 type buildMessage struct {
@@ -142,7 +144,7 @@ func (s *Service) onEvent(ctx context.Context, e catalog.Event) error {
 		}
 		m := message{
 			Delivery: fmt.Sprintf("%d-%d", w.ID, e.ID), Event: e.Kind, At: e.At, Namespace: e.Image.Namespace, Image: e.Image.Name,
-			Version: e.Version, State: e.State, Commit: e.Commit, Digest: e.Digest, Trigger: e.Trigger,
+			Version: e.Version, State: e.State, Commit: e.Commit, Digest: e.Digest, Trigger: e.Trigger, From: e.From, To: e.To,
 		}
 		if e.BuildID != 0 {
 			m.Build = &buildMessage{e.Number, e.Outcome, e.Message}
@@ -171,7 +173,7 @@ func (s *Service) send(ctx context.Context, job catalog.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := s.config.Secrets.Open(w.Sealed, about(w.Namespace, w.URL))
+	secret, err := s.config.Secrets.Open(w.Sealed, about(sealedFor(w), w.URL))
 	if err != nil {
 		return "", err
 	}
@@ -230,6 +232,14 @@ func Sign(body, secret []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(body)
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// sealedFor is the namespace that a webhook's secret is sealed for. That of an image may have been sealed before the image was transferred.
+func sealedFor(w catalog.Webhook) string {
+	if w.ImageID != 0 && w.SealedFor != "" {
+		return w.SealedFor
+	}
+	return w.Namespace
 }
 
 func about(namespace, url string) string { return "the webhook of " + namespace + " to " + url }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -179,10 +180,11 @@ func TestEventsAreTold(t *testing.T) {
 	for _, r := range all.requests() {
 		told[r.event] = r.body
 	}
-	if len(told) != len(catalog.WebhookEvents()) { // others were recorded, too, the image's creation first
+	ofVersions := slices.DeleteFunc(catalog.WebhookEvents(), func(kind catalog.EventKind) bool { return kind == catalog.EventImageTransferred })
+	if len(told) != len(ofVersions) { // others were recorded, too, the image's creation first
 		t.Errorf("told of %v", told)
 	}
-	for _, event := range catalog.WebhookEvents() {
+	for _, event := range ofVersions {
 		if !strings.Contains(told[string(event)], `"namespace":"ann","image":"App","version":"v1"`) {
 			t.Errorf("%s: %s", event, told[string(event)])
 		}
@@ -214,6 +216,35 @@ func TestRedeliver(t *testing.T) {
 	testkit.Eventually(t, "the second delivery", func() bool { return len(l.requests()) == 2 })
 	if got := l.requests(); got[0].delivery != got[1].delivery {
 		t.Errorf("another ID: %+v", got)
+	}
+}
+
+// A webhook of an image goes with it, with its secret, and that of the namespace stays; both are told.
+func TestTransfer(t *testing.T) {
+	h := newEnv(t)
+	ofNamespace, ofImage := newListener(t, "a secret of sixteen or more"), newListener(t, "a secret of sixteen or more")
+	h.create(0, ofNamespace.URL, "")
+	h.create(h.image.ID, ofImage.URL, "")
+	if _, err := h.store.CreateUser(t.Context(), catalog.NewUser{Name: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	moves, err := h.store.TransferImage(t.Context(), h.image, "bob")
+	if err == nil {
+		err = h.store.EndMove(t.Context(), moves[0].ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.build("v1")
+	h.run()
+	testkit.Eventually(t, "everything is told", func() bool { return len(ofNamespace.requests()) == 1 && len(ofImage.requests()) == 4 })
+	if body := ofNamespace.requests()[0].body; !strings.Contains(body, `"event":"image.transferred"`) || !strings.Contains(body, `"namespace":"ann","image":"App"`) || !strings.Contains(body, `"from":"ann/App","to":"bob/App"`) {
+		t.Errorf("the old namespace is told %s", body)
+	}
+	for _, r := range ofImage.requests() { // which the listener has verified
+		if !strings.Contains(r.body, `"namespace":"bob","image":"App"`) {
+			t.Errorf("the image's webhook is told %s", r.body)
+		}
 	}
 }
 

@@ -63,9 +63,13 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	return &Service{config: c, helpers: h, aliases: aliases}, err
 }
 
-// about says what a sealed value belongs to.
+// about says what a sealed value belongs to. That of an image may have been sealed before the image was transferred.
 func about(s catalog.Secret) string {
-	return fmt.Sprintf("the %s %q of namespace %q, image %d, versions %q", s.Kind, s.Name, strings.ToLower(s.Namespace), s.ImageID, s.Tags)
+	namespace := s.Namespace
+	if s.ImageID != 0 && s.SealedFor != "" {
+		namespace = s.SealedFor
+	}
+	return fmt.Sprintf("the %s %q of namespace %q, image %d, versions %q", s.Kind, s.Name, strings.ToLower(namespace), s.ImageID, s.Tags)
 }
 
 // Set implements catalog.SecretControl.
@@ -76,6 +80,7 @@ func (s *Service) Set(ctx context.Context, secret catalog.Secret, value []byte) 
 	if err := s.checkRoom(ctx, secret, len(value)); err != nil {
 		return secret, err
 	}
+	secret.SealedFor = ""
 	secret.Sealed = s.config.Keyring.Seal(value, about(secret))
 	secret, err := s.config.Store.PutSecret(ctx, secret)
 	secret.Sealed = nil

@@ -13,6 +13,9 @@ type routeKey struct{}
 // HTTP counts the requests of one interface. route names what a request is for, by one of a bounded number of
 // names; nil: they are not told apart.
 func (m *Metrics) HTTP(name string, route func(*http.Request) string, next http.Handler) http.Handler {
+	if m == nil {
+		return next
+	}
 	of := prometheus.Labels{"interface": name}
 	handler := promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(of), next, promhttp.WithLabelFromCtx("route", func(ctx context.Context) string {
 		name, _ := ctx.Value(routeKey{}).(string)

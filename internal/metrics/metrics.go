@@ -26,7 +26,7 @@ var (
 	requestSeconds = []float64{.005, .025, .1, .5, 2.5, 10, 60, 300}
 )
 
-// Metrics is every instrument of one daemon. It is safe for concurrent use.
+// Metrics is every instrument of one daemon. It is safe for concurrent use. nil counts nothing, at no cost.
 type Metrics struct {
 	registry *prometheus.Registry
 	log      hclog.Logger
@@ -94,8 +94,11 @@ func histograms(name, help string, buckets []float64, labels ...string) *prometh
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets}, labels)
 }
 
-// Handler serves what was counted, in Prometheus' formats.
+// Handler serves what was counted, in Prometheus' formats. It is nil where nothing is.
 func (m *Metrics) Handler() http.Handler {
+	if m == nil {
+		return nil
+	}
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: m.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}), ErrorHandling: promhttp.ContinueOnError,
 		MaxRequestsInFlight: 4, Timeout: 10 * time.Second,

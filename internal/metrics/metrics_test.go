@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -90,6 +91,26 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// Where nothing is counted, what would be counted is not touched.
+func TestNothingIsCounted(t *testing.T) {
+	var m *metrics.Metrics
+	if m.Handler() != nil {
+		t.Error("there is a handler")
+	}
+	if err := m.Watch(metrics.Gauge{Name: "a"}); err != nil {
+		t.Error(err)
+	}
+	m.Pushed(1, time.Second, false)
+	m.Retained(catalog.Removed{Built: 1})
+	if m.Store(nil) != nil {
+		t.Error("the store is in another")
+	}
+	next := http.NotFoundHandler()
+	if got := m.HTTP("rest", nil, next); reflect.ValueOf(got).Pointer() != reflect.ValueOf(next).Pointer() {
+		t.Error("the handler is in another")
 	}
 }
 

@@ -5,6 +5,9 @@ import "time"
 // Pushed counts a git push: the bytes of its pack, the time until its refs had moved or nothing was done, and whether
 // any ref of it was refused by then.
 func (m *Metrics) Pushed(bytes int64, took time.Duration, refused bool) {
+	if m == nil {
+		return
+	}
 	result := "ok"
 	if refused {
 		result = "refused"

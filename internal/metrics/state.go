@@ -35,6 +35,9 @@ func Single(read func(context.Context) (float64, error)) func(context.Context) (
 
 // Watch adds gauges. Errors: two have one name, or one has a name that is not valid.
 func (m *Metrics) Watch(gauges ...Gauge) error {
+	if m == nil {
+		return nil
+	}
 	for _, g := range gauges {
 		var labels []string
 		if g.Label != "" {

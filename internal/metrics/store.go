@@ -20,6 +20,9 @@ type store struct {
 
 // Store returns s, with what is queued, claimed and ended by way of it counted.
 func (m *Metrics) Store(s catalog.Store) catalog.Store {
+	if m == nil {
+		return s
+	}
 	return &store{Store: s, metrics: m, started: map[int64]time.Time{}, kinds: map[int64]catalog.JobKind{}}
 }
 

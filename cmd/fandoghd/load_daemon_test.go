@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -16,17 +16,16 @@ import (
 	"time"
 )
 
-func (t *torture) start() {
+func (t *load) start() {
 	t.Helper()
 	if err := t.daemon.start(); err != nil {
 		t.Fatalf("start: %v", err)
 	}
 	use(t.env, t.daemon)
-	t.life = life{began: time.Now()}
 }
 
 // become makes the user that all clients are, with a webhook for whatever happens, and an administrator.
-func (t *torture) become() {
+func (t *load) become() {
 	if err := os.WriteFile(filepath.Join(t.dir, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +46,7 @@ func (t *torture) become() {
 }
 
 // run runs a client's program, in its own time: it may go on when the round is over.
-func (t *torture) run(name string, args ...string) (string, error) {
+func (t *load) run(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, 3*timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -60,7 +59,7 @@ func (t *torture) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-func (t *torture) must(name string, args ...string) string {
+func (t *load) must(name string, args ...string) string {
 	t.Helper()
 	out, err := t.run(name, args...)
 	if err != nil && t.ctx.Err() == nil {
@@ -71,7 +70,7 @@ func (t *torture) must(name string, args ...string) string {
 
 // ask sends a request to the REST API and decodes what a 200 says. The status is 0 when there was no answer; any
 // but 200 is an error, too.
-func (t *torture) ask(method, path string, body, into any) (status int, err error) {
+func (t *load) ask(method, path string, body, into any) (status int, err error) {
 	var text io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
@@ -110,7 +109,7 @@ func (t *torture) ask(method, path string, body, into any) (status int, err erro
 }
 
 // get is ask, where no answer is a fault.
-func (t *torture) get(path string, into any) bool {
+func (t *load) get(path string, into any) bool {
 	t.Helper()
 	_, err := t.ask("GET", path, nil, into)
 	if err != nil && t.ctx.Err() == nil {
@@ -119,8 +118,8 @@ func (t *torture) get(path string, into any) bool {
 	return err == nil
 }
 
-// end stops the daemon and looks for what it may have left on the machine.
-func (t *torture) end() {
+// stop stops the daemon.
+func (t *load) stop() {
 	if err := t.daemon.terminate(); err != nil {
 		if t.ctx.Err() == nil { // an interrupt reaches the daemon, too
 			t.Errorf("stop: %v", err)
@@ -130,7 +129,10 @@ func (t *torture) end() {
 	if out, err := exec.Command("pgrep", "-af", t.daemon.data).CombinedOutput(); err == nil {
 		t.Errorf("processes left:\n%s", out)
 	}
-	t.unmountData()
+}
+
+// checkLeft looks for what the daemon may have left on the machine.
+func (t *load) checkLeft() {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || strings.Contains(string(mounts), t.daemon.data) {
 		t.Errorf("mounts left: %v\n%s", err, mounts)

@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -20,7 +20,7 @@ import (
 )
 
 // check waits until nothing is built any more and holds every promise to what there is; whole: to all of each image.
-func (t *torture) check(whole bool) {
+func (t *load) check(whole bool) {
 	t.Helper()
 	if t.ctx.Err() != nil {
 		return
@@ -30,14 +30,13 @@ func (t *torture) check(whole bool) {
 	t.checkEntries(states, whole)
 	t.checkRepositories(states)
 	t.checkEvents()
-	t.checkLife()
 	if err := t.daemon.faults(); err != nil {
 		t.Error(err)
 	}
 }
 
 // states lists all versions by image:tag.
-func (t *torture) states() map[string]string {
+func (t *load) states() map[string]string {
 	states := map[string]string{}
 	var images []api.Image
 	t.get("images", &images)
@@ -52,7 +51,7 @@ func (t *torture) states() map[string]string {
 }
 
 // quiesce waits until builds have ended. What a full disk failed is tried again after pauses of more than a minute.
-func (t *torture) quiesce() {
+func (t *load) quiesce() {
 	t.Helper()
 	deadline := time.Now().Add(4 * timeout)
 	for t.ctx.Err() == nil && !t.Failed() {
@@ -76,7 +75,7 @@ func (t *torture) quiesce() {
 // lookAgain is how many of the versions that were looked at before each check pulls again.
 const lookAgain = 10
 
-func (t *torture) checkEntries(states map[string]string, whole bool) {
+func (t *load) checkEntries(states map[string]string, whole bool) {
 	var before []*entry
 	for _, e := range t.ledger.entries {
 		state, there := states[e.name()]
@@ -110,14 +109,14 @@ func (t *torture) checkEntries(states map[string]string, whole bool) {
 }
 
 // checkState compares what clients know of a version with how it is listed.
-func (t *torture) checkState(e *entry, state string, there bool) bool {
+func (t *load) checkState(e *entry, state string, there bool) bool {
 	want := map[standing][]string{
 		kept:       {string(catalog.Built)},
 		unanswered: {"", string(catalog.Built)},
 		faulty:     {"", string(catalog.BuildFailed)},
 		deleted:    {""},
 	}[e.standing]
-	if slices.Contains(want, state) || t.ctx.Err() != nil {
+	if slices.Contains(want, state) || t.ctx.Err() != nil || e.standing == kept && !there && t.mayBeGone(e) {
 		return true
 	}
 	var detail api.VersionDetail
@@ -128,8 +127,16 @@ func (t *torture) checkState(e *entry, state string, there bool) bool {
 	return false
 }
 
+// lasts reports whether retention is not about to remove an entry. It is for fits of take.
+func (t *load) lasts(e *entry) bool { return t.keepLast == 0 || t.ledger.later(e) < 2 }
+
+// mayBeGone reports whether retention may have removed an entry. Of some at a time it is not known which was built first.
+func (t *load) mayBeGone(e *entry) bool {
+	return t.keepLast > 0 && !e.stays && t.ledger.later(e) >= t.keepLast-2
+}
+
 // checkVersion looks at the whole of a version that was not looked at yet.
-func (t *torture) checkVersion(e *entry) {
+func (t *load) checkVersion(e *entry) {
 	var detail api.VersionDetail
 	if !t.get("images/"+e.image+"/versions/"+e.tag, &detail) {
 		return
@@ -154,7 +161,7 @@ func (t *torture) checkVersion(e *entry) {
 }
 
 // checkBuild looks at a build's log and at what it made.
-func (t *torture) checkBuild(e *entry) {
+func (t *load) checkBuild(e *entry) {
 	var log api.BuildLog
 	if !t.get("images/"+e.image+"/versions/"+e.tag+"/builds?image_offset=0", &log) {
 		return
@@ -191,8 +198,8 @@ func (t *torture) checkBuild(e *entry) {
 }
 
 // checkRepositories asks for refs, has git look at every object, and for what pushes left.
-func (t *torture) checkRepositories(states map[string]string) {
-	for _, image := range []string{"app0", "app1", "upload"} {
+func (t *load) checkRepositories(states map[string]string) {
+	for _, image := range t.repositories() {
 		dir := filepath.Join(t.daemon.data, "repos", "tor", image+".git")
 		if _, err := os.Stat(dir); err != nil {
 			continue // nothing came through yet
@@ -220,7 +227,7 @@ func (t *torture) checkRepositories(states map[string]string) {
 
 // checkQuarantine wants it empty, in the end: packs may be merged there just now, which takes long where nothing is
 // like anything, and much longer in a program that looks for races.
-func (t *torture) checkQuarantine() {
+func (t *load) checkQuarantine() {
 	deadline := time.Now().Add(timeout)
 	for t.ctx.Err() == nil {
 		left, err := os.ReadDir(filepath.Join(t.daemon.data, "repos", ".incoming"))
@@ -237,7 +244,18 @@ func (t *torture) checkQuarantine() {
 	}
 }
 
-func (t *torture) refsOf(image string) map[string]string {
+// repositories names the images that have one.
+func (t *load) repositories() (names []string) {
+	for _, a := range t.apps {
+		names = append(names, a.name)
+	}
+	for _, u := range t.uploaders {
+		names = append(names, u.name)
+	}
+	return names
+}
+
+func (t *load) refsOf(image string) map[string]string {
 	refs := map[string]string{}
 	for line := range strings.Lines(t.must("git", "ls-remote", t.env["GIT"]+"/tor/"+image)) {
 		object, ref, _ := strings.Cut(strings.TrimSpace(line), "\t")
@@ -247,7 +265,7 @@ func (t *torture) refsOf(image string) map[string]string {
 }
 
 // removedTag returns a tag of a version that was deleted, "" when there is none.
-func (t *torture) removedTag(image string, refs, states map[string]string) string {
+func (t *load) removedTag(image string, refs, states map[string]string) string {
 	for _, e := range t.ledger.entries {
 		if _, there := refs["refs/tags/"+e.tag]; e.image == image && there && states[e.name()] == "" {
 			return e.tag
@@ -257,7 +275,7 @@ func (t *torture) removedTag(image string, refs, states map[string]string) strin
 }
 
 // checkTags wants a tag for each built version and no other.
-func (t *torture) checkTags(image string, refs, states map[string]string) {
+func (t *load) checkTags(image string, refs, states map[string]string) {
 	for _, e := range t.ledger.entries {
 		if e.image != image {
 			continue

@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -15,24 +15,24 @@ import (
 )
 
 // crane returns what crane's calls need; cancel ends them.
-func (t *torture) crane() (options crane.Option, cancel context.CancelFunc) {
+func (t *load) crane() (options crane.Option, cancel context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	auth := crane.WithAuth(&authn.Basic{Username: "tor", Password: t.env["TOKEN"]})
 	return func(o *crane.Options) { auth(o); crane.WithContext(ctx)(o) }, cancel
 }
 
-func (t *torture) reference(image, tag string) string {
+func (t *load) reference(image, tag string) string {
 	return t.env["HTTP"] + "/tor/" + image + ":" + tag
 }
 
 // registryClient pushes images, copies and tags what is there, and tries to change what must not change.
-func (t *torture) registryClient(_ context.Context, dice *rand.Rand) {
+func (t *load) registryClient(_ context.Context, dice *rand.Rand) {
 	options, cancel := t.crane()
 	defer cancel()
 	fresh := func() *entry {
-		return t.ledger.add(entry{image: fmt.Sprintf("registry%d", dice.IntN(2)), tag: fmt.Sprintf("r%x", dice.Uint64())})
+		return t.ledger.add(entry{image: fmt.Sprintf("registry%d", dice.IntN(t.registries)), tag: fmt.Sprintf("r%x", dice.Uint64())})
 	}
-	from := t.ledger.take(dice, kept, func(e *entry) bool { return strings.HasPrefix(e.image, "registry") })
+	from := t.ledger.take(dice, kept, func(e *entry) bool { return strings.HasPrefix(e.image, "registry") && (e.stays || t.keepLast == 0) })
 	if from != nil {
 		defer t.ledger.put(from, kept)
 	}
@@ -58,13 +58,13 @@ func (t *torture) registryClient(_ context.Context, dice *rand.Rand) {
 	default:
 		t.count("image pushes of what is there")
 		if err := crane.Copy(t.reference(from.image, from.tag), t.reference(from.image, from.tag), options); err != nil {
-			t.count("image pushes of what is there, refused or cut off")
+			t.cut("image pushes of what is there, refused or cut off", err)
 		}
 	}
 }
 
 // pushImage pushes an image of some layers.
-func (t *torture) pushImage(e *entry, dice *rand.Rand, options crane.Option) error {
+func (t *load) pushImage(e *entry, dice *rand.Rand, options crane.Option) error {
 	image, err := random.Image(1+dice.Int64N(300_000), 1+dice.Int64N(3))
 	if err != nil {
 		return err
@@ -79,30 +79,30 @@ func (t *torture) pushImage(e *entry, dice *rand.Rand, options crane.Option) err
 }
 
 // answer notes what became of a push to the registry.
-func (t *torture) answer(e *entry, err error, what string) {
+func (t *load) answer(e *entry, err error, what string) {
 	is := kept
 	if err != nil {
 		is = unanswered
-		t.count(what + " refused or cut off")
+		t.cut(what+" refused or cut off", err)
 	}
 	t.ledger.put(e, is)
 }
 
 // puller pulls versions whole, while the daemon may be killed under it.
-func (t *torture) puller(_ context.Context, dice *rand.Rand) {
+func (t *load) puller(_ context.Context, dice *rand.Rand) {
 	e := t.ledger.take(dice, kept, func(e *entry) bool { return e.seen && !isGone(e) })
 	if e == nil {
 		return
 	}
 	defer t.ledger.put(e, kept)
 	t.count("pulls")
-	if t.pull(e) != nil {
-		t.count("pulls cut off")
+	if err := t.pull(e); err != nil {
+		t.cut("pulls cut off", err)
 	}
 }
 
 // pull gets all of a version and compares every digest.
-func (t *torture) pull(e *entry) error {
+func (t *load) pull(e *entry) error {
 	options, cancel := t.crane()
 	defer cancel()
 	image, err := crane.Pull(t.reference(e.image, e.tag), options)
@@ -120,10 +120,10 @@ func (t *torture) pull(e *entry) error {
 }
 
 // collector has the garbage collected beside the daemon, which does it by itself, too.
-func (t *torture) collector(context.Context, *rand.Rand) {
+func (t *load) collector(context.Context, *rand.Rand) {
 	t.count("garbage collections")
 	if out, err := t.daemon.admin("", "gc"); err != nil {
-		t.count("garbage collections failed")
+		t.cut("garbage collections failed", err)
 	} else if !strings.Contains(out, "removed 0 ") {
 		t.count("garbage collections that removed something")
 	}

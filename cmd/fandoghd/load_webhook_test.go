@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -24,7 +24,7 @@ const webhookSecret = "a-secret-of-the-receiver"
 // receiver is what the daemon's webhook tells of events. It fails one first attempt in eight.
 type receiver struct {
 	*httptest.Server
-	w       *torture
+	w       *load
 	mu      sync.Mutex
 	tried   map[string]int
 	arrived map[wanted]bool
@@ -33,7 +33,7 @@ type receiver struct {
 // wanted is a delivery as its receiver knows it.
 type wanted struct{ delivery, event, image, version, state string }
 
-func newReceiver(t testing.TB, w *torture) *receiver {
+func newReceiver(t testing.TB, w *load) *receiver {
 	r := &receiver{w: w, tried: map[string]int{}, arrived: map[wanted]bool{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.receive))
 	t.Cleanup(r.Close)
@@ -69,7 +69,7 @@ func (r *receiver) has(d wanted) bool {
 }
 
 // checkDeliveries waits for all that was to be delivered, and wants to have been told of every version that is kept.
-func (t *torture) checkDeliveries() {
+func (t *load) checkDeliveries() {
 	deadline := time.Now().Add(3 * timeout) // the second attempt's pause is a minute
 	for _, d := range t.told {
 		for !t.receiver.has(d) && t.ctx.Err() == nil {
@@ -94,7 +94,7 @@ func (t *torture) checkDeliveries() {
 }
 
 // checkEvents reads the events since it last did, and holds how builds ended to what their sources are.
-func (t *torture) checkEvents() {
+func (t *load) checkEvents() {
 	for {
 		var events []api.Event
 		path := "events?limit=500"

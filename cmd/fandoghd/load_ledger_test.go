@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -23,11 +24,13 @@ const (
 type entry struct {
 	image, tag string
 	standing   standing
+	number     int    // of its image
 	commit     string // of a push
 	content    string // of the files content and copy of a build
 	digest     string // once it is known
 	busy       bool   // a client is at it
 	seen       bool   // the check looked at the whole of it
+	stays      bool   // a pull keeps it from retention
 }
 
 func (e *entry) name() string { return e.image + ":" + e.tag }
@@ -36,6 +39,7 @@ func (e *entry) name() string { return e.image + ":" + e.tag }
 type ledger struct {
 	mu      sync.Mutex
 	entries []*entry
+	made    map[string]int // by image, but for those of faulty sources
 }
 
 // add makes a busy entry.
@@ -43,6 +47,10 @@ func (l *ledger) add(e entry) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.busy = true
+	if !strings.HasPrefix(e.tag, badTag) {
+		l.made[e.image]++
+	}
+	e.number = l.made[e.image]
 	l.entries = append(l.entries, &e)
 	return &e
 }
@@ -80,6 +88,11 @@ func (l *ledger) all(is standing) []*entry {
 
 func (l *ledger) summary() string {
 	return fmt.Sprintf("%d versions kept, %d unanswered, %d of faulty sources, %d deleted", len(l.all(kept)), len(l.all(unanswered)), len(l.all(faulty)), len(l.all(deleted)))
+}
+
+// later counts what came of an entry's image after it. It is for fits of take, or where no client acts.
+func (l *ledger) later(e *entry) int {
+	return l.made[e.image] - e.number
 }
 
 func ofImage(image string) func(*entry) bool { return func(e *entry) bool { return e.image == image } }

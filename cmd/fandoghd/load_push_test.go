@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -23,22 +23,23 @@ const (
 
 // app is one client's repository, and what it knows of its branch.
 type app struct {
-	torture   *torture
+	load      *load
 	name, dir string
 	next      int
 	main      []string // what main may be: what was acknowledged last, "" if nothing was, and what was sent since
 }
 
-func (t *torture) newApp(i int) *app {
-	a := &app{torture: t, name: fmt.Sprintf("app%d", i), main: []string{""}}
+func (t *load) newApp(i int) *app {
+	a := &app{load: t, name: fmt.Sprintf("app%d", i), main: []string{""}}
 	a.dir = filepath.Join(t.dir, a.name)
 	t.makeSources(a.dir)
 	t.must("git", "-C", a.dir, "init", "-q")
+	t.apps = append(t.apps, a)
 	return a
 }
 
 // makeSources makes a directory of what every build needs.
-func (t *torture) makeSources(dir string) {
+func (t *load) makeSources(dir string) {
 	binary, err := exec.LookPath("busybox")
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
@@ -50,7 +51,7 @@ func (t *torture) makeSources(dir string) {
 }
 
 // writeSources makes a directory's next state.
-func (t *torture) writeSources(dir, content string, bad bool, dice *rand.Rand) error {
+func (t *load) writeSources(dir, content string, bad bool, dice *rand.Rand) error {
 	noise := make([]byte, dice.IntN(200_000))
 	for i := range noise {
 		noise[i] = byte(dice.Uint32())
@@ -72,14 +73,14 @@ func (a *app) act(_ context.Context, dice *rand.Rand) {
 	case 0:
 		a.moveTag(dice)
 	case 1:
-		if e := a.torture.ledger.take(dice, unanswered, ofImage(a.name)); e != nil {
-			a.torture.count("pushes sent again")
+		if e := a.load.ledger.take(dice, unanswered, ofImage(a.name)); e != nil {
+			a.load.count("pushes sent again")
 			a.push(dice, e) // what was cut short is sent again
 		}
 	case 2:
-		if e := a.torture.ledger.take(dice, deleted, ofImage(a.name)); e != nil {
-			a.torture.count("deleted versions pushed anew")
-			_, _ = a.torture.daemon.admin("", "tombstone", "lift", "tor/"+e.image, e.tag) // there is none of what was never built
+		if e := a.load.ledger.take(dice, deleted, ofImage(a.name)); e != nil {
+			a.load.count("deleted versions pushed anew")
+			_, _ = a.load.daemon.admin("", "tombstone", "lift", "tor/"+e.image, e.tag) // there is none of what was never built
 			if a.commit(e, dice) {
 				a.push(dice, e)
 			}
@@ -90,7 +91,7 @@ func (a *app) act(_ context.Context, dice *rand.Rand) {
 		var entries []*entry
 		for range 1 + dice.IntN(3)/2 {
 			a.next++
-			e := a.torture.ledger.add(entry{image: a.name, tag: fmt.Sprintf("v%d", a.next)})
+			e := a.load.ledger.add(entry{image: a.name, tag: fmt.Sprintf("v%d", a.next)})
 			if a.commit(e, dice) {
 				entries = append(entries, e)
 			}
@@ -102,18 +103,18 @@ func (a *app) act(_ context.Context, dice *rand.Rand) {
 // commit gives an entry new sources.
 func (a *app) commit(e *entry, dice *rand.Rand) bool {
 	content := fmt.Sprintf("%s %s %x\n", a.name, e.tag, dice.Uint64())
-	err := a.torture.writeSources(a.dir, content, strings.HasPrefix(e.tag, badTag), dice)
+	err := a.load.writeSources(a.dir, content, strings.HasPrefix(e.tag, badTag), dice)
 	for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", e.tag}, {"tag", "-f", e.tag}} {
 		if err == nil {
-			_, err = a.torture.run("git", append([]string{"-C", a.dir}, args...)...)
+			_, err = a.load.run("git", append([]string{"-C", a.dir}, args...)...)
 		}
 	}
 	var commit string
 	if err == nil {
-		commit, err = a.torture.run("git", "-C", a.dir, "rev-parse", "HEAD")
+		commit, err = a.load.run("git", "-C", a.dir, "rev-parse", "HEAD")
 	}
-	if err != nil && a.torture.ctx.Err() == nil {
-		a.torture.Error(err)
+	if err != nil && a.load.ctx.Err() == nil {
+		a.load.Error(err)
 	}
 	e.content, e.commit, e.digest, e.seen = content, strings.TrimSpace(commit), "", false
 	return err == nil
@@ -128,21 +129,21 @@ func (a *app) push(dice *rand.Rand, entries ...*entry) {
 	case 1:
 		args = append(args, "-o", "detach")
 	}
-	args = append(args, a.torture.env["GIT"]+"/tor/"+a.name)
+	args = append(args, a.load.env["GIT"]+"/tor/"+a.name)
 	var head string
 	if dice.IntN(3) == 0 {
 		args = append(args, "+HEAD:refs/heads/main")
-		head, _ = a.torture.run("git", "-C", a.dir, "rev-parse", "HEAD")
+		head, _ = a.load.run("git", "-C", a.dir, "rev-parse", "HEAD")
 		head = strings.TrimSpace(head)
 		a.main = append(a.main, head)
 	}
 	for _, e := range entries {
 		args = append(args, "refs/tags/"+e.tag)
 	}
-	a.torture.count("pushes")
-	out, err := a.torture.run("git", args...)
+	a.load.count("pushes")
+	out, err := a.load.run("git", args...)
 	if err != nil {
-		a.torture.count("pushes refused or cut off")
+		a.load.cut("pushes refused or cut off", err)
 		<-time.After(100 * time.Millisecond) // the daemon may be down
 	}
 	told := pushed(out)
@@ -152,10 +153,10 @@ func (a *app) push(dice *rand.Rand, entries ...*entry) {
 	for _, e := range entries {
 		is := unanswered
 		if told["refs/tags/"+e.tag] {
-			a.torture.count("versions acknowledged to a push")
+			a.load.count("versions acknowledged to a push")
 			is = kept
 		}
-		a.torture.ledger.put(e, is)
+		a.load.ledger.put(e, is)
 	}
 }
 
@@ -176,42 +177,42 @@ func pushed(out string) map[string]bool {
 // pushBad sends what doesn't build, which the waiting client must be told.
 func (a *app) pushBad(dice *rand.Rand) {
 	a.next++
-	e := a.torture.ledger.add(entry{image: a.name, tag: fmt.Sprintf("%s%d", badTag, a.next)})
-	defer a.torture.ledger.put(e, faulty)
+	e := a.load.ledger.add(entry{image: a.name, tag: fmt.Sprintf("%s%d", badTag, a.next)})
+	defer a.load.ledger.put(e, faulty)
 	if !a.commit(e, dice) {
 		return
 	}
-	a.torture.count("pushes of sources that don't build")
-	out, err := a.torture.run("git", "-C", a.dir, "push", "--porcelain", a.torture.env["GIT"]+"/tor/"+a.name, e.tag)
+	a.load.count("pushes of sources that don't build")
+	out, err := a.load.run("git", "-C", a.dir, "push", "--porcelain", a.load.env["GIT"]+"/tor/"+a.name, e.tag)
 	if err == nil {
-		a.torture.Errorf("%s doesn't build, and git was told ok:\n%s", e.name(), out)
+		a.load.Errorf("%s doesn't build, and git was told ok:\n%s", e.name(), out)
 	}
 	if strings.Contains(out, "not built (infrastructure)") {
-		a.torture.Errorf("%s: blamed on us:\n%s", e.name(), out)
+		a.load.Errorf("%s: blamed on us:\n%s", e.name(), out)
 	}
 }
 
 // moveTag must not succeed: a version never changes.
 func (a *app) moveTag(dice *rand.Rand) {
-	e := a.torture.ledger.take(dice, kept, ofImage(a.name))
+	e := a.load.ledger.take(dice, kept, ofImage(a.name))
 	if e == nil {
 		return
 	}
-	defer a.torture.ledger.put(e, kept)
-	head, err := a.torture.run("git", "-C", a.dir, "rev-parse", "HEAD")
+	defer a.load.ledger.put(e, kept)
+	head, err := a.load.run("git", "-C", a.dir, "rev-parse", "HEAD")
 	if err != nil || strings.TrimSpace(head) == e.commit {
 		return
 	}
-	a.torture.count("pushes that move a tag")
-	out, err := a.torture.run("git", "-C", a.dir, "push", "--force", "--porcelain", a.torture.env["GIT"]+"/tor/"+a.name, "HEAD:refs/tags/"+e.tag)
+	a.load.count("pushes that move a tag")
+	out, err := a.load.run("git", "-C", a.dir, "push", "--force", "--porcelain", a.load.env["GIT"]+"/tor/"+a.name, "HEAD:refs/tags/"+e.tag)
 	if err == nil || pushed(out)["refs/tags/"+e.tag] {
-		a.torture.Errorf("%s was moved:\n%s", e.name(), out)
+		a.load.Errorf("%s was moved:\n%s", e.name(), out)
 	}
 }
 
 // checkMain holds the branch to what was acknowledged.
 func (a *app) checkMain(refs map[string]string) {
 	if now := refs["refs/heads/main"]; !slices.Contains(a.main, now) {
-		a.torture.Errorf("%s: main is %q, none of %q", a.name, now, a.main)
+		a.load.Errorf("%s: main is %q, none of %q", a.name, now, a.main)
 	}
 }

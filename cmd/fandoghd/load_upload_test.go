@@ -1,4 +1,4 @@
-//go:build torture
+//go:build torture || soak
 
 package main
 
@@ -15,62 +15,63 @@ import (
 
 // uploader sends archives, some of which are cut off.
 type uploader struct {
-	torture      *torture
-	dir, archive string
-	next         int
+	load               *load
+	name, dir, archive string
+	next               int
 }
 
-func (t *torture) newUploader() *uploader {
-	u := &uploader{torture: t, dir: filepath.Join(t.dir, "upload"), archive: filepath.Join(t.dir, "archive")}
+func (t *load) newUploader(name string) *uploader {
+	u := &uploader{load: t, name: name, dir: filepath.Join(t.dir, name), archive: filepath.Join(t.dir, name+".archive")}
 	t.makeSources(u.dir)
+	t.uploaders = append(t.uploaders, u)
 	return u
 }
 
 func (u *uploader) act(_ context.Context, dice *rand.Rand) {
 	u.next++
-	e := u.torture.ledger.add(entry{image: "upload", tag: fmt.Sprintf("u%d", u.next)})
+	e := u.load.ledger.add(entry{image: u.name, tag: fmt.Sprintf("u%d", u.next)})
 	is := unanswered
-	defer func() { u.torture.ledger.put(e, is) }()
-	_, _ = u.torture.ask("POST", "images", map[string]string{"name": e.image}, nil) // it may be there
+	defer func() { u.load.ledger.put(e, is) }()
+	_, _ = u.load.ask("POST", "images", map[string]string{"name": e.image}, nil) // it may be there
 	e.content = fmt.Sprintf("upload %s %x\n", e.tag, dice.Uint64())
 	kind := []string{"tar", "tar.gz", "zip"}[dice.IntN(3)]
 	if err := u.pack(kind, e.content, dice); err != nil {
-		if u.torture.ctx.Err() == nil {
-			u.torture.Error(err)
+		if u.load.ctx.Err() == nil {
+			u.load.Error(err)
 		}
 		return
 	}
 	switch dice.IntN(4) {
 	case 0:
 		is = deleted // it never was
-		u.torture.count("uploads of half an archive")
+		u.load.count("uploads of half an archive")
 		info, err := os.Stat(u.archive)
 		if err == nil {
 			err = os.Truncate(u.archive, info.Size()/2)
 		}
 		if err != nil {
-			u.torture.Error(err)
+			u.load.Error(err)
 		} else if status := u.send(e); status == http.StatusOK {
-			u.torture.Errorf("%s: half a %s was taken", e.name(), kind)
+			u.load.Errorf("%s: half a %s was taken", e.name(), kind)
 		}
 	case 1:
 		is = deleted
-		u.torture.count("uploads cut off")
+		u.load.count("uploads cut off")
 		if status := u.send(e, "--limit-rate", "400K", "--max-time", "0.7"); status == http.StatusOK {
-			u.torture.Errorf("%s: the first 0.7 s of a %s were taken", e.name(), kind)
+			u.load.Errorf("%s: the first 0.7 s of a %s were taken", e.name(), kind)
 		}
 	default:
-		u.torture.count("uploads by " + kind)
+		u.load.count("uploads by " + kind)
 		if status := u.send(e); status == http.StatusOK {
 			is = kept
 		} else {
-			u.torture.count("uploads refused or cut short by a kill")
+			u.load.cut("uploads refused or cut short by a kill", fmt.Errorf("%s: status %d", e.name(), status))
 		}
 	}
 }
 
 func (u *uploader) pack(kind, content string, dice *rand.Rand) error {
-	if err := u.torture.writeSources(u.dir, content, false, dice); err != nil {
+	if err := u.load.writeSources(u.dir, content, false, dice); err != nil {
 		return err
 	}
 	switch kind {
@@ -88,17 +89,17 @@ func (u *uploader) pack(kind, content string, dice *rand.Rand) error {
 		}
 		return file.Close()
 	case "tar":
-		_, err := u.torture.run("tar", "-C", u.dir, "-cf", u.archive, ".")
+		_, err := u.load.run("tar", "-C", u.dir, "-cf", u.archive, ".")
 		return err
 	}
-	_, err := u.torture.run("tar", "-C", u.dir, "-czf", u.archive, ".")
+	_, err := u.load.run("tar", "-C", u.dir, "-czf", u.archive, ".")
 	return err
 }
 
 // send returns the answer's status, 0 if there was none.
 func (u *uploader) send(e *entry, flags ...string) int {
-	out, _ := u.torture.run("curl", append(flags, "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Authorization: JWT "+u.torture.env["TOKEN"], "-H", "Active-Namespace: tor",
-		"-F", "version="+e.tag, "-F", "source=@"+u.archive, "http://"+u.torture.env["HTTP"]+"/api/images/"+e.image+"/versions")...)
+	out, _ := u.load.run("curl", append(flags, "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Authorization: JWT "+u.load.env["TOKEN"], "-H", "Active-Namespace: tor",
+		"-F", "version="+e.tag, "-F", "source=@"+u.archive, "http://"+u.load.env["HTTP"]+"/api/images/"+e.image+"/versions")...)
 	status, _ := strconv.Atoi(out)
 	return status
 }
