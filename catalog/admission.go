@@ -13,8 +13,10 @@ var ErrNearlyFull = errors.New("the disk is nearly full")
 type Admission interface {
 	// Admit returns why a namespace may not have more now, nil where it may. Errors: Unavailable (ErrNearlyFull), Forbidden (a quota).
 	Admit(ctx context.Context, namespace string, more Amounts) error
-	// AdmitContents is Admit for contents of the registry, bytes by digest, of which those count that the namespace has not.
-	AdmitContents(ctx context.Context, namespace string, contents map[string]int64, more Amounts) error
+	// Reserve is Admit with contents of the registry beside more, bytes by digest, of which those count that the namespace has not. Until
+	// release is called, when it is all stored or will not be, its bytes count as used: of what comes at the same time each is told of the
+	// others. release is nil with an error alone.
+	Reserve(ctx context.Context, namespace string, contents map[string]int64, more Amounts) (release func(), err error)
 }
 
 // Admit asks a, where there is one.
@@ -23,4 +25,12 @@ func Admit(ctx context.Context, a Admission, namespace string, more Amounts) err
 		return nil
 	}
 	return a.Admit(ctx, namespace, more)
+}
+
+// Reserve asks a, where there is one.
+func Reserve(ctx context.Context, a Admission, namespace string, more Amounts) (release func(), err error) {
+	if a == nil {
+		return func() {}, nil
+	}
+	return a.Reserve(ctx, namespace, nil, more)
 }

@@ -12,6 +12,8 @@ type Fault struct {
 	// missing. Whole says of a copy of the file whether it is what it has to be.
 	File  string
 	Whole func(path string) error
+	// Copied is called when a backup's copy took its place; nil: there is nothing more to do.
+	Copied func(ctx context.Context) error
 	// Advice is what to do, a sentence without its stop, where Mend is nil or fails.
 	Advice string
 }

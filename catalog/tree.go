@@ -144,6 +144,8 @@ type TreeWriter interface {
 	// Copy gives the file at from, which was written before, a second path.
 	// Errors: Invalid (path), NotFound (from).
 	Copy(path, from string) error
+	// Bytes returns what was written takes on disk, compressed, beside what the repository has already.
+	Bytes() int64
 	// Commit makes a commit of all files, without parents, and brings it into
 	// the repository. It returns the commit, hex.
 	Commit(ctx context.Context, c NewCommit) (string, error)

@@ -5,6 +5,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -367,9 +368,23 @@ func (c *Config) readFile(file string) error {
 		err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
 	}
 	if err != nil {
-		return fmt.Errorf("configuration %s: %s", file, yaml.FormatError(err, false, true))
+		// Without the lines around it: what they have may be secret, and this goes to the log.
+		return fmt.Errorf("configuration %s: %s%s", file, yaml.FormatError(err, false, false), ofSetting(err))
 	}
 	return nil
+}
+
+// ofSetting names the setting whose value is at fault, "" where it is none.
+func ofSetting(err error) string {
+	var of yaml.Error
+	if !errors.As(err, &of) || of.GetToken() == nil {
+		return ""
+	}
+	colon := of.GetToken().Prev
+	if colon == nil || colon.Value != ":" || colon.Prev == nil {
+		return ""
+	}
+	return ", of " + colon.Prev.Value
 }
 
 func (c *Config) readEnv(environ []string) error {

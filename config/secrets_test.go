@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,5 +47,27 @@ func TestWithoutSecrets(t *testing.T) {
 	}
 	if again, _ := Load("", environ); again.GitHub.App.WebhookSecret != c.GitHub.App.WebhookSecret || len(c.Builder.CredentialHelpers) != len(again.Builder.CredentialHelpers) {
 		t.Error("the original was changed")
+	}
+}
+
+// What is wrong with a file is told by its place, and not by lines that may have secrets: it goes to the daemon's log.
+func TestFaultsTellNoSecrets(t *testing.T) {
+	const app = "github: {app: {webhook_secret: planted-secret}}\n"
+	for name, text := range map[string]string{
+		"a line that can't be read": app + "data: [\n",
+		"an unknown setting":        app + "nonsense: 1\n",
+		"a value of another kind":   app + "users: {max_keys: many}\n",
+		"the same twice":            app + app,
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(file, nil)
+			if err == nil || strings.Contains(err.Error(), "planted") || !strings.Contains(err.Error(), file+": [") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }

@@ -124,6 +124,11 @@ func (u *upload) Submit(ctx context.Context, n catalog.NewUpload) (catalog.Queue
 	if err != nil {
 		return catalog.QueuedBuild{}, err
 	}
+	release, err := catalog.Reserve(ctx, u.uploads.hooks.config.Admission, u.image.Ref.Namespace, catalog.Amounts{Bytes: u.tree.Bytes()})
+	if err != nil {
+		return catalog.QueuedBuild{}, err
+	}
+	defer release()
 	commit, err := u.tree.Commit(ctx, catalog.NewCommit{
 		Author: n.Identity.User.Name, Message: fmt.Sprintf("Upload of %s %s", u.image.Ref, n.Version),
 		Time: u.uploads.config.Now(), Like: v.Commit,

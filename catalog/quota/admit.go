@@ -2,47 +2,155 @@ package quota
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// Admit implements catalog.Admission.
-func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	return s.AdmitContents(ctx, namespace, nil, more)
+// reservation is what was admitted and is not stored yet, or is being asked for.
+type reservation struct {
+	namespaceID int64
+	contents    map[string]int64 // bytes by digest
+	bytes       int64            // beside them
+	decided     chan struct{}    // closed when it is admitted, or refused
 }
 
-// AdmitContents implements catalog.Admission. What a namespace uses is looked up only where it may not have any amount.
-func (s *Service) AdmitContents(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) error {
+// mostTries bounds how often is asked again, since what was on its way has arrived meanwhile and may have counted twice.
+const mostTries = 3
+
+// Admit implements catalog.Admission.
+func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
+	_, err := s.admit(ctx, namespace, nil, more, func(*reservation) {})
+	return err
+}
+
+// Reserve implements catalog.Admission.
+func (s *Service) Reserve(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
+	return s.admit(ctx, namespace, contents, more, s.add)
+}
+
+// admit is Reserve, where note makes others see a reservation. What a namespace uses is looked up only where it may not have any amount.
+func (s *Service) admit(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts, note func(*reservation)) (release func(), err error) {
 	if err := s.config.Room(); err != nil {
-		return err
+		return nil, err
 	}
 	quota, err := s.quota(ctx, namespace)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	counted := quota.Images > 0 || quota.Versions > 0 || quota.Builds > 0
+	measured := quota.Bytes > 0 && (more.Bytes > 0 || len(contents) > 0)
+	if !counted && !measured {
+		return func() {}, nil
+	}
+	n, err := s.config.Store.Namespace(ctx, namespace)
+	if err != nil {
+		return nil, err
 	}
 	var used catalog.Amounts
-	if quota.Images > 0 || quota.Versions > 0 || quota.Builds > 0 {
-		n, err := s.config.Store.Namespace(ctx, namespace)
-		if err == nil {
-			used, err = s.config.Store.NamespaceAmounts(ctx, n.ID)
-		}
-		if err != nil {
-			return err
+	if counted {
+		if used, err = s.config.Store.NamespaceAmounts(ctx, n.ID); err != nil {
+			return nil, err
 		}
 	}
-	if quota.Bytes > 0 && (more.Bytes > 0 || len(contents) > 0) {
+	if !measured {
+		return func() {}, quota.Check(namespace, used, more)
+	}
+	// It is seen by all that ask later, and sees all that asked before.
+	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes, decided: make(chan struct{})}
+	defer close(r.decided)
+	note(r)
+	if err := s.fits(ctx, namespace, r, quota, used, more); err != nil {
+		s.remove(r)
+		return nil, err
+	}
+	return func() { s.remove(r) }, nil
+}
+
+// fits asks whether there is room for a reservation beside what the namespace uses, and those made before.
+func (s *Service) fits(ctx context.Context, namespace string, r *reservation, quota catalog.Quota, used, more catalog.Amounts) error {
+	for try := 1; ; {
+		// Those first: what one stands for is in use before it is released.
+		before := s.before(r)
 		use, has, err := s.usage(ctx, namespace)
 		if err != nil {
 			return err
 		}
-		used.Bytes = use.Bytes()
-		for digest, size := range contents {
-			if _, known := has[digest]; !known {
-				more.Bytes += size
-			}
+		used.Bytes, more.Bytes = use.Bytes(), r.bytes
+		for _, b := range before {
+			used.Bytes += b.bytes + addContents(has, b.contents)
+		}
+		more.Bytes += addContents(has, r.contents)
+		if err = quota.Check(namespace, used, more); err == nil {
+			return nil
+		}
+		waited, waitErr := await(ctx, before)
+		switch {
+		case waitErr != nil:
+			return waitErr
+		case waited:
+		case try == mostTries || slices.Equal(before, s.before(r)):
+			return err
+		default:
+			try++
 		}
 	}
-	return quota.Check(namespace, used, more)
+}
+
+// await waits until it is known which of some reservations are refused, and reports whether that was to be waited for.
+func await(ctx context.Context, all []*reservation) (waited bool, err error) {
+	for _, r := range all {
+		select {
+		case <-r.decided:
+			continue
+		default:
+		}
+		waited = true
+		select {
+		case <-r.decided:
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
+	return waited, nil
+}
+
+// addContents adds contents to those that there are, and returns the bytes of those that are new.
+func addContents(has, contents map[string]int64) (bytes int64) {
+	for digest, size := range contents {
+		if _, known := has[digest]; !known {
+			has[digest] = size
+			bytes += size
+		}
+	}
+	return bytes
+}
+
+func (s *Service) add(r *reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved = append(s.reserved, r)
+}
+
+func (s *Service) remove(r *reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved = slices.DeleteFunc(s.reserved, func(other *reservation) bool { return other == r })
+}
+
+// before returns the reservations of the same namespace that were made before one.
+func (s *Service) before(r *reservation) (before []*reservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.reserved {
+		if other == r {
+			break
+		}
+		if other.namespaceID == r.namespaceID {
+			before = append(before, other)
+		}
+	}
+	return before
 }
 
 // AdmitTransfer refuses images of one namespace that take more than another may have. Nothing is counted here, which the store does. Errors: NotFound, Forbidden.
@@ -55,9 +163,10 @@ func (s *Service) AdmitTransfer(ctx context.Context, images []catalog.Image, nam
 	if err != nil {
 		return err
 	}
+	var kept []catalog.Content // what the store does not know
 	from, err := s.config.Store.Namespace(ctx, images[0].Ref.Namespace)
 	if err == nil {
-		err = s.measure(ctx, from.ID)
+		kept, err = s.measure(ctx, from.ID)
 	}
 	if err != nil {
 		return err
@@ -66,12 +175,17 @@ func (s *Service) AdmitTransfer(ctx context.Context, images []catalog.Image, nam
 	for _, image := range images {
 		come[image.ID] = true
 		taken += s.config.Git(image.Ref)
+		tagged, err := s.config.Tagged(ctx, image)
+		if err != nil {
+			return err
+		}
+		kept = append(kept, contentsOf(image.ID, tagged)...)
 	}
 	contents, err := s.config.Store.ListContents(ctx, from.ID)
 	if err != nil {
 		return err
 	}
-	for _, c := range contents {
+	for _, c := range append(contents, kept...) {
 		if _, known := has[c.Digest]; come[c.ImageID] && !known {
 			has[c.Digest] = c.Bytes
 			taken += c.Bytes

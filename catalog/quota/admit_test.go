@@ -3,6 +3,8 @@ package quota_test
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -26,7 +28,7 @@ func TestAdmit(t *testing.T) {
 	})
 	admit := func(what string, contents map[string]int64, more catalog.Amounts, want string) {
 		t.Helper()
-		err := s.AdmitContents(t.Context(), "ann", contents, more)
+		err := admitNow(t, s, contents, more)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(catalog.MessageOf(err), want) {
 			t.Errorf("%s: %v, want %q", what, err, want)
 		}
@@ -51,4 +53,74 @@ func TestAdmit(t *testing.T) {
 	if err := s.Admit(t.Context(), "ann", catalog.Amounts{}); !errors.Is(err, catalog.ErrNearlyFull) {
 		t.Errorf("on a full disk: %v", err)
 	}
+}
+
+func admitNow(t *testing.T, s *quota.Service, contents map[string]int64, more catalog.Amounts) error {
+	t.Helper()
+	release, err := s.Reserve(t.Context(), "ann", contents, more)
+	if err == nil {
+		release()
+	}
+	return err
+}
+
+// What comes at the same time is held to the quota together, and what several bring counts once.
+func TestReserve(t *testing.T) {
+	e := newEnv(t)
+	e.image("app")
+	s := e.service(func(c *quota.Config) { c.Quota = func() catalog.Quota { return catalog.Quota{Bytes: 11_000} } }) // 1,000 are git's
+	const each, fit = 1000, 10
+	releases, refused := make(chan func(), 40), atomic.Int64{}
+	var all sync.WaitGroup
+	for range cap(releases) {
+		all.Go(func() {
+			release, err := s.Reserve(t.Context(), "ann", nil, catalog.Amounts{Bytes: each})
+			if err != nil {
+				refused.Add(1)
+				return
+			}
+			releases <- release
+		})
+	}
+	all.Wait()
+	if got := len(releases); got != fit || int64(got)+refused.Load() != int64(cap(releases)) {
+		t.Errorf("%d were admitted at once, %d refused, and there is room for %d", got, refused.Load(), fit)
+	}
+	for len(releases) > 0 {
+		(<-releases)()
+	}
+	// Who only asks is in nobody's way, nor is who is refused.
+	for range 20 {
+		all.Go(func() {
+			if err := s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 9000}); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Reserve(t.Context(), "ann", nil, catalog.Amounts{Bytes: 12_000}); err == nil {
+				t.Error("more than fits was admitted")
+			}
+		})
+	}
+	all.Go(func() {
+		for range 20 {
+			release, err := s.Reserve(t.Context(), "ann", nil, catalog.Amounts{Bytes: 1000})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			release()
+		}
+	})
+	all.Wait()
+	layer := map[string]int64{"layer": 9000}
+	first, err := s.Reserve(t.Context(), "ann", layer, catalog.Amounts{})
+	e.must(err)
+	second, err := s.Reserve(t.Context(), "ann", layer, catalog.Amounts{Bytes: 1000})
+	e.must(err)
+	if err := s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 1}); err == nil || !strings.Contains(err.Error(), "namespace ann uses 10.74KiB") {
+		t.Errorf("beside what is on its way: %v", err)
+	}
+	e.must(s.Admit(t.Context(), "ann", catalog.Amounts{Versions: 1}))
+	first()
+	second()
+	e.must(s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 10_000}))
 }

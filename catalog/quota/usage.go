@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -22,11 +23,13 @@ type Store interface {
 	NamespaceLimits(ctx context.Context, namespace string) (catalog.NamespaceLimits, error)
 }
 
-// Config is what New needs; all but Quota and Room is required.
+// Config is what New needs; all but Tagged, Quota and Room is required.
 type Config struct {
 	Store Store
 	// Contents returns what a built version needs of the registry, bytes on disk by digest.
 	Contents func(ctx context.Context, image catalog.Image, v catalog.Version) (map[string]int64, error)
+	// Tagged returns what an image keeps of the registry under tags that are no versions, in the same way; nil: nothing.
+	Tagged func(ctx context.Context, image catalog.Image) (map[string]int64, error)
 	// Git returns the bytes on disk of an image's repository, and Log of a build's log: 0 where there is none.
 	Git func(ref catalog.ImageRef) int64
 	Log func(buildID int64) int64
@@ -39,6 +42,9 @@ type Config struct {
 // Service knows what namespaces take. It implements catalog.UsageReport and catalog.Admission.
 type Service struct {
 	config Config
+
+	mu       sync.Mutex
+	reserved []*reservation // in the order in which they were made
 }
 
 var (
@@ -50,6 +56,9 @@ var (
 func New(c Config) *Service {
 	if c.Room == nil {
 		c.Room = func() error { return nil }
+	}
+	if c.Tagged == nil {
+		c.Tagged = func(context.Context, catalog.Image) (map[string]int64, error) { return nil, nil }
 	}
 	if c.Quota == nil {
 		c.Quota = func() catalog.Quota { return catalog.Quota{} }
@@ -74,9 +83,10 @@ func (s *Service) quota(ctx context.Context, namespace string) (catalog.Quota, e
 
 // usage returns what a namespace takes, and what its images need of the registry, bytes by digest.
 func (s *Service) usage(ctx context.Context, namespace string) (catalog.NamespaceUsage, map[string]int64, error) {
+	var kept []catalog.Content // what the store does not know
 	n, err := s.config.Store.Namespace(ctx, namespace)
 	if err == nil {
-		err = s.measure(ctx, n.ID)
+		kept, err = s.measure(ctx, n.ID)
 	}
 	if err != nil {
 		return catalog.NamespaceUsage{}, nil, err
@@ -86,10 +96,12 @@ func (s *Service) usage(ctx context.Context, namespace string) (catalog.Namespac
 	images := map[int64]*catalog.ImageUsage{}
 	err = catalog.EachImage(ctx, s.config.Store, n.Name, func(image catalog.Image) error {
 		images[image.ID] = &catalog.ImageUsage{Image: image.Ref, Git: s.config.Git(image.Ref)}
-		return nil
+		tagged, err := s.config.Tagged(ctx, image)
+		kept = append(kept, contentsOf(image.ID, tagged)...)
+		return err
 	})
 	if err == nil {
-		err = s.addContents(ctx, n.ID, images, contents)
+		err = s.addUsed(ctx, n.ID, kept, images, contents)
 	}
 	if err == nil {
 		err = s.addLogs(ctx, n.ID, images)
@@ -113,12 +125,13 @@ func (s *Service) usage(ctx context.Context, namespace string) (catalog.Namespac
 // atOnce is how many versions are looked up together that were not measured yet.
 const atOnce = 500
 
-// measure finds out what the versions of a namespace need of the registry of which that is not known.
-func (s *Service) measure(ctx context.Context, namespaceID int64) error {
+// measure finds out what the versions of a namespace need of the registry of which that is not known. It is stored, or on a full disk
+// returned, where what takes it is to be seen all the more.
+func (s *Service) measure(ctx context.Context, namespaceID int64) (unstored []catalog.Content, err error) {
 	for {
 		versions, err := s.config.Store.ListUnmeasured(ctx, namespaceID, atOnce)
 		if err != nil || len(versions) == 0 {
-			return err
+			return nil, err
 		}
 		contents := map[int64]map[string]int64{}
 		for _, v := range versions {
@@ -130,20 +143,37 @@ func (s *Service) measure(ctx context.Context, namespaceID int64) error {
 				contents[v.ID], err = s.config.Contents(ctx, image, v)
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
-		if err := s.config.Store.SetContents(ctx, contents); err != nil {
-			return err
+		err = s.config.Store.SetContents(ctx, contents)
+		if catalog.IsDiskFull(err) {
+			for _, v := range versions {
+				unstored = append(unstored, contentsOf(v.ImageID, contents[v.ID])...)
+			}
+			return unstored, nil
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 }
 
-// addContents tells what images need of the registry, and fills in sizes by digest.
-func (s *Service) addContents(ctx context.Context, namespaceID int64, images map[int64]*catalog.ImageUsage, sizes map[string]int64) error {
+func contentsOf(imageID int64, sizes map[string]int64) (contents []catalog.Content) {
+	for digest, size := range sizes {
+		contents = append(contents, catalog.Content{ImageID: imageID, Digest: digest, Bytes: size})
+	}
+	return contents
+}
+
+// addUsed tells what images need of the registry, with what the store does not know, and fills in sizes by digest.
+func (s *Service) addUsed(ctx context.Context, namespaceID int64, kept []catalog.Content, images map[int64]*catalog.ImageUsage, sizes map[string]int64) error {
 	contents, err := s.config.Store.ListContents(ctx, namespaceID)
 	if err != nil {
 		return err
+	}
+	if len(kept) > 0 {
+		contents = onceEach(append(contents, kept...))
 	}
 	needed := map[string]int{}
 	for _, c := range contents {
@@ -160,6 +190,21 @@ func (s *Service) addContents(ctx context.Context, namespaceID int64, images map
 		}
 	}
 	return nil
+}
+
+// onceEach returns contents with one of each image's that is there more often.
+func onceEach(contents []catalog.Content) []catalog.Content {
+	type key struct {
+		imageID int64
+		digest  string
+	}
+	seen := map[key]bool{}
+	return slices.DeleteFunc(contents, func(c catalog.Content) bool {
+		k := key{c.ImageID, c.Digest}
+		again := seen[k]
+		seen[k] = true
+		return again
+	})
 }
 
 func (s *Service) addLogs(ctx context.Context, namespaceID int64, images map[int64]*catalog.ImageUsage) error {

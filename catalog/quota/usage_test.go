@@ -3,6 +3,7 @@ package quota_test
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +92,23 @@ func TestUsage(t *testing.T) {
 	if e.must(err); use.Layers != 111 || use.Images[0].Own != 111 || use.Images[0].Shared != 0 {
 		t.Errorf("after a deletion and a signature: %+v", use)
 	}
+	// What is under a tag that is no version counts as well, once where a version has it too.
+	s = e.service(func(c *quota.Config) {
+		c.Tagged = func(context.Context, catalog.Image) (map[string]int64, error) {
+			return map[string]int64{"base": 100, "cache": 50}, nil
+		}
+	})
+	use, err = s.Usage(t.Context(), "ann")
+	if e.must(err); use.Layers != 161 || use.Images[0].Own != 161 {
+		t.Errorf("with a cache: %+v", use)
+	}
+	// On a full disk it is told, too.
+	e.must(e.store.ForgetContents(t.Context(), app.ID, "b"))
+	s = e.service(func(c *quota.Config) { c.Store = fullStore{e.store} })
+	use, err = s.Usage(t.Context(), "ann")
+	if e.must(err); use.Layers != 111 {
+		t.Errorf("on a full disk: %+v", use)
+	}
 	if _, err := s.Usage(t.Context(), "nobody"); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("of nobody: %v", err)
 	}
@@ -112,4 +130,11 @@ func BenchmarkUsage(b *testing.B) {
 		_, err := s.Usage(b.Context(), "ann")
 		e.must(err)
 	}
+}
+
+// fullStore is a store whose disk is full.
+type fullStore struct{ *sqlite.Store }
+
+func (fullStore) SetContents(context.Context, map[int64]map[string]int64) error {
+	return catalog.Wrap(catalog.Unavailable, syscall.ENOSPC, "the disk is full")
 }

@@ -169,6 +169,11 @@ func (r *Registry) reach(ref catalog.ImageRef, d digest.Digest, found map[digest
 		return err
 	}
 	found[d] = size
+	return r.reachParts(ref, m, found)
+}
+
+// reachParts is reach for all that a manifest refers to.
+func (r *Registry) reachParts(ref catalog.ImageRef, m manifestParts, found map[digest.Digest]int64) error {
 	for _, part := range m.blobs() {
 		if part.Digest.Validate() != nil {
 			continue

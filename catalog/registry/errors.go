@@ -66,7 +66,7 @@ type wireError struct {
 
 func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if catalog.IsDiskFull(err) {
-		r.logger.Error("the disk is full", "method", req.Method, "path", req.URL.Path, "error", err)
+		r.logger.Error("the disk is full", "method", req.Method, "path", req.URL.EscapedPath(), "error", err)
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; try again later, or tell the server's administrator")
 	}
 	if errors.Is(err, context.Canceled) && req.Context().Err() != nil {
@@ -84,9 +84,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 		return
 	}
 	if code == catalog.Internal {
-		r.logger.Error("request failed", "method", req.Method, "path", req.URL.Path, "error", err)
+		r.logger.Error("request failed", "method", req.Method, "path", req.URL.EscapedPath(), "error", err)
 	} else {
-		r.logger.Debug("request refused", "method", req.Method, "path", req.URL.Path, "error", err)
+		r.logger.Debug("request refused", "method", req.Method, "path", req.URL.EscapedPath(), "error", err)
 	}
 	if code == catalog.Unauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="fandogh"`)

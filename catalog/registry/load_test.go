@@ -18,9 +18,9 @@ type meanwhile func()
 
 func (m meanwhile) Admit(context.Context, string, catalog.Amounts) error { m(); return nil }
 
-func (m meanwhile) AdmitContents(context.Context, string, map[string]int64, catalog.Amounts) error {
+func (m meanwhile) Reserve(context.Context, string, map[string]int64, catalog.Amounts) (func(), error) {
 	m()
-	return nil
+	return func() {}, nil
 }
 
 // An upload to an image that is being deleted is told so, and no fault of the storage.

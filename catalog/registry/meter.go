@@ -42,7 +42,7 @@ func (c *call) meterUpload(length int64) error {
 		return nil
 	}
 	body.meter = &meter{taken: length, asked: length, admit: func(bytes int64) error {
-		err := c.admit(nil, catalog.Amounts{Bytes: bytes})
+		err := c.admit(catalog.Amounts{Bytes: bytes})
 		if errors.Is(err, catalog.ErrNearlyFull) {
 			return nil
 		}

@@ -31,16 +31,17 @@ type manifestPut struct {
 	body     []byte
 	digest   digest.Digest
 	parts    manifestParts
-	admit    func(contents map[string]int64, more catalog.Amounts) error
+	admit    func(more catalog.Amounts) error
+	reserve  func(contents map[string]int64) (release func(), err error)
 	stray    bool // stored, and there is no image that it could be of
 }
 
 // putManifest takes manifests in. One that a user gives a tag becomes a version.
 func (c *call) putManifest() error {
-	if err := c.admit(nil, catalog.Amounts{}); err != nil {
+	if err := c.admit(catalog.Amounts{}); err != nil {
 		return err
 	}
-	p := &manifestPut{registry: c.registry, id: c.id, image: c.image, ref: c.vars["reference"], admit: c.admit}
+	p := &manifestPut{registry: c.registry, id: c.id, image: c.image, ref: c.vars["reference"], admit: c.admit, reserve: c.reserve}
 	answer, err := p.take(c.w, c.req)
 	if p.stray {
 		err = errors.Join(err, p.drop(context.WithoutCancel(c.req.Context())))
@@ -56,9 +57,15 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	if err := p.read(w, req); err != nil {
 		return nil, err
 	}
-	if err := p.admit(p.contents(), catalog.Amounts{}); err != nil {
+	contents, err := p.contents()
+	if err != nil {
 		return nil, err
 	}
+	release, err := p.reserve(contents)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	p.registry.linking.RLock()
 	defer p.registry.linking.RUnlock()
 	if err := p.registry.checkName(req.Context(), p.image); err != nil {
@@ -93,15 +100,20 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	return answer, p.record(req)
 }
 
-// contents are what the manifest itself adds, bytes by digest. What an index lists was asked for when that was put.
-func (p *manifestPut) contents() map[string]int64 {
+// contents are what the manifest makes part of the image, as bytes by digest: itself and all that is here of what it refers to, whatever
+// sizes it says. What an index lists was not yet, though it was put before.
+func (p *manifestPut) contents() (map[string]int64, error) {
 	var m manifestParts
 	_ = json.Unmarshal(p.body, &m) // store says what is wrong with it
-	added := map[string]int64{p.digest.String(): int64(len(p.body))}
-	for _, part := range m.blobs() {
-		added[part.Digest.String()] = max(part.Size, 0)
+	found := map[digest.Digest]int64{p.digest: int64(len(p.body))}
+	if err := p.registry.reachParts(p.image.Ref, m, found); err != nil {
+		return nil, err
 	}
-	return added
+	added := map[string]int64{}
+	for d, size := range found {
+		added[d.String()] = size
+	}
+	return added, nil
 }
 
 // storeMoving stores what is to be under a tag that is no version.
@@ -230,7 +242,7 @@ func (p *manifestPut) mayBecome(ctx context.Context) error {
 		return err
 	}
 	if p.image.ID == 0 {
-		return p.admit(nil, catalog.Amounts{Images: 1, Versions: 1})
+		return p.admit(catalog.Amounts{Images: 1, Versions: 1})
 	}
 	if p.image.NeedsSignedTags() {
 		return catalog.NewBuild{Version: p.ref, Trigger: catalog.TriggerRegistry}.CheckSignedTag(p.image.Ref)
@@ -241,7 +253,7 @@ func (p *manifestPut) mayBecome(ctx context.Context) error {
 		if err := p.registry.checkDeleted(ctx, p.image, p.ref, p.digest); err != nil {
 			return err
 		}
-		return p.admit(nil, catalog.Amounts{Versions: 1})
+		return p.admit(catalog.Amounts{Versions: 1})
 	case err != nil:
 		return err
 	case version.State == catalog.Built && version.Digest != p.digest.String():

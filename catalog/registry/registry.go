@@ -121,7 +121,8 @@ func New(c Config) (*Registry, error) {
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
 		return nil, errors.Join(fmt.Errorf("open registry storage: %w", err), r.Close())
 	}
-	if err := r.Ping(context.Background()); err != nil {
+	// On a full disk what is stored can be read, and what nobody needs be removed.
+	if err := r.Ping(context.Background()); err != nil && !catalog.IsDiskFull(err) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -159,6 +160,9 @@ const pingPath = "/ping"
 func (r *Registry) Ping(ctx context.Context) error {
 	want := []byte("ok")
 	if err := r.driver.PutContent(ctx, pingPath, want); err != nil {
+		if of := (driver.Error{}); errors.As(err, &of) {
+			err = errors.Join(err, of.Detail) // which it does not unwrap to
+		}
 		return catalog.Wrap(catalog.Unavailable, err, "failed to write to the registry's storage")
 	}
 	got, err := r.driver.GetContent(ctx, pingPath)

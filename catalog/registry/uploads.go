@@ -39,7 +39,7 @@ func (c *call) beginUpload() error {
 	if c.req.URL.Query().Has("mount") {
 		more.Bytes = 0 // what the manifest comes to is asked with it
 	}
-	if err := c.admit(nil, more); err != nil {
+	if err := c.admit(more); err != nil {
 		return err
 	}
 	if err := c.useNamed(); err != nil {
@@ -58,11 +58,24 @@ func (c *call) beginUpload() error {
 
 // admit asks whether there is room for what a user pushes. What was begun may end, and so may builds. Errors: Forbidden: it is what clients
 // show the reason of, and don't try again.
-func (c *call) admit(contents map[string]int64, more catalog.Amounts) error {
+func (c *call) admit(more catalog.Amounts) error {
 	if c.id.Build != nil || c.registry.admission == nil {
 		return nil
 	}
-	err := c.registry.admission.AdmitContents(c.req.Context(), c.image.Ref.Namespace, contents, more)
+	return noRoom(c.registry.admission.Admit(c.req.Context(), c.image.Ref.Namespace, more))
+}
+
+// reserve is admit for contents, bytes by digest, which count as used until release is called.
+func (c *call) reserve(contents map[string]int64) (release func(), err error) {
+	if c.id.Build != nil || c.registry.admission == nil {
+		return func() {}, nil
+	}
+	release, err = c.registry.admission.Reserve(c.req.Context(), c.image.Ref.Namespace, contents, catalog.Amounts{})
+	return release, noRoom(err)
+}
+
+// noRoom is what clients are told of a refusal.
+func noRoom(err error) error {
 	if errors.Is(err, catalog.ErrNearlyFull) {
 		err = catalog.Wrap(catalog.Forbidden, err, "%s", catalog.MessageOf(err))
 	}

@@ -28,22 +28,57 @@ func (r *Registry) Contents(ctx context.Context, image catalog.Image, v catalog.
 	if err != nil {
 		return nil, err
 	}
-	repository, contents := r.repositoryDir(image.Ref), map[string]int64{}
+	contents := r.onDisk(image.Ref, found)
+	for tag := range signed {
+		of, _ := subjectOf(tag)
+		contents[of.String()] += diskspace.Used(filepath.Join(r.tagsDir(image.Ref), tag))
+	}
+	if len(found) > 0 {
+		contents[v.Digest] += diskspace.Used(filepath.Join(r.tagsDir(image.Ref), v.Name))
+	}
+	return contents, nil
+}
+
+// Tagged is Contents for what an image keeps under tags of Config.CacheTags, which are no versions.
+func (r *Registry) Tagged(ctx context.Context, image catalog.Image) (map[string]int64, error) {
+	tags, err := r.tagsWhere(ctx, image.Ref, func(tag string) (bool, error) {
+		if _, ofOne := subjectOf(tag); ofOne || !r.isMovable(tag) {
+			return false, nil
+		}
+		is, err := r.isVersion(ctx, image, tag)
+		return !is, err
+	})
+	if err != nil || len(tags) == 0 {
+		return nil, err
+	}
+	found := map[digest.Digest]int64{}
+	for _, d := range tags {
+		if err := r.reach(image.Ref, d, found); err != nil {
+			return nil, err
+		}
+	}
+	contents := r.onDisk(image.Ref, found)
+	for tag, d := range tags {
+		contents[d.String()] += diskspace.Used(filepath.Join(r.tagsDir(image.Ref), tag))
+	}
+	return contents, nil
+}
+
+// tagsDir is where an image's tags are.
+func (r *Registry) tagsDir(ref catalog.ImageRef) string {
+	return filepath.Join(r.repositoryDir(ref), "_manifests", "tags")
+}
+
+// onDisk returns what blobs take, each with its directory and the links by which an image has it.
+func (r *Registry) onDisk(ref catalog.ImageRef, found map[digest.Digest]int64) map[string]int64 {
+	repository, contents := r.repositoryDir(ref), map[string]int64{}
 	for d := range found {
 		contents[d.String()] = diskspace.Used(filepath.Dir(r.blobPath(d))) +
 			diskspace.Used(filepath.Join(repository, "_layers", d.Algorithm().String(), d.Encoded())) +
 			diskspace.Used(filepath.Join(repository, "_manifests", "revisions", d.Algorithm().String(), d.Encoded())) +
-			diskspace.Used(filepath.Join(r.referrersOf(image.Ref), d.Encoded()))
+			diskspace.Used(filepath.Join(r.referrersOf(ref), d.Encoded()))
 	}
-	tags := filepath.Join(repository, "_manifests", "tags")
-	for tag := range signed {
-		of, _ := subjectOf(tag)
-		contents[of.String()] += diskspace.Used(filepath.Join(tags, tag))
-	}
-	if len(found) > 0 {
-		contents[v.Digest] += diskspace.Used(filepath.Join(tags, v.Name))
-	}
-	return contents, nil
+	return contents
 }
 
 // changed has what the versions of a manifest need found out again: something was said of it.

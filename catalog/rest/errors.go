@@ -53,9 +53,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	log := requests.Logger(r.Context())
 	if status >= http.StatusInternalServerError {
-		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		log.Error("request failed", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 	} else {
-		log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "error", err)
+		log.Debug("request refused", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 	}
 	switch status {
 	case http.StatusUnauthorized:

@@ -76,7 +76,7 @@ func wholeList[Item, Out any](c *call, load func(catalog.Page) ([]Item, error), 
 	for page := (catalog.Page{Limit: maxPage}); ; {
 		items, err := load(page)
 		if err != nil {
-			requests.Logger(c.r.Context()).Error("list interrupted", "path", c.r.URL.Path, "error", err)
+			requests.Logger(c.r.Context()).Error("list interrupted", "path", c.r.URL.EscapedPath(), "error", err)
 			panic(http.ErrAbortHandler) // the answer has begun, and must not look whole
 		}
 		for _, item := range items {

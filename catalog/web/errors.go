@@ -28,13 +28,13 @@ func (c *call) fail(err error) {
 	status := code.HTTPStatus()
 	log := requests.Logger(c.r.Context())
 	if status >= http.StatusInternalServerError {
-		log.Error("request failed", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+		log.Error("request failed", "method", c.r.Method, "path", c.r.URL.EscapedPath(), "error", err)
 	} else {
-		log.Debug("request refused", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+		log.Debug("request refused", "method", c.r.Method, "path", c.r.URL.EscapedPath(), "error", err)
 	}
 	requests.SetRetryAfter(c.w.Header(), err)
 	if shown := c.show(status, "error", "error."+string(code), failure{status, string(code), catalog.MessageOf(err)}); shown != nil {
-		log.Error("page failed", "path", c.r.URL.Path, "error", shown)
+		log.Error("page failed", "path", c.r.URL.EscapedPath(), "error", shown)
 		http.Error(c.w, catalog.MessageOf(err), status)
 	}
 }

@@ -18,7 +18,7 @@ func form(change, page func(*call) error) func(*call) error {
 		case "", catalog.Internal, catalog.Unauthorized:
 			return err
 		default:
-			requests.Logger(c.r.Context()).Debug("change refused", "path", c.r.URL.Path, "error", err)
+			requests.Logger(c.r.Context()).Debug("change refused", "path", c.r.URL.EscapedPath(), "error", err)
 			requests.SetRetryAfter(c.w.Header(), err)
 			c.failed = &failure{code.HTTPStatus(), string(code), catalog.MessageOf(err)}
 			return page(c)

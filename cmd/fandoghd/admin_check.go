@@ -76,15 +76,6 @@ func (a *admin) newCheck() *cobra.Command {
 	return cmd
 }
 
-// notEmpty says by an error that a file has no content.
-func notEmpty(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() == 0 {
-		err = fmt.Errorf("%s is empty, too", path)
-	}
-	return err
-}
-
 func (c *checker) sayWhole(cmd *cobra.Command) {
 	fmt.Fprintf(cmd.ErrOrStderr(), "Nothing is wrong with %d images and %d versions.\n", c.images, c.versions)
 }
@@ -97,6 +88,8 @@ type checker struct {
 	take  func(catalog.Fault)
 	// beside a daemon that runs
 	beside bool
+	// ofBackup is of one that is being restored.
+	ofBackup bool
 
 	images, versions, problems int
 }
@@ -120,7 +113,7 @@ func (c *checker) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.keys()
+	c.keys(ctx)
 	if err := c.repositories(ctx); err != nil {
 		return err
 	}
@@ -128,30 +121,6 @@ func (c *checker) run(ctx context.Context) error {
 		return err
 	}
 	return registry.Check(ctx, filepath.Join(c.data, "registry"), c.store, c.report)
-}
-
-// keys looks for the keys that a daemon would make anew, as nothing fits them then.
-func (c *checker) keys() {
-	for _, key := range [][2]string{
-		{secretsKey, "the stored secrets can't be read without it"},
-		{"ssh_host_ed25519_key", "SSH clients refuse another one"},
-	} {
-		path, why := filepath.Join(c.data, key[0]), key[1]
-		fault := catalog.Fault{File: path, Whole: notEmpty, Advice: "restore " + path + " from a backup"}
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			fault.What = fmt.Sprintf("the key can't be read: %v; %s", err, why)
-		case info.Size() == 0:
-			fault.What = fmt.Sprintf("%s is empty; %s", path, why)
-		case info.Mode().Perm()&0o077 != 0:
-			fault.What = fmt.Sprintf("%s has mode %04o; it must be 0600, for no other user may read it", path, info.Mode().Perm())
-			fault.Mend = func(context.Context) (string, error) { return "its mode is 0600 now", os.Chmod(path, 0o600) }
-		default:
-			continue
-		}
-		c.report(fault)
-	}
 }
 
 // repositories looks at each repository with the versions of all images that are built from it.

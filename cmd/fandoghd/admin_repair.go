@@ -105,7 +105,7 @@ func (r *repair) mend(ctx context.Context, f catalog.Fault) (did string, err err
 		}
 	}
 	if f.File != "" && r.snapshot != "" {
-		did, copyErr := r.copyFrom(r.snapshot, f)
+		did, copyErr := r.copyFrom(ctx, r.snapshot, f)
 		if copyErr == nil {
 			return did, nil
 		}
@@ -115,22 +115,26 @@ func (r *repair) mend(ctx context.Context, f catalog.Fault) (did string, err err
 }
 
 // copyFrom takes a fault's file from a backup.
-func (a *admin) copyFrom(snapshot string, f catalog.Fault) (did string, err error) {
+func (a *admin) copyFrom(ctx context.Context, snapshot string, f catalog.Fault) (did string, err error) {
 	name, err := filepath.Rel(a.data, f.File)
 	if err != nil {
 		return "", err
 	}
 	source, did := filepath.Join(snapshot, backup.DataDir, name), "it was taken from "+snapshot
-	if f.Whole == nil {
-		return did, copyMissing(source, f.File)
-	}
-	if err := f.Whole(source); err != nil {
-		return "", fmt.Errorf("the backup has it not: %w", err)
-	}
-	if f.Whole(f.File) == nil { // for another fault
+	switch {
+	case f.Whole == nil:
+		err = copyMissing(source, f.File)
+	case f.Whole(source) != nil:
+		return "", fmt.Errorf("the backup has it not: %w", f.Whole(source))
+	case f.Whole(f.File) == nil: // for another fault
 		return did, nil
+	default:
+		err = copyFile(source, f.File)
 	}
-	return did, copyFile(source, f.File)
+	if err == nil && f.Copied != nil {
+		err = f.Copied(ctx)
+	}
+	return did, err
 }
 
 // copyMissing copies the files of a directory that another lacks.

@@ -15,6 +15,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/quota"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
+	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/internal/diskspace"
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -56,12 +57,15 @@ func (a *admin) newUsage() *cobra.Command {
 
 // quota returns what knows what namespaces take, until done. usual is the quota of namespaces for which nothing else is set.
 func (a *admin) quota(usual catalog.Quota) (s *quota.Service, done func(), err error) {
-	images, err := registry.New(registry.Config{Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger()})
+	images, err := registry.New(registry.Config{
+		Dir: filepath.Join(a.data, "registry"), Store: a.store, Auth: a.accounts, Logger: hclog.NewNullLogger(),
+		CacheTags: config.Default().Registry.CacheTags, // the daemon's own are not known here
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return quota.New(quota.Config{
-		Store: a.store, Contents: images.Contents, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
+		Store: a.store, Contents: images.Contents, Tagged: images.Tagged, Git: repository.OpenToRead(filepath.Join(a.data, "repos")).Used, Log: logSizes(a.data),
 		Quota: func() catalog.Quota { return usual },
 	}), func() { _ = images.Close() }, nil // nothing is left to write
 }

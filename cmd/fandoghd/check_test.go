@@ -160,6 +160,12 @@ var faults = []plantedFault{
 	{"a byte of an index", func(c checked) { c.flip(c.pack(".idx")) }, `ali/app: the index of pack-\w+ is damaged`, `its index was made anew`},
 	{"a truncated pack", func(c checked) { c.truncate(c.pack(".pack"), 30) }, `ali/app: pack-\w+ is damaged`, ""},
 	{"truncated refs", func(c checked) { c.truncate(c.path("repos/ali/app.git/packed-refs"), 60) }, `ali/app: (its refs can't be read|version v\d is built and has no tag)`, `the tag was set`},
+	{"refs with the line ends of another system", func(c checked) {
+		path := c.path("repos/ali/app.git/packed-refs")
+		text, err := os.ReadFile(path)
+		c.must(err)
+		c.must(os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "\n", "\r\n")), 0o600))
+	}, `ali/app: its refs can't be read: .*\\r\\n`, `the refs that can be read stay, 0 can't be`},
 	{"no refs", func(c checked) { c.remove(c.path("repos/ali/app.git/packed-refs")) }, `ali/app: version v1 is built and has no tag`, `the tag was set to the version`},
 	{"a tag of another commit", func(c checked) {
 		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("v1")+" refs/tags/v1", c.commit("v2")+" refs/tags/v1")
@@ -188,6 +194,12 @@ var faults = []plantedFault{
 		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("side-v1")+" refs/tags/side-v1\n", "")
 		c.execute(`UPDATE versions SET tag = 'side-v7' WHERE tag = 'side-v1'`)
 	}, `ali/app: version v1 of ali/side is built and has no tag`, `the tag was set`},
+	{"a key of the secrets that is none", func(c checked) { c.must(os.WriteFile(c.path("secrets.key"), []byte("nonsense"), 0o600)) }, `secrets.key is damaged, or another's: .* does not contain 32 bytes in hex`, ""},
+	{"another's key of the secrets", func(c checked) {
+		c.must(os.WriteFile(c.path("secrets.key"), []byte(strings.Repeat("ab", 32)), 0o600))
+	}, `secrets.key is damaged, or another's: failed to read the stored secret of `, ""},
+	{"a host key that is none", func(c checked) { c.must(os.WriteFile(c.path("ssh_host_rsa_key"), []byte("nonsense"), 0o600)) }, `ssh_host_rsa_key is damaged, or another's: ssh: no key found`, ""},
+	{"a signing key that is none", func(c checked) { c.must(os.WriteFile(c.path("signing.key"), []byte("nonsense"), 0o600)) }, `signing.key is damaged, or another's: it must be an unencrypted`, ""},
 	{"no key of the secrets", func(c checked) { c.remove(c.path("secrets.key")) }, `secrets.key: no such file`, ""},
 	{"no host key", func(c checked) { c.remove(c.path("ssh_host_ed25519_key")) }, `ssh_host_ed25519_key: no such file`, ""},
 	{"a build that nothing begins", func(c checked) {
@@ -345,6 +357,7 @@ git tag side-v1
 git push -q "$GIT/ali/app" main side-v1
 crane auth login -u ali -p "$TOKEN" "$HTTP"
 image="$HTTP/ali/app"
+curl -fsS -o secret -H "Authorization: JWT $TOKEN" -d '{"name":"token","value":"c2VzYW1l"}' "http://$HTTP/api/namespaces/ali/secrets"
 echo "v1 = $(crane digest "$image:v1")"
 echo "v2 = $(crane digest "$image:v2")"
 crane manifest "$image:v1" >manifest

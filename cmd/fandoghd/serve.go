@@ -121,6 +121,9 @@ func checkTemporary() error {
 }
 
 func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
+	if c.Format != "json" {
+		w = withoutControl{w}
+	}
 	options := hclog.LoggerOptions{
 		Name:       "fandoghd",
 		Level:      hclog.LevelFromString(c.Level),
@@ -134,7 +137,7 @@ func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
 	audit := hclog.New(&ofAudit)
 	options.SubloggerHook = func(sub hclog.Logger) hclog.Logger {
 		if sub.Name() == auditLogger {
-			return audit.With(sub.ImpliedArgs()...)
+			return oneLine{audit}.With(sub.ImpliedArgs()...)
 		}
 		return sub
 	}

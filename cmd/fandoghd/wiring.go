@@ -56,6 +56,9 @@ func (d *daemon) openStorage(ctx context.Context) error {
 		Contents: func(ctx context.Context, image catalog.Image, v catalog.Version) (map[string]int64, error) {
 			return d.registry.Contents(ctx, image, v) // which is made with this
 		},
+		Tagged: func(ctx context.Context, image catalog.Image) (map[string]int64, error) {
+			return d.registry.Tagged(ctx, image)
+		},
 	})
 	uploads, err := d.keyring.Derive("fandogh registry uploads")
 	if err != nil {

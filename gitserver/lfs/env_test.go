@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ type env struct {
 	now      time.Time
 	log      testkit.Buffer
 	refuses  error // why nothing more is admitted
+	reserved atomic.Int64
 }
 
 func newEnv(t testing.TB) *env {
@@ -77,16 +79,19 @@ func newEnv(t testing.TB) *env {
 }
 
 // Admit is as catalog.Admission has it.
-func (e *env) Admit(_ context.Context, _ string, more catalog.Amounts) error {
+func (e *env) Admit(_ context.Context, _ string, more catalog.Amounts) error { return e.admit(more) }
+
+func (e *env) admit(more catalog.Amounts) error {
 	if more.Bytes <= 0 {
 		e.t.Errorf("asked for %+v", more)
 	}
 	return e.refuses
 }
 
-// AdmitContents is of no use here.
-func (e *env) AdmitContents(context.Context, string, map[string]int64, catalog.Amounts) error {
-	return errors.ErrUnsupported
+// Reserve is as catalog.Admission has it.
+func (e *env) Reserve(_ context.Context, _ string, _ map[string]int64, more catalog.Amounts) (func(), error) {
+	e.reserved.Add(more.Bytes)
+	return func() { e.reserved.Add(-more.Bytes) }, e.admit(more)
 }
 
 func (e *env) clock() time.Time {

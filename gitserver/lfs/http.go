@@ -209,7 +209,7 @@ type wireError struct {
 }
 
 func (c *call) fail(err error) {
-	log := c.server.config.Logger.With("method", c.r.Method, "path", c.r.URL.Path, "error", err)
+	log := c.server.config.Logger.With("method", c.r.Method, "path", c.r.URL.EscapedPath(), "error", err)
 	status, message, fault := answerTo(err)
 	if fault && c.r.Context().Err() == nil {
 		log.Error("a Git LFS request failed")

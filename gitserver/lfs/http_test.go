@@ -208,9 +208,17 @@ func TestTokensThatEnd(t *testing.T) {
 	if action.ExpiresIn < 60 || action.ExpiresIn > 3600 || action.Header["Authorization"] != token {
 		t.Errorf("got %+v", action)
 	}
-	long := &slow{strings.NewReader("long"), e, func() { e.pass(2 * time.Hour) }}
+	long := &slow{strings.NewReader("long"), e, func() {
+		e.pass(2 * time.Hour)
+		if got := e.reserved.Load(); got != 4 {
+			t.Errorf("%d bytes are reserved while an object of 4 arrives", got)
+		}
+	}}
 	if got := e.ask(token, "PUT", action.Href, long); got.status != http.StatusOK || !e.has(app, "long") {
 		t.Errorf("an upload that was begun in time: %d %s", got.status, got.body)
+	}
+	if got := e.reserved.Load(); got != 0 {
+		t.Errorf("%d bytes are reserved when all is stored", got)
 	}
 	if got := e.ask(token, "PUT", action.Href, strings.NewReader("long")); got.status != http.StatusUnauthorized {
 		t.Errorf("afterwards: %d", got.status)

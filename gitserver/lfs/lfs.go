@@ -152,8 +152,11 @@ func (s *Server) mayUpload(ctx context.Context, ref catalog.ImageRef, w wanted) 
 	if err := s.checkSize(w); err != nil {
 		return err
 	}
-	return catalog.Admit(ctx, s.config.Admission, ref.Namespace, catalog.Amounts{Bytes: max(w.Size, 1)})
+	return catalog.Admit(ctx, s.config.Admission, ref.Namespace, takes(w))
 }
+
+// takes is what an object comes to.
+func takes(w wanted) catalog.Amounts { return catalog.Amounts{Bytes: max(w.Size, 1)} }
 
 // checkSize refuses what is larger than one object may be. Errors: Invalid, TooLarge.
 func (s *Server) checkSize(w wanted) error {
@@ -180,9 +183,14 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 	if err := catalog.ValidateOID(w.OID); err != nil {
 		return err
 	}
-	if err := s.mayUpload(ctx, c.Ref, w); err != nil {
+	if err := s.checkSize(w); err != nil {
 		return err
 	}
+	release, err := catalog.Reserve(ctx, s.config.Admission, c.Ref.Namespace, takes(w))
+	if err != nil {
+		return err
+	}
+	defer release() // when the catalog has it
 	image, err := s.imageFor(ctx, c, Upload)
 	if err != nil {
 		return err

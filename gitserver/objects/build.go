@@ -68,6 +68,9 @@ func NewPackBuilder(dir string, store *Store) (*PackBuilder, error) {
 // Close closes the pack's file.
 func (b *PackBuilder) Close() error { return b.in.Close() }
 
+// Bytes returns how long the pack is by now.
+func (b *PackBuilder) Bytes() int64 { return b.sum.n }
+
 // ErrSize reports that a content is not as long as was said.
 var ErrSize = errors.New("content is not of the size it was said to have")
 

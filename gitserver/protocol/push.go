@@ -231,9 +231,11 @@ func (p *push) enter(ctx context.Context, in *countingReader) (received catalog.
 		return received, nil
 	}
 	if p.quarantine.Count() > 0 { // its objects are here, and not in the repository yet
-		if err := p.admit(ctx, catalog.Amounts{Bytes: in.n}); err != nil {
-			return received, err
+		release, err := catalog.Reserve(ctx, p.handler.admission, p.ref.Namespace, catalog.Amounts{Bytes: in.n})
+		if err != nil {
+			return received, p.tellRefusal(err)
 		}
+		defer release()
 	}
 	if received, err = p.consultHooks(ctx); err != nil || !p.anyLeft() {
 		return catalog.Push{}, err
@@ -269,18 +271,15 @@ func (p *push) receive(ctx context.Context, in io.Reader) error {
 	if !p.req.needsPack() {
 		return nil
 	}
-	if err := p.admit(ctx, catalog.Amounts{Bytes: 1}); err != nil {
-		return err
+	if err := catalog.Admit(ctx, p.handler.admission, p.ref.Namespace, catalog.Amounts{Bytes: 1}); err != nil {
+		return p.tellRefusal(err)
 	}
 	return p.packError(p.quarantine.Receive(in, p.handler.limits, p.req.shallow))
 }
 
-// admit asks whether there is room for a push, and tells the pusher why not before the report does.
-func (p *push) admit(ctx context.Context, more catalog.Amounts) error {
-	err := catalog.Admit(ctx, p.handler.admission, p.ref.Namespace, more)
-	if err != nil {
-		fmt.Fprintln(progress{p.sideband}, p.speaker.Refusal(string(catalog.CodeOf(err)), catalog.MessageOf(err)))
-	}
+// tellRefusal tells the pusher that there is no room, and why, before the report does.
+func (p *push) tellRefusal(err error) error {
+	fmt.Fprintln(progress{p.sideband}, p.speaker.Refusal(string(catalog.CodeOf(err)), catalog.MessageOf(err)))
 	return err
 }
 

@@ -214,6 +214,9 @@ func (f *Files) Salvage(name string) (lost int, err error) {
 		if line[0] == '#' || line[0] == '^' { // what tags mean is found out again
 			continue
 		}
+		if whole, ok := bytes.CutSuffix(line, []byte("\r\n")); ok { // of an editor
+			line = append(slices.Clone(whole), '\n')
+		}
 		ref, err := parsePackedRef(line)
 		if err != nil || line[len(line)-1] != '\n' || CheckName(ref.Name) != nil && !strings.HasPrefix(ref.Name, Hidden) {
 			lost++

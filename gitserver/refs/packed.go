@@ -63,6 +63,19 @@ func openPackedRefs(dir string) (*packedRefs, error) {
 	return sorted, errors.Join(err, f.Close())
 }
 
+// CheckPacked says by an error that a packed-refs file is missing, or can't be read.
+func CheckPacked(file string) error {
+	if _, err := os.Stat(file); err != nil {
+		return err
+	}
+	p, err := openPackedRefs(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	_, err = p.all()
+	return errors.Join(err, p.Close())
+}
+
 // Close closes the file.
 func (p *packedRefs) Close() error {
 	if p.file == nil {
@@ -223,9 +236,12 @@ func (s *packedScanner) line() ([]byte, error) {
 func parsePackedRef(line []byte) (f Ref, err error) {
 	hash, name, _ := bytes.Cut(line[:len(line)-1], []byte{' '})
 	var ok bool
-	if f.Hash, ok = objects.ParseHash(hash); !ok || len(name) == 0 {
+	if f.Hash, ok = objects.ParseHash(hash); !ok || len(name) == 0 || bytes.ContainsFunc(name, isNoName) {
 		return f, fmt.Errorf("packed-refs has an invalid line %q", line)
 	}
 	f.Name = string(name)
 	return f, nil
 }
+
+// isNoName reports whether no name of a ref has a character, such as the first one of a line's end that is not git's.
+func isNoName(r rune) bool { return r <= ' ' || r == '\x7f' }

@@ -51,6 +51,9 @@ func (r *Repositories) WriteTree(_ context.Context, ref catalog.ImageRef) (catal
 // Close implements catalog.TreeWriter.
 func (w *treeWriter) Close() error { return w.quarantine.Close() }
 
+// Bytes implements catalog.TreeWriter.
+func (w *treeWriter) Bytes() int64 { return w.pack.Bytes() }
+
 // File implements catalog.TreeWriter.
 func (w *treeWriter) File(path string, executable bool, size int64, content io.Reader) error {
 	mode := uint32(objects.ModeFile)

@@ -126,3 +126,25 @@ func (r *Repositories) mendTag(ref catalog.ImageRef, v VersionOf) mend {
 		})
 	}
 }
+
+// settleRefs has tags that came of a backup and are of no version taken for history: a version of theirs was deleted since, and a
+// start of the daemon would build it.
+func (r *Repositories) settleRefs(ref catalog.ImageRef, versions []VersionOf) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		of := map[string]bool{}
+		for _, v := range versions {
+			of[cmp.Or(v.Tag, v.Name)] = true
+		}
+		tags, err := r.Tags(ctx, ref)
+		if err != nil {
+			return err
+		}
+		history := map[string]bool{}
+		for _, tag := range tags {
+			if !of[tag.Name] {
+				history[tag.Name] = true
+			}
+		}
+		return r.Store(ctx, ref, history)
+	}
+}

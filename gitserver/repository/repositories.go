@@ -167,8 +167,12 @@ func (r *Repositories) temporary() (string, error) {
 
 // takeInRefs moves refs that older versions or git's own commands gave files of their own into packed-refs.
 func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
-	dir := r.path(ref)
-	if names, err := os.ReadDir(filepath.Join(dir, "refs")); err != nil || len(names) == 0 {
+	dir := filepath.Join(r.path(ref), "refs")
+	// Without it this is no repository for git, and a backup has no empty directories.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) == 0 {
 		return err
 	}
 	repo, err := r.Open(ref)

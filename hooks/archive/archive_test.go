@@ -48,6 +48,7 @@ func (m memoryTree) Symlink(path, target string) error { return m.put(path, "l "
 func (m memoryTree) Copy(path, from string) error      { return m.put(path, m[from]) }
 func (m memoryTree) Dir(path string) error             { return m.put(path+"/", "directory") }
 func (m memoryTree) Close() error                      { return nil }
+func (m memoryTree) Bytes() int64                      { return 0 }
 
 func (m memoryTree) Commit(context.Context, catalog.NewCommit) (string, error) {
 	return "", errors.ErrUnsupported

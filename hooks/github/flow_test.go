@@ -398,8 +398,8 @@ func (a admission) Admit(_ context.Context, _ string, more catalog.Amounts) erro
 	return a.refuse(more)
 }
 
-func (a admission) AdmitContents(_ context.Context, _ string, _ map[string]int64, more catalog.Amounts) error {
-	return a.refuse(more)
+func (a admission) Reserve(_ context.Context, _ string, _ map[string]int64, more catalog.Amounts) (func(), error) {
+	return func() {}, a.refuse(more)
 }
 
 // A delivery over a quota is refused for good, and says so; on a disk that is nearly full it is tried again. Neither fetches anything.

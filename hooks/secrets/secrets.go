@@ -17,6 +17,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
@@ -37,6 +38,11 @@ func Open(file string) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key of the stored secrets: %w", err)
 	}
+	return newKeyring(file, text)
+}
+
+// newKeyring makes what a key file's text says.
+func newKeyring(file string, text []byte) (*Keyring, error) {
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != keyBytes {
 		return nil, fmt.Errorf("%s does not contain %d bytes in hex; restore it from the backup of the database", file, keyBytes)
@@ -65,6 +71,48 @@ func OpenBeside(ctx context.Context, store interface {
 		}
 	}
 	return Open(file)
+}
+
+// CheckFile says by an error that a file is no key. It makes none.
+func CheckFile(file string) error {
+	_, err := read(file)
+	return err
+}
+
+func read(file string) (*Keyring, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return newKeyring(file, text)
+}
+
+// CheckKey is CheckFile, and says when the key opens none of the secrets that are stored for builds.
+func CheckKey(ctx context.Context, store interface {
+	catalog.Secrets
+	catalog.Namespaces
+}, file string) error {
+	keyring, err := read(file)
+	if err != nil {
+		return err
+	}
+	namespaces, err := catalog.EveryNamespace(ctx, store)
+	if err != nil {
+		return err
+	}
+	var refused error
+	for _, n := range append(namespaces, catalog.NamespaceSummary{}) { // without a name: the installation's
+		stored, err := store.ListSecrets(ctx, n.Name)
+		if err != nil {
+			return err
+		}
+		for _, secret := range stored {
+			if _, refused = keyring.Open(secret.Sealed, about(secret)); refused == nil {
+				return nil
+			}
+		}
+	}
+	return refused
 }
 
 // Derive returns a key of 32 bytes for a purpose of its own, the same each time. It tells

@@ -38,7 +38,7 @@ func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request,
 			if r.Method == http.MethodGet && watched.status < http.StatusBadRequest {
 				level = hclog.Debug // clients poll
 			}
-			log.Log(level, "request", "method", r.Method, "path", r.URL.Path, "status", watched.status,
+			log.Log(level, "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", watched.status,
 				"took", time.Since(start).Round(time.Microsecond), "from", r.RemoteAddr)
 		}()
 		next.ServeHTTP(watched, r)
