@@ -92,11 +92,8 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	switch {
-	case v.State == catalog.Built:
-		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is already built and never changes; push a new tag for a new version", version)
-	case !v.State.Ended():
-		return catalog.Build{}, catalog.Errorf(catalog.Conflict, "version %s is already being built; follow its log, or cancel that build first", version)
+	if err := v.CheckRebuild(); err != nil {
+		return catalog.Build{}, err
 	}
 	if err := b.config.Room(); err != nil {
 		return catalog.Build{}, err
@@ -108,10 +105,7 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	queued, err := b.Submit(ctx, []catalog.NewBuild{{
-		ImageID: imageID, SourceID: last.SourceID, Version: version, Tag: v.Tag, Trigger: catalog.TriggerRebuild,
-		Commit: last.Commit, TagObject: last.TagObject, UserID: userID, Options: last.Options,
-	}})
+	queued, err := b.Submit(ctx, []catalog.NewBuild{last.Again(userID)})
 	if err != nil {
 		return catalog.Build{}, err
 	}

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -87,6 +88,18 @@ func (b *Builder) FollowLog(ctx context.Context, buildID int64, skip int, emit f
 			return build, context.Cause(ctx)
 		}
 	}
+}
+
+// ReadLogFile hands over the lines that a build's log has by now, of those in Config.LogDir: also beside the process that
+// writes it. No log has no lines.
+func ReadLogFile(ctx context.Context, dir string, buildID int64, emit func([]catalog.LogLine) error) (err error) {
+	log := newLogFile(buildID, LogPath(dir, buildID))
+	if err := log.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.close()) }()
+	at := log.after(0)
+	return at.drain(ctx, log.snapshot(), emit)
 }
 
 // drain hands over every line there is by now.

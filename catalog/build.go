@@ -138,8 +138,9 @@ type Builds interface {
 	WaitingBuilds(ctx context.Context, limit int) ([]Build, error)
 	// QueueState returns how many builds wait and run.
 	QueueState(ctx context.Context) (QueueState, error)
-	// ListQueue returns the builds that run, and then those that wait in the order in which they are to start, up to limit of them.
-	ListQueue(ctx context.Context, limit int) ([]QueueEntry, error)
+	// ListQueue returns the builds that run, and then those that wait in the order in which they are to start, up to limit of them behind the
+	// build after. 0, or a build that is not in the queue any more, which may change between two pages: from the first.
+	ListQueue(ctx context.Context, after int64, limit int) ([]QueueEntry, error)
 	// QueuePause returns the zero value unless the queue is paused.
 	QueuePause(ctx context.Context) (QueuePause, error)
 	// PauseQueue has no build start until ResumeQueue; builds are queued as before. Of a queue that is paused it replaces who and why. It
@@ -153,6 +154,11 @@ type Builds interface {
 	// CancelBuild marks a build as cancelled; one that waits ends at once as
 	// FAILED. The returned build tells which. Errors: NotFound, Conflict (ended already).
 	CancelBuild(ctx context.Context, buildID int64, now time.Time) (Build, error)
+	// AskToCancel marks a build as cancelled, for the process that has the queue to end: CancelledBuilds tells it. Errors: NotFound,
+	// Conflict (ended already).
+	AskToCancel(ctx context.Context, buildID int64) error
+	// CancelledBuilds returns the builds that wait or run and are marked as cancelled.
+	CancelledBuilds(ctx context.Context) ([]int64, error)
 	// Build returns one build. Errors: NotFound.
 	Build(ctx context.Context, buildID int64) (Build, error)
 	// BuildByNumber returns the build of a version that has a number. Errors: NotFound.
@@ -161,6 +167,14 @@ type Builds interface {
 	ListBuilds(ctx context.Context, versionID int64, page Page) ([]Build, error)
 	// Steps returns a build's steps in the order they started, up to MaxSteps of them.
 	Steps(ctx context.Context, buildID int64) ([]Step, error)
+}
+
+// Again asks for the same once more, 0 being no user. What is known of the tag's signature is yet to be looked at.
+func (b Build) Again(userID int64) NewBuild {
+	return NewBuild{
+		ImageID: b.ImageID, SourceID: b.SourceID, Version: b.Version, Tag: b.Tag, Trigger: TriggerRebuild,
+		Commit: b.Commit, TagObject: b.TagObject, UserID: userID, Options: b.Options,
+	}
 }
 
 // CheckLog refuses the log of a build that was removed. Errors: NotFound.

@@ -68,3 +68,16 @@ func AuthorizeTransfer(ctx context.Context, roles Namespaces, id Identity, ref I
 	}
 	return Authorize(ctx, roles, id, ActionManage, Target{Namespace: to, Image: ref.Name})
 }
+
+// CheckNotMoved refuses what lasts about an image that was transferred meanwhile: who may go on was asked of its former namespace. Without
+// a name it is about no image. Errors: Moved, and those of looking.
+func CheckNotMoved(ctx context.Context, images Images, ref ImageRef) error {
+	if ref.Name == "" {
+		return nil
+	}
+	_, err := images.Image(ctx, ref)
+	if CodeOf(err) == NotFound {
+		return nil
+	}
+	return err
+}

@@ -61,3 +61,22 @@ type UsageReport interface {
 	// Usage returns what a namespace takes. Errors: NotFound.
 	Usage(ctx context.Context, namespace string) (NamespaceUsage, error)
 }
+
+// UsageOfAll returns the usage of each namespace that there is.
+func UsageOfAll(ctx context.Context, namespaces Namespaces, report UsageReport) (all []NamespaceUsage, err error) {
+	names, err := EveryNamespace(ctx, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		use, err := report.Usage(ctx, n.Name)
+		if CodeOf(err) == NotFound {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, use)
+	}
+	return all, nil
+}

@@ -163,3 +163,14 @@ type Versions interface {
 	// The reason is Tombstone's, and the event's message. Errors: NotFound, Conflict (its build waits or runs).
 	DeleteVersion(ctx context.Context, versionID int64, reason string) error
 }
+
+// CheckRebuild refuses another build where there is none to be had. Errors: Conflict.
+func (v Version) CheckRebuild() error {
+	switch {
+	case v.State == Built:
+		return Errorf(Conflict, "version %s is already built and never changes; push a new tag for a new version", v.Name)
+	case !v.State.Ended():
+		return Errorf(Conflict, "version %s is already being built; follow its log, or cancel that build first", v.Name)
+	}
+	return nil
+}

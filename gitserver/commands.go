@@ -182,7 +182,10 @@ func (c *client) stillMay(ctx context.Context, action catalog.Action, ref catalo
 	if err != nil {
 		return err
 	}
-	return catalog.Authorize(ctx, c.server.config.Store, id, action, catalog.Target{Namespace: ref.Namespace, Image: ref.Name})
+	if err := catalog.Authorize(ctx, c.server.config.Store, id, action, catalog.Target{Namespace: ref.Namespace, Image: ref.Name}); err != nil {
+		return err
+	}
+	return catalog.CheckNotMoved(ctx, c.server.config.Store, ref)
 }
 
 func (c *client) runVerb(ctx context.Context, args []string) error {

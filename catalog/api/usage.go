@@ -30,3 +30,26 @@ type ImageUsage struct {
 	Git      int64  `json:"git"`
 	Logs     int64  `json:"logs"`
 }
+
+// ServerUsage is what takes the server's disk, in bytes.
+type ServerUsage struct {
+	Namespaces []NamespaceTotal `json:"namespaces"` // by name
+	Parts      []PartUsage      `json:"parts"`      // by name
+}
+
+// NamespaceTotal is what the images of one namespace take. Layers that two namespaces have count in both.
+type NamespaceTotal struct {
+	Namespace string `json:"namespace"`
+	Images    int    `json:"images"`
+	Versions  int    `json:"versions"` // in any state
+	Bytes     int64  `json:"bytes"`    // layers, git and logs
+	Layers    int64  `json:"layers"`   // and Git LFS objects: of all images, each content once
+	Git       int64  `json:"git"`
+	Logs      int64  `json:"logs"`
+}
+
+// PartUsage is what one part of the data directory takes.
+type PartUsage struct {
+	Part  string `json:"part"` // repos, registry, logs, build_cache, mirror, database, times, uploads or other
+	Bytes int64  `json:"bytes"`
+}

@@ -82,6 +82,11 @@ func (c *Client) NamespaceUsage(ctx context.Context, namespace string) (api.Name
 	return ask[api.NamespaceUsage](ctx, c, http.MethodGet, nil, "namespaces", namespace, "usage")
 }
 
+// ServerUsage returns what all namespaces and the parts of the data directory take on disk, as an administrator.
+func (c *Client) ServerUsage(ctx context.Context) (api.ServerUsage, error) {
+	return ask[api.ServerUsage](ctx, c, http.MethodGet, nil, "admin", "usage")
+}
+
 // UpdateNamespaceLimits sets limits of a namespace, as an administrator.
 func (c *Client) UpdateNamespaceLimits(ctx context.Context, namespace string, l api.UpdateNamespaceLimits) (api.NamespaceLimits, error) {
 	return ask[api.NamespaceLimits](ctx, c, http.MethodPatch, l, "admin", "namespaces", namespace, "limits")

@@ -159,7 +159,7 @@ func newServer() *server {
 		Store: store, Auth: accounts, Accounts: accounts, Logs: logs{store: store}, Contents: contents{},
 		// These are not asked by the examples.
 		Control: struct{ catalog.BuildControl }{}, Uploads: struct{ catalog.Uploader }{}, Branches: struct{ catalog.Branches }{},
-		Remover: struct{ rest.Remover }{}, Transfers: struct{ catalog.TransferControl }{}, Origins: struct{ catalog.Origins }{}, Keys: struct{ catalog.SigningKeys }{}, SBOMs: struct{ catalog.SBOMs }{}, Comparisons: struct{ catalog.Comparisons }{}, Diagnoses: struct{ catalog.Diagnoses }{}, GitHub: struct{ catalog.GitHubControl }{}, Webhooks: struct{ catalog.WebhookControl }{}, Secrets: struct{ catalog.SecretControl }{}, Retention: struct{ catalog.RetentionControl }{},
+		Remover: struct{ rest.Remover }{}, Transfers: struct{ catalog.TransferControl }{}, Origins: struct{ catalog.Origins }{}, Keys: struct{ catalog.SigningKeys }{}, SBOMs: struct{ catalog.SBOMs }{}, Comparisons: struct{ catalog.Comparisons }{}, Diagnoses: struct{ catalog.Diagnoses }{}, Usage: struct{ catalog.UsageReport }{}, Parts: func() map[string]int64 { return nil }, GitHub: struct{ catalog.GitHubControl }{}, Webhooks: struct{ catalog.WebhookControl }{}, Secrets: struct{ catalog.SecretControl }{}, Retention: struct{ catalog.RetentionControl }{},
 		Version: "v1.2.0", Logger: hclog.NewNullLogger(),
 	})
 	must(err)

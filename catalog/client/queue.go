@@ -9,18 +9,33 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
+// queuePage is how many builds of the queue are asked for at once, which is the most that there may be.
+const queuePage = 500
+
 // Queue lists the builds that run and wait, up to limit of them, unless that is 0. It is for administrators, as PauseQueue and
 // ResumeQueue are.
 func (c *Client) Queue(ctx context.Context, limit int) (out api.BuildQueue, err error) {
-	u, err := c.api("admin", "queue")
+	next, err := c.api("admin", "queue")
 	if err != nil {
 		return out, err
 	}
 	if limit > 0 {
-		u.RawQuery = url.Values{"limit": {strconv.Itoa(limit)}}.Encode()
+		next.RawQuery = url.Values{"limit": {strconv.Itoa(min(limit, queuePage))}}.Encode()
 	}
-	_, err = c.call(ctx, http.MethodGet, u, nil, &out)
-	return out, err
+	for builds := []api.QueuedBuild{}; ; {
+		out = api.BuildQueue{}
+		header, err := c.call(ctx, http.MethodGet, next, nil, &out)
+		if err != nil {
+			return out, err
+		}
+		builds = append(builds, out.Builds...)
+		if next = nextPage(next, header); next == nil || limit > 0 && len(builds) >= limit {
+			if out.Builds = builds; limit > 0 {
+				out.Builds = builds[:min(limit, len(builds))]
+			}
+			return out, nil
+		}
+	}
 }
 
 // PauseQueue has no build start until ResumeQueue; pushes are accepted, and their builds wait.

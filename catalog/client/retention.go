@@ -58,3 +58,13 @@ func (c *Client) DeletedVersions(ctx context.Context, image string) ([]api.Delet
 func (c *Client) FreeVersion(ctx context.Context, namespace, image, version string) error {
 	return c.remove(ctx, "admin", "namespaces", namespace, "images", image, "deleted-versions", version)
 }
+
+// FormerImages lists the names of a namespace that images had before they were transferred, which no other image can have.
+func (c *Client) FormerImages(ctx context.Context, namespace string) ([]api.TransferredImage, error) {
+	return ask[[]api.TransferredImage](ctx, c, http.MethodGet, nil, "namespaces", namespace, "former-images")
+}
+
+// FreeImage frees the name of an image that was transferred. It is for administrators.
+func (c *Client) FreeImage(ctx context.Context, namespace, image string) error {
+	return c.remove(ctx, "admin", "namespaces", namespace, "former-images", image)
+}

@@ -23,17 +23,26 @@ func (c *Client) DeleteSecret(ctx context.Context, namespace string, id int64) e
 	return c.remove(ctx, "namespaces", namespace, "secrets", strconv.FormatInt(id, 10))
 }
 
-// SetRegistry stores an account at another registry.
+// registriesOf is where accounts of a namespace are, or those of the installation for "".
+func registriesOf(namespace string, more ...string) []string {
+	if namespace == "" {
+		return append([]string{"admin", "registries"}, more...)
+	}
+	return append([]string{"namespaces", namespace, "registries"}, more...)
+}
+
+// SetRegistry stores an account at another registry. Without a namespace it is for the builds of all, which is for administrators, as
+// are Registries and DeleteRegistry then.
 func (c *Client) SetRegistry(ctx context.Context, namespace string, in api.SetRegistry) (api.Registry, error) {
-	return ask[api.Registry](ctx, c, http.MethodPost, in, "namespaces", namespace, "registries")
+	return ask[api.Registry](ctx, c, http.MethodPost, in, registriesOf(namespace)...)
 }
 
 // Registries lists a namespace's accounts at other registries, without passwords.
 func (c *Client) Registries(ctx context.Context, namespace string) ([]api.Registry, error) {
-	return ask[[]api.Registry](ctx, c, http.MethodGet, nil, "namespaces", namespace, "registries")
+	return ask[[]api.Registry](ctx, c, http.MethodGet, nil, registriesOf(namespace)...)
 }
 
 // DeleteRegistry removes an account at another registry.
 func (c *Client) DeleteRegistry(ctx context.Context, namespace string, id int64) error {
-	return c.remove(ctx, "namespaces", namespace, "registries", strconv.FormatInt(id, 10))
+	return c.remove(ctx, registriesOf(namespace, strconv.FormatInt(id, 10))...)
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -128,6 +129,7 @@ func (w whileRuns) Read(p []byte) (int, error) {
 
 // image looks for what an image's versions and its Git LFS objects need.
 func (c *inspection) image(image checkedImage) error {
+	needs := map[digest.Digest]string{} // manifests, by one of the versions that do
 	for _, v := range image.versions {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -138,9 +140,16 @@ func (c *inspection) image(image checkedImage) error {
 			c.say(deleteOrRestore, "%s is built and has no valid digest: %q", of, v.Digest)
 			continue
 		}
-		if err := c.manifest(image.Ref, of, ocispec.Descriptor{Digest: d}, map[digest.Digest]bool{}); err != nil {
+		seen := map[digest.Digest]bool{}
+		if err := c.manifest(image.Ref, of, ocispec.Descriptor{Digest: d}, seen); err != nil {
 			return err
 		}
+		for d := range seen {
+			needs[d] = cmp.Or(needs[d], of)
+		}
+	}
+	if err := errors.Join(c.tagged(image.Ref, needs), c.unlisted(image.Ref, needs)); err != nil {
+		return err
 	}
 	for _, o := range image.lfs {
 		d := digest.NewDigestFromEncoded(digest.SHA256, o.OID)

@@ -10,18 +10,24 @@ import (
 type checkedBody struct {
 	io.ReadCloser
 	check   func() error
-	refused error // that check returned
+	meter   *meter // of the bytes; nil: any number may come
+	refused error  // that check or meter returned
 }
 
 func (b *checkedBody) Read(p []byte) (int, error) {
+	if b.refused != nil {
+		return 0, b.refused
+	}
 	n, err := b.ReadCloser.Read(p)
+	if b.meter != nil {
+		if b.refused = b.meter.take(int64(n)); b.refused != nil {
+			return 0, b.refused
+		}
+	}
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
-	if b.refused == nil {
-		b.refused = b.check()
-	}
-	if b.refused != nil {
+	if b.refused = b.check(); b.refused != nil {
 		return n, b.refused
 	}
 	return n, err

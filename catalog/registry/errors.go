@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,9 @@ func (r *Registry) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if catalog.IsDiskFull(err) {
 		r.logger.Error("the disk is full", "method", req.Method, "path", req.URL.Path, "error", err)
 		err = catalog.Wrap(catalog.Unavailable, err, "the server's disk is full; try again later, or tell the server's administrator")
+	}
+	if errors.Is(err, context.Canceled) && req.Context().Err() != nil {
+		err = catalog.Wrap(catalog.Invalid, err, "the client went away before all that it sends had come") // which is for the log
 	}
 	code := catalog.CodeOf(err)
 	ociCode, ok := aboutCodes[code][fieldOf(err)]

@@ -37,7 +37,20 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	if req.Body != nil && req.Body != http.NoBody {
 		c.req.Body = &checkedBody{ReadCloser: req.Body, check: c.stillPushes}
 	}
-	return route.handle(c)
+	err = route.handle(c)
+	if catalog.CodeOf(err) == catalog.Internal && c.deletedMeanwhile() {
+		err = catalog.Wrap(catalog.Unavailable, err, "image %s was just deleted and its files are being removed; try again in a moment", c.image.Ref)
+	}
+	return err
+}
+
+// deletedMeanwhile reports whether the image was there when the request began, and is gone: what was stored of it goes then.
+func (c *call) deletedMeanwhile() bool {
+	if c.image.ID == 0 {
+		return false
+	}
+	image, err := c.registry.store.Image(c.req.Context(), c.image.Ref)
+	return catalog.CodeOf(err) == catalog.NotFound || err == nil && image.ID != c.image.ID
 }
 
 func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {

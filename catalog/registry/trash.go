@@ -24,11 +24,12 @@ func (r *Registry) discard(path string, d digest.Digest) error {
 	if err := os.MkdirAll(filepath.Join(r.dir, trashDir), 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(path, r.trashPath(d)); err != nil {
+	// First: another collection takes from the trash what has not changed for long.
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err != nil {
 		return err
 	}
-	now := time.Now()
-	return os.Chtimes(r.trashPath(d), now, now)
+	return os.Rename(path, r.trashPath(d))
 }
 
 // restore brings a blob back from the trash, if it is there and nowhere else.

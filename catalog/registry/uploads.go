@@ -45,6 +45,9 @@ func (c *call) beginUpload() error {
 	if err := c.useNamed(); err != nil {
 		return err
 	}
+	if err := c.meterUpload(0); err != nil {
+		return err
+	}
 	answer, err := c.registry.begin(c.id, c.image, c.req)
 	if err != nil {
 		return err
@@ -77,7 +80,10 @@ func (c *call) continueUpload() error {
 	if err := c.registry.useUpload(c.image, c.vars["uuid"]); err != nil {
 		return err
 	}
-	undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
+	length, undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
+	if err == nil {
+		err = c.meterUpload(length)
+	}
 	if err != nil {
 		return err
 	}
@@ -87,19 +93,18 @@ func (c *call) continueUpload() error {
 	return nil
 }
 
-// noteLength returns what cuts an upload to the length that it has. A client that is told of a failure of ours sends
+// noteLength returns an upload's length, and what cuts it to that. A client that is told of a failure of ours sends
 // the same again, to the address that tells where it begins.
-func (r *Registry) noteLength(image catalog.Image, upload string) (undo func() error, err error) {
+func (r *Registry) noteLength(image catalog.Image, upload string) (length int64, undo func() error, err error) {
 	if !filepath.IsLocal(upload) {
-		return func() error { return nil }, nil
+		return 0, func() error { return nil }, nil
 	}
 	file := filepath.Join(r.uploadsOf(image.Ref), upload, "data")
-	var length int64
 	info, err := os.Stat(file)
 	if err == nil {
 		length = info.Size()
 	}
-	return func() error { return ignoreNotExist(os.Truncate(file, length)) }, ignoreNotExist(err)
+	return length, func() error { return ignoreNotExist(os.Truncate(file, length)) }, ignoreNotExist(err)
 }
 
 // useNamed marks the blobs that an upload names as in use. It drops a wish to mount one from

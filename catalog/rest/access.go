@@ -74,7 +74,10 @@ func (c *call) stillAllowed() error {
 	if err := again.identify(); err != nil {
 		return err
 	}
-	return again.decide()
+	if err := again.decide(); err != nil || c.namespace == "" {
+		return err
+	}
+	return catalog.CheckNotMoved(c.r.Context(), c.server.config.Store, catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("name")})
 }
 
 func (c *call) decide() error {

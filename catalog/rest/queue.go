@@ -6,7 +6,9 @@ import (
 )
 
 func (c *call) buildQueue() (out api.BuildQueue, err error) {
-	page, err := c.page()
+	out.Builds, err = list(c, func(page catalog.Page) ([]catalog.QueueEntry, error) {
+		return c.server.config.Store.ListQueue(c.r.Context(), page.Before, page.Limit) // in the queue's order
+	}, func(e catalog.QueueEntry) int64 { return e.ID }, queuedBuildOf)
 	if err != nil {
 		return out, err
 	}
@@ -23,9 +25,8 @@ func (c *call) buildQueue() (out api.BuildQueue, err error) {
 	if err != nil {
 		return out, err
 	}
-	entries, err := store.ListQueue(c.r.Context(), page.Limit)
-	out.Running, out.Waiting, out.Builds = state.Running, state.Waiting, convertAll(entries, queuedBuildOf)
-	return out, err
+	out.Running, out.Waiting = state.Running, state.Waiting
+	return out, nil
 }
 
 func (c *call) pauseQueue(in api.PauseQueue) (api.QueuePause, error) {

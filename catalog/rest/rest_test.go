@@ -77,6 +77,7 @@ func newEnv(t testing.TB, changes ...func(*rest.Config)) *env {
 	config := rest.Config{
 		Uploads: w.uploads, Branches: w.repos, Store: w.store, Auth: w.accounts, Accounts: w.accounts, Logs: w.logs, Control: w.control, Contents: fakeContents{}, Remover: w.remover, Transfers: w.remover, Mirror: fakeMirror{},
 		Origins: w.repos, Keys: fakeKeys{}, SBOMs: fakeSBOMs{}, Comparisons: fakeComparisons{}, Diagnoses: fakeDiagnoses{}, Retention: retention.New(retention.Config{Store: w.store, Images: noImages{}, Branches: w.repos}),
+		Parts: func() map[string]int64 { return map[string]int64{"repos": 1000, "build_cache": 20, "database": 4096} },
 		Usage: quota.New(quota.Config{
 			Store: w.store, Git: func(catalog.ImageRef) int64 { return 4096 }, Log: func(int64) int64 { return 0 },
 			Contents: func(context.Context, catalog.Image, catalog.Version) (map[string]int64, error) {

@@ -104,3 +104,20 @@ func (c *call) liftTombstone() error {
 	c.audit("name of a deleted version freed", "image", image.Ref, "version", c.r.PathValue("version"))
 	return c.deleted("Name Freed Successfully")
 }
+
+func (c *call) formerImages() ([]api.TransferredImage, error) {
+	names, err := c.server.config.Store.FormerNames(c.r.Context(), c.namespace)
+	return convertAll(names, func(f catalog.FormerName) api.TransferredImage {
+		return api.TransferredImage{From: f.Ref.String(), To: f.Image.String()}
+	}), err
+}
+
+// freeImage frees the name of an image that was transferred.
+func (c *call) freeImage() error {
+	ref := catalog.ImageRef{Namespace: c.r.PathValue("shared"), Name: c.r.PathValue("image")}
+	if err := c.server.config.Store.FreeFormerName(c.r.Context(), ref); err != nil {
+		return err
+	}
+	c.audit("name of a transferred image freed", "image", ref)
+	return c.deleted("Name Freed Successfully")
+}

@@ -75,7 +75,22 @@ func routes() []route {
 		{"DELETE", image + "/github", accessManage, (*call).githubDisconnect},
 		{"POST", image + "/github/sync", accessWrite, answer((*call).githubSync)},
 
-		// An address may be a secret by itself, so that only owners see it.
+		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
+		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
+		{"DELETE", namespace + "/secrets/{id}", accessManage, (*call).deleteSecret},
+		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
+		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
+		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
+	}, webhookRoutes(), buildRoutes(), retentionRoutes(), adminRoutes())
+}
+
+// webhookRoutes are those of images and of namespaces. An address may be a secret by itself, so that only owners see it.
+func webhookRoutes() []route {
+	const (
+		namespace = "namespaces/{namespace}"
+		image     = "images/{name}"
+	)
+	return []route{
 		{"GET", image + "/webhooks", accessManage, answer((*call).listWebhooks)},
 		{"POST", image + "/webhooks", accessManage, accept((*call).createWebhook)},
 		{"DELETE", image + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
@@ -86,14 +101,7 @@ func routes() []route {
 		{"DELETE", namespace + "/webhooks/{id}", accessManage, (*call).deleteWebhook},
 		{"GET", namespace + "/webhooks/{id}/deliveries", accessManage, answer((*call).webhookDeliveries)},
 		{"POST", namespace + "/webhooks/{id}/deliveries/{delivery}/redeliver", accessManage, answer((*call).redeliver)},
-
-		{"GET", namespace + "/secrets", accessRead, answer((*call).listSecrets)},
-		{"POST", namespace + "/secrets", accessManage, accept((*call).setSecret)},
-		{"DELETE", namespace + "/secrets/{id}", accessManage, (*call).deleteSecret},
-		{"GET", namespace + "/registries", accessRead, answer((*call).listRegistries)},
-		{"POST", namespace + "/registries", accessManage, accept((*call).setRegistry)},
-		{"DELETE", namespace + "/registries/{id}", accessManage, (*call).deleteRegistry},
-	}, buildRoutes(), retentionRoutes(), adminRoutes())
+	}
 }
 
 // buildRoutes are about what was done to make versions.
@@ -118,6 +126,7 @@ func retentionRoutes() []route {
 		{"PUT", image + "/retention/{kind}", accessManage, accept((*call).setRetentionRule)},
 		{"DELETE", image + "/retention/{kind}", accessManage, (*call).deleteRetentionRule},
 		{"GET", image + "/deleted-versions", accessRead, answer((*call).deletedVersions)},
+		{"GET", namespace + "/former-images", accessRead, answer((*call).formerImages)},
 		{"GET", namespace + "/retention", accessRead, answer((*call).retentionRules)},
 		{"PUT", namespace + "/retention/{kind}", accessManage, accept((*call).setRetentionRule)},
 		{"DELETE", namespace + "/retention/{kind}", accessManage, (*call).deleteRetentionRule},
@@ -143,10 +152,15 @@ func adminRoutes() []route {
 		{"DELETE", "admin/namespaces/{shared}", accessOperate, (*call).deleteNamespace},
 		{"PATCH", "admin/namespaces/{shared}/limits", accessOperate, accept((*call).updateNamespaceLimits)},
 		{"DELETE", "admin/namespaces/{shared}/images/{image}/deleted-versions/{version}", accessOperate, (*call).liftTombstone},
+		{"DELETE", "admin/namespaces/{shared}/former-images/{image}", accessOperate, (*call).freeImage},
 		{"GET", "admin/queue", accessOperate, answer((*call).buildQueue)},
 		{"PUT", "admin/queue/pause", accessOperate, accept((*call).pauseQueue)},
 		{"DELETE", "admin/queue/pause", accessOperate, (*call).resumeQueue},
+		{"GET", "admin/usage", accessOperate, answer((*call).serverUsage)},
 		{"GET", "audit", accessOperate, answer((*call).listAudit)},
+		{"GET", "admin/registries", accessOperate, answer((*call).listRegistries)},
+		{"POST", "admin/registries", accessOperate, accept((*call).setRegistry)},
+		{"DELETE", "admin/registries/{id}", accessOperate, (*call).deleteRegistry},
 		{"GET", "admin/mirror", accessOperate, answer((*call).listMirrored)},
 		{"DELETE", "admin/mirror", accessOperate, answer((*call).pruneMirrored)},
 	}

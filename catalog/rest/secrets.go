@@ -54,6 +54,7 @@ func (c *call) removeSecret(what, message string, kinds ...catalog.SecretKind) e
 	return c.deleted(message)
 }
 
+// setRegistry stores an account of a namespace, or of the installation where the request is of none. So do the others.
 func (c *call) setRegistry(in api.SetRegistry) (api.Registry, error) {
 	secret, err := c.server.config.Secrets.Set(c.r.Context(), catalog.Secret{
 		Namespace: c.namespace, Kind: catalog.SecretRegistry, Name: in.Host, Username: in.Username, UserID: c.id.User.ID,

@@ -90,7 +90,8 @@ type Config struct {
 	Secrets     catalog.SecretControl // what builds are given
 	Retention   catalog.RetentionControl
 	Usage       catalog.UsageReport
-	Mirror      catalog.Mirror // nil: nothing is kept of other registries
+	Parts       func() map[string]int64 // what the parts of the data directory take, in bytes, measured when it is asked
+	Mirror      catalog.Mirror          // nil: nothing is kept of other registries
 	Checks      []Check
 	Metrics     http.Handler // what administrators get at /metrics; nil: nothing is there
 	// RegistryHost is the host, with port, that users pull from.
@@ -127,7 +128,7 @@ func (s *Server) SetNamespacesByAdmins(alone bool) { s.namespacesByAdmins.Store(
 func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
-		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "Transfers": c.Transfers == nil, "Origins": c.Origins == nil, "Keys": c.Keys == nil, "SBOMs": c.SBOMs == nil, "Comparisons": c.Comparisons == nil, "Diagnoses": c.Diagnoses == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Retention": c.Retention == nil, "Logger": c.Logger == nil,
+		"Contents": c.Contents == nil, "Uploads": c.Uploads == nil, "Branches": c.Branches == nil, "Remover": c.Remover == nil, "Transfers": c.Transfers == nil, "Origins": c.Origins == nil, "Keys": c.Keys == nil, "SBOMs": c.SBOMs == nil, "Comparisons": c.Comparisons == nil, "Diagnoses": c.Diagnoses == nil, "GitHub": c.GitHub == nil, "Webhooks": c.Webhooks == nil, "Secrets": c.Secrets == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil, "Parts": c.Parts == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("rest.Config.%s is missing", name)

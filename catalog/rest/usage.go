@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -17,4 +20,18 @@ func (c *call) namespaceUsage() (api.NamespaceUsage, error) {
 			return api.ImageUsage{Image: i.Image.String(), Versions: i.Versions, Own: i.Own, Shared: i.Shared, Git: i.Git, Logs: i.Logs}
 		}),
 	}, nil
+}
+
+// serverUsage tells of all namespaces, and of the parts of the data directory.
+func (c *call) serverUsage() (out api.ServerUsage, err error) {
+	all, err := catalog.UsageOfAll(c.r.Context(), c.server.config.Store, c.server.config.Usage)
+	if err != nil {
+		return out, err
+	}
+	out.Namespaces = convertAll(all, func(use catalog.NamespaceUsage) api.NamespaceTotal {
+		return api.NamespaceTotal{Namespace: use.Namespace, Images: len(use.Images), Versions: use.Versions, Bytes: use.Bytes(), Layers: use.Layers, Git: use.Git, Logs: use.Logs}
+	})
+	sizes := c.server.config.Parts()
+	out.Parts = convertAll(slices.Sorted(maps.Keys(sizes)), func(part string) api.PartUsage { return api.PartUsage{Part: part, Bytes: sizes[part]} })
+	return out, nil
 }

@@ -164,8 +164,33 @@ func (s *Store) CancelBuild(ctx context.Context, buildID int64, now time.Time) (
 			}
 			return b, s.recordBuild(ctx, tx, catalog.EventBuildFinished, b.ID)
 		}
-		return b, catalog.Errorf(catalog.Conflict, "build %d of %s:%s has already ended as %s", b.Number, b.Image, b.Version, b.State)
+		return b, hasEnded(b)
 	})
+}
+
+// AskToCancel marks a build as cancelled.
+func (s *Store) AskToCancel(ctx context.Context, buildID int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		b, err := buildByID(ctx, tx, buildID)
+		if err != nil {
+			return err
+		}
+		if b.State.Ended() {
+			return hasEnded(b)
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE builds SET cancelled = 1 WHERE id = ?`, buildID)
+		return err
+	})
+}
+
+func hasEnded(b catalog.Build) error {
+	return catalog.Errorf(catalog.Conflict, "build %d of %s:%s has already ended as %s", b.Number, b.Image, b.Version, b.State)
+}
+
+// CancelledBuilds returns the builds that wait or run and are marked as cancelled.
+func (s *Store) CancelledBuilds(ctx context.Context) ([]int64, error) {
+	return all(ctx, s.r, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
+		`SELECT builds.id FROM queue JOIN builds ON builds.id = queue.build_id WHERE builds.cancelled = 1 ORDER BY builds.id`)
 }
 
 // end enters the state of the build's outcome and takes it off the queue.

@@ -95,7 +95,7 @@ func TestPagesSearchIndexes(t *testing.T) {
 		},
 		"ListBuilds": func() { _, _ = s.ListBuilds(ctx, build.VersionID, page) }, "ListImages": func() { _, _ = s.ListImages(ctx, "ann", page) },
 		"ListKeys": func() { _, _ = s.ListKeys(ctx, user.ID) }, "ListTokens": func() { _, _ = s.ListTokens(ctx, user.ID) },
-		"ListNamespaces": func() { _, _ = s.ListNamespaces(ctx, user.ID, page) }, "ListQueue": func() { _, _ = s.ListQueue(ctx, 10) },
+		"ListNamespaces": func() { _, _ = s.ListNamespaces(ctx, user.ID, page) }, "ListQueue": func() { _, _ = s.ListQueue(ctx, 0, 10) },
 		"ListUsers": func() { _, _ = s.ListUsers(ctx, catalog.NamePage{}) }, "Members": func() { _, _ = s.Members(ctx, "ann", page) },
 		"ListVersions": func() {
 			_, _ = s.ListVersions(ctx, image.ID, catalog.VersionFilter{Page: page})

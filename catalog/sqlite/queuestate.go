@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -123,10 +124,8 @@ func inOrder(waiting []perNamespace, running map[int64]int64) iter.Seq[int64] {
 }
 
 // ListQueue returns the builds that run and those that wait, in order.
-func (s *Store) ListQueue(ctx context.Context, limit int) ([]catalog.QueueEntry, error) {
-	limit = min(limit, maxPage)
-	ids, err := all(ctx, s.r, func(row scanner) (id int64, err error) { return id, row.Scan(&id) },
-		`SELECT build_id FROM queue WHERE running = 1 ORDER BY build_id LIMIT ?`, limit)
+func (s *Store) ListQueue(ctx context.Context, after int64, limit int) ([]catalog.QueueEntry, error) {
+	ids, err := all(ctx, s.r, func(row scanner) (id int64, err error) { return id, row.Scan(&id) }, `SELECT build_id FROM queue WHERE running = 1 ORDER BY build_id`)
 	if err != nil {
 		return nil, err
 	}
@@ -134,16 +133,12 @@ func (s *Store) ListQueue(ctx context.Context, limit int) ([]catalog.QueueEntry,
 	if err != nil {
 		return nil, err
 	}
-	for id := range inOrder(waiting, running) {
-		if len(ids) >= limit {
-			break
-		}
-		ids = append(ids, id)
-	}
+	begun := len(ids)
+	ids = slices.AppendSeq(ids, inOrder(waiting, running))
+	from := slices.Index(ids, after) + 1
 	var entries []catalog.QueueEntry
-	place := 0
-	for _, id := range ids {
-		e, running, err := s.queueEntry(ctx, id)
+	for i := from; i < min(len(ids), from+min(limit, maxPage)); i++ {
+		e, running, err := s.queueEntry(ctx, ids[i])
 		if errors.Is(err, errNothingWaits) { // it ended meanwhile
 			continue
 		}
@@ -151,8 +146,7 @@ func (s *Store) ListQueue(ctx context.Context, limit int) ([]catalog.QueueEntry,
 			return nil, err
 		}
 		if !running {
-			place++
-			e.Place = place
+			e.Place = max(i-begun, 0) + 1
 		}
 		entries = append(entries, e)
 	}

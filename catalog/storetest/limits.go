@@ -108,11 +108,11 @@ func testPauseQueue(t *testing.T, s catalog.Store) {
 	wantEqual(t, "the pause", must(s.QueuePause(ctx))(t), paused)
 
 	var list []string
-	for _, e := range must(s.ListQueue(ctx, 100))(t) {
+	for _, e := range must(s.ListQueue(ctx, 0, 100))(t) {
 		list = append(list, fmt.Sprintf("%d %s:%s %s %s", e.Place, e.Image, e.Version, e.State, e.User))
 	}
 	wantEqual(t, "the queue", strings.Join(list, ", "), "0 ann/app:v0 BUILDING ann, 1 bob/app:v1 PENDING bob, 2 ann/app:v1 PENDING ann, 3 ann/app:v2 PENDING ann")
-	wantEqual(t, "two of it", len(must(s.ListQueue(ctx, 2))(t)), 2)
+	wantEqual(t, "two of it", len(must(s.ListQueue(ctx, 0, 2))(t)), 2)
 
 	again := must(s.PauseQueue(ctx, "bob", ""))(t)
 	wantEqual(t, "who and why are replaced", again, catalog.QueuePause{By: "bob", Since: paused.Since})

@@ -42,25 +42,28 @@ type queueData struct {
 	Tabs    []tab
 	State   catalog.QueueState
 	Pause   catalog.QueuePause
-	Entries []catalog.QueueEntry
+	Entries []catalog.QueueEntry // the next to start first
+	Pager   pager
 }
-
-// queueListed is how many builds the page of the queue lists, the next to start first.
-const queueListed = 100
 
 func (c *call) queuePage() error {
 	ctx, store := c.r.Context(), c.server.config.Store
 	data := queueData{Tabs: adminTabs("admin.queue")}
-	var err error
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
 	if data.State, err = store.QueueState(ctx); err != nil {
 		return err
 	}
 	if data.Pause, err = store.QueuePause(ctx); err != nil {
 		return err
 	}
-	if data.Entries, err = store.ListQueue(ctx, queueListed); err != nil {
+	entries, err := store.ListQueue(ctx, page.Before, page.Limit)
+	if err != nil {
 		return err
 	}
+	data.Entries, data.Pager = cut(c, entries, func(e catalog.QueueEntry) int64 { return e.ID })
 	return c.show(http.StatusOK, "queue", "admin.queue", data)
 }
 

@@ -86,7 +86,10 @@ func (c *call) stillAllowed() error {
 	if err := again.identify(); err != nil {
 		return err
 	}
-	return again.decide()
+	if err := again.decide(); err != nil || c.namespace == "" {
+		return err
+	}
+	return catalog.CheckNotMoved(c.r.Context(), c.server.config.Store, catalog.ImageRef{Namespace: c.namespace, Name: c.r.PathValue("image")})
 }
 
 // page is what the layout needs, and what its page is about.

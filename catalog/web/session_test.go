@@ -186,7 +186,7 @@ func TestForms(t *testing.T) {
 	if got := e.browser().post("/signin", url.Values{"username": {"ann"}, "password": {password}}); got.StatusCode != http.StatusForbidden {
 		t.Errorf("a sign-in without a form of ours: %s", got.Status)
 	}
-	if got := b.post("/language", url.Values{"form": {token}, "language": {strings.Repeat("x", 20<<10)}}); got.StatusCode != http.StatusBadRequest {
+	if got := b.post("/language", url.Values{"form": {token}, "language": {strings.Repeat("x", 200<<10)}}); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("a large form: %s", got.Status)
 	}
 }

@@ -49,7 +49,7 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
   fandogh image publish --version 1.0
   fandogh image logs --image shop --version 1.0`,
 		newLoginCommand(a), newLogoutCommand(a), newWhoamiCommand(a), newImageCommand(a),
-		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newMirrorCommand(a), newQueueCommand(a), newUserCommand(a), newAuditCommand(a), newSecretCommand(a), newRegistryCommand(a), newRetentionCommand(a), newUsageCommand(a), newVerifyCommand(a), newSBOMCommand(a), newCompletionCommand(), usage.NewMan("1"))
+		newKeyCommand(a), newTokenCommand(a), newNamespaceCommand(a), newGitHubCommand(a), newWebhookCommand(a), newMirrorCommand(a), newQueueCommand(a), newUserCommand(a), newAuditCommand(a), newSecretCommand(a), newRegistryCommand(a), newRetentionCommand(a), newTombstoneCommand(a), newUsageCommand(a), newVerifyCommand(a), newSBOMCommand(a), newCompletionCommand(), usage.NewMan("1"))
 	root.Version = version.String()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -14,6 +14,7 @@ import (
 
 type registryAddOptions struct {
 	output
+	registryScope
 	username      string
 	passwordStdin bool
 }
@@ -25,13 +26,18 @@ func newRegistryAddCommand(a *app) *cobra.Command {
 		Short: "Add an account at a registry, or change it",
 		Long: `Add an account at a registry, or change the one that is there. HOST is written as in image
 names: ghcr.io or registry.example.com:5000. Docker Hub is docker.io, by any of its names.
-An access token that may only read is better than a password.`,
+An access token that may only read is better than a password.
+
+With --installation, which is for administrators, the builds of every namespace without an
+account of its own there use it: whatever it may pull, all users can.`,
 		Example: `  fandogh registry add ghcr.io --username ali --password-stdin < token.txt
-  fandogh registry add docker.io --username ali --password-stdin < token.txt`,
+  fandogh registry add docker.io --username ali --password-stdin < token.txt
+  fandogh registry add ghcr.io --installation --username bot --password-stdin < token.txt`,
 		Args: usage.ExactArgs("HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runRegistryAdd(cmd, a, args[0], o) },
 	}
 	o.output.addFlag(cmd)
+	o.registryScope.add(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.username, "username", "u", "", "`name` of the account")
 	f.BoolVar(&o.passwordStdin, "password-stdin", false, "read the password or token from standard input")
@@ -62,7 +68,7 @@ func runRegistryAdd(cmd *cobra.Command, a *app, host string, o registryAddOption
 	if err != nil {
 		return err
 	}
-	c, namespace, err := a.clientOfNamespace(cmd.Context())
+	c, namespace, err := o.client(cmd.Context(), a)
 	if err != nil {
 		return err
 	}
@@ -71,6 +77,6 @@ func runRegistryAdd(cmd *cobra.Command, a *app, host string, o registryAddOption
 		return err
 	}
 	return o.show(a.out, added, func(w io.Writer) {
-		row(w, fmt.Sprintf("Builds of %s use the account %s at %s.", namespace, added.Username, added.Host))
+		row(w, fmt.Sprintf("Builds of %s use the account %s at %s.", o.whose(namespace), added.Username, added.Host))
 	})
 }

@@ -10,23 +10,25 @@ import (
 
 func newRegistryListCommand(a *app) *cobra.Command {
 	var out output
+	var scope registryScope
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List accounts at other registries",
 		Long:    `List the namespace's accounts at other registries and when their passwords were set. The passwords are never shown.`,
 		Example: `  fandogh registry list`,
 		Args:    usage.ExactArgs(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryList(cmd, a, out) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryList(cmd, a, scope, out) },
 	}
 	out.addFlag(cmd)
+	scope.add(cmd)
 	return cmd
 }
 
-func runRegistryList(cmd *cobra.Command, a *app, out output) error {
+func runRegistryList(cmd *cobra.Command, a *app, scope registryScope, out output) error {
 	if err := out.check(); err != nil {
 		return err
 	}
-	c, namespace, err := a.clientOfNamespace(cmd.Context())
+	c, namespace, err := scope.client(cmd.Context(), a)
 	if err != nil {
 		return err
 	}

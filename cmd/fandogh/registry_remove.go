@@ -11,18 +11,21 @@ import (
 )
 
 func newRegistryRemoveCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var scope registryScope
+	cmd := &cobra.Command{
 		Use:     "remove HOST",
 		Short:   "Remove an account at a registry",
 		Long:    `Remove the namespace's account at a registry, whose host is written as registry list shows it.`,
 		Example: `  fandogh registry remove ghcr.io`,
 		Args:    usage.ExactArgs("HOST"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runRegistryRemove(cmd, a, args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRegistryRemove(cmd, a, scope, args[0]) },
 	}
+	scope.add(cmd)
+	return cmd
 }
 
-func runRegistryRemove(cmd *cobra.Command, a *app, host string) error {
-	c, namespace, err := a.clientOfNamespace(cmd.Context())
+func runRegistryRemove(cmd *cobra.Command, a *app, scope registryScope, host string) error {
+	c, namespace, err := scope.client(cmd.Context(), a)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func newTestServer(t *testing.T) *testServer {
 	must(err)
 	api, err := rest.New(rest.Config{
 		Store: s.store, Auth: s.accounts, Accounts: s.accounts, Logs: s.builder, Control: s.builder, Contents: s, Remover: s, Transfers: struct{ catalog.TransferControl }{},
-		Origins: struct{ catalog.Origins }{}, Keys: struct{ catalog.SigningKeys }{}, SBOMs: struct{ catalog.SBOMs }{}, Comparisons: struct{ catalog.Comparisons }{}, Diagnoses: struct{ catalog.Diagnoses }{},
+		Origins: struct{ catalog.Origins }{}, Keys: struct{ catalog.SigningKeys }{}, SBOMs: struct{ catalog.SBOMs }{}, Comparisons: struct{ catalog.Comparisons }{}, Diagnoses: struct{ catalog.Diagnoses }{}, Usage: struct{ catalog.UsageReport }{}, Parts: func() map[string]int64 { return nil },
 		Retention: struct{ catalog.RetentionControl }{},
 		GitHub:    connections, Secrets: kept, Webhooks: notify.New(notify.Config{Store: s.store, Secrets: keyring, WorkerID: "test"}),
 		Uploads:      &hooks.Uploads{}, // receive takes uploads instead

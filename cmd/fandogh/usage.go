@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -15,19 +16,30 @@ import (
 
 func newUsageCommand(a *app) *cobra.Command {
 	var out output
+	var server bool
 	cmd := &cobra.Command{
 		Use:   "usage [NAMESPACE]",
 		Short: "Show what the images of a namespace take on the server's disk",
 		Long: `Show what the images of a namespace take on the server's disk: layers and Git LFS objects
 of each image alone (OWN), those that another of these images has as well (SHARED), its git
 repository, and the logs of its builds. The last line is all of it, each layer once.
-Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.`,
+Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.
+
+With --server it is, for administrators, what each namespace takes, and what each part of the
+server's data directory does, such as the build cache and the database.`,
 		Example: `  fandogh usage
-  fandogh usage team`,
+  fandogh usage team
+  fandogh usage --server`,
 		Args: usage.OptionalArg("NAMESPACE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
+			}
+			if server {
+				if len(args) > 0 {
+					return usage.Errorf("--server is about all namespaces; omit %s", args[0])
+				}
+				return a.serverUsage(cmd.Context(), out)
 			}
 			c, namespace, err := a.clientOfNamespace(cmd.Context())
 			if err != nil {
@@ -43,8 +55,32 @@ Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.`
 			return out.show(a.out, use, func(w io.Writer) { showUsage(w, use) })
 		},
 	}
+	cmd.Flags().BoolVar(&server, "server", false, "show all namespaces and the parts of the data directory, as an administrator")
 	out.addFlag(cmd)
 	return cmd
+}
+
+func (a *app) serverUsage(ctx context.Context, out output) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	use, err := c.ServerUsage(ctx)
+	if err != nil {
+		return err
+	}
+	size := func(n int64) string { return units.BytesSize(float64(n)) }
+	return out.show(a.out, use, func(w io.Writer) {
+		row(w, "NAMESPACE", "IMAGES", "VERSIONS", "LAYERS", "GIT", "LOGS", "ALL")
+		for _, n := range use.Namespaces {
+			row(w, n.Namespace, strconv.Itoa(n.Images), strconv.Itoa(n.Versions), size(n.Layers), size(n.Git), size(n.Logs), size(n.Bytes))
+		}
+		row(w, "")
+		row(w, "PART", "SIZE")
+		for _, p := range use.Parts {
+			row(w, p.Part, size(p.Bytes))
+		}
+	})
 }
 
 // quotaText says what a namespace may have, "" where that is any amount.

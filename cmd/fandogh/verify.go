@@ -17,6 +17,7 @@ type verifyOptions struct {
 	image, version string
 	key            string // file
 	signers        string // file
+	formerly       string // "namespace/name"
 	rebuild        bool
 }
 
@@ -40,6 +41,9 @@ A tag's SSH signature is verified. --signers requires a signature by a key of a 
 SSH keys in the form of authorized_keys, and OpenPGP keys as gpg --armor --export
 writes them. An OpenPGP signature is verified by such a key alone.
 
+What the server signed says by which name the image went then. Of a version from before
+the image was transferred to another namespace, name that with --formerly.
+
 --rebuild has the server build the version again, without caches and from the same
 base images, and compares: the same digest, or which files and fields differ and what
 made them. It takes as long as a build, and the right to push. Nothing of it is kept.
@@ -56,6 +60,7 @@ The command fails when a link does, and when a version was not built here.`,
 	}
 	cmd.Flags().StringVar(&o.key, "key", "", "`file` with the server's public key (default what the server says)")
 	cmd.Flags().BoolVar(&o.rebuild, "rebuild", false, "build the version again and compare")
+	cmd.Flags().StringVar(&o.formerly, "formerly", "", "`namespace/name` by which the image went when the version was built")
 	cmd.Flags().StringVar(&o.signers, "signers", "", "`file` with the SSH and OpenPGP keys of which one must have signed the tag")
 	return cmd
 }
@@ -67,7 +72,7 @@ func runVerify(ctx context.Context, a *app, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	v := verification{client: c, version: o.version}
+	v := verification{client: c, version: o.version, formerly: o.formerly}
 	if v.signers, err = readSigners(o.signers); err != nil {
 		return err
 	}

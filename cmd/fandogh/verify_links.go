@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -23,9 +24,10 @@ type verification struct {
 	keys       []attestation.PublicKey
 	signers    *signers // nil: any
 
-	version string
-	digest  string // that the server says the version has
-	origin  api.Origin
+	version  string
+	formerly string // by which name the image went when it was built; "": that which it has
+	digest   string // that the server says the version has
+	origin   api.Origin
 
 	provenance    attestation.Provenance
 	provenanceKey attestation.PublicKey
@@ -132,7 +134,10 @@ func (v *verification) findProvenance(ctx context.Context) error {
 			return err
 		}
 		said := p.Definition.External
-		if !strings.EqualFold(said.Image, v.repository.Name()) || said.Version != v.version {
+		if !strings.EqualFold(said.Image, cmp.Or(v.formerly, v.repository.Name())) {
+			return fmt.Errorf("it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s", said.Image, said.Version)
+		}
+		if said.Version != v.version {
 			return fmt.Errorf("it is of %s:%s", said.Image, said.Version)
 		}
 		v.provenance, v.provenanceKey, found = p, key, true

@@ -25,7 +25,8 @@ func newWebhookAddCommand(a *app) *cobra.Command {
 		Long: `Add a webhook. Its secret is shown only once: each delivery has the
 HMAC-SHA-256 of its body in the header X-Fandogh-Signature-256.
 
-The events are build.started, build.finished, version.created and version.deleted.`,
+The events are build.started, build.finished, version.created, version.deleted and
+image.transferred.`,
 		Example: `  fandogh webhook add https://ci.example.com/fandogh --image shop
   fandogh webhook add https://ci.example.com/fandogh --events build.finished`,
 		Args: usage.ExactArgs("URL"),

@@ -78,7 +78,9 @@ var restAccess = map[string]kind{
 	"GET /namespaces/{namespace}/retention": read, "PUT /namespaces/{namespace}/retention/{kind}": own, "DELETE /namespaces/{namespace}/retention/{kind}": own,
 	"DELETE /admin/namespaces/{shared}/images/{image}/deleted-versions/{version}": theAdmin,
 	"GET /admin/queue": theAdmin, "PUT /admin/queue/pause": theAdmin, "DELETE /admin/queue/pause": theAdmin,
-	"GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
+	"GET /namespaces/{namespace}/former-images": read, "DELETE /admin/namespaces/{shared}/former-images/{image}": theAdmin,
+	"GET /admin/registries": theAdmin, "POST /admin/registries": theAdmin, "DELETE /admin/registries/{id}": theAdmin,
+	"GET /admin/usage": theAdmin, "GET /audit": theAdmin, "GET /admin/mirror": theAdmin, "DELETE /admin/mirror": theAdmin,
 }
 
 // registryAccess has a row for every method of every address of the registry. What it would delete is

@@ -48,6 +48,7 @@ func newAdminCommand() *cobra.Command {
 		group("token", "Manage users' API tokens", a.newTokenCreate(), a.newTokenList(), a.newTokenRevoke()),
 		group("namespace", "Manage namespaces", a.newNamespaceCreate(), a.newNamespaceList(), a.newNamespaceMembers(), a.newNamespaceGrant(), a.newNamespaceRevoke(), a.newNamespaceLimits(), a.newNamespaceDelete()),
 		group("image", "Manage images and their versions", a.newImageList(), a.newImageVersions(), a.newImageTransfer(), a.newImageDelete()),
+		group("build", "Manage the builds of versions", a.newBuildList(), a.newBuildShow(), a.newBuildLog(), a.newBuildCancel(), a.newBuildRebuild()),
 		group("queue", "Manage the build queue", a.newQueueList(), a.newQueuePause(), a.newQueueResume(), a.newQueueDrain()),
 		group("hostkey", "Manage the SSH host keys", a.newHostKeyList(), a.newHostKeyRotate()),
 		group("registry", "Manage accounts at other registries that builds of all namespaces use", a.newRegistryAdd(), a.newRegistryList(), a.newRegistryRemove()),

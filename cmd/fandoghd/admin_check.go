@@ -26,8 +26,8 @@ func (a *admin) newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that everything in the data directory is there and undamaged",
-		Long: "Read the whole data directory and list what is wrong with it: versions whose manifest or blobs are missing or damaged, refs and versions whose git\n" +
-			"objects are missing, damaged packs, missing contents of Git LFS objects, missing keys, builds that nothing will begin, and faults of the database. It\n" +
+		Long: "Read the whole data directory and list what is wrong with it: versions whose manifest, blobs, signatures or provenance are missing or damaged, refs and versions whose git\n" +
+			"objects are missing, damaged packs, missing contents of Git LFS objects, missing keys, builds that nothing will begin, while no daemon runs tags without a version, and faults of the database. It\n" +
 			"changes nothing and runs beside the daemon; until it ends, nothing is removed permanently. Notes on standard error tell of work that is left to the daemon.\n\n" +
 			"With --repair, for which the daemon must be stopped, it mends what can be mended without losing anything: tags of built versions, indexes of git\n" +
 			"packs, HEAD, packed-refs with unreadable lines, links and referrers of the registry, needed blobs that are in the trash, modes of keys, and rows\n" +
@@ -95,12 +95,14 @@ type checker struct {
 	store *sqlite.Store
 	repos *repository.Repositories
 	take  func(catalog.Fault)
+	// beside a daemon that runs
+	beside bool
 
 	images, versions, problems int
 }
 
 func newChecker(data string, store *sqlite.Store, take func(catalog.Fault)) *checker {
-	return &checker{data: data, store: store, repos: repository.OpenToRead(filepath.Join(data, "repos")), take: take}
+	return &checker{data: data, store: store, repos: repository.OpenToRead(filepath.Join(data, "repos")), take: take, beside: isRunning(data)}
 }
 
 func (c *checker) report(f catalog.Fault) {
@@ -178,8 +180,33 @@ func (c *checker) repositories(ctx context.Context) error {
 			f.What = source.Ref.String() + ": " + f.What
 			c.report(f)
 		}
-		if err := c.repos.Check(ctx, source.Ref, versions[source.ID], report); err != nil {
+		err := c.repos.Check(ctx, source.Ref, versions[source.ID], report)
+		if err == nil && !c.beside { // there a daemon that may be a push under way, and at its start it has looked
+			err = c.tags(ctx, source, report)
+		}
+		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// tags looks for those of which a push that was cut short has made no version.
+func (c *checker) tags(ctx context.Context, source catalog.Image, report func(catalog.Fault)) error {
+	if leaves, err := c.leaves(ctx, source.Ref); leaves || err != nil {
+		return err
+	}
+	tags, _ := c.repos.Tags(ctx, source.Ref) // of refs that can't be read the faults are told
+	for _, tag := range tags {
+		if tag.Stored {
+			continue
+		}
+		versions, err := c.store.TagVersions(ctx, source.ID, tag.Name)
+		if err != nil {
+			return err
+		}
+		if len(versions) == 0 {
+			report(catalog.Fault{What: fmt.Sprintf("tag %s has no version", tag.Name), Advice: "start the daemon, which has it built, or says in its log why it can't be"})
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -27,9 +28,16 @@ func (a *admin) newQueueList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		entries, err := a.store.ListQueue(cmd.Context(), limit)
-		if err != nil {
-			return err
+		var entries []catalog.QueueEntry
+		for after := int64(0); len(entries) < limit; after = entries[len(entries)-1].ID {
+			more, err := a.store.ListQueue(cmd.Context(), after, limit-len(entries))
+			if err != nil {
+				return err
+			}
+			if len(more) == 0 {
+				break
+			}
+			entries = append(entries, more...)
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d builds run and %d wait; %s.\n", state.Running, state.Waiting, pause)
 		rows := [][]string{{"PLACE", "IMAGE", "VERSION", "BUILD", "TRIGGER", "USER", "QUEUED"}}

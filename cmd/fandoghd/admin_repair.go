@@ -73,6 +73,7 @@ type repair struct {
 func (r *repair) round(ctx context.Context) (progress bool, err error) {
 	var found []catalog.Fault
 	r.checked = newChecker(r.data, r.store, func(f catalog.Fault) { found = append(found, f) })
+	r.checked.beside = false // the lock is our own
 	if err := r.checked.run(ctx); err != nil {
 		return false, err
 	}

@@ -130,6 +130,7 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 	}
 	var list bytes.Buffer
 	c := newChecker(a.data, nil, func(f catalog.Fault) { fmt.Fprintln(&list, f.What) })
+	c.beside = true // as it was when it was backed up: tags came after the database
 	report := func(what string) { c.report(catalog.Fault{What: what}) }
 	if files != m.Files || bytesThere != m.Bytes {
 		report(fmt.Sprintf("the backup has %d files of %d bytes, and had %d of %d when it was made", files, bytesThere, m.Files, m.Bytes))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,23 +11,48 @@ import (
 )
 
 func (a *admin) newTombstoneList() *cobra.Command {
-	return &cobra.Command{Use: "list NAMESPACE/IMAGE", Short: "List the deleted versions of an image", Args: usage.ExactArgs("NAMESPACE/IMAGE"),
-		RunE: a.onImage(func(cmd *cobra.Command, image catalog.Image, _ []string) error {
-			deleted, err := a.store.ListTombstones(cmd.Context(), image.ID)
-			if err != nil {
-				return err
-			}
-			rows := [][]string{{"VERSION", "DELETED", "DIGEST", "REASON"}}
-			for _, t := range deleted {
-				rows = append(rows, []string{t.Version, t.At.Format(time.RFC3339), t.Digest, t.Reason})
-			}
-			return table(cmd, rows...)
-		})}
+	cmd := &cobra.Command{
+		Use: "list NAMESPACE[/IMAGE]", Short: "List the deleted versions of an image, or the images that were transferred from a namespace",
+		Args: usage.ExactArgs("NAMESPACE[/IMAGE]"),
+	}
+	versions := a.onImage(func(cmd *cobra.Command, image catalog.Image, _ []string) error {
+		deleted, err := a.store.ListTombstones(cmd.Context(), image.ID)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"VERSION", "DELETED", "DIGEST", "REASON"}}
+		for _, t := range deleted {
+			rows = append(rows, []string{t.Version, t.At.Format(time.RFC3339), t.Digest, t.Reason})
+		}
+		return table(cmd, rows...)
+	})
+	images := a.verb(func(cmd *cobra.Command, args []string) error {
+		n, err := a.store.Namespace(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		former, err := a.store.FormerNames(cmd.Context(), n.Name)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"IMAGE", "NOW"}}
+		for _, f := range former {
+			rows = append(rows, []string{f.Ref.String(), f.Image.String()})
+		}
+		return table(cmd, rows...)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if strings.Contains(args[0], "/") {
+			return versions(cmd, args)
+		}
+		return images(cmd, args)
+	}
+	return cmd
 }
 
 func (a *admin) newTombstoneLift() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "lift NAMESPACE/IMAGE [VERSION]", Short: "Free the name of a deleted version, or of an image that was transferred",
+		Use: "lift NAMESPACE/IMAGE [VERSION]", Short: "Free the name of a deleted version, or of a transferred image",
 		Long: "Free the name of a deleted version: another image may have it then. Who pulled the version before and pulls it again gets that one.\n" +
 			"Without VERSION, free the name that an image had before it was transferred: another image may be created by it, and those who still use that name get that one.",
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -82,7 +81,7 @@ func showUsage(cmd *cobra.Command, report catalog.UsageReport, namespace string)
 }
 
 func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) error {
-	all, err := usageOfAll(cmd.Context(), a.store, report)
+	all, err := catalog.UsageOfAll(cmd.Context(), a.store, report)
 	if err != nil {
 		return err
 	}
@@ -91,25 +90,6 @@ func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) err
 		rows = append(rows, []string{use.Namespace, strconv.Itoa(len(use.Images)), strconv.Itoa(use.Versions), bytesSize(use.Layers), bytesSize(use.Git), bytesSize(use.Logs), bytesSize(use.Bytes())})
 	}
 	return table(cmd, rows...)
-}
-
-// usageOfAll returns the usage of each namespace that there is.
-func usageOfAll(ctx context.Context, store catalog.Namespaces, report catalog.UsageReport) (all []catalog.NamespaceUsage, err error) {
-	namespaces, err := catalog.EveryNamespace(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range namespaces {
-		use, err := report.Usage(ctx, n.Name)
-		if catalog.CodeOf(err) == catalog.NotFound {
-			continue // it went meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, use)
-	}
-	return all, nil
 }
 
 // partRows are the parts of a data directory with what each takes.

@@ -73,8 +73,22 @@ func (d *daemon) takeAuditLines(ctx context.Context) error {
 		return err
 	}
 	d.remover.Remove(ctx)
+	d.endCancelled(ctx)
 	d.builder.Wake() // the queue may have been resumed
 	return nil
+}
+
+// endCancelled ends the builds that an admin verb marked as cancelled.
+func (d *daemon) endCancelled(ctx context.Context) {
+	ids, err := d.store.CancelledBuilds(ctx)
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("failed to look up cancelled builds", "error", err)
+	}
+	for _, id := range ids {
+		if err := d.builder.Cancel(ctx, id); err != nil && catalog.CodeOf(err) != catalog.Conflict && ctx.Err() == nil {
+			d.log.Error("failed to cancel a build", "build", id, "error", err)
+		}
+	}
 }
 
 const (

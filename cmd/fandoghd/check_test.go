@@ -43,6 +43,11 @@ func (c checked) blob(of string) string {
 	return c.path("registry/docker/registry/v2/blobs/sha256/" + hex[:2] + "/" + hex + "/data")
 }
 
+// tag is the file of cosign's tag of v1's signature or provenance.
+func (c checked) tag(suffix string) string {
+	return c.path("registry/docker/registry/v2/repositories/ali/app/_manifests/tags/" + strings.Replace(c.digest["v1"], ":", "-", 1) + "." + suffix + "/current/link")
+}
+
 func (c checked) link(kind, of string) string {
 	return c.path("registry/docker/registry/v2/repositories/ali/app/" + kind + "/sha256/" + strings.TrimPrefix(c.digest[of], "sha256:") + "/link")
 }
@@ -134,6 +139,14 @@ var faults = []plantedFault{
 	{"no link to a layer", func(c checked) { c.remove(c.link("_layers", "layer")) }, `ali/app:v1: the repository's link to blob sha256:\w+ is missing`, `the link was written again`},
 	{"a link to something else", func(c checked) { c.edit(c.link("_layers", "layer"), "sha256:", "sha257:") }, `link to blob sha256:\w+ is damaged`, `the link was written again`},
 	{"no manifest of a signature", func(c checked) { c.remove(c.blob("signature")) }, `ali/app:v1: manifest sha256:\w+ is missing`, ""},
+	{"no manifest under a signature's tag", func(c checked) { c.remove(c.blob("sig")) }, `ali/app:sha256-\w+\.sig: manifest sha256:\w+ is missing`, ""},
+	{"a byte of a provenance", func(c checked) { c.flip(c.blob("provenance")) }, `ali/app:\S+: blob sha256:\w+ is damaged`, ""},
+	{"an empty tag of a signature", func(c checked) {
+		c.must(os.Truncate(c.tag("sig"), 0))
+	}, `ali/app: tag sha256-\w+\.sig names no manifest`, ""},
+	{"a signature that is not among what refers to its image", func(c checked) {
+		c.remove(c.files("registry/referrers/ali/app", strings.TrimPrefix(c.digest["signature"], "sha256:"))[0])
+	}, `ali/app:v1: sha256:\w+ refers to it, and is not listed`, `written again from the manifest`},
 	{"a damaged referrer", func(c checked) {
 		c.must(os.WriteFile(c.files("registry/referrers/ali/app", "")[0], []byte("{"), 0o600))
 	}, `ali/app:v\d: what refers to it, \w+, can't be read`, `written again from the manifest`},
@@ -154,6 +167,9 @@ var faults = []plantedFault{
 	{"a ref to nothing", func(c checked) {
 		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("v1")+" refs/tags/v1", strings.Repeat("ab", 20)+" refs/tags/v1")
 	}, `ali/app: object (ab){20}, to which refs/tags/v1 leads, is missing`, `the tag was set to the version`},
+	{"a tag without a version", func(c checked) {
+		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("v1")+" refs/tags/v1\n", c.commit("v1")+" refs/tags/v1\n"+c.commit("v1")+" refs/tags/v100\n")
+	}, `ali/app: tag v100 has no version`, ""},
 	{"no HEAD", func(c checked) { c.remove(c.path("repos/ali/app.git/HEAD")) }, `ali/app: the git repository's HEAD can't be read`, `HEAD was made anew and names refs/heads/main`},
 	{"no repository", func(c checked) { c.must(os.RemoveAll(c.path("repos/ali/app.git"))) }, `ali/app: there is no git repository, and version v1 has commit`, ""},
 	{"a repository of no image", func(c checked) { c.must(os.Rename(c.path("repos/ali/app.git"), c.path("repos/ali/other.git"))) }, `ali/other: there is a git repository, and no such image`, ""},
@@ -164,8 +180,12 @@ var faults = []plantedFault{
 		c.execute(`DELETE FROM builds WHERE version_id = (SELECT id FROM versions WHERE tag = 'v1')`)
 	}, `database: .*ali/app:v1: the version is BUILT and its newest build missing`, `a record of the build was made`},
 	{"a version of no image", func(c checked) { c.execute(`UPDATE versions SET image_id = 4711 WHERE tag = 'v1'`) }, `database: row \d+ of versions names one of images that is not there`, ""},
-	{"a version without a tag", func(c checked) { c.execute(`UPDATE versions SET name = 'v7', tag = 'v7' WHERE tag = 'v1'`) }, `ali/app: version v7 is built and has no tag`, `the tag was set`},
+	{"a version without a tag", func(c checked) {
+		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("v1")+" refs/tags/v1\n", "")
+		c.execute(`UPDATE versions SET name = 'v7', tag = 'v7' WHERE tag = 'v1'`)
+	}, `ali/app: version v7 is built and has no tag`, `the tag was set`},
 	{"a version of another image without a tag", func(c checked) {
+		c.edit(c.path("repos/ali/app.git/packed-refs"), c.commit("side-v1")+" refs/tags/side-v1\n", "")
 		c.execute(`UPDATE versions SET tag = 'side-v7' WHERE tag = 'side-v1'`)
 	}, `ali/app: version v1 of ali/side is built and has no tag`, `the tag was set`},
 	{"no key of the secrets", func(c checked) { c.remove(c.path("secrets.key")) }, `secrets.key: no such file`, ""},
@@ -224,6 +244,9 @@ func TestCheckFindsFaults(t *testing.T) {
 // lost are faults that no copy of a file mends: the database says otherwise.
 var lost = []string{"a version with another digest", "a version of no image"}
 
+// leftToDaemon are faults that its next start mends.
+var leftToDaemon = []string{"a tag without a version"}
+
 // repair mends what can be, the rest from a backup, and wants a check to find nothing afterwards.
 func (c checked) repair(f plantedFault) {
 	c.t.Helper()
@@ -238,6 +261,9 @@ func (c checked) repair(f plantedFault) {
 	switch {
 	case f.mended != "":
 		repair("  mended: .*"+f.mended, 0)
+	case slices.Contains(leftToDaemon, f.name):
+		repair("  not mended: start the daemon, which has it built", 1)
+		return
 	case slices.Contains(lost, f.name):
 		repair("  not mended: .*restore ", 1, "--from", c.backup)
 		return
@@ -285,7 +311,7 @@ func newChecked(t *testing.T) checked {
 	if out, err := exec.Command("fandoghd", "admin", "restore", c.backup, "--data", c.data).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, name := range []string{"v1", "v2", "config", "layer", "signature", "lfs", "unneeded"} {
+	for _, name := range []string{"v1", "v2", "config", "layer", "signature", "sig", "provenance", "lfs", "unneeded"} {
 		if c.digest[name] == "" {
 			t.Fatalf("the script does not tell the digest of %s:\n%s", name, out)
 		}
@@ -324,6 +350,15 @@ echo "v2 = $(crane digest "$image:v2")"
 crane manifest "$image:v1" >manifest
 echo "config = $(sed 's/.*"config":{[^}]*"digest":"\(sha256:[0-9a-f]*\)".*/\1/' manifest | tr -d '\n')"
 echo "layer = $(grep -o 'sha256:[0-9a-f]*' manifest | tail -n 1)"
+signed() { crane manifest "$image:$(crane digest "$image:v1" | tr : -).$1"; }
+tries=0
+until signed sig >sig && signed att >att; do
+	tries=$((tries + 1))
+	test $tries -lt 300
+	sleep 0.1
+done
+echo "sig = sha256:$(sha256sum <sig | cut -d' ' -f1)"
+echo "provenance = $(grep -o 'sha256:[0-9a-f]*' att | tail -n 1)"
 echo "lfs = sha256:$(git lfs ls-files --long | cut -d' ' -f1)"
 api() { curl -fsS -u "ali:$TOKEN" "$@"; }
 upload() {

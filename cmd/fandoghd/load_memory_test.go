@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// rssOf returns a process's resident memory in MiB.
-func rssOf(t testing.TB, pid int) int {
+// memoryOf returns what the kernel says of a process's memory, such as VmRSS, what is resident, in MiB.
+func memoryOf(t testing.TB, pid int, what string) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Error(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	_, rest, _ := strings.Cut(string(text), what+":")
 	kib, err := strconv.Atoi(strings.Fields(rest + " -")[0])
 	if err != nil {
-		t.Errorf("VmRSS of %s: %v", text, err)
+		t.Errorf("%s of %s: %v", what, text, err)
 	}
 	return kib >> 10
 }

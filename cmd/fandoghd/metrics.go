@@ -32,7 +32,7 @@ func (d *daemon) watchState(context.Context) error {
 		metrics.Gauge{Name: "events_behind", Label: "consumer", Help: "Events that happened and that a consumer has not dealt with.", Read: d.eventsBehind},
 		metrics.Gauge{Name: "disk_free_bytes", Help: "Free space on the data directory's disk.", Read: d.readDisk(func(s diskspace.Space) int64 { return s.Free })},
 		metrics.Gauge{Name: "disk_size_bytes", Help: "Size of the data directory's disk.", Read: d.readDisk(func(s diskspace.Space) int64 { return s.Size })},
-		metrics.Gauge{Name: "disk_least_free_bytes", Help: "With less free space pushes, uploads and builds are refused.", Read: d.readDisk(func(s diskspace.Space) int64 { return diskLimits(d.config.Disk).LeastFree(s.Size) })},
+		metrics.Gauge{Name: "disk_least_free_bytes", Help: "With less free space pushes, uploads and builds are refused.", Read: d.readDisk(func(s diskspace.Space) int64 { return diskLimits(d.reloaded.Load().Disk).LeastFree(s.Size) })},
 		metrics.Gauge{Name: "backup_timestamp_seconds", Help: "When the last complete backup was begun; left out without any.", Read: d.lastBackup},
 		metrics.Gauge{Name: "certificate_expiry_timestamp_seconds", Help: "When the TLS certificate ends, the first of several; left out without any.", Read: d.certificateEnd},
 		metrics.Gauge{Name: "data_bytes", Label: "kind", Help: "What the entries of the data directory take on disk; measured at most every ten minutes.", Read: d.sizes.read},

@@ -54,6 +54,7 @@ func (d *daemon) reload() error {
 	d.log.SetLevel(hclog.LevelFromString(now.Log.Level))
 	d.store.SetLimits(storeLimits(now))
 	d.builder.Change(builderSettings(now.Builder))
+	d.disk.SetLimits(diskLimits(now.Disk))
 	d.retention.Change(retentionSettings(now))
 	d.rest.SetNamespacesByAdmins(!now.Users.CreateNamespaces)
 
@@ -72,7 +73,7 @@ func (d *daemon) reload() error {
 // changeable returns a configuration with those settings of another that may change while the daemon runs.
 func changeable(c, to config.Config) config.Config {
 	c.Log.Level, c.Log.AuditKeep = to.Log.Level, to.Log.AuditKeep
-	c.Users, c.Quota = to.Users, to.Quota
+	c.Users, c.Quota, c.Disk = to.Users, to.Quota, to.Disk
 	interval := c.Retention.Interval
 	c.Retention = to.Retention
 	c.Retention.Interval = interval

@@ -75,6 +75,22 @@ func (r *remover) removeLogs(removal catalog.Removal) error {
 	return err
 }
 
+// moveImage moves an image's files to its name. Each step may be done again after a crash, and nothing of the image is used before the last.
+func (r *remover) moveImage(ctx context.Context, m catalog.Move) error {
+	err := errors.Join(
+		r.daemon.repos.Rename(ctx, m.From, m.To),
+		r.daemon.registry.Rename(ctx, m.From, m.To),
+		r.daemon.solver.ForgetImage(m.From, m.ImageID), // which goes by the name
+	)
+	if err == nil {
+		err = r.daemon.store.EndMove(ctx, m.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return r.daemon.registry.EndRename(m.To)
+}
+
 // withdraw takes back the tags of what is gone, and the hidden refs.
 func (r *remover) withdraw(ctx context.Context, removal catalog.Removal) error {
 	var errs []error

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -24,7 +25,7 @@ const (
 	heapLive   = "live heap, MiB"
 	resident   = "resident, MiB"
 	goroutines = "goroutines"
-	ofBuildkit = "buildkitd, resident, MiB"
+	ofBuildkit = "buildkitd: anonymous memory, MiB"
 	images     = "disk: registry, MiB"
 	cache      = "disk: build_cache, MiB"
 	otherDisk  = "disk: all but git and the build cache, MiB"
@@ -33,12 +34,18 @@ const (
 // watch takes samples until over ends.
 func (w *soak) watch(over context.Context) {
 	w.record = record{}
+	ends, _ := over.Deadline()
+	middle := time.Now().Add(time.Until(ends) / 2)
+	defer w.keepProfile("end")
 	for wait(over, sampleEvery); over.Err() == nil; wait(over, sampleEvery) {
-		w.record.add(resident, float64(rssOf(w.T, w.daemon.cmd.Process.Pid)))
+		if len(w.profiles) == 0 && time.Now().After(middle) {
+			w.keepProfile("middle")
+		}
+		w.record.add(resident, float64(memoryOf(w.T, w.daemon.cmd.Process.Pid, "VmRSS")))
 		w.record.add(heapLive, float64(w.heap()))
 		w.record.add(goroutines, float64(w.goroutines()))
 		if pid := w.buildkitd(); pid > 0 {
-			w.record.add(ofBuildkit, float64(rssOf(w.T, pid)))
+			w.record.add(ofBuildkit, float64(memoryOf(w.T, pid, "RssAnon")))
 		}
 		rest := 0.0
 		for kind, size := range (&dataSizes{dir: w.daemon.data}).measure() {
@@ -50,6 +57,15 @@ func (w *soak) watch(over context.Context) {
 		}
 		w.record.add(otherDisk, rest)
 	}
+}
+
+// keepProfile writes a profile of the heap, after a collection, to where it outlives the test.
+func (w *soak) keepProfile(when string) {
+	to := fmt.Sprintf("%s/soak-%d-%s.heap", os.TempDir(), w.seed, when)
+	if err := os.WriteFile(to, []byte(w.profile("heap?gc=1")), 0o600); err != nil {
+		w.Error(err)
+	}
+	w.profiles = append(w.profiles, to)
 }
 
 func (w *soak) buildkitd() int {

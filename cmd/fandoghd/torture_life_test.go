@@ -44,7 +44,7 @@ func (t *torture) checkLife() {
 	if goroutines > l.goroutines+moreGoroutines {
 		t.Errorf("%d goroutines, at first %d:\n%s", goroutines, l.goroutines, t.profile("goroutine?debug=1"))
 	}
-	rss, heap := rssOf(t, t.daemon.cmd.Process.Pid), t.heap()
+	rss, heap := memoryOf(t, t.daemon.cmd.Process.Pid, "VmRSS"), t.heap()
 	t.Logf("after %s: %d MiB resident (at first %d), %d MiB live (%d), %d goroutines (%d)",
 		time.Since(l.began).Round(time.Second), rss, l.rss, heap, l.heap, goroutines, l.goroutines)
 	if l.rss == 0 && time.Since(l.began) > t.warmUp {

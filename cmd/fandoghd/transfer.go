@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/quota"
@@ -65,20 +64,4 @@ func (r *remover) move(ctx context.Context) (waiting map[int64]bool) {
 		r.daemon.builder.Wake() // builds waited for this
 	}
 	return waiting
-}
-
-// moveImage moves an image's files to its name. Each step may be done again after a crash, and nothing of the image is used before the last.
-func (r *remover) moveImage(ctx context.Context, m catalog.Move) error {
-	err := errors.Join(
-		r.daemon.repos.Rename(ctx, m.From, m.To),
-		r.daemon.registry.Rename(ctx, m.From, m.To),
-		r.daemon.solver.ForgetImage(m.From, m.ImageID), // which goes by the name
-	)
-	if err == nil {
-		err = r.daemon.store.EndMove(ctx, m.ID)
-	}
-	if err != nil {
-		return err
-	}
-	return r.daemon.registry.EndRename(m.To)
 }

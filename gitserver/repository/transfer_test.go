@@ -61,9 +61,12 @@ func TestRename(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "ann")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the old namespace's directory: %v", err)
 	}
-	strays, err := filepath.Glob(filepath.Join(dir, asideDir, "*", "bob_app.git", "description"))
+	strays, err := os.ReadDir(filepath.Join(dir, asideDir))
 	if err != nil || len(strays) != 1 {
-		t.Errorf("what had the name is not set aside: %v, %v", strays, err)
+		t.Fatalf("what had the name is not set aside: %v, %v", strays, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, asideDir, strays[0].Name(), "bob_app.git", "description")); err != nil {
+		t.Error(err)
 	}
 	if err := r.Rename(t.Context(), catalog.ImageRef{Namespace: "ann", Name: "none"}, isCalled); err != nil {
 		t.Errorf("no repository: %v", err)

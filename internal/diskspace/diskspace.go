@@ -104,6 +104,7 @@ type Watcher struct {
 	config Config
 
 	mu      sync.Mutex
+	limits  Limits
 	looked  time.Time
 	short   string // why it is nearly full; "": it is not
 	freeing bool
@@ -121,7 +122,14 @@ func New(c Config) *Watcher {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	return &Watcher{config: c}
+	return &Watcher{config: c, limits: c.Limits}
+}
+
+// SetLimits has other limits hold from now on.
+func (w *Watcher) SetLimits(l Limits) {
+	w.mu.Lock()
+	w.limits, w.looked = l, time.Time{}
+	w.mu.Unlock()
 }
 
 // Run looks until ctx ends, and has something removed while the disk is nearly full. It returns nil.
@@ -147,7 +155,10 @@ func (w *Watcher) step(ctx context.Context, begin func(func())) {
 		return
 	}
 	begin(func() {
-		w.config.Free(ctx, w.config.Limits.Enough(size))
+		w.mu.Lock()
+		enough := w.limits.Enough(size)
+		w.mu.Unlock()
+		w.config.Free(ctx, enough)
 		w.mu.Lock()
 		w.freeing = false
 		w.mu.Unlock()
@@ -192,7 +203,7 @@ func (w *Watcher) note(s Space) (before, short string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looked, before = w.config.Now(), w.short
-	w.short = w.config.Limits.Short(s, before != "")
+	w.short = w.limits.Short(s, before != "")
 	if before == "" {
 		w.freed = time.Time{}
 	}

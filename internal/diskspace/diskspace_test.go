@@ -45,6 +45,31 @@ func TestNearlyFull(t *testing.T) {
 	}
 }
 
+// Other limits hold for who asks next.
+func TestOtherLimits(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var enough int64
+	w := New(Config{
+		Dir: "/", Limits: Limits{MinFree: 2 * gib, MaxUsed: 90}, Now: func() time.Time { return now },
+		Of:   func(string) (Space, error) { return Space{Free: 50 * gib, Size: 100 * gib}, nil },
+		Free: func(_ context.Context, bytes int64) { enough = bytes },
+	})
+	if err := w.Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.SetLimits(Limits{MinFree: 60 * gib, MaxUsed: 100})
+	if err := w.Err(); !errors.Is(err, catalog.ErrNearlyFull) {
+		t.Errorf("more must be free: %v", err)
+	}
+	if w.step(t.Context(), func(do func()) { do() }); enough != 66*gib {
+		t.Errorf("%d bytes are to be free", enough)
+	}
+	w.SetLimits(Limits{MaxUsed: 100})
+	if err := w.Err(); err != nil {
+		t.Errorf("nothing must be free: %v", err)
+	}
+}
+
 // A disk that fills refuses at once, has something removed once in a while, and opens by itself.
 func TestWatcher(t *testing.T) {
 	now, space, opened := time.Unix(1000, 0), Space{Free: 50 * gib, Size: 100 * gib}, 0

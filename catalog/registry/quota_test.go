@@ -1,0 +1,92 @@
+package registry_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/catalog"
+)
+
+// allowance is an admission of so many bytes, in all.
+type allowance struct{ left int64 }
+
+func (a *allowance) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
+	return a.AdmitContents(ctx, namespace, nil, more)
+}
+
+func (a *allowance) AdmitContents(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) error {
+	for _, size := range contents {
+		more.Bytes += size
+	}
+	return catalog.Quota{Bytes: 1 << 40}.Check(namespace, catalog.Amounts{Bytes: 1<<40 - a.left}, more)
+}
+
+// An upload that comes to more than the namespace may have is refused while it comes, and what came of that part does not stay.
+func TestUploadsEndAtTheQuota(t *testing.T) {
+	w := newEnv(t)
+	allowed := &allowance{left: 1 << 20}
+	w.config.Admission = allowed
+	w.restart()
+	// stream sends a body whose length is not told, and returns how much of it was asked for.
+	stream := func(method, at string, length int64) (answer, int64) {
+		t.Helper()
+		body := &counted{Reader: io.LimitReader(zeros{}, length)}
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+w.host+strings.TrimPrefix(at, "http://"+w.host), body)
+		w.must(err)
+		req.SetBasicAuth("alice", password)
+		resp, err := http.DefaultClient.Do(req)
+		w.must(err)
+		text, err := io.ReadAll(resp.Body)
+		w.must(err)
+		w.must(resp.Body.Close())
+		return answer{status: resp.StatusCode, header: resp.Header, body: text}, body.n
+	}
+	refused := func(what string, a answer) {
+		t.Helper()
+		if a.status != http.StatusForbidden || !strings.Contains(string(a.body), `"DENIED"`) || !strings.Contains(string(a.body), "and its quota is 1TiB; delete versions") {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	at := w.begin("alice/app")
+	a, sent := stream(http.MethodPatch, at, 1<<30)
+	refused("more than there is room for", a)
+	if sent > 64<<20 {
+		t.Errorf("%d bytes were taken before it was refused", sent)
+	}
+	refused("a length that is told", w.send(http.MethodPatch, w.begin("alice/app"), "application/octet-stream", make([]byte, 1<<20+1)))
+	refused("with the end of an upload", w.put(w.begin("alice/app")+"&digest="+digestOf(make([]byte, 1<<20+1)), "application/octet-stream", make([]byte, 1<<20+1)))
+
+	half := string(make([]byte, 1<<19))
+	at = w.patch(w.begin("alice/app"), half)
+	a, _ = stream(http.MethodPatch, at, 1<<19+1)
+	refused("the second part of an upload", a)
+	if a := w.put(at+"&digest="+digestOf([]byte(half)), "application/octet-stream", nil); a.status != http.StatusCreated {
+		t.Errorf("what was taken: %d %s", a.status, a.body)
+	}
+	at = w.begin("alice/app")
+	if a, _ := stream(http.MethodPatch, at, 1<<20); a.status != http.StatusAccepted {
+		t.Errorf("as much as there is room for: %d %s", a.status, a.body)
+	}
+	allowed.left = 1 << 40
+	if a, _ := stream(http.MethodPatch, w.begin("alice/app"), 100<<20); a.status != http.StatusAccepted {
+		t.Errorf("much, where there is room: %d %s", a.status, a.body)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+type counted struct {
+	io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
