@@ -247,8 +247,6 @@ func TestFileRow(t *testing.T) {
 		"-rwsr-xr-x s 1":             {Name: "/s", Kind: catalog.FileRegular, Mode: 0o4755},
 		"drwxrwxrwt t 1":             {Name: "/t", Kind: catalog.FileDirectory, Mode: 0o1777},
 		"-rwSr-S--T u 1":             {Name: "/u", Kind: catalog.FileRegular, Mode: 0o7640},
-		"drwxrwxrwt t 1":             {Name: "/t", Kind: catalog.FileDirectory, Mode: 0o1777},
-		"-rwSr-S--T u 1":             {Name: "/u", Kind: catalog.FileRegular, Mode: 0o7640},
 		" w 1":                       {Name: "/w", Kind: catalog.FileGone},
 		"lrwxrwxrwx \uFFFDl\uFFFD 1": {Name: "/\xffl\n", Kind: catalog.FileSymlink, Mode: 0o777},
 		"-r-------- a\uFFFDb 1":      {Name: "/a\u202eb", Kind: catalog.FileRegular, Mode: 0o400},
