@@ -1,7 +1,7 @@
 package web
 
 import (
-	"io/fs"
+	"cmp"
 	"net/http"
 	"net/url"
 	"path"
@@ -126,17 +126,34 @@ func (c *call) filesPage() error {
 
 func newFileRow(f catalog.ImageFile) fileRow {
 	row := fileRow{ImageFile: f, Base: legible(path.Base(f.Name)), Target: legible(f.Link), From: f.Layer + 1}
-	mode := fs.FileMode(f.Mode & 0o777) //nolint:gosec // 9 bits
-	for bit, flag := range map[int64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if f.Mode&bit != 0 {
-			mode |= flag
-		}
-	}
-	mode |= map[catalog.FileKind]fs.FileMode{catalog.FileDirectory: fs.ModeDir, catalog.FileSymlink: fs.ModeSymlink, catalog.FileDevice: fs.ModeDevice, catalog.FilePipe: fs.ModeNamedPipe}[f.Kind]
-	if row.Bits = mode.String(); f.Kind == catalog.FileGone || row.From == 0 {
-		row.Bits = ""
+	if f.Kind != catalog.FileGone && row.From > 0 {
+		row.Bits = modeBits(f)
 	}
 	return row
+}
+
+// kindLetters are what ls writes before the mode of a file.
+var kindLetters = map[catalog.FileKind]string{catalog.FileDirectory: "d", catalog.FileSymlink: "l", catalog.FileDevice: "c", catalog.FilePipe: "p"}
+
+// modeBits writes kind and mode of a file as ls does: "drwxr-xr-x".
+func modeBits(f catalog.ImageFile) string {
+	bits := []byte(cmp.Or(kindLetters[f.Kind], "-") + "rwxrwxrwx")
+	for i := range 9 {
+		if f.Mode&(1<<(8-i)) == 0 {
+			bits[1+i] = '-'
+		}
+	}
+	for i, letter := range []byte("sst") { // set user, set group, sticky: in the place of x
+		at := 3 + 3*i
+		switch {
+		case f.Mode&(0o4000>>i) == 0:
+		case bits[at] == 'x':
+			bits[at] = letter
+		default:
+			bits[at] = letter - 'a' + 'A'
+		}
+	}
+	return string(bits)
 }
 
 // legible writes whatever bytes a name has on one line.

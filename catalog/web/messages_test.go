@@ -244,9 +244,11 @@ func TestFileRow(t *testing.T) {
 		"-rw-r--r-- a 1":             {Name: "/x/a", Kind: catalog.FileRegular, Mode: 0o644},
 		"drwxr-xr-x d 2":             {Name: "/d", Kind: catalog.FileDirectory, Mode: 0o755, Layer: 1},
 		" d 0":                       {Name: "/d", Kind: catalog.FileDirectory, Layer: -1},
-		"urwxr-xr-x s 1":             {Name: "/s", Kind: catalog.FileRegular, Mode: 0o4755},
+		"-rwsr-xr-x s 1":             {Name: "/s", Kind: catalog.FileRegular, Mode: 0o4755},
+		"drwxrwxrwt t 1":             {Name: "/t", Kind: catalog.FileDirectory, Mode: 0o1777},
+		"-rwSr-S--T u 1":             {Name: "/u", Kind: catalog.FileRegular, Mode: 0o7640},
 		" w 1":                       {Name: "/w", Kind: catalog.FileGone},
-		"Lrwxrwxrwx \uFFFDl\uFFFD 1": {Name: "/\xffl\n", Kind: catalog.FileSymlink, Mode: 0o777},
+		"lrwxrwxrwx \uFFFDl\uFFFD 1": {Name: "/\xffl\n", Kind: catalog.FileSymlink, Mode: 0o777},
 		"-r-------- a\uFFFDb 1":      {Name: "/a\u202eb", Kind: catalog.FileRegular, Mode: 0o400},
 	} {
 		row := newFileRow(f)
