@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"internal/egress":               {"catalog", "internal/reserved"},
 	"internal/imagediff":            {"internal/imagefile"},
 	"internal/imagefile":            {},
+	"internal/imagefiles":           {"catalog", "internal/imagediff"},
 	"internal/language":             {},
 	"internal/language/langtest":    {"internal/language"},
 	"internal/metrics":              {"catalog"},

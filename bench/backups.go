@@ -148,7 +148,7 @@ func (s *synthetic) image(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // it was committed, or an error is told
+	defer tx.Rollback() // nothing, once it was committed
 	for i, commit := range strings.Fields(commits) {
 		if err := s.version(ctx, tx, app, fmt.Sprintf("v%d", i), commit); err != nil {
 			return err

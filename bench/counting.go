@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 )
 
 // How many pushes and lists are measured together: a processor's time is told in hundredths of a second.
 const pushesAtOnce, listsAtOnce = 20, 2000
 
-// counting is row 14: what metrics cost of rows 1 and 6. Two daemons of ours are measured in turn, one that counts, and
-// is asked for what it counted once in each turn, in the place of ours, and one that does not, in the place of the peer.
+// counting is row 14: what metrics cost of rows 1 and 6. Two daemons of ours are measured in turn, one that counts, in the
+// place of ours, and one that does not, in the place of the peer; and what it costs to ask for what was counted.
 func counting(ctx context.Context, b *bench) ([]measure, error) {
 	counts, err := startDaemon(ctx, b, b.path("counts"))
 	if err != nil {
@@ -32,7 +33,11 @@ func counting(ctx context.Context, b *bench) ([]measure, error) {
 		return pushes, err
 	}
 	lists, err := c.lists(ctx)
-	return append(pushes, lists...), err
+	if err != nil {
+		return append(pushes, lists...), err
+	}
+	scrapes, err := c.scrapes(ctx)
+	return slices.Concat(pushes, lists, scrapes), err
 }
 
 // counted is two daemons, of which the first one counts.
@@ -76,9 +81,6 @@ func (c *counted) turn(ctx context.Context, round, n int, scale float64, to *cos
 					return err
 				}
 			}
-			if at == 0 {
-				return c.scrape(ctx)
-			}
 			return nil
 		})
 		if err != nil {
@@ -95,9 +97,35 @@ func (c *counted) turn(ctx context.Context, round, n int, scale float64, to *cos
 	return err
 }
 
-// scrape reads the metrics, as Prometheus does.
-func (c *counted) scrape(ctx context.Context) error {
-	return c.daemons[0].ask(ctx, c.token, http.MethodGet, "metrics", nil)
+// scrapes reads the metrics again and again, as Prometheus does once in many seconds.
+func (c *counted) scrapes(ctx context.Context) ([]measure, error) {
+	const atOnce = 20
+	took := measure{row: 14, what: "read the metrics", size: "one scrape", unit: "ms"}
+	worked := measure{row: 14, what: "read the metrics: the daemon's processor time", size: "one scrape", unit: "ms"}
+	for range c.bench.rounds {
+		before, _, err := processorTime(c.daemons[0].Process)
+		if err != nil {
+			return nil, err
+		}
+		all, err := seconds(func() error {
+			for range atOnce {
+				if err := c.daemons[0].ask(ctx, c.token, http.MethodGet, "metrics", nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		after, _, err := processorTime(c.daemons[0].Process)
+		if err != nil {
+			return nil, err
+		}
+		took.add(0, all*1000/atOnce)
+		worked.add(0, (after-before)*1000/atOnce)
+	}
+	return []measure{took, worked}, nil
 }
 
 // pushes is row 1 on both: the same commits, some of them in a row.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 // printing solves print n numbered lines, each after gate let it.
@@ -253,4 +254,31 @@ func TestEndlessOutputIsCut(t *testing.T) {
 	if err != nil || info.Size() > 70<<20 {
 		t.Errorf("log size %v, %v", info.Size(), err)
 	}
+}
+
+// The steps of a build that runs are told as they stand, and of no other.
+func TestRunningSteps(t *testing.T) {
+	e := newEnv(t)
+	image := e.image("ann", "app")
+	begun, end := make(chan struct{}), make(chan struct{})
+	b := e.builder(func(_ context.Context, _ builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
+		step := catalog.Step{Digest: "a", Name: "[1/1] RUN make", Number: 1, StartedAt: time.Now()}
+		progress(builder.Event{Step: &step})
+		close(begun)
+		<-end
+		return builder.SolveResult{Digest: digest}, nil
+	})
+	defer e.run(b)()
+	id := e.submit(b, e.newBuild(image, "v1", commitA))[0].ID
+	receive(t, begun)
+	steps := b.RunningSteps(id)
+	if len(steps) != 1 || steps[0].Name != "[1/1] RUN make" || !steps[0].EndedAt.IsZero() {
+		t.Errorf("while it runs: %+v", steps)
+	}
+	if other := b.RunningSteps(id + 1); len(other) != 0 {
+		t.Errorf("of another build: %+v", other)
+	}
+	close(end)
+	e.follow(b, id)
+	testkit.Eventually(t, "none of a build that has ended", func() bool { return len(b.RunningSteps(id)) == 0 })
 }

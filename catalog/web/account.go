@@ -35,7 +35,7 @@ func (c *call) showAccount(secret string) error {
 	for _, t := range tokens {
 		switch {
 		case !t.ExpiresAt.IsZero() && t.ExpiresAt.Before(c.server.now()):
-		case t.Name == sessionName:
+		case isSession(t):
 			data.Sessions = append(data.Sessions, t)
 		default:
 			data.Tokens = append(data.Tokens, t)

@@ -142,3 +142,25 @@ func TestBrowserFollowsABuild(t *testing.T) {
 	g.print(true, "ann/app:v3 was not built")
 	b.do("a build that failed", chromedp.WaitVisible(chromedp.CSS(`.state.build_failed`)), chromedp.WaitVisible(chromedp.CSS(`.window #L6 .text`)))
 }
+
+// What is in a version, what changed, and why its build was slow can be read on a screen and on a phone, in both languages.
+func TestBrowserVersions(t *testing.T) {
+	e := newEnv(t)
+	e.finish("v3", catalog.OutcomeBuilt)
+	b := newSignedInTab(t, e)
+	for _, language := range []string{"en", "fa"} {
+		for _, width := range []int64{1280, 390} {
+			for _, path := range []string{"/images/ann/app/v3", "/images/ann/app/v3/files", "/images/ann/app/v3/files?layer=1&path=/etc", "/images/ann/app/v3/files?path=/bomb", "/images/ann/app/v3/changes", "/images/ann/app/v3/1"} {
+				b.look(path, language, width)
+			}
+		}
+		if language == "en" {
+			b.do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
+		}
+	}
+	b.do("a directory", chromedp.Navigate(e.url+"/images/ann/app/v3/files"), chromedp.Click(chromedp.CSS(`main td a`)), chromedp.WaitVisible(chromedp.CSS(`.path a[aria-current=page]:not(:first-child)`)))
+	b.do("the changes", chromedp.Navigate(e.url+"/images/ann/app/v3"), chromedp.Click(chromedp.CSS(`main a[href$="/changes"]`)), chromedp.WaitVisible(chromedp.CSS(`select[name=since]`)))
+	if got := b.evaluate(`String(document.querySelectorAll("main tbody tr").length) + document.querySelector("main tbody code").textContent`); got != "3/"+evil {
+		t.Errorf("the changes are shown as %s", got)
+	}
+}

@@ -5,6 +5,20 @@ import (
 	"time"
 )
 
+func TestSessionOf(t *testing.T) {
+	for agent, want := range map[string]string{
+		"": "browser session", "Go-http-client/1.1": "browser session",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0":                                                                  "browser session, Firefox, Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36 Edg/139.0.0.0":           "browser session, Edge, Windows",
+		"Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Mobile Safari/537.36":                   "browser session, Chrome, Android",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1": "browser session, Safari, iPhone",
+	} {
+		if got := sessionOf(agent); got != want {
+			t.Errorf("%q: %q, want %q", agent, got, want)
+		}
+	}
+}
+
 // The date is the zone's: a day begins in Tehran while it is still the day before in UTC.
 func TestDates(t *testing.T) {
 	at := time.Date(2026, 3, 20, 20, 35, 0, 0, time.UTC)

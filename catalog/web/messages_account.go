@@ -16,6 +16,7 @@ var accountMessages = map[string]message{
 	"account.language":     {"Language", "زبان"},
 	"account.zone":         {"Time zone, such as Asia/Tehran", "منطقهٔ زمانی، مانند Asia/Tehran"},
 	"account.sessions":     {"Sessions", "نشست‌ها"},
+	"account.browser":      {"Browser", "مرورگر"},
 	"account.started":      {"Signed in", "زمان ورود"},
 	"account.until":        {"Until", "تا"},
 	"account.this":         {"this browser", "همین مرورگر"},
@@ -45,6 +46,6 @@ var accountMessages = map[string]message{
 	"done.revoked":     {"Revoked.", "لغو شد."},
 	"done.key_added":   {"The key was added.", "کلید افزوده شد."},
 	"done.key_deleted": {"The key was deleted.", "کلید حذف شد."},
-	"done.password":    {"Your password was changed.", "گذرواژهٔ شما تغییر کرد."},
+	"done.password":    {"Your password was changed. Sessions and tokens stay: revoke those that you do not know.", "گذرواژهٔ شما تغییر کرد. نشست‌ها و توکن‌ها باقی می‌مانند؛ آن‌هایی را که نمی‌شناسید لغو کنید."},
 	"done.look":        {"Saved for this browser.", "برای این مرورگر ذخیره شد."},
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 // Every message is there in both languages, takes the same, and is used.
@@ -77,6 +79,15 @@ func TestMessages(t *testing.T) {
 	}
 	for _, cause := range catalog.MissCauses() {
 		used["why.cause."+string(cause)] = true
+	}
+	for _, kind := range catalog.FileKinds() {
+		used["files.kind."+string(kind)] = true
+	}
+	for _, change := range layerChanges() {
+		used["layer."+string(change)] = true
+	}
+	for _, what := range []string{"added", "removed", "changed"} {
+		used["changes."+what] = true
 	}
 	for _, kind := range catalog.AdviceKinds() {
 		used["why.advice."+string(kind)] = true
@@ -226,4 +237,82 @@ func saidOfChanges(t *testing.T) (keys []string) {
 		}
 	}
 	return keys
+}
+
+func TestFileRow(t *testing.T) {
+	for want, f := range map[string]catalog.ImageFile{
+		"-rw-r--r-- a 1":             {Name: "/x/a", Kind: catalog.FileRegular, Mode: 0o644},
+		"drwxr-xr-x d 2":             {Name: "/d", Kind: catalog.FileDirectory, Mode: 0o755, Layer: 1},
+		" d 0":                       {Name: "/d", Kind: catalog.FileDirectory, Layer: -1},
+		"urwxr-xr-x s 1":             {Name: "/s", Kind: catalog.FileRegular, Mode: 0o4755},
+		" w 1":                       {Name: "/w", Kind: catalog.FileGone},
+		"Lrwxrwxrwx \uFFFDl\uFFFD 1": {Name: "/\xffl\n", Kind: catalog.FileSymlink, Mode: 0o777},
+		"-r-------- a\uFFFDb 1":      {Name: "/a\u202eb", Kind: catalog.FileRegular, Mode: 0o400},
+	} {
+		row := newFileRow(f)
+		if got := fmt.Sprintf("%s %s %d", row.Bits, row.Base, row.From); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestViewLayers(t *testing.T) {
+	layer := func(digest, by string, size int64) api.Layer {
+		return api.Layer{Digest: digest, CreatedBy: by, Size: size}
+	}
+	now := &api.ImageContent{Layers: []api.Layer{layer("a", "FROM", 500), layer("c", "COPY", 300), layer("d", "RUN", 200), layer("e", "x", 0)}}
+	before := &api.ImageContent{Layers: []api.Layer{layer("a", "FROM", 500), layer("b", "COPY", 1)}}
+	var got []string
+	v := viewLayers(now, before, "v1")
+	for _, row := range v.Rows {
+		got = append(got, fmt.Sprintf("%d %s %d+%d", row.Number, row.Change, row.X, row.Width))
+	}
+	if text := strings.Join(got, ", "); text != "1 kept 0+500, 2 changed 500+300, 3 new 800+200, 4 new 1000+0" || v.Bytes[layerNew] != 200 {
+		t.Errorf("%s, %v", text, v.Bytes)
+	}
+	if v := viewLayers(&api.ImageContent{}, nil, ""); len(v.Rows) > 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	text, more := inspect(catalog.PlatformImage{Config: []byte(`{"created":"2026-01-01T00:00:00Z","architecture":"amd64","os":"linux","config":{"Cmd":["</script>"],"Other":1},"rootfs":{"type":"layers","diff_ids":["sha256:1"]},"history":[]}`)}, "h/a:1", "h/a@sha256:2", 5)
+	want := `[
+    {
+        "Id": "sha256:` + "ID" + `",
+        "RepoTags": [
+            "h/a:1"
+        ],
+        "RepoDigests": [
+            "h/a@sha256:2"
+        ],
+        "Created": "2026-01-01T00:00:00Z",
+        "Author": "",
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Size": 5,
+        "Config": {
+            "Cmd": [
+                "</script>"
+            ],
+            "Other": 1
+        },
+        "RootFS": {
+            "Type": "layers",
+            "Layers": [
+                "sha256:1"
+            ]
+        }
+    }
+]
+`
+	if got := regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(text, "sha256:ID"); got != want || more {
+		t.Errorf("got %s", got)
+	}
+	if text, more := inspect(catalog.PlatformImage{Config: []byte(`{"config":"` + strings.Repeat("é", maxInspected) + `"}`)}, "", "", 0); len(text) > maxInspected || !more {
+		t.Errorf("a long configuration: %d bytes, %v", len(text), more)
+	}
+	if text, _ := inspect(catalog.PlatformImage{Config: []byte("x")}, "", "", 0); text != "" {
+		t.Error(text)
+	}
 }

@@ -18,6 +18,8 @@ var pages = []string{
 	"/settings/ann/app/retention/preview", "/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 	"/images/ann/app/v2/1?times=1&q=" + url.QueryEscape(evil), "/images/ann/app/v2/1?q=nothing", "/images/ann/app/v2/1?q=line", "/images/ann/app/v2/1?step=4",
+	"/images/ann/app/v1/files", "/images/ann/app/v1/files?path=%2Fetc%2F" + url.QueryEscape(evil) + "&layer=1&platform=x", "/images/ann/app/v1/files?path=/busy", "/images/ann/app/v1/files?path=/bomb",
+	"/images/ann/app/v1/changes", "/images/ann/app/v1/changes?since=v1", "/images/ann/app/v1/changes?since=v1&platform=busy",
 }
 
 // Whatever users and builds say is text: a page has no element and no attribute but its own, in both languages.

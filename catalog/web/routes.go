@@ -51,6 +51,8 @@ func routes() []route {
 		{"GET", "/images/{namespace}", accessRead, (*call).namespacePage},
 		{"GET", image, accessRead, (*call).imagePage},
 		{"GET", version, accessRead, (*call).versionPage},
+		{"GET", version + "/files", accessRead, (*call).filesPage},
+		{"GET", version + "/changes", accessRead, (*call).changesPage},
 		{"POST", version + "/cancel", accessWrite, (*call).cancel},
 		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
 		{"GET", build, accessRead, (*call).buildPage},

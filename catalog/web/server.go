@@ -49,6 +49,8 @@ type Accounts interface {
 type Contents interface {
 	// Content returns an image by its manifest's digest. Errors: NotFound, Invalid.
 	Content(ctx context.Context, ref catalog.ImageRef, digest string) (api.ImageContent, error)
+	// PlatformImages is as of catalog.ImageContents.
+	PlatformImages(ctx context.Context, ref catalog.ImageRef, digest string) ([]catalog.PlatformImage, error)
 }
 
 // Running tells of builds that run; the builder does.
@@ -72,6 +74,10 @@ type Config struct {
 	Control  catalog.BuildControl
 	Running  Running
 	Contents Contents
+	// Diagnoses says why builds were slow, Files what is in images, and Histories what was committed.
+	Diagnoses catalog.Diagnoses
+	Files     catalog.ImageFiles
+	Histories catalog.Histories
 	// What the pages of settings show and change.
 	Webhooks  catalog.WebhookControl
 	GitHub    catalog.GitHubControl
@@ -79,8 +85,6 @@ type Config struct {
 	Usage     catalog.UsageReport
 	Remover   Remover
 	Operator  Operator
-	// Diagnoses says why builds were slow.
-	Diagnoses catalog.Diagnoses
 	// PublicURL is where browsers find us; under https:// cookies go over TLS alone.
 	PublicURL string
 	// RegistryHost is the host, with port, that users pull from.
@@ -112,7 +116,7 @@ func New(c Config) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Store": c.Store == nil, "Auth": c.Auth == nil, "Accounts": c.Accounts == nil, "Logs": c.Logs == nil, "Control": c.Control == nil,
 		"Contents": c.Contents == nil, "Webhooks": c.Webhooks == nil, "GitHub": c.GitHub == nil, "Retention": c.Retention == nil, "Usage": c.Usage == nil,
-		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Logger": c.Logger == nil,
+		"Remover": c.Remover == nil, "Operator": c.Operator == nil, "Running": c.Running == nil, "Diagnoses": c.Diagnoses == nil, "Files": c.Files == nil, "Histories": c.Histories == nil, "Logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("web.Config.%s is missing", name)

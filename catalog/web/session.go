@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// sessionName is what the token of a session is called in lists.
+	// sessionName is what the token of a session is called in lists, before what browser it is of.
 	sessionName = "browser session"
 	sessionLife = 14 * 24 * time.Hour
-	// maxForm is how many bytes a form may have.
-	maxForm = 16 << 10
+	// maxForm is how many bytes a form may have. An armored OpenPGP key is the largest that any has.
+	maxForm = 128 << 10
 
 	sessionCookie = "fandogh"
 	// formCookie ties forms to a browser that has no session.
@@ -160,11 +160,47 @@ func (c *call) startSession() (secret string, err error) {
 		expires = parent.ExpiresAt
 	}
 	secret, token, err := c.server.config.Accounts.CreateToken(c.r.Context(),
-		catalog.NewToken{UserID: c.id.User.ID, Name: sessionName, Scope: catalog.ScopeWrite, ExpiresAt: expires, ParentID: parent.ID})
+		catalog.NewToken{UserID: c.id.User.ID, Name: sessionOf(c.r.UserAgent()), Scope: catalog.ScopeWrite, ExpiresAt: expires, ParentID: parent.ID})
 	if err == nil {
 		c.audit("token created", "token", token.ID, "scope", token.Scope)
 	}
 	return secret, err
+}
+
+// browsers and systems are told by what they say of themselves, those first that also say the name of another.
+var (
+	browsers = [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}}
+)
+
+// sessionOf names a session so that its user tells it from others.
+func sessionOf(userAgent string) string {
+	named := func(known [][2]string) string {
+		for _, k := range known {
+			if strings.Contains(userAgent, k[0]) {
+				return k[1]
+			}
+		}
+		return ""
+	}
+	name := sessionName
+	if browser := named(browsers); browser != "" {
+		name += ", " + browser
+	}
+	if system := named(systems); system != "" {
+		name += ", " + system
+	}
+	return name
+}
+
+// browserOf is what sessionOf found.
+func browserOf(t catalog.Token) string {
+	return strings.TrimPrefix(strings.TrimPrefix(t.Name, sessionName), ", ")
+}
+
+// isSession reports whether a token is a browser's.
+func isSession(t catalog.Token) bool {
+	return t.Name == sessionName || strings.HasPrefix(t.Name, sessionName+", ")
 }
 
 func (c *call) signOut() error {

@@ -87,9 +87,10 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"date": l.date, "day": l.day, "zone": time.UTC.String,
 		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
-		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos,
+		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos, "session": browserOf,
 		"short":   short,
 		"control": controlOf,
+		"line":    func(i int) int { return i + 1 },
 		"lower":   func(text any) string { return strings.ToLower(string(text.(catalog.State))) },
 	}
 }

@@ -20,6 +20,12 @@ type versionData struct {
 	Builds    []buildRow
 	Signature catalog.TagSignature
 	Content   *api.ImageContent // nil: it is not built, or can't be read
+	Layers    layersView
+	Inspect   string               // the configuration as JSON
+	CutOff    bool                 // that there is more of
+	Commits   []catalog.CommitInfo // since the version before
+	Older     bool                 // there are more
+	Source    catalog.Diagnosis    // of the build that made it
 	MayWrite  bool
 }
 
@@ -53,8 +59,60 @@ func (c *call) versionPage() error {
 		} else {
 			data.Content = &content
 		}
+		if err := c.showBuilt(&data, builds); err != nil {
+			return err
+		}
 	}
 	return c.show(http.StatusOK, "version", "", data)
+}
+
+// sinceCommits is how many commits the page of a version lists.
+const sinceCommits = 30
+
+// showBuilt adds what a built version was made of, and what of it is new.
+func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
+	ctx, image, version := c.r.Context(), data.Image, data.Version
+	before, err := c.before(image, version)
+	if err != nil {
+		return err
+	}
+	c.showContent(data, before)
+	if len(builds) == 0 || builds[0].Commit == "" {
+		return nil
+	}
+	steps, err := c.server.config.Store.Steps(ctx, builds[0].ID)
+	if err != nil {
+		return err
+	}
+	data.Source = c.diagnose(builds[0], steps)
+	if before.Commit == "" || before.Commit == version.Commit {
+		return nil
+	}
+	data.Commits, data.Older, err = c.server.config.Histories.CommitsSince(ctx, builds[0].Source, before.Commit, version.Commit, sinceCommits)
+	if err != nil { // a commit may be gone, or too old for what was fetched
+		requests.Logger(ctx).Debug("failed to read the commits of a version", "image", image.Ref, "version", version.Name, "error", err)
+	}
+	return nil
+}
+
+// showContent adds the layers and the configuration of a version that can be read.
+func (c *call) showContent(data *versionData, before catalog.Version) {
+	if data.Content == nil {
+		return
+	}
+	ctx, ref := c.r.Context(), data.Image.Ref
+	var earlier *api.ImageContent
+	if before.Name != "" {
+		if content, err := c.server.config.Contents.Content(ctx, ref, before.Digest); err == nil {
+			earlier = &content
+		}
+	}
+	data.Layers = viewLayers(data.Content, earlier, before.Name)
+	images, err := c.server.config.Contents.PlatformImages(ctx, ref, data.Version.Digest)
+	if err != nil || len(images) == 0 { // such as a chart
+		return
+	}
+	data.Inspect, data.CutOff = inspect(images[0], data.Reference, data.ByDigest, data.Version.Size)
 }
 
 func (c *call) cancel() error {

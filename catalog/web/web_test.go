@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -78,7 +79,8 @@ func newEnv(t *testing.T, changes ...func(*web.Config)) *env {
 	e.control = &fakeControl{store: e.store}
 	e.webhooks, e.remover, e.operator, e.github = &fakeWebhooks{store: e.store}, &fakeRemover{}, &fakeOperator{}, &fakeGitHub{}
 	config := web.Config{
-		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Diagnoses: fakeDiagnoses{}, Contents: fakeContents{},
+		Store: e.store, Auth: e.accounts, Accounts: e.accounts, Logs: fakeLogs{store: e.store}, Control: e.control, Running: fakeRunning{}, Contents: fakeContents{},
+		Diagnoses: fakeDiagnoses{}, Files: fakeFiles{}, Histories: fakeHistories{},
 		Webhooks: e.webhooks, GitHub: e.github, Retention: fakeRetention{e.store}, Usage: fakeUsage{}, Remover: e.remover, Operator: e.operator,
 		RegistryHost: "registry.test:8080", GitURL: "ssh://git@git.test:2222", Limits: requests.Limits{PerSecond: 1e6, Burst: 1e6},
 		Logger: hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Debug}),
@@ -215,6 +217,11 @@ func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []ca
 }
 
 type fakeContents struct{}
+
+func (fakeContents) PlatformImages(context.Context, catalog.ImageRef, string) ([]catalog.PlatformImage, error) {
+	config, err := json.Marshal(map[string]any{"os": "linux", "author": evil, "config": map[string]any{"Env": []string{evil}}, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{evil}}})
+	return []catalog.PlatformImage{{Config: config, Platform: "linux/amd64"}}, err
+}
 
 func (fakeContents) Content(context.Context, catalog.ImageRef, string) (api.ImageContent, error) {
 	list := []string{evil}

@@ -84,7 +84,7 @@ func TestBrowserWithRealBuilds(t *testing.T) {
 	}
 	for _, language := range []string{"en", "fa"} {
 		for _, width := range []int64{1280, 390} {
-			for _, path := range []string{"/", "/images/dev", "/images/dev/shop", "/images/dev/shop/v1", "/images/dev/shop/v1/1", "/images/dev/shop/v2", "/images/dev/shop/v2/1", endless} {
+			for _, path := range []string{"/", "/images/dev", "/images/dev/shop", "/images/dev/shop/v1", "/images/dev/shop/v1/1", "/images/dev/shop/v1/files", "/images/dev/shop/v1/files?path=/%3Cscript%3E&layer=1", "/images/dev/shop/v1/changes?since=v1", "/images/dev/shop/v2", "/images/dev/shop/v2/1", endless} {
 				b.Look(path, language, width)
 				if n := b.Evaluate(`String(document.querySelectorAll("main img, main script, main [onload], main [onerror], main [onclick]").length)`); n != "0" {
 					t.Errorf("%s: %s elements are of what somebody wrote", path, n)

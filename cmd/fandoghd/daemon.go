@@ -40,6 +40,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/signing"
 	"github.com/fandoghpaas/fandogh/internal/connlimit"
 	"github.com/fandoghpaas/fandogh/internal/diskspace"
+	"github.com/fandoghpaas/fandogh/internal/imagefiles"
 	"github.com/fandoghpaas/fandogh/internal/metrics"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
@@ -83,6 +84,7 @@ type daemon struct {
 	git       *gitserver.Server
 	rest      *rest.Server
 	web       *web.Server
+	files     *imagefiles.Files
 	upkeep    *upkeep
 	sizes     *dataSizes
 	github    *github.Service

@@ -27,6 +27,7 @@ import (
 	"github.com/fandoghpaas/fandogh/hooks/secrets"
 	"github.com/fandoghpaas/fandogh/hooks/submodules"
 	"github.com/fandoghpaas/fandogh/internal/backup"
+	"github.com/fandoghpaas/fandogh/internal/imagefiles"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
@@ -299,10 +300,13 @@ func (d *daemon) openInterfaces(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.files = imagefiles.New(imagefiles.Config{Images: d.registry, Logger: d.log.Named("files")})
+	d.onClose(d.files.Close)
 	d.sizes = &dataSizes{dir: d.config.Data}
 	d.upkeep = newUpkeep(d)
 	d.web, err = web.New(web.Config{
-		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Diagnoses: d.builder, Contents: d.registry,
+		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder, Running: d.builder, Contents: d.registry,
+		Diagnoses: d.builder, Files: d.files, Histories: d.repos,
 		Webhooks: d.webhooks, GitHub: d.github, Retention: d.retention, Usage: d.quota, Remover: d.remover, Operator: d.upkeep,
 		PublicURL: d.addresses.PublicURL, RegistryHost: d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
 		Logger: d.log.Named("web"),

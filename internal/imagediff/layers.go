@@ -125,6 +125,7 @@ type side struct {
 	files    *tar.Reader
 	contents *limited // of the files: that of a sparse file may be more than the tar has
 	number   int      // of the last file
+	header   *tar.Header
 	ended    bool
 	waiting  map[string][]entry // by name, in the order in which they came
 }
@@ -156,7 +157,7 @@ func (s *side) next() (name string, e entry, err error) {
 	if h.Size > s.contents.room {
 		return "", e, s.fault(tooLargeError(s.contents.limit))
 	}
-	e = entryOf(h)
+	s.header, e = h, entryOf(h)
 	sum := sha256.New()
 	if _, err := io.Copy(sum, s.contents); err != nil {
 		return "", e, s.fault(err)

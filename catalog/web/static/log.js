@@ -58,9 +58,9 @@ class Rows {
 
 // Lines keeps what was asked for, in chunks.
 class Lines {
-  constructor(at, changed) {
+  constructor(at) {
     this.at = at;
-    this.changed = changed;
+    this.changed = () => {};
     this.chunks = new Map(); // the longest unused first
     this.asked = new Set();
   }
@@ -75,6 +75,11 @@ class Lines {
     }
     this.ask(index);
     return null;
+  }
+  // around asks for what is seen with a line.
+  around(line) {
+    const index = Math.floor((line - 1) / chunkSize);
+    return Promise.all([index - 1, index, index + 1].filter((one) => one >= 0).map((one) => this.ask(one)));
   }
   put(index, chunk) {
     this.chunks.delete(index);
@@ -129,12 +134,15 @@ function pieces(parts) {
   });
 }
 
+const lineOfHash = () => Number((/^#L(\d+)$/.exec(location.hash) || [0, 0])[1]);
+
 class LogWindow {
-  constructor(list, outline) {
-    const {at, follow, last} = list.dataset;
+  constructor(list, outline, lines, first) {
+    const {at, follow} = list.dataset;
     this.tools = document.getElementById("logtools");
     this.rows = new Rows(outline.runs);
-    this.lines = new Lines(at, () => this.draw());
+    this.lines = lines;
+    this.lines.changed = () => this.draw();
     this.marked = new Set();
     this.target = 0;
     this.build(list);
@@ -144,10 +152,9 @@ class LogWindow {
       this.view.dataset.last = this.rows.lines;
       this.follow();
     }
-    const hash = /^#L(\d+)$/.exec(location.hash);
-    if (hash) this.goTo(Number(hash[1]));
-    else if (new URLSearchParams(location.search).has("from")) this.goTo(Number(last), false);
+    if (first) this.goTo(first, lineOfHash() > 0);
     else this.toEnd();
+    this.redraw();
   }
   build(list) {
     this.view = document.createElement("div");
@@ -175,8 +182,7 @@ class LogWindow {
     });
     window.addEventListener("resize", () => this.draw());
     window.addEventListener("hashchange", () => {
-      const hash = /^#L(\d+)$/.exec(location.hash);
-      if (hash) this.goTo(Number(hash[1]));
+      if (lineOfHash()) this.goTo(lineOfHash());
     });
   }
   get total() { return Math.min(maxHeight, this.rows.count * this.height); }
@@ -388,6 +394,12 @@ class StepTable {
 (async () => {
   const list = document.getElementById("log");
   if (!list) return;
-  const response = await fetch(list.dataset.at + "/outline");
-  if (response.ok) new LogWindow(list, await response.json());
+  const {at, last} = list.dataset;
+  const response = await fetch(at + "/outline");
+  if (!response.ok) return; // the page is good without it
+  const outline = await response.json();
+  const first = lineOfHash() || (new URLSearchParams(location.search).has("from") ? Number(last) : 0);
+  const lines = new Lines(at);
+  await lines.around(Math.max(1, first || outline.lines));
+  new LogWindow(list, outline, lines, first);
 })();
