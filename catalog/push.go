@@ -55,6 +55,8 @@ type Push struct {
 	// Progress takes whole lines for the person who pushed. It never fails and
 	// drops what a lost connection can't take; Gone tells of the loss.
 	Progress io.Writer
+	// Language is that of the person, as BCP 47 writes it: "en" or "fa"; empty: English.
+	Language string
 	// StillAllowed asks again whether the push may be, before more is shown of its builds; nil: it may.
 	StillAllowed func(context.Context) error
 	// Gone is closed when the client's connection is lost.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/shlex"
 	"github.com/hashicorp/go-hclog"
@@ -17,6 +16,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // client is one SSH session of a user.
@@ -25,6 +25,7 @@ type client struct {
 	session *session
 	id      catalog.Identity
 	flags   flags // of the command
+	speaker language.Speaker
 }
 
 // flags are what the flags of a command ask for.
@@ -114,7 +115,14 @@ func (c *client) dispatch(ctx context.Context) error {
 		return c.show(c.lfs(ctx, args))
 	case "git-upload-archive":
 		return c.show(catalog.Errorf(catalog.Invalid, "git archive --remote is not supported; clone with --depth 1 and run git archive there"))
-	case "help", "--help", "-h":
+	}
+	if args, err = c.takeLanguage(args); err != nil {
+		return c.show(err)
+	}
+	if len(args) == 0 {
+		return c.greet()
+	}
+	if args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		return c.help()
 	}
 	return c.show(c.runVerb(ctx, args))
@@ -123,7 +131,7 @@ func (c *client) dispatch(ctx context.Context) error {
 // show writes an error for a person.
 func (c *client) show(err error) error {
 	if err != nil && c.session.ctx.Err() == nil {
-		fmt.Fprintf(c.session.Stderr(), "fandogh: %s\n", catalog.MessageOf(err))
+		fmt.Fprintf(c.session.Stderr(), "fandogh: %s\n", c.speaker.Refusal(string(catalog.CodeOf(err)), catalog.MessageOf(err)))
 	}
 	return err
 }
@@ -156,7 +164,7 @@ func (c *client) serveGit(ctx context.Context, args []string) error {
 	if action == catalog.ActionWrite {
 		// Not in the client's time; the session is still counted while this is added.
 		defer c.server.sessions.Go(func() { c.server.config.Repositories.Maintain(c.server.base, ref) })
-		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.audit(), in, c.session)
+		return c.server.pushes.Serve(c.server.base, ctx.Done(), ref, c.id, allowed, c.speaker.Language, c.audit(), in, c.session)
 	}
 	// A repository may be there and be no image's, or that of one which is being transferred.
 	image, err := c.server.config.Store.Image(ctx, ref)
@@ -230,24 +238,25 @@ func (c *client) greet() error {
 	if address == "" {
 		address = "HOST"
 	}
-	_, err := fmt.Fprintf(c.session, `Hello %s, this is Fandogh %s. There is no shell access; push a tag to build an image.
+	_, err := io.WriteString(c.session, c.speaker.Text(`Hello %s, this is Fandogh %s. There is no shell access; push a tag to build an image.
 
   git remote add fandogh ssh://git@%s/my-app
   git tag v1.0
   git push fandogh v1.0
 
 Run %s to list the other commands.
-`, c.id.User.Name, c.server.config.Version, address, c.sshCommand("help"))
+`, c.id.User.Name, c.server.config.Version, address, c.sshCommand("help")))
 	return err
 }
 
 func (c *client) help() error {
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "Commands, as in: %s\n\n", c.sshCommand("images"))
+		fmt.Fprintf(w, "%s\n\n", c.speaker.Text("Commands, as in: %s", c.sshCommand("images")))
 		for _, v := range c.server.verbs() {
-			fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.usage), v.help)
+			fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.usage), c.speaker.Text(v.help))
 		}
-		fmt.Fprintf(w, "  help\tshow this help\n\nIMAGE is app, or namespace/app. Your own NAMESPACE is %s.\n", c.id.User.Name)
+		fmt.Fprintf(w, "  help\t%s\n\n%s\n%s\n", c.speaker.Text("show this help"), c.speaker.Text("IMAGE is app, or namespace/app. Your own NAMESPACE is %s.", c.id.User.Name),
+			c.speaker.Text("With --lang fa or --lang en a command answers in that language, whatever LANG is."))
 	})
 }
 
@@ -338,8 +347,7 @@ func (c *client) cancel(ctx context.Context, ref catalog.ImageRef, args []string
 	if err := c.server.config.Control.Cancel(ctx, build.ID); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "Cancelled build %d of %s:%s.\n", build.Number, ref, args[1])
-	return err
+	return c.say("Cancelled build %d of %s:%s.", build.Number, ref, args[1])
 }
 
 func (c *client) rebuild(ctx context.Context, ref catalog.ImageRef, args []string) error {
@@ -351,9 +359,8 @@ func (c *client) rebuild(ctx context.Context, ref catalog.ImageRef, args []strin
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "Queued build %d of %s:%s; follow it with: %s\n", build.Number, image.Ref, v.Name,
+	return c.say("Queued build %d of %s:%s; follow it with: %s", build.Number, image.Ref, v.Name,
 		c.sshCommand("logs -f "+image.Ref.String()+" "+v.Name))
-	return err
 }
 
 func (c *client) defaultBranch(ctx context.Context, ref catalog.ImageRef, args []string) error {
@@ -363,7 +370,7 @@ func (c *client) defaultBranch(ctx context.Context, ref catalog.ImageRef, args [
 	}
 	d, err := c.server.config.Repositories.SetDefaultBranch(ctx, ref, args[1])
 	if err == nil {
-		_, err = fmt.Fprintln(c.session, d.Sentence(image.Ref))
+		err = c.sayDefaultBranch(image.Ref, d)
 	}
 	return err
 }
@@ -378,9 +385,7 @@ func (c *client) signedTags(ctx context.Context, ref catalog.ImageRef, args []st
 		return err
 	}
 	if image, err = c.server.config.Store.UpdateImage(ctx, image.ID, catalog.ImageUpdate{SignedTags: &required}); err == nil {
-		_, err = fmt.Fprintln(c.session, image.SignedTagsSentence())
+		err = c.saySignedTags(image)
 	}
 	return err
 }
-
-func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -97,18 +97,16 @@ func (c *client) githubConnect(ctx context.Context, ref catalog.ImageRef, args [
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(c.session, "Connected %s to %s.\n", image.Ref, status.Repository); err != nil || status.Secret == "" {
+	if err := c.say("Connected %s to %s.", image.Ref, status.Repository); err != nil || status.Secret == "" {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, `On GitHub, under Settings > Webhooks > Add webhook, enter:
+	return c.say(`On GitHub, under Settings > Webhooks > Add webhook, enter:
 
   Payload URL   %s
   Content type  application/json
   Secret        %s
 
-and choose "Just the push event". The secret is not shown again.
-`, status.WebhookURL, status.Secret)
-	return err
+and choose "Just the push event". The secret is not shown again.`, status.WebhookURL, status.Secret)
 }
 
 func (c *client) githubStatus(ctx context.Context, ref catalog.ImageRef, _ []string) error {
@@ -126,20 +124,20 @@ func (c *client) githubStatus(ctx context.Context, ref catalog.ImageRef, _ []str
 			{"Branches", s.Branches}, {"Paths", s.Paths}, {"Context", s.Context},
 		} {
 			if row[1] != "" {
-				fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+				fmt.Fprintf(w, "%s\t%s\n", c.speaker.Text(row[0]), row[1])
 			}
 		}
 		if len(s.Refs) > 0 {
-			fmt.Fprintf(w, "\nREF\tCOMMIT\tWHEN\tRESULT\n")
+			fmt.Fprintln(w, "\n"+c.heads("REF", "COMMIT", "WHEN", "RESULT"))
 		}
 		for _, r := range s.Refs {
-			fmt.Fprintf(w, "%s\t%.7s\t%s\t%s\n", r.Name, r.Commit, when(r.At), r.Note)
+			fmt.Fprintf(w, "%s\t%.7s\t%s\t%s\n", r.Name, r.Commit, c.when(r.At), r.Note)
 		}
 		if len(s.Deliveries) > 0 {
-			fmt.Fprintf(w, "\nDELIVERY\tSTATE\tWHEN\tRESPONSE\n")
+			fmt.Fprintln(w, "\n"+c.heads("DELIVERY", "STATE", "WHEN", "RESPONSE"))
 		}
 		for _, d := range s.Deliveries {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Key, d.State, when(d.CreatedAt), d.Answer)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Key, d.State, c.when(d.CreatedAt), d.Answer)
 		}
 	})
 }
@@ -152,8 +150,7 @@ func (c *client) githubSync(ctx context.Context, ref catalog.ImageRef, _ []strin
 	if err := c.server.config.GitHub.Sync(ctx, image); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "The repository's tags are being compared; check the result with: %s\n", c.sshCommand("github "+ref.String()))
-	return err
+	return c.say("The repository's tags are being compared; check the result with: %s", c.sshCommand("github "+ref.String()))
 }
 
 func (c *client) githubDisconnect(ctx context.Context, ref catalog.ImageRef, _ []string) error {
@@ -164,6 +161,5 @@ func (c *client) githubDisconnect(ctx context.Context, ref catalog.ImageRef, _ [
 	if err := c.server.config.GitHub.Disconnect(ctx, image); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "Disconnected %s. Delete the webhook on GitHub, too.\n", image.Ref)
-	return err
+	return c.say("Disconnected %s. Delete the webhook on GitHub, too.", image.Ref)
 }

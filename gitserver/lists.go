@@ -5,10 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
-	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 const (
@@ -22,14 +21,15 @@ const (
 type list struct {
 	c    *client
 	text bytes.Buffer
-	w    *tabwriter.Writer
+	w    *language.Table
 	rows int
 	cut  bool // there are more rows than were shown
 }
 
 func (c *client) newList() *list {
 	l := &list{c: c}
-	l.w = tabwriter.NewWriter(&l.text, 0, 4, 2, ' ', 0)
+	l.w = language.NewTable(&l.text, 2)
+	l.w.Marks = c.speaker.Persian() && c.session.terminal
 	return l
 }
 
@@ -92,7 +92,7 @@ func (l *list) end(command, none string) error {
 	if err := l.flush(); err != nil || !l.cut {
 		return err
 	}
-	_, err := fmt.Fprintf(l.c.session.Stderr(), "Showing the newest %d; run %s to show all.\n", l.rows, l.c.sshCommand(command))
+	_, err := fmt.Fprintln(l.c.session.Stderr(), l.c.speaker.Text("Showing the newest %d; run %s to show all.", l.rows, l.c.sshCommand(command)))
 	return err
 }
 
@@ -115,18 +115,18 @@ func (c *client) images(ctx context.Context, _ catalog.ImageRef, _ []string) err
 		page := func(p catalog.Page) ([]catalog.Image, error) {
 			return c.server.config.Store.ListImages(ctx, ns.Name, p)
 		}
-		err := addPages(l, "IMAGE\tLAST VERSION\tSTATE\tCREATED", page, func(i catalog.Image) int64 { return i.ID }, func(i catalog.Image) string {
+		err := addPages(l, c.heads("IMAGE", "LAST VERSION", "STATE", "CREATED"), page, func(i catalog.Image) int64 { return i.ID }, func(i catalog.Image) string {
 			version, state := "-", "-"
 			if i.LastVersion != nil {
-				version, state = i.LastVersion.Name, string(i.LastVersion.State)
+				version, state = i.LastVersion.Name, c.state(i.LastVersion.State)
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s", i.Ref, version, state, when(i.CreatedAt))
+			return fmt.Sprintf("%s\t%s\t%s\t%s", i.Ref, version, state, c.when(i.CreatedAt))
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return l.end("images --all", "No images yet; the first git push creates one.")
+	return l.end("images --all", c.speaker.Text("No images yet; the first git push creates one."))
 }
 
 func (c *client) versions(ctx context.Context, ref catalog.ImageRef, _ []string) error {
@@ -138,17 +138,17 @@ func (c *client) versions(ctx context.Context, ref catalog.ImageRef, _ []string)
 	page := func(p catalog.Page) ([]catalog.Version, error) {
 		return c.server.config.Store.ListVersions(ctx, image.ID, catalog.VersionFilter{Page: p})
 	}
-	err = addPages(l, "VERSION\tSTATE\tSIZE\tCREATED\tDIGEST", page, func(v catalog.Version) int64 { return v.ID }, func(v catalog.Version) string {
+	err = addPages(l, c.heads("VERSION", "STATE", "SIZE", "CREATED", "DIGEST"), page, func(v catalog.Version) int64 { return v.ID }, func(v catalog.Version) string {
 		size, digest := "-", "-"
 		if v.State == catalog.Built {
-			size, digest = fmt.Sprintf("%.1f MB", float64(v.Size)/1e6), v.Digest
+			size, digest = c.size(v.Size), v.Digest
 		}
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", v.Name, v.State, size, when(v.CreatedAt), digest)
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", v.Name, c.state(v.State), size, c.when(v.CreatedAt), digest)
 	})
 	if err != nil {
 		return err
 	}
-	return l.end(fmt.Sprintf("versions --all %s", image.Ref), fmt.Sprintf("%s has no versions yet; push a tag to build one.", image.Ref))
+	return l.end(fmt.Sprintf("versions --all %s", image.Ref), c.speaker.Text("%s has no versions yet; push a tag to build one.", image.Ref))
 }
 
 func (c *client) builds(ctx context.Context, ref catalog.ImageRef, args []string) error {
@@ -158,17 +158,17 @@ func (c *client) builds(ctx context.Context, ref catalog.ImageRef, args []string
 	}
 	l := c.newList()
 	page := func(p catalog.Page) ([]catalog.Build, error) { return c.server.config.Store.ListBuilds(ctx, v.ID, p) }
-	err = addPages(l, "BUILD\tSTATE\tTRIGGER\tCOMMIT\tQUEUED\tDURATION\tMESSAGE", page, func(b catalog.Build) int64 { return b.ID }, func(b catalog.Build) string {
+	err = addPages(l, c.heads("BUILD", "STATE", "TRIGGER", "COMMIT", "QUEUED", "DURATION", "MESSAGE"), page, func(b catalog.Build) int64 { return b.ID }, func(b catalog.Build) string {
 		took := "-"
 		if !b.StartedAt.IsZero() && !b.EndedAt.IsZero() {
-			took = b.EndedAt.Sub(b.StartedAt).Round(100 * time.Millisecond).String()
+			took = c.took(b.EndedAt.Sub(b.StartedAt))
 		}
-		return fmt.Sprintf("%d\t%s\t%s\t%.7s\t%s\t%s\t%s", b.Number, b.State, b.Trigger, b.Commit, when(b.QueuedAt), took, c.messageOf(ctx, b))
+		return fmt.Sprintf("%s\t%s\t%s\t%.7s\t%s\t%s\t%s", c.speaker.Text("%d", b.Number), c.state(b.State), c.trigger(b.Trigger), b.Commit, c.when(b.QueuedAt), took, c.messageOf(ctx, b))
 	})
 	if err != nil {
 		return err
 	}
-	return l.end(fmt.Sprintf("builds --all %s %s", image.Ref, v.Name), fmt.Sprintf("%s of %s has no builds.", v.Name, image.Ref))
+	return l.end(fmt.Sprintf("builds --all %s %s", image.Ref, v.Name), c.speaker.Text("%s of %s has no builds.", v.Name, image.Ref))
 }
 
 // messageOf says why a build ended, or where it stands while it waits.
@@ -180,5 +180,5 @@ func (c *client) messageOf(ctx context.Context, b catalog.Build) string {
 	if err != nil { // it started meanwhile
 		return b.Message
 	}
-	return fmt.Sprintf("place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
+	return c.speaker.Text("place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
 }

@@ -56,7 +56,7 @@ func (c *client) retention(ctx context.Context, ref catalog.ImageRef, _ []string
 		return err
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "OF\tKEEPS\tRULE OF\n")
+		fmt.Fprintln(w, c.heads("OF", "KEEPS", "RULE OF"))
 		for _, r := range rules {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", r.Kind, r.Rule, r.From)
 		}
@@ -103,22 +103,22 @@ func (c *client) retentionPreview(ctx context.Context, ref catalog.ImageRef, _ [
 		return err
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "VERSION\tSTATE\tBUILT\tRESULT\tWHY\n")
+		fmt.Fprintln(w, c.heads("VERSION", "STATE", "BUILT", "RESULT", "WHY"))
 		for _, d := range decisions {
-			does := "goes"
+			does := c.speaker.Text("goes")
 			if d.Keeps {
-				does = "stays"
+				does = c.speaker.Text("stays")
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Name, d.State, endedAt(d.EndedAt), does, d.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Name, c.state(d.State), c.endedAt(d.EndedAt), does, d.Reason)
 		}
 	})
 }
 
-func endedAt(t time.Time) string {
+func (c *client) endedAt(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return when(t)
+	return c.when(t)
 }
 
 func (c *client) deletedVersions(ctx context.Context, ref catalog.ImageRef, _ []string) error {
@@ -131,9 +131,9 @@ func (c *client) deletedVersions(ctx context.Context, ref catalog.ImageRef, _ []
 		return err
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "VERSION\tDELETED\tDIGEST\tWHY\n")
+		fmt.Fprintln(w, c.heads("VERSION", "DELETED", "DIGEST", "WHY"))
 		for _, t := range deleted {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Version, when(t.At), t.Digest, t.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Version, c.when(t.At), t.Digest, t.Reason)
 		}
 	})
 }

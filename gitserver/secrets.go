@@ -51,7 +51,7 @@ func (c *client) secretSet(ctx context.Context, ref catalog.ImageRef, args []str
 	if err != nil {
 		return err
 	}
-	return c.setSecret(ctx, s, ref, value, "Set "+s.Name)
+	return c.setSecret(ctx, s, ref, value, c.speaker.Text("Set %s", s.Name))
 }
 
 // setSecret stores what was read, which may have taken long.
@@ -62,8 +62,7 @@ func (c *client) setSecret(ctx context.Context, s catalog.Secret, ref catalog.Im
 	if _, err := c.server.config.Secrets.Set(ctx, s, value); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.session, "%s for the builds of %s.\n", done, strings.TrimSuffix(ref.String(), "/"))
-	return err
+	return c.say("%s for the builds of %s.", done, strings.TrimSuffix(ref.String(), "/"))
 }
 
 func (c *client) secretRemove(ctx context.Context, ref catalog.ImageRef, args []string) error {
@@ -89,8 +88,7 @@ func (c *client) removeSecret(ctx context.Context, s catalog.Secret) error {
 	if err := c.server.config.Secrets.Remove(ctx, s.Namespace, secrets[i].ID, s.Kind); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.session, "Removed %s.\n", s.Name)
-	return err
+	return c.say("Removed %s.", s.Name)
 }
 
 func (c *client) secrets(ctx context.Context, ref catalog.ImageRef, _ []string) error {
@@ -99,9 +97,10 @@ func (c *client) secrets(ctx context.Context, ref catalog.ImageRef, _ []string) 
 		return err
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "NAME\tKIND\tIMAGE\tTAGS\tSET\n")
+		fmt.Fprintln(w, c.heads("NAME", "KIND", "IMAGE", "TAGS", "SET"))
+		all := c.speaker.Text("all")
 		for _, s := range secrets {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, cmp.Or(s.Image, "all"), cmp.Or(s.Tags, "all"), when(s.SetAt))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, cmp.Or(s.Image, all), cmp.Or(s.Tags, all), c.when(s.SetAt))
 		}
 	})
 }
@@ -112,7 +111,7 @@ func (c *client) registryAdd(ctx context.Context, ref catalog.ImageRef, args []s
 	if err != nil {
 		return err
 	}
-	return c.setSecret(ctx, s, ref, bytes.TrimRight(password, "\r\n"), "Added the account "+s.Username+" at "+s.Name)
+	return c.setSecret(ctx, s, ref, bytes.TrimRight(password, "\r\n"), c.speaker.Text("Added the account %s at %s", s.Username, s.Name))
 }
 
 func (c *client) registryRemove(ctx context.Context, ref catalog.ImageRef, args []string) error {
@@ -129,9 +128,9 @@ func (c *client) registries(ctx context.Context, ref catalog.ImageRef, _ []strin
 		return err
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintf(w, "HOST\tUSERNAME\tSET\n")
+		fmt.Fprintln(w, c.heads("HOST", "USERNAME", "SET"))
 		for _, s := range accounts {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Username, when(s.SetAt))
+			fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Username, c.when(s.SetAt))
 		}
 	})
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/fandoghpaas/fandogh/gitserver/protocol"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/internal/connlimit"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // Config is what a Server needs. The limits and times are those of package config, but for KeepAlive.
@@ -260,7 +261,7 @@ func (s *Server) run(sess *session) (status int) {
 		}
 	}()
 	id, err := s.identify(sess.ctx, l)
-	c := &client{server: s, session: sess, id: id}
+	c := &client{server: s, session: sess, id: id, speaker: language.Speaker{Language: language.OfLocale(sess.locale.get), Texts: persian}}
 	if err != nil {
 		return exitStatus(c.show(err))
 	}

@@ -18,6 +18,8 @@ const (
 	maxCommand = 8 << 10
 	// maxProtocol bounds GIT_PROTOCOL, in bytes.
 	maxProtocol = 256
+	// maxLocale bounds what LANG and its like are set to, in bytes.
+	maxLocale = 64
 )
 
 // session is one command of a client.
@@ -28,7 +30,32 @@ type session struct {
 	command   string          // as it was sent; "" asks for a shell
 	subsystem string          // "" for a command
 	protocol  string          // what GIT_PROTOCOL was set to
-	terminal  bool            // the client is one, in raw mode
+	locale    locale
+	terminal  bool // the client is one, in raw mode
+}
+
+// locale is what a client has set of the variables that say in which language it reads.
+type locale struct{ all, messages, lang string }
+
+// get is for language.OfLocale.
+func (l *locale) get(name string) string {
+	if value := l.variable(name); value != nil {
+		return *value
+	}
+	return ""
+}
+
+// variable is the place of a variable, nil for one that is not taken.
+func (l *locale) variable(name string) *string {
+	switch name {
+	case "LC_ALL":
+		return &l.all
+	case "LC_MESSAGES":
+		return &l.messages
+	case "LANG":
+		return &l.lang
+	}
+	return nil
 }
 
 // serve waits for the command, runs it, and returns when the client has closed
@@ -78,12 +105,24 @@ func (s *session) answer(r *gossh.Request, running bool) (ok, begin bool) {
 		s.terminal = true
 		return true, false
 	case r.Type == "env":
-		if gossh.Unmarshal(r.Payload, &pair) == nil && pair.Name == "GIT_PROTOCOL" && len(pair.Value) <= maxProtocol {
-			s.protocol = pair.Value
-			return true, false
+		if gossh.Unmarshal(r.Payload, &pair) == nil {
+			return s.setenv(pair.Name, pair.Value), false
 		}
 	}
 	return false, false
+}
+
+// setenv takes a variable that means something here.
+func (s *session) setenv(name, value string) bool {
+	if name == "GIT_PROTOCOL" && len(value) <= maxProtocol {
+		s.protocol = value
+		return true
+	}
+	if at := s.locale.variable(name); at != nil && len(value) <= maxLocale {
+		*at = value
+		return true
+	}
+	return false
 }
 
 // exit ends the session with a status. A client that is gone needs none.
@@ -100,7 +139,7 @@ func (s *session) hangUp() {
 }
 
 // Environ returns the variables that the client has set, of those that mean
-// something here: GIT_PROTOCOL=….
+// something to git: GIT_PROTOCOL=….
 func (s *session) Environ() []string {
 	if s.protocol == "" {
 		return nil

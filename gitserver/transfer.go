@@ -2,7 +2,7 @@ package gitserver
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -22,7 +22,7 @@ func (c *client) transfer(ctx context.Context, ref catalog.ImageRef, args []stri
 	}
 	moves, err := c.server.config.Transfers.Transfer(ctx, image, args[1])
 	for _, m := range moves {
-		fmt.Fprintf(c.session, "Image %s is %s now.\n", m.From, m.To)
+		err = errors.Join(err, c.say("Image %s is %s now.", m.From, m.To))
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -23,7 +22,7 @@ func (p *pushHandler) branches(ctx context.Context, withTags bool) (queued []pus
 		switch {
 		case !ok:
 		case u.New == "":
-			p.say(branch + " deleted")
+			p.say("%s deleted", branch)
 		default:
 			version := catalog.BranchVersion(branch, u.Commit)
 			t := pushedTag{RefUpdate: u, tag: version, name: version, branch: branch}
@@ -31,10 +30,10 @@ func (p *pushHandler) branches(ctx context.Context, withTags bool) (queued []pus
 			switch {
 			case note == "":
 				queued = append(queued, p.queueBranch(ctx, t, prospect)...)
-			case note == notAsked && withTags:
-				p.say(branch + " stored")
+			case note == p.Text(notAsked) && withTags:
+				p.say("%s stored", branch)
 			default:
-				p.say(branch + " stored" + note)
+				p.say("%s stored%s", branch, note)
 			}
 		}
 	}
@@ -47,18 +46,18 @@ const notAsked = "; push a tag to build a version"
 // branchNote returns what a branch's commit says of its builds and why it is not built, to follow on "stored"; empty when it is.
 func (p *pushHandler) branchNote(ctx context.Context, t pushedTag) (catalog.Prospect, string) {
 	if p.push.Options.NoBuild {
-		return catalog.Prospect{}, "; nothing is built, as asked"
+		return catalog.Prospect{}, p.Text("; nothing is built, as asked")
 	}
 	prospect, err := p.hooks.prospect(ctx, p.push.Image.Ref, t.Commit, p.push.Options.Build)
 	switch {
 	case p.push.Options.BuildBranches && catalog.CodeOf(err) != catalog.Internal:
 		return prospect, "" // the build says what is wrong
 	case err != nil:
-		return prospect, ", not built: " + catalog.MessageOf(err)
+		return prospect, p.Text(", not built: %s", p.message(err))
 	case !catalog.MatchPatterns(prospect.Branches, t.branch):
-		return prospect, notAsked
+		return prospect, p.Text(notAsked)
 	case prospect.Skips:
-		return prospect, ", not built: its commit's message asks to skip it"
+		return prospect, p.Text(", not built: its commit's message asks to skip it")
 	}
 	return prospect, ""
 }
@@ -100,7 +99,7 @@ func (p *pushHandler) queueBranch(ctx context.Context, t pushedTag, prospect cat
 	for i := range tags {
 		names[i] = tags[i].name
 	}
-	p.say(fmt.Sprintf("%s stored; building %s", t.branch, strings.Join(names, ", ")))
+	p.say("%s stored; building %s", t.branch, strings.Join(names, ", "))
 	older := catalog.BranchVersion(t.branch, t.Old)
 	if t.Old == "" || older == t.tag {
 		return tags

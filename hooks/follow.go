@@ -35,7 +35,7 @@ func (p *pushHandler) followAll(ctx context.Context, tags []pushedTag) {
 // follow shows one build's log and notes how it ended.
 func (p *pushHandler) follow(ctx context.Context, t pushedTag) {
 	if t.build.Attached && !p.brief {
-		p.sayTag(t, t.name+" is already being built from this commit; its log follows:")
+		p.sayTag(t, p.Text("%s is already being built from this commit; its log follows:", t.name))
 	}
 	build, err := p.hooks.config.Logs.FollowLog(ctx, t.build.ID, 0, func(lines []catalog.LogLine) error {
 		if p.brief {
@@ -54,7 +54,7 @@ func (p *pushHandler) follow(ctx context.Context, t pushedTag) {
 	switch {
 	case err == nil && build.Outcome == catalog.OutcomeBuilt:
 		if p.brief {
-			line := "built: " + p.reference(t)
+			line := p.Text("built: %s", p.reference(t))
 			if build.Message != "" {
 				line += " (" + build.Message + ")"
 			}
@@ -66,7 +66,7 @@ func (p *pushHandler) follow(ctx context.Context, t pushedTag) {
 		p.leave(ctx, t)
 	case ctx.Err() != nil || catalog.CodeOf(err) == catalog.Unavailable:
 		command := p.hooks.sshCommand("logs -f", t.wanted.Image.Ref, t.wanted.Version)
-		p.sayTag(t, "The server is shutting down. "+t.name+" stays queued and will be built after the restart; follow it then with: "+command)
+		p.sayTag(t, p.Text("The server is shutting down. %s stays queued and will be built after the restart; follow it then with: %s", t.name, command))
 		p.fail(t, catalog.Errorf(catalog.Unavailable, "server shutting down; %s stays queued, push again to follow it", t.name), false)
 	default:
 		if catalog.CodeOf(err) == catalog.Internal {

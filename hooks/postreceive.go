@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // queueTimeout bounds queueing, which goes on when the client is gone: the refs
@@ -20,8 +21,9 @@ var errGone = errors.New("the client's connection is lost")
 
 // pushHandler acts on one push.
 type pushHandler struct {
-	hooks  *Hooks
-	push   catalog.Push
+	hooks *Hooks
+	push  catalog.Push
+	language.Speaker
 	prefix bool // several tags: each line begins with its tag
 	brief  bool // many tags: their builds' logs are not shown
 
@@ -52,7 +54,7 @@ func (t pushedTag) of(builds []ImageBuild) []pushedTag {
 
 // PostReceive implements catalog.PostReceiver.
 func (h *Hooks) PostReceive(ctx context.Context, push catalog.Push) catalog.PostReceiveResult {
-	p := &pushHandler{hooks: h, push: push, result: catalog.PostReceiveResult{Failed: map[string]error{}}}
+	p := &pushHandler{hooks: h, push: push, Speaker: language.Speaker{Language: language.Language(push.Language), Texts: persian}, result: catalog.PostReceiveResult{Failed: map[string]error{}}}
 	var tags []pushedTag
 	for _, u := range push.Updates {
 		if name, ok := u.Tag(); ok && u.New != "" {
@@ -71,7 +73,7 @@ func (h *Hooks) PostReceive(ctx context.Context, push catalog.Push) catalog.Post
 	queued = append(queued, p.queue(begun, groups)...)
 	if push.Options.Detach {
 		for _, t := range queued {
-			p.sayTag(t, fmt.Sprintf("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", t.wanted.Image.Ref, t.wanted.Version)))
+			p.sayTag(t, p.Text("%s queued as build %d; follow it with: %s", t.name, t.build.Number, h.sshCommand("logs -f", t.wanted.Image.Ref, t.wanted.Version)))
 		}
 	} else {
 		p.followAll(ctx, queued)
@@ -177,7 +179,7 @@ func (p *pushHandler) leaveBuilt(ctx context.Context, tags []pushedTag) (left []
 			left = append(left, t)
 			continue
 		}
-		p.sayTag(t, fmt.Sprintf("%s is already built: %s", t.name, p.reference(t)))
+		p.sayTag(t, p.Text("%s is already built: %s", t.name, p.reference(t)))
 	}
 	return left
 }
@@ -186,8 +188,14 @@ func (p *pushHandler) reference(t pushedTag) string {
 	return p.hooks.reference(t.wanted.Image.Ref, t.wanted.Version)
 }
 
+// message is what the pusher may see of an error.
+func (p *pushHandler) message(err error) string {
+	return p.Refusal(string(catalog.CodeOf(err)), catalog.MessageOf(err))
+}
+
 // say writes one line to the pusher.
-func (p *pushHandler) say(line string) {
+func (p *pushHandler) say(format string, args ...any) {
+	line := p.Text(format, args...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintln(p.push.Progress, line)
@@ -217,7 +225,7 @@ func (p *pushHandler) fail(t pushedTag, err error, ended bool) {
 		p.notBuilt = t.name
 	}
 	if t.branch != "" {
-		fmt.Fprintf(p.push.Progress, "%s is stored, but %s: %s\n", t.branch, t.name, catalog.MessageOf(err))
+		fmt.Fprintln(p.push.Progress, p.Text("%s is stored, but %s: %s", t.branch, t.name, p.message(err)))
 		return
 	}
 	if t.name != t.tag {

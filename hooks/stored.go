@@ -27,10 +27,10 @@ func (p *pushHandler) toBuild(ctx context.Context, tags []pushedTag) (groups [][
 			groups = append(groups, builds)
 			continue
 		}
-		if why != knownVersion {
+		if why != p.Text(knownVersion) {
 			marks[t.tag] = true
 		}
-		p.sayTag(t, t.name+" stored"+why)
+		p.sayTag(t, p.Text("%s stored%s", t.name, why))
 	}
 	if len(marks) == 0 {
 		return groups
@@ -54,13 +54,13 @@ func (p *pushHandler) tagBuilds(ctx context.Context, t pushedTag) (builds []push
 	}
 	switch {
 	case p.push.Options.NoBuild && known:
-		return nil, knownVersion, nil
+		return nil, p.Text(knownVersion), nil
 	case p.push.Options.NoBuild:
-		return nil, "; nothing is built, as asked", nil
+		return nil, p.Text("; nothing is built, as asked"), nil
 	}
 	prospect, err := p.hooks.prospect(ctx, p.push.Image.Ref, t.Commit, p.push.Options.Build)
 	if err == nil && many && !known && prospect.Missing != "" {
-		return nil, ", not built: " + prospect.Missing, nil
+		return nil, p.Text(", not built: %s", prospect.Missing), nil
 	}
 	if err != nil && catalog.CodeOf(err) != catalog.Invalid {
 		return nil, "", err
@@ -69,7 +69,7 @@ func (p *pushHandler) tagBuilds(ctx context.Context, t pushedTag) (builds []push
 		return nil, "", err
 	}
 	if len(builds) == 0 {
-		return nil, ", not built: it names none of the images that its commit lists (" + Listed(prospect.Images) + ")", nil
+		return nil, p.Text(", not built: it names none of the images that its commit lists (%s)", Listed(prospect.Images)), nil
 	}
 	builds = p.leaveBuilt(ctx, builds)
 	if p.push.Options.BuildBranches {
@@ -97,7 +97,7 @@ func (p *pushHandler) leaveDeleted(ctx context.Context, tags []pushedTag, many b
 	if len(gone) == 0 {
 		return left, "", nil
 	}
-	why = ", not built: " + strings.Join(gone, "; ") + "; to build it again, delete this tag with another push, and push it with -o build"
+	why = p.Text(", not built: %s; to build it again, delete this tag with another push, and push it with -o build", strings.Join(gone, "; "))
 	if len(left) == 0 {
 		return nil, why, nil
 	}

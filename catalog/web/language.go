@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
+	tags "golang.org/x/text/language"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // lang is a language of the pages.
@@ -17,22 +18,22 @@ type lang string
 
 // The languages of the pages.
 const (
-	english lang = "en"
-	persian lang = "fa"
+	english = lang(language.English)
+	persian = lang(language.Persian)
 )
 
 // languages are all, first the one of who prefers none of them.
 var languages = []lang{english, persian}
 
 // matcher finds the language in the order of languages.
-var matcher = language.NewMatcher([]language.Tag{language.English, language.Persian})
+var matcher = tags.NewMatcher([]tags.Tag{tags.English, tags.Persian})
 
 // languageOf is what the user chose, or else what the browser prefers.
 func languageOf(r *http.Request) lang {
 	if cookie, err := r.Cookie(languageCookie); err == nil && lang(cookie.Value).known() {
 		return lang(cookie.Value)
 	}
-	preferred, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	preferred, _, err := tags.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
 	if err != nil {
 		return languages[0]
 	}
@@ -75,12 +76,10 @@ func (l lang) text(key string, args ...any) (string, error) {
 	return fmt.Sprintf(text, args...), nil
 }
 
-var persianDigits = strings.NewReplacer("0", "۰", "1", "۱", "2", "۲", "3", "۳", "4", "۴", "5", "۵", "6", "۶", "7", "۷", "8", "۸", "9", "۹", ".", "٫")
-
 // digits writes a number as the language does.
 func (l lang) digits(number string) string {
 	if l == persian {
-		return persianDigits.Replace(number)
+		return language.Digits(number)
 	}
 	return number
 }

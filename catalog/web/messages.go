@@ -1,6 +1,10 @@
 package web
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/fandoghpaas/fandogh/internal/language"
+)
 
 // message is what the pages say, in each language. What differs comes in as %s.
 type message struct{ English, Persian string }
@@ -40,29 +44,29 @@ var pageMessages = map[string]message{
 		"نام ایمیج یا آغاز آن، یا namespace/image:version، یا دست‌کم ۷ رقم از کامیت یا دایجست را بنویسید.",
 	},
 
-	"error.invalid":      {"This request can't be understood", "این درخواست نامعتبر است"},
-	"error.unauthorized": {"Sign in first", "ابتدا وارد شوید"},
-	"error.forbidden":    {"You may not do this", "اجازهٔ این کار را ندارید"},
+	"error.invalid":      {"This request can't be understood", language.Refusals["invalid"]},
+	"error.unauthorized": {"Sign in first", language.Refusals["unauthorized"]},
+	"error.forbidden":    {"You may not do this", language.Refusals["forbidden"]},
 	"error.not_found":    {"This page does not exist, or you have no access to it", "این صفحه وجود ندارد یا به آن دسترسی ندارید"},
-	"error.conflict":     {"This can't be done now", "این کار اکنون ممکن نیست"},
-	"error.moved":        {"This image goes by another name now", "نام این ایمیج تغییر کرده است"},
-	"error.too_large":    {"This is too large", "اندازهٔ این درخواست بیش از حد مجاز است"},
-	"error.rate_limited": {"Too many requests; wait a moment", "تعداد درخواست‌ها زیاد است؛ کمی صبر کنید"},
-	"error.unavailable":  {"The server can't do this at the moment", "سرور در حال حاضر نمی‌تواند این کار را انجام دهد"},
-	"error.internal":     {"The server made a mistake", "خطایی در سرور رخ داد"},
+	"error.conflict":     {"This can't be done now", language.Refusals["conflict"]},
+	"error.moved":        {"This image goes by another name now", language.Refusals["moved"]},
+	"error.too_large":    {"This is too large", language.Refusals["too_large"]},
+	"error.rate_limited": {"Too many requests; wait a moment", language.Refusals["rate_limited"]},
+	"error.unavailable":  {"The server can't do this at the moment", language.Refusals["unavailable"]},
+	"error.internal":     {"The server made a mistake", language.Refusals["internal"]},
 
-	"state.PENDING":      {"Waiting", "در صف"},
-	"state.BUILDING":     {"Building", "در حال ساخت"},
-	"state.BUILT":        {"Built", "ساخته شد"},
-	"state.BUILD_FAILED": {"Build failed", "ساخت ناموفق"},
-	"state.FAILED":       {"Failed", "ناموفق"},
+	"state.PENDING":      {"Waiting", language.States["PENDING"]},
+	"state.BUILDING":     {"Building", language.States["BUILDING"]},
+	"state.BUILT":        {"Built", language.States["BUILT"]},
+	"state.BUILD_FAILED": {"Build failed", language.States["BUILD_FAILED"]},
+	"state.FAILED":       {"Failed", language.States["FAILED"]},
 
 	"trigger.":         {"–", "–"},
-	"trigger.push":     {"git push", "پوش گیت"},
-	"trigger.upload":   {"upload", "بارگذاری"},
-	"trigger.github":   {"GitHub", "گیت‌هاب"},
-	"trigger.registry": {"image push", "پوش ایمیج"},
-	"trigger.rebuild":  {"rebuild", "ساخت دوباره"},
+	"trigger.push":     {"git push", language.Triggers["push"]},
+	"trigger.upload":   {"upload", language.Triggers["upload"]},
+	"trigger.github":   {"GitHub", language.Triggers["github"]},
+	"trigger.registry": {"image push", language.Triggers["registry"]},
+	"trigger.rebuild":  {"rebuild", language.Triggers["rebuild"]},
 
 	"outcome.user_error":     {"The Dockerfile or a file of the commit is at fault.", "ایراد از Dockerfile یا فایل‌های این کامیت است."},
 	"outcome.timeout":        {"It took longer than it may.", "ساخت بیش از زمان مجاز طول کشید."},

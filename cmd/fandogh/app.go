@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -20,6 +21,7 @@ const defaultServer = "http://127.0.0.1:8080"
 type app struct {
 	in, out, err *os.File
 	getenv       func(string) string
+	language.Speaker
 
 	server    string // as given by flag
 	namespace string // as given by flag
@@ -61,7 +63,7 @@ func (a *app) client() (*client.Client, error) {
 		return nil, err
 	}
 	if t.login.Token == "" {
-		return nil, fmt.Errorf("not logged in to %s; %w", t.shown(), errLogin)
+		return nil, language.Errorf("not logged in to %s; %w", t.shown(), errLogin)
 	}
 	return newClient(t)
 }
@@ -72,11 +74,11 @@ func newClient(t target) (*client.Client, error) {
 
 // say tells the person at the terminal something that is no result.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.err, plainLines(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(a.err, plainLines(a.Text(format, args...)))
 }
 
 func (a *app) sayError(err error) {
-	fmt.Fprintln(a.err, a.paint(a.err, red, "fandogh:"), plainLines(err.Error()))
+	fmt.Fprintln(a.err, a.paint(a.err, red, "fandogh:"), plainLines(a.Error(err)))
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -3,11 +3,12 @@ package main
 import (
 	"archive/zip"
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // writeZip writes the workspace as a zip while it reads it, and counts the
@@ -19,7 +20,7 @@ func (w *workspace) writeZip(ctx context.Context, to io.Writer, read io.Writer) 
 			return err
 		}
 		if err := w.writeEntry(archive, file, read); err != nil {
-			return fmt.Errorf("send %s: %w", file.name, err)
+			return language.Errorf("send %s: %w", file.name, err)
 		}
 	}
 	return archive.Close()

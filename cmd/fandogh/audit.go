@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -64,10 +63,10 @@ func runAudit(cmd *cobra.Command, a *app, o auditOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, lines, func(w io.Writer) {
-		row(w, "AT", "USER", "VIA", "FROM", "WHAT", "ABOUT")
+	return o.show(a, lines, func(w *table) {
+		w.heads("AT", "USER", "VIA", "FROM", "WHAT", "ABOUT")
 		for _, l := range lines {
-			row(w, shortTime(l.At), l.User, l.Via, l.From, l.What, aboutText(l))
+			row(w, w.time(l.At), l.User, l.Via, l.From, l.What, aboutText(l))
 		}
 	})
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // credentials is the file with everything that logins leave behind. It holds
@@ -29,7 +29,7 @@ type login struct {
 func credentialsPath() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("failed to find your configuration directory: %w", err)
+		return "", language.Errorf("failed to find your configuration directory: %w", err)
 	}
 	return filepath.Join(dir, "fandogh", "credentials.json"), nil
 }
@@ -46,11 +46,11 @@ func readCredentials() (credentials, error) {
 		return none, nil
 	}
 	if err != nil {
-		return none, fmt.Errorf("failed to read your logins: %w", err)
+		return none, language.Errorf("failed to read your logins: %w", err)
 	}
 	saved := none
 	if err := json.Unmarshal(data, &saved); err != nil {
-		return none, fmt.Errorf("%s is damaged (%w); delete it and log in again", path, err)
+		return none, language.Errorf("%s is damaged (%w); delete it and log in again", path, err)
 	}
 	if saved.Logins == nil {
 		saved.Logins = none.Logins
@@ -74,10 +74,10 @@ func changeCredentials(change func(*credentials)) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("failed to save your login: %w", err)
+		return language.Errorf("failed to save your login: %w", err)
 	}
 	if err := atomicfile.Replace(path, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("failed to save your login: %w", err)
+		return language.Errorf("failed to save your login: %w", err)
 	}
 	return nil
 }

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
 var (
-	errLogin       = errors.New("log in first, with `fandogh login`, or set FANDOGH_TOKEN")
-	errBuildFailed = errors.New("the build failed")
+	errLogin       = language.Errorf("log in first, with `fandogh login`, or set FANDOGH_TOKEN")
+	errBuildFailed = language.Errorf("the build failed")
 )
 
 // exit is one exit code and when it is given.
@@ -54,13 +55,15 @@ func exitCode(ctx context.Context, err error) int {
 	return 1
 }
 
-func exitCodeHelp() string {
+const exitCodeTitle = "Exit status:"
+
+func exitCodeHelp(speaker language.Speaker) string {
 	var b strings.Builder
-	b.WriteString("Exit status:")
+	b.WriteString(speaker.Text(exitCodeTitle))
 	sorted := slices.Clone(exits)
 	slices.SortFunc(sorted, func(a, b exit) int { return cmp.Compare(a.code, b.code) })
 	for _, row := range sorted {
-		fmt.Fprintf(&b, "\n  %3d  %s", row.code, row.meaning)
+		fmt.Fprintf(&b, "\n  %3d  %s", row.code, speaker.Text(row.meaning))
 	}
 	return b.String()
 }

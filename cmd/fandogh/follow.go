@@ -8,6 +8,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // logColours says what stands out in a build's log; the first that fits wins.
@@ -41,27 +42,27 @@ func (a *app) follow(ctx context.Context, c *client.Client, image, version strin
 	end, err := c.Follow(ctx, image, version, timestamps, a.showLine)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped following; the build continues\n%s", howToLook(image, version))
+		return language.Errorf("stopped following; the build continues\n%s", a.howToLook(image, version))
 	case err != nil:
 		var lost *client.NetworkError
 		if errors.As(err, &lost) {
-			return fmt.Errorf("%w\nthe build continues\n%s", err, howToLook(image, version))
+			return language.Errorf("%w\nthe build continues\n%s", err, a.howToLook(image, version))
 		}
 		return err
 	}
-	return buildError(image, version, end)
+	return a.buildError(image, version, end)
 }
 
-func buildError(image, version string, end api.BuildEnd) error {
+func (a *app) buildError(image, version string, end api.BuildEnd) error {
 	switch {
 	case !client.Failed(end.State):
 		return nil
 	case end.Message != "":
-		return fmt.Errorf("%w: %s:%s: %s", errBuildFailed, image, version, plain(end.Message))
+		return language.Errorf("%w: %s:%s: %s", errBuildFailed, image, version, plain(end.Message))
 	}
-	return fmt.Errorf("%w: %s:%s is %s", errBuildFailed, image, version, end.State)
+	return language.Errorf("%w: %s:%s is %s", errBuildFailed, image, version, a.state(end.State))
 }
 
-func howToLook(image, version string) string {
-	return fmt.Sprintf("  follow it:  fandogh image logs -i %s -v %s -f\n  cancel it:  fandogh image cancel -i %s -v %s", image, version, image, version)
+func (a *app) howToLook(image, version string) string {
+	return a.Text("  follow it:  fandogh image logs -i %s -v %s -f\n  cancel it:  fandogh image cancel -i %s -v %s", image, version, image, version)
 }

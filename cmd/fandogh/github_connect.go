@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -73,16 +72,16 @@ func runGitHubConnect(cmd *cobra.Command, a *app, repository string, o githubCon
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, made, func(w io.Writer) {
-		fmt.Fprintf(w, "Connected %s to %s.\n", o.image, plain(made.Repository))
+	return o.show(a, made, func(w *table) {
+		fmt.Fprintln(w, w.Text("Connected %s to %s.", o.image, plain(made.Repository)))
 		if made.Secret == "" {
 			return
 		}
-		fmt.Fprintf(w, "On GitHub, under Settings > Webhooks > Add webhook, enter:\n\n")
+		fmt.Fprintf(w, "%s\n\n", w.Text("On GitHub, under Settings > Webhooks > Add webhook, enter:"))
 		row(w, "  Payload URL", made.WebhookURL)
 		row(w, "  Content type", "application/json")
 		row(w, "  Secret", made.Secret)
-		fmt.Fprintf(w, "\nand choose \"Just the push event\". The secret is not shown again.\n")
+		fmt.Fprintf(w, "\n%s\n", w.Text("and choose \"Just the push event\". The secret is not shown again."))
 	})
 }
 

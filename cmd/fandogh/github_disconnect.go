@@ -33,6 +33,6 @@ func runGitHubDisconnect(ctx context.Context, a *app, o versionFlags) error {
 	if err := c.DisconnectGitHub(ctx, o.image); err != nil {
 		return err
 	}
-	row(a.out, "Image Disconnected Successfully")
+	a.print("Image Disconnected Successfully")
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -45,30 +44,30 @@ func runGitHubStatus(cmd *cobra.Command, a *app, o githubStatusOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, status, func(w io.Writer) { githubTable(w, status) })
+	return o.show(a, status, func(w *table) { githubTable(w, status) })
 }
 
-func githubTable(w io.Writer, s api.GitHub) {
+func githubTable(w *table, s api.GitHub) {
 	for _, field := range [][2]string{
 		{"repository", s.Repository}, {"renamed from", s.Former}, {"webhook", s.WebhookURL}, {"access", s.Access}, {"tags", s.Tags},
 		{"branches", s.Branches}, {"paths", s.Paths}, {"context", s.Context},
 	} {
 		if field[1] != "" {
-			row(w, field[0], field[1])
+			row(w, w.Text(field[0]), field[1])
 		}
 	}
 	if len(s.Refs) > 0 {
 		fmt.Fprintln(w)
-		row(w, "REF", "COMMIT", "WHEN", "RESULT")
+		w.heads("REF", "COMMIT", "WHEN", "RESULT")
 	}
 	for _, r := range s.Refs {
-		row(w, r.Ref, fmt.Sprintf("%.7s", r.Commit), shortTime(r.At), oneLine(r.Note, 100))
+		row(w, r.Ref, fmt.Sprintf("%.7s", r.Commit), w.time(r.At), oneLine(r.Note, 100))
 	}
 	if len(s.Deliveries) > 0 {
 		fmt.Fprintln(w)
-		row(w, "DELIVERY", "STATE", "WHEN", "RESPONSE")
+		w.heads("DELIVERY", "STATE", "WHEN", "RESPONSE")
 	}
 	for _, d := range s.Deliveries {
-		row(w, d.ID, d.State, shortTime(d.At), oneLine(d.Answer, 100))
+		row(w, d.ID, d.State, w.time(d.At), oneLine(d.Answer, 100))
 	}
 }

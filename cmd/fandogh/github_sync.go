@@ -36,6 +36,6 @@ func runGitHubSync(ctx context.Context, a *app, o versionFlags) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, text)
+	a.answer(text)
 	return nil
 }

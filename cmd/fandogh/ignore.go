@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -12,6 +11,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -62,7 +62,7 @@ func (i *ignores) read(dir, name, base string) (found bool, err error) {
 	defer joinClose(&err, file)
 	patterns, err := ignorefile.ReadAll(file)
 	if err != nil {
-		return false, fmt.Errorf("read %s: %w", name, err)
+		return false, language.Errorf("read %s: %w", name, err)
 	}
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {

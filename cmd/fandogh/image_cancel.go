@@ -35,6 +35,6 @@ func runImageCancel(ctx context.Context, a *app, o versionFlags) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, message)
+	a.answer(message)
 	return nil
 }

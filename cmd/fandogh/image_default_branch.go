@@ -55,6 +55,9 @@ func runImageDefaultBranch(ctx context.Context, a *app, o defaultBranchOptions) 
 	if err != nil {
 		return err
 	}
+	if a.Persian() {
+		d.Message = a.Speaker.DefaultBranch(o.image, d.Branch, d.Awaited, d.Exists)
+	}
 	row(a.out, d.Message)
 	return nil
 }

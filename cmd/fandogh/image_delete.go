@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -48,14 +47,14 @@ func runImageDelete(ctx context.Context, a *app, o deleteOptions) error {
 	if err := o.fillImage(ctx, a); err != nil {
 		return err
 	}
-	what, done := "image "+o.image+" with all its versions", "Image Deleted Successfully"
+	question, done := a.Text("Delete image %s with all its versions?", o.image), a.Text("Image Deleted Successfully")
 	remove := func() error { return c.DeleteImage(ctx, o.image) }
 	if o.version != "" {
-		what, done = "version "+o.version+" of image "+o.image, "Version Deleted Successfully"
+		question, done = a.Text("Delete version %s of image %s?", o.version, o.image), a.Text("Version Deleted Successfully")
 		remove = func() error { return c.DeleteVersion(ctx, o.image, o.version) }
 	}
 	if !o.yes {
-		sure, err := a.confirm(ctx, fmt.Sprintf("Delete %s?", what))
+		sure, err := a.confirm(ctx, question)
 		if err != nil || !sure {
 			return err
 		}

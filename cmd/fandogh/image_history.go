@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -34,10 +32,10 @@ func runImageHistory(cmd *cobra.Command, a *app, o inspectOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, entries, func(w io.Writer) {
-		row(w, "CREATED", "CREATED BY", "SIZE", "COMMENT")
+	return o.show(a, entries, func(w *table) {
+		w.heads("CREATED", "CREATED BY", "SIZE", "COMMENT")
 		for _, e := range entries {
-			row(w, shortTime(e.CreatedAt), oneLine(e.CreatedBy, 60), shortSize(e.Size), oneLine(e.Comment, 40))
+			row(w, w.time(e.CreatedAt), oneLine(e.CreatedBy, 60), w.size(e.Size), oneLine(e.Comment, 40))
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
@@ -92,7 +91,7 @@ func (a *app) importImage(ctx context.Context, c *client.Client, image imagefile
 	for i, m := range image.Manifests {
 		manifests[i] = client.Manifest{MediaType: m.MediaType, Digest: m.Digest.String(), Body: m.Body}
 	}
-	a.say("sending %s, %s, as %s:%s", image, units.HumanSize(float64(total)), v.image, v.version)
+	a.say("sending %s, %s, as %s:%s", image, a.bytes(total), v.image, v.version)
 	counter, done := a.uploadProgress(total)
 	err = c.PushImage(ctx, v.image, v.version, manifests, blobs, counter)
 	done()
@@ -103,8 +102,8 @@ func (a *app) importImage(ctx context.Context, c *client.Client, image imagefile
 	if err != nil {
 		return err
 	}
-	row(a.out, "Imported "+stored.Image+":"+stored.Version.Version+" for "+cmp.Or(strings.Join(image.Platforms, ", "), "no platform"))
-	row(a.out, "  digest   "+stored.Digest)
-	row(a.out, "  use      FROM "+stored.Reference)
+	a.print("Imported %s:%s for %s", stored.Image, stored.Version.Version, cmp.Or(strings.Join(image.Platforms, ", "), a.Text("no platform")))
+	a.print("  digest   %s", stored.Digest)
+	a.print("  use      FROM %s", stored.Reference)
 	return nil
 }

@@ -58,7 +58,7 @@ func (a *app) initImage(ctx context.Context, c *client.Client, o initOptions) er
 	case err != nil:
 		return err
 	default:
-		row(a.out, message)
+		a.answer(message)
 	}
 	if err := saveImage(".", o.name); err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -57,30 +57,30 @@ func runImageInspect(cmd *cobra.Command, a *app, o inspectOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, detail, func(w io.Writer) { inspectTable(w, detail) })
+	return o.show(a, detail, func(w *table) { inspectTable(w, detail) })
 }
 
-func inspectTable(w io.Writer, d api.VersionDetail) {
+func inspectTable(w *table, d api.VersionDetail) {
 	filled := func(name, value string) {
 		if value != "" {
-			row(w, name, value)
+			row(w, w.Text(name), value)
 		}
 	}
 	filled("image", d.Image)
 	filled("version", d.Version.Version)
-	filled("state", d.State)
-	filled("published", shortTime(d.Date))
+	filled("state", w.state(d.State))
+	filled("published", w.time(d.Date))
 	filled("reference", d.Reference)
 	filled("digest", d.Digest)
-	filled("size", shortSize(d.Size))
+	filled("size", w.size(d.Size))
 	if len(d.Platforms) > 1 {
 		filled("platforms", strings.Join(d.Platforms, ", "))
 	} else {
 		filled("platform", d.Platform)
 	}
 	filled("commit", d.Commit)
-	filled("trigger", d.Trigger)
-	filled("signature", signatureLine(d.Signature))
+	filled("trigger", w.Name(language.Triggers, d.Trigger))
+	filled("signature", w.signatureLine(d.Signature))
 	if config := d.Config; config != nil {
 		filled("entrypoint", quoted(config.Entrypoint))
 		filled("cmd", quoted(config.Cmd))
@@ -93,35 +93,35 @@ func inspectTable(w io.Writer, d api.VersionDetail) {
 		}
 	}
 	for _, layer := range d.Layers {
-		filled("layer", fmt.Sprintf("%s %s %s", layer.Digest, shortSize(layer.Size), oneLine(layer.CreatedBy, 60)))
+		filled("layer", fmt.Sprintf("%s %s %s", layer.Digest, w.size(layer.Size), oneLine(layer.CreatedBy, 60)))
 	}
 	for _, build := range d.Builds {
-		filled(fmt.Sprintf("build %d", build.Number), buildLine(build))
+		filled(w.Text("build %d", build.Number), w.buildLine(build))
 		for _, step := range build.Steps {
-			filled("", "  "+stepLine(step))
+			filled("", "  "+w.stepLine(step))
 		}
 	}
 }
 
-func signatureLine(s *api.TagSignature) string {
+func (a *app) signatureLine(s *api.TagSignature) string {
 	switch {
 	case s == nil:
 		return ""
 	case s.Verified:
-		return fmt.Sprintf("by %s (%s)", s.Signer, s.Key)
+		return a.Text("by %s (%s)", s.Signer, s.Key)
 	case s.Reason != "":
-		return "not verified: " + oneLine(s.Reason, 200)
+		return a.Text("not verified: %s", oneLine(s.Reason, 200))
 	}
 	return s.Kind
 }
 
-func buildLine(b api.BuildDetail) string {
-	text := b.State + " by " + b.Trigger
+func (a *app) buildLine(b api.BuildDetail) string {
+	text := a.Text("%s by %s", a.state(b.State), a.Name(language.Triggers, b.Trigger))
 	if !b.Start.IsZero() && !b.End.IsZero() {
-		text += " in " + shortDuration(b.End.Sub(b.Start.Time))
+		text += a.Text(" in %s", a.duration(b.End.Sub(b.Start.Time)))
 	}
 	if q := b.Queue; q != nil {
-		text += fmt.Sprintf(", place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
+		text += a.Text(", place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
 	}
 	if b.Message != "" {
 		text += ": " + b.Message
@@ -129,12 +129,12 @@ func buildLine(b api.BuildDetail) string {
 	return text
 }
 
-func stepLine(s api.Step) string {
-	took := shortDuration(time.Duration(s.Millis) * time.Millisecond)
+func (a *app) stepLine(s api.Step) string {
+	took := a.duration(time.Duration(s.Millis) * time.Millisecond)
 	if s.Cached {
-		took = "cached"
+		took = a.Text("cached")
 	}
-	text := fmt.Sprintf("%8s  %s", took, oneLine(s.Name, 70))
+	text := language.Pad(took, 8) + "  " + oneLine(s.Name, 70)
 	if s.Error != "" {
 		text += ": " + oneLine(s.Error, 100)
 	}

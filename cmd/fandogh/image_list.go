@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -40,19 +38,19 @@ func runImageList(cmd *cobra.Command, a *app, out output) error {
 	if len(images) == 0 {
 		a.say("No images yet. Create one with `fandogh image init`.")
 	}
-	return out.show(a.out, images, func(w io.Writer) { imageTable(w, images) })
+	return out.show(a, images, func(w *table) { imageTable(w, images) })
 }
 
-func imageTable(w io.Writer, images []api.Image) {
+func imageTable(w *table, images []api.Image) {
 	if len(images) == 0 {
 		return
 	}
-	row(w, "NAMESPACE", "NAME", "LAST VERSION", "STATE", "PUBLISHED", "SIZE")
+	w.heads("NAMESPACE", "NAME", "LAST VERSION", "STATE", "PUBLISHED", "SIZE")
 	for _, image := range images {
 		last := image.LastVersion
 		if last == nil {
 			last = &api.Version{}
 		}
-		row(w, image.Namespace, image.Name, last.Version, last.State, shortTime(last.Date), shortSize(last.Size))
+		row(w, image.Namespace, image.Name, last.Version, w.state(last.State), w.time(last.Date), w.size(last.Size))
 	}
 }

@@ -54,8 +54,8 @@ func runImageLogs(ctx context.Context, a *app, o logsOptions) error {
 		return err
 	}
 	if !client.Ended(state) {
-		a.say("The build is %s; use --follow to follow its log.", state)
+		a.say("The build is %s; use --follow to follow its log.", a.state(state))
 		return nil
 	}
-	return buildError(o.image, o.version, api.BuildEnd{State: state})
+	return a.buildError(o.image, o.version, api.BuildEnd{State: state})
 }

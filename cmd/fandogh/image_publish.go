@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -77,9 +76,9 @@ func runImagePublish(ctx context.Context, a *app, o publishOptions) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, message)
+	a.answer(message)
 	if o.detach {
-		a.say("The build continues.\n%s", howToLook(o.image, o.version))
+		a.say("The build continues.\n%s", a.howToLook(o.image, o.version))
 		return nil
 	}
 	return a.follow(ctx, c, o.image, o.version, o.timestamps)
@@ -108,7 +107,7 @@ func (a *app) chooseImage(ctx context.Context, c *client.Client, p project, o *p
 
 // upload sends the files and returns the server's sentence.
 func (a *app) upload(ctx context.Context, c *client.Client, v versionFlags, files *workspace) (string, error) {
-	a.say("sending %d files, %s, as %s:%s", len(files.files), units.HumanSize(float64(files.size)), v.image, v.version)
+	a.say("sending %d files, %s, as %s:%s", len(files.files), a.bytes(files.size), v.image, v.version)
 	var done func()
 	message, err := c.CreateVersion(ctx, v.image, v.version, func(w io.Writer) error {
 		var counter io.Writer
@@ -119,7 +118,7 @@ func (a *app) upload(ctx context.Context, c *client.Client, v versionFlags, file
 		done()
 	}
 	if ctx.Err() != nil {
-		return "", fmt.Errorf("the upload was interrupted; nothing is built, and %s can be published again", v.version)
+		return "", language.Errorf("the upload was interrupted; nothing is built, and %s can be published again", v.version)
 	}
 	return message, err
 }

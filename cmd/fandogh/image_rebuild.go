@@ -40,7 +40,7 @@ func runImageRebuild(ctx context.Context, a *app, o publishOptions) error {
 	}
 	a.say("Queued build %d of %s:%s.", build.Number, o.image, o.version)
 	if o.detach {
-		a.say("%s", howToLook(o.image, o.version))
+		a.say("%s", a.howToLook(o.image, o.version))
 		return nil
 	}
 	return a.follow(ctx, c, o.image, o.version, o.timestamps)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,5 +58,5 @@ func runImageSearch(cmd *cobra.Command, a *app, text string, out output) error {
 	if len(found) == 0 {
 		a.say("No images match %q.", text)
 	}
-	return out.show(a.out, found, func(w io.Writer) { imageTable(w, found) })
+	return out.show(a, found, func(w *table) { imageTable(w, found) })
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +50,6 @@ func runImageSet(ctx context.Context, a *app, o imageSetOptions) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Set signed tags of %s/%s: %s", image.Namespace, image.Name, image.SignedTags))
+	a.print("Set signed tags of %s/%s: %s", image.Namespace, image.Name, image.SignedTags)
 	return nil
 }

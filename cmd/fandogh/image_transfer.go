@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -46,14 +45,14 @@ func runImageTransfer(ctx context.Context, a *app, o transferOptions, namespace 
 		return err
 	}
 	if !o.yes {
-		sure, err := a.confirm(ctx, fmt.Sprintf("Transfer image %s to namespace %s? Its old name can't be used any more.", o.image, namespace))
+		sure, err := a.confirm(ctx, a.Text("Transfer image %s to namespace %s? Its old name can't be used any more.", o.image, namespace))
 		if err != nil || !sure {
 			return err
 		}
 	}
 	images, err := c.TransferImage(ctx, o.image, namespace)
 	for _, i := range images {
-		row(a.out, fmt.Sprintf("Image %s is %s now.", i.From, i.To))
+		a.print("Image %s is %s now.", i.From, i.To)
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"slices"
 	"strings"
 
@@ -71,13 +70,13 @@ func runImageVersions(cmd *cobra.Command, a *app, o versionsOptions) error {
 	if len(versions) == 0 {
 		a.say("No such versions of %s yet. Create one with `fandogh image publish`.", o.image)
 	}
-	return o.show(a.out, versions, func(w io.Writer) {
+	return o.show(a, versions, func(w *table) {
 		if len(versions) == 0 {
 			return
 		}
-		row(w, "VERSION", "STATE", "PUBLISHED", "SIZE")
+		w.heads("VERSION", "STATE", "PUBLISHED", "SIZE")
 		for _, v := range versions {
-			row(w, v.Version, v.State, shortTime(v.Date), shortSize(v.Size))
+			row(w, v.Version, w.state(v.State), w.time(v.Date), w.size(v.Size))
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/bounded"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -60,7 +60,7 @@ func runKeyAdd(cmd *cobra.Command, a *app, args []string, name, user string) err
 	if err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Added key %d %s %s", key.ID, key.Fingerprint, key.Name))
+	a.print("Added key %d %s %s", language.Plain(key.ID), key.Fingerprint, key.Name)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func newKeyDeleteCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			row(a.out, "Key Deleted Successfully")
+			a.print("Key Deleted Successfully")
 			return nil
 		},
 	}

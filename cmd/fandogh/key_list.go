@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -44,10 +43,10 @@ func runKeyList(cmd *cobra.Command, a *app, user string, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, keys, func(w io.Writer) {
-		row(w, "ID", "NAME", "FINGERPRINT", "ADDED", "KIND")
+	return out.show(a, keys, func(w *table) {
+		w.heads("ID", "NAME", "FINGERPRINT", "ADDED", "KIND")
 		for _, k := range keys {
-			row(w, strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, shortTime(k.CreatedAt), k.Kind)
+			row(w, strconv.FormatInt(k.ID, 10), k.Name, k.Fingerprint, w.time(k.CreatedAt), k.Kind)
 		}
 	})
 }

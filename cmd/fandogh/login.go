@@ -118,7 +118,7 @@ func (a *app) password(cmd *cobra.Command, o loginOptions) (string, error) {
 		}
 		return password, err
 	case o.password == "" && a.interactive():
-		password, err := a.askPassword(cmd.Context(), "Password: ")
+		password, err := a.askPassword(cmd.Context(), a.Text("Password: "))
 		return password, cmp.Or(err, missing(password))
 	}
 	return o.password, missing(o.password)

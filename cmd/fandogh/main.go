@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 	"github.com/fandoghpaas/fandogh/internal/version"
 )
@@ -21,7 +22,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
+	a := newApp()
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -43,7 +44,7 @@ The server's address is taken from --server, else $FANDOGH_SERVER, else the
 last login, else `+defaultServer+`. $FANDOGH_TOKEN takes the place
 of a login, and $FANDOGH_NAMESPACE that of --namespace.
 
-`+exitCodeHelp(),
+`+exitCodeHelp(language.Speaker{}),
 		`  fandogh login --server https://fandogh.example.com
   fandogh image init --name shop
   fandogh image publish --version 1.0
@@ -56,6 +57,7 @@ of a login, and $FANDOGH_NAMESPACE that of --namespace.
 	root.SetFlagErrorFunc(usage.OfFlag)
 	root.PersistentFlags().StringVar(&a.server, "server", "", "`address` of the server")
 	root.PersistentFlags().StringVar(&a.namespace, "namespace", "", "`name` of the namespace to use (default your own)")
+	a.addLanguage(root)
 	return root
 }
 

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func newMirrorCommand(a *app) *cobra.Command {
 	return group("mirror", "Manage kept images of other registries",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,10 +38,10 @@ func runMirrorList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, images, func(w io.Writer) {
-		row(w, "IMAGE", "TAGS", "DIGEST", "SIZE", "CHECKED", "USED")
+	return out.show(a, images, func(w *table) {
+		w.heads("IMAGE", "TAGS", "DIGEST", "SIZE", "CHECKED", "USED")
 		for _, i := range images {
-			row(w, i.Name, cmp.Or(strings.Join(i.Tags, " "), "-"), i.Digest, shortSize(i.Size), shortTime(i.CheckedAt), shortTime(i.UsedAt))
+			row(w, i.Name, cmp.Or(strings.Join(i.Tags, " "), "-"), i.Digest, w.size(i.Size), w.time(i.CheckedAt), w.time(i.UsedAt))
 		}
 	})
 }

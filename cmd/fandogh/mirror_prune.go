@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -56,7 +54,7 @@ func runMirrorPrune(ctx context.Context, a *app, o pruneOptions) error {
 		return err
 	}
 	if o.image == "" && o.unusedFor == "" && !o.yes {
-		if sure, err := a.confirm(ctx, "Remove all kept images of other registries?"); err != nil || !sure {
+		if sure, err := a.confirm(ctx, a.Text("Remove all kept images of other registries?")); err != nil || !sure {
 			return err
 		}
 	}
@@ -64,7 +62,7 @@ func runMirrorPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Removed %d images, %s", done.Images, units.HumanSize(float64(done.Size))))
+	a.print("Removed %d images, %s", done.Images, a.bytes(done.Size))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -24,7 +22,7 @@ func newNamespaceCreateCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			row(a.out, fmt.Sprintf("Namespace %s created; you are its %s", made.Name, made.Role))
+			a.print("Namespace %s created; you are its %s", made.Name, made.Role)
 			return nil
 		},
 	}

@@ -21,7 +21,7 @@ terminal --yes is required.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd, a, "namespace "+args[0], func() error { return c.DeleteNamespace(cmd.Context(), args[0], o.images) })
+			return o.run(cmd, a, a.Text("namespace %s", args[0]), func() error { return c.DeleteNamespace(cmd.Context(), args[0], o.images) })
 		},
 	}
 	o.add(cmd)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -30,7 +29,7 @@ previous role.`,
 			if err != nil {
 				return err
 			}
-			row(a.out, fmt.Sprintf("%s has the role %s in %s", member.Username, member.Role, args[0]))
+			a.print("%s has the role %s in %s", member.Username, member.Role, args[0])
 			return nil
 		},
 	}

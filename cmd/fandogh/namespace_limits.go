@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"strconv"
 	"time"
 
@@ -134,15 +133,15 @@ func runNamespaceLimits(cmd *cobra.Command, a *app, name string, flags limitFlag
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, limits, func(w io.Writer) {
-		row(w, "CPUS", "MEMORY", "PIDS", "DISK", "LOG", "TIMEOUT", "RUNNING", "WAITING", "QUOTA", "IMAGES", "VERSIONS", "BUILDS A DAY")
+	return out.show(a, limits, func(w *table) {
+		w.heads("CPUS", "MEMORY", "PIDS", "DISK", "LOG", "TIMEOUT", "RUNNING", "WAITING", "QUOTA", "IMAGES", "VERSIONS", "BUILDS A DAY")
 		set := func(text string, unset bool) string {
 			if unset {
 				return "-"
 			}
 			return text
 		}
-		size := func(n int64) string { return set(units.BytesSize(float64(n)), n == 0) }
+		size := func(n int64) string { return set(w.binary(n), n == 0) }
 		quota := func(n int64, text string) string {
 			if n < 0 {
 				return noQuota

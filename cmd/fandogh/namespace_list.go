@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,8 +43,8 @@ func runNamespaceList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, namespaces, func(w io.Writer) {
-		row(w, "NAME", "YOUR ROLE")
+	return out.show(a, namespaces, func(w *table) {
+		w.heads("NAME", "YOUR ROLE")
 		for _, n := range namespaces {
 			row(w, n.Name, n.Role)
 		}
@@ -65,14 +63,14 @@ func runNamespaceListAll(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, namespaces, func(w io.Writer) {
-		row(w, "NAME", "KIND", "IMAGES", "ADMINS")
+	return out.show(a, namespaces, func(w *table) {
+		w.heads("NAME", "KIND", "IMAGES", "ADMINS")
 		for _, n := range namespaces {
-			kind := "shared"
+			kind := w.Text("shared")
 			if n.Personal {
-				kind = "user's"
+				kind = w.Text("user's")
 			}
-			row(w, n.Name, kind, strconv.Itoa(n.Images), strings.Join(n.Admins, " "))
+			row(w, n.Name, kind, w.count(n.Images), strings.Join(n.Admins, " "))
 		}
 	})
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -35,8 +33,8 @@ func runNamespaceMembers(cmd *cobra.Command, a *app, name string, out output) er
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, members, func(w io.Writer) {
-		row(w, "USER", "ROLE")
+	return out.show(a, members, func(w *table) {
+		w.heads("USER", "ROLE")
 		for _, m := range members {
 			row(w, m.Username, m.Role)
 		}

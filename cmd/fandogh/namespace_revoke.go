@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -23,7 +21,7 @@ func newNamespaceRevokeCommand(a *app) *cobra.Command {
 			if err := c.DeleteMember(cmd.Context(), args[0], args[1]); err != nil {
 				return err
 			}
-			row(a.out, fmt.Sprintf("%s is no longer a member of %s", args[1], args[0]))
+			a.print("%s is no longer a member of %s", args[1], args[0])
 			return nil
 		},
 	}

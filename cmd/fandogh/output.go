@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -29,17 +29,34 @@ func (o *output) addFlag(cmd *cobra.Command) {
 	complete(cmd, "output", fixedValues(outputFormats...))
 }
 
-// show writes v as JSON, or lets table write it for people: cells end in tabs.
-func (o *output) show(w io.Writer, v any, table func(w io.Writer)) error {
+// show writes v as JSON, or lets write show it to people.
+func (o *output) show(a *app, v any, write func(w *table)) error {
 	if o.format == "json" {
-		encoder := json.NewEncoder(w)
+		encoder := json.NewEncoder(a.out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(v)
 	}
-	aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	table(aligned)
+	aligned := language.NewTable(a.out, 3)
+	aligned.Marks = a.Persian() && isTerminal(a.out)
+	write(&table{aligned, a})
 	return aligned.Flush()
+}
+
+// table is what a command shows people of its result.
+type table struct {
+	io.Writer
+	*app
+}
+
+// heads writes the line above the columns.
+func (t *table) heads(cells ...string) {
+	for i, cell := range cells {
+		if cell != "" {
+			cells[i] = t.Text(cell)
+		}
+	}
+	row(t, cells...)
 }
 
 // check refuses a wrong format before anything is asked of the server.
@@ -77,23 +94,63 @@ func plainLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// shortTime is a moment in the user's zone, empty when there is none.
-func shortTime(t api.Time) string {
-	if t.IsZero() {
+// print says what a command did.
+func (a *app) print(format string, args ...any) { row(a.out, a.Text(format, args...)) }
+
+// answer says what the server said of what it did: its sentences that are the same each time are known.
+func (a *app) answer(sentence string) {
+	if known, ok := a.Texts[sentence]; ok && a.Persian() {
+		sentence = known
+	}
+	row(a.out, sentence)
+}
+
+// time is a moment in the user's zone, empty when there is none.
+func (a *app) time(t api.Time) string {
+	switch {
+	case t.IsZero():
 		return ""
+	case a.Persian():
+		return language.Moment(t.Local())
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// shortSize is bytes as registries count them, empty while there are none.
-func shortSize(bytes int64) string {
+// size is bytes as registries count them, empty while there are none.
+func (a *app) size(bytes int64) string {
 	if bytes == 0 {
 		return ""
 	}
-	return units.HumanSize(float64(bytes))
+	return a.bytes(bytes)
 }
 
-func shortDuration(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
+func (a *app) bytes(n int64) string {
+	if a.Persian() {
+		return language.Size(n)
+	}
+	return units.HumanSize(float64(n))
+}
+
+// binary is bytes in units of 1024.
+func (a *app) binary(n int64) string {
+	if a.Persian() {
+		return language.BinarySize(n)
+	}
+	return units.BytesSize(float64(n))
+}
+
+func (a *app) duration(d time.Duration) string {
+	if a.Persian() {
+		return language.Duration(d)
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// count is a number that is not typed back.
+func (a *app) count(n int) string { return a.Text("%d", n) }
+
+// state is a state's name.
+func (a *app) state(name string) string { return a.Name(language.States, name) }
 
 // oneLine shortens what may be long to n characters.
 func oneLine(text string, n int) string {

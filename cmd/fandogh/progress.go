@@ -4,7 +4,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/schollz/progressbar/v3"
 )
 
@@ -21,7 +20,7 @@ func (a *app) uploadProgress(total int64) (counter io.Writer, done func()) {
 	}
 	bar := progressbar.NewOptions64(max(total, 1),
 		progressbar.OptionSetWriter(a.err),
-		progressbar.OptionSetDescription("sending"),
+		progressbar.OptionSetDescription(a.Text("sending")),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionSetPredictTime(true),
@@ -52,15 +51,15 @@ func (p *plainCounter) Write(b []byte) (int, error) {
 	p.sent += int64(len(b))
 	if now := time.Now(); now.Sub(p.shown) >= plainProgress {
 		p.shown = now
-		p.app.say("sent %s of %s, %s/s", units.HumanSize(float64(p.sent)), units.HumanSize(float64(p.total)), p.rate())
+		p.app.say("sent %s of %s, %s/s", p.app.bytes(p.sent), p.app.bytes(p.total), p.rate())
 	}
 	return len(b), nil
 }
 
 func (p *plainCounter) done() {
-	p.app.say("sent %s in %s, %s/s", units.HumanSize(float64(p.sent)), shortDuration(time.Since(p.start)), p.rate())
+	p.app.say("sent %s in %s, %s/s", p.app.bytes(p.sent), p.app.duration(time.Since(p.start)), p.rate())
 }
 
 func (p *plainCounter) rate() string {
-	return units.HumanSize(float64(p.sent) / max(time.Since(p.start).Seconds(), 1e-3))
+	return p.app.bytes(int64(float64(p.sent) / max(time.Since(p.start).Seconds(), 1e-3)))
 }

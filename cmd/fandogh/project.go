@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -78,7 +78,7 @@ func saveImage(dir, name string) error {
 		return err
 	}
 	if err := atomicfile.Replace(path, text, 0o644); err != nil {
-		return fmt.Errorf("failed to write %s: %w", file, err)
+		return language.Errorf("failed to write %s: %w", file, err)
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func setImage(document []byte, name string) ([]byte, error) {
 	}
 	before[imageKey] = name
 	if err != nil || !reflect.DeepEqual(before, after) {
-		return nil, fmt.Errorf("this file can't be edited automatically; add the line %q yourself", imageKey+": "+name)
+		return nil, language.Errorf("this file can't be edited automatically; add the line %q yourself", imageKey+": "+name)
 	}
 	return text, nil
 }
@@ -124,7 +124,7 @@ func editImage(document []byte, name string) ([]byte, error) {
 	case body == nil || body.Type() == ast.CommentType:
 		return append(withLineEnd(document), entry...), nil
 	case !ok:
-		return nil, errors.New("it must contain keys and values")
+		return nil, language.Errorf("it must contain keys and values")
 	}
 	added, err := parser.ParseBytes(entry, 0)
 	if err != nil {
@@ -132,7 +132,7 @@ func editImage(document []byte, name string) ([]byte, error) {
 	}
 	addition, ok := added.Docs[0].Body.(*ast.MappingNode)
 	if !ok {
-		return nil, fmt.Errorf("%q can't be written as YAML", name)
+		return nil, language.Errorf("%q can't be written as YAML", name)
 	}
 	for _, present := range mapping.Values {
 		if present.Key.GetToken().Value == imageKey {

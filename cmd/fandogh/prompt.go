@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -20,11 +22,11 @@ func (a *app) given(ctx context.Context, value, what, flag string) (string, erro
 		return value, nil
 	}
 	if !a.interactive() {
-		return "", usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
+		return "", usage.Errorf("%s is missing; use %s", strings.ToLower(a.Text(what)), flag)
 	}
-	answer, err := a.ask(ctx, what+": ")
+	answer, err := a.ask(ctx, a.Text(what)+": ")
 	if err == nil && answer == "" {
-		err = usage.Errorf("%s is missing; use %s", strings.ToLower(what), flag)
+		err = usage.Errorf("%s is missing; use %s", strings.ToLower(a.Text(what)), flag)
 	}
 	return answer, err
 }
@@ -37,7 +39,7 @@ func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	}
 	answer, err := a.ask(ctx, question+" [y/N] ")
 	answer = strings.ToLower(answer)
-	return answer == "y" || answer == "yes", err
+	return slices.Contains([]string{"y", "yes", "بله", "ب"}, answer), err
 }
 
 // ask reads one line from the terminal.
@@ -87,7 +89,7 @@ func (a *app) await(ctx context.Context, read func() (string, error)) (string, e
 	case got := <-answers:
 		return got.text, got.err
 	case <-ctx.Done():
-		return "", errors.New("interrupted; nothing was done")
+		return "", language.Errorf("interrupted; nothing was done")
 	}
 }
 

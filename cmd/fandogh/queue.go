@@ -2,15 +2,12 @@ package main
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -60,25 +57,25 @@ func runQueueList(cmd *cobra.Command, a *app, limit int, out output) error {
 	if err != nil {
 		return err
 	}
-	a.say("%d builds run and %d wait; %s.", queue.Running, queue.Waiting, pauseText(queue.Pause))
-	return out.show(a.out, queue, func(w io.Writer) {
-		row(w, "PLACE", "IMAGE", "VERSION", "BUILD", "TRIGGER", "USER", "QUEUED")
+	a.say("%d builds run and %d wait; %s.", queue.Running, queue.Waiting, a.pauseText(queue.Pause))
+	return out.show(a, queue, func(w *table) {
+		w.heads("PLACE", "IMAGE", "VERSION", "BUILD", "TRIGGER", "USER", "QUEUED")
 		for _, b := range queue.Builds {
-			place := "runs"
+			place := a.Text("runs")
 			if b.Place > 0 {
-				place = strconv.Itoa(b.Place)
+				place = a.count(b.Place)
 			}
-			row(w, place, b.Namespace+"/"+b.Image, b.Version, strconv.Itoa(b.Number), b.Trigger, cmp.Or(b.User, "-"), shortTime(b.QueuedAt))
+			row(w, place, b.Namespace+"/"+b.Image, b.Version, a.count(b.Number), a.Name(language.Triggers, b.Trigger), cmp.Or(b.User, "-"), w.time(b.QueuedAt))
 		}
 	})
 }
 
 // pauseText is a sentence without its stop.
-func pauseText(p *api.QueuePause) string {
+func (a *app) pauseText(p *api.QueuePause) string {
 	if p == nil {
-		return "the queue is not paused"
+		return a.Text("the queue is not paused")
 	}
-	text := fmt.Sprintf("the queue is paused by %s since %s", plain(p.By), shortTime(p.Since))
+	text := a.Text("the queue is paused by %s since %s", plain(p.By), a.time(p.Since))
 	if p.Reason != "" {
 		text += ": " + plain(p.Reason)
 	}
@@ -101,7 +98,7 @@ accepted, and their builds wait and say why.`,
 			}
 			pause, err := c.PauseQueue(cmd.Context(), reason)
 			if err == nil {
-				a.say("From now on %s.", pauseText(&pause))
+				a.say("From now on %s.", a.pauseText(&pause))
 			}
 			return err
 		},
@@ -182,12 +179,12 @@ func runQueueDrain(cmd *cobra.Command, a *app, reason string, timeout time.Durat
 		}
 		switch {
 		case queue.Pause == nil:
-			return errors.New("the queue was resumed by another administrator; builds start again")
+			return language.Errorf("the queue was resumed by another administrator; builds start again")
 		case queue.Running == 0:
-			a.say("No build runs; %d wait, and %s.", queue.Waiting, pauseText(queue.Pause))
+			a.say("No build runs; %d wait, and %s.", queue.Waiting, a.pauseText(queue.Pause))
 			return nil
 		case timeout > 0 && time.Now().After(deadline):
-			return fmt.Errorf("%d builds still run after %s; the queue stays paused", queue.Running, timeout)
+			return language.Errorf("%d builds still run after %s; the queue stays paused", queue.Running, timeout)
 		case queue.Running != said:
 			said = queue.Running
 			a.say("Waiting for %d builds to end.", said)

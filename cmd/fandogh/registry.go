@@ -1,8 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func newRegistryCommand(a *app) *cobra.Command {
 	return group("registry", "Manage accounts at other registries",

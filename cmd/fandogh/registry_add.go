@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,7 +74,7 @@ func runRegistryAdd(cmd *cobra.Command, a *app, host string, o registryAddOption
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, added, func(w io.Writer) {
-		row(w, fmt.Sprintf("Builds of %s use the account %s at %s.", o.whose(namespace), added.Username, added.Host))
+	return o.show(a, added, func(w *table) {
+		row(w, w.Text("Builds of %s use the account %s at %s.", o.whose(a, namespace), added.Username, added.Host))
 	})
 }

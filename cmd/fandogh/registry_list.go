@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -36,10 +34,10 @@ func runRegistryList(cmd *cobra.Command, a *app, scope registryScope, out output
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, registries, func(w io.Writer) {
-		row(w, "HOST", "USERNAME", "SET")
+	return out.show(a, registries, func(w *table) {
+		w.heads("HOST", "USERNAME", "SET")
 		for _, r := range registries {
-			row(w, r.Host, r.Username, shortTime(r.SetAt))
+			row(w, r.Host, r.Username, w.time(r.SetAt))
 		}
 	})
 }

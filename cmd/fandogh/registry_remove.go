@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,6 +38,6 @@ func runRegistryRemove(cmd *cobra.Command, a *app, scope registryScope, host str
 	if err := c.DeleteRegistry(cmd.Context(), namespace, account.ID); err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Removed the account %s at %s.", account.Username, account.Host))
+	a.print("Removed the account %s at %s.", account.Username, account.Host)
 	return nil
 }

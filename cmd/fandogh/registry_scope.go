@@ -25,9 +25,9 @@ func (s registryScope) client(ctx context.Context, a *app) (c *client.Client, na
 }
 
 // whose says whose builds use an account.
-func (s registryScope) whose(namespace string) string {
+func (s registryScope) whose(a *app, namespace string) string {
 	if s.installation {
-		return "all namespaces without an account of their own there"
+		return a.Text("all namespaces without an account of their own there")
 	}
 	return namespace
 }

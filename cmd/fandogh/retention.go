@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,24 +55,24 @@ func (o *ruleFlags) kind() string {
 func (o *ruleFlags) empty() bool { return o.rule == api.SetRetentionRule{} }
 
 func showRules(a *app, out output, rules []api.RetentionRule) error {
-	return out.show(a.out, rules, func(w io.Writer) {
-		row(w, "OF", "KEEPS", "RULE OF")
+	return out.show(a, rules, func(w *table) {
+		w.heads("OF", "KEEPS", "RULE OF")
 		for _, r := range rules {
-			row(w, r.Kind, ruleText(r), r.From)
+			row(w, r.Kind, w.ruleText(r), r.From)
 		}
 	})
 }
 
-func ruleText(r api.RetentionRule) string {
+func (a *app) ruleText(r api.RetentionRule) string {
 	var parts []string
 	if r.KeepLast > 0 {
-		parts = append(parts, fmt.Sprintf("the last %d", r.KeepLast))
+		parts = append(parts, a.Text("the last %d", r.KeepLast))
 	}
 	if r.KeepDays > 0 {
-		parts = append(parts, fmt.Sprintf("%d days", r.KeepDays))
+		parts = append(parts, a.Text("%d days", r.KeepDays))
 	}
 	if r.Keep != "" {
 		parts = append(parts, r.Keep)
 	}
-	return everything(strings.Join(parts, ", "))
+	return a.everything(strings.Join(parts, ", "))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -40,10 +39,10 @@ func runRetentionDeleted(ctx context.Context, a *app, o versionFlags, out output
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, deleted, func(w io.Writer) {
-		row(w, "VERSION", "DELETED", "DIGEST", "WHY")
+	return out.show(a, deleted, func(w *table) {
+		w.heads("VERSION", "DELETED", "DIGEST", "WHY")
 		for _, v := range deleted {
-			row(w, v.Version, shortTime(v.DeletedAt), v.Digest, v.Reason)
+			row(w, v.Version, w.time(v.DeletedAt), v.Digest, v.Reason)
 		}
 	})
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"io"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -64,18 +62,18 @@ func showPreview(a *app, out output, versions []api.RetainedVersion) error {
 			gone, bytes = gone+1, bytes+v.Size
 		}
 	}
-	err := out.show(a.out, versions, func(w io.Writer) {
-		row(w, "VERSION", "STATE", "BUILT", "SIZE", "RESULT", "WHY")
+	err := out.show(a, versions, func(w *table) {
+		w.heads("VERSION", "STATE", "BUILT", "SIZE", "RESULT", "WHY")
 		for _, v := range versions {
-			does := "goes"
+			does := w.Text("goes")
 			if v.Keeps {
-				does = "stays"
+				does = w.Text("stays")
 			}
-			row(w, v.Version, v.State, shortTime(v.EndedAt), shortSize(v.Size), does, v.Reason)
+			row(w, v.Version, w.state(v.State), w.time(v.EndedAt), w.size(v.Size), does, v.Reason)
 		}
 	})
 	if err == nil && out.format == "table" {
-		a.say("%d of %d versions would be removed, with images of %s, of which other versions may share layers.", gone, len(versions), units.HumanSize(float64(bytes)))
+		a.say("%d of %d versions would be removed, with images of %s, of which other versions may share layers.", gone, len(versions), a.bytes(bytes))
 	}
 	return err
 }

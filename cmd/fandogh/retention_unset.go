@@ -29,6 +29,6 @@ func runRetentionUnset(ctx context.Context, a *app, o ruleFlags) error {
 	if err := c.DeleteRetentionRule(ctx, namespace, o.image, o.kind()); err != nil {
 		return err
 	}
-	row(a.out, "Removed the rule.")
+	a.print("Removed the rule.")
 	return nil
 }

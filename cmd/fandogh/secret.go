@@ -45,13 +45,13 @@ func (o *secretChoice) kind() string {
 }
 
 // everything is what an empty image or pattern stands for.
-func everything(text string) string { return cmp.Or(text, "all") }
+func (a *app) everything(text string) string { return cmp.Or(text, a.Text("all")) }
 
-func secretTitle(s api.Secret) string {
+func (a *app) secretTitle(s api.Secret) string {
 	if s.Kind == "ssh" {
-		return "SSH key " + s.Name
+		return a.Text("SSH key %s", s.Name)
 	}
-	return "secret " + s.Name
+	return a.Text("secret %s", s.Name)
 }
 
 // find returns the entry of a namespace's list that is is true for.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/internal/usage"
@@ -34,10 +32,10 @@ func runSecretList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, secrets, func(w io.Writer) {
-		row(w, "NAME", "KIND", "IMAGE", "TAGS", "SET")
+	return out.show(a, secrets, func(w *table) {
+		w.heads("NAME", "KIND", "IMAGE", "TAGS", "SET")
 		for _, s := range secrets {
-			row(w, s.Name, s.Kind, everything(s.Image), everything(s.Tags), shortTime(s.SetAt))
+			row(w, s.Name, s.Kind, w.everything(s.Image), w.everything(s.Tags), w.time(s.SetAt))
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,12 +38,12 @@ func runSecretRemove(cmd *cobra.Command, a *app, name string, o secretChoice) er
 	}
 	if !found {
 		return usage.Errorf("there is no %s for the image %s and the versions %s; `fandogh secret list` lists the secrets",
-			secretTitle(api.Secret{Name: name, Kind: o.kind()}), everything(o.image), everything(o.tags))
+			a.secretTitle(api.Secret{Name: name, Kind: o.kind()}), a.everything(o.image), a.everything(o.tags))
 	}
 	if err := c.DeleteSecret(cmd.Context(), namespace, secret.ID); err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Removed the %s.", secretTitle(secret)))
+	a.print("Removed the %s.", a.secretTitle(secret))
 	return nil
 }
 

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -61,5 +58,5 @@ func runSecretSet(cmd *cobra.Command, a *app, name string, o secretSetOptions) e
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, set, func(w io.Writer) { row(w, fmt.Sprintf("Set the %s.", secretTitle(set))) })
+	return o.show(a, set, func(w *table) { row(w, w.Text("Set the %s.", a.secretTitle(set))) })
 }

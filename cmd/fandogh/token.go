@@ -1,8 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func newTokenCommand(a *app) *cobra.Command {
 	return group("token", "Manage access tokens",

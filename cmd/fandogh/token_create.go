@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -72,8 +72,8 @@ func runTokenCreate(cmd *cobra.Command, a *app, o tokenOptions) error {
 	if err != nil {
 		return err
 	}
-	a.say("Created token %d. Save the secret; it is not shown again.", token.ID)
-	return o.show(a.out, token, func(w io.Writer) { fmt.Fprintln(w, token.Secret) })
+	a.say("Created token %d. Save the secret; it is not shown again.", language.Plain(token.ID))
+	return o.show(a, token, func(w *table) { fmt.Fprintln(w, token.Secret) })
 }
 
 // parseExpiry reads a duration from now, days included, or a date, which

@@ -31,7 +31,7 @@ func newTokenDeleteCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			row(a.out, "Token Revoked Successfully")
+			a.print("Token Revoked Successfully")
 			return nil
 		},
 	}

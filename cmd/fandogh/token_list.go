@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -45,10 +44,10 @@ func runTokenList(cmd *cobra.Command, a *app, user string, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, tokens, func(w io.Writer) {
-		row(w, "ID", "NAME", "SCOPE", "CREATED", "EXPIRES")
+	return out.show(a, tokens, func(w *table) {
+		w.heads("ID", "NAME", "SCOPE", "CREATED", "EXPIRES")
 		for _, t := range tokens {
-			row(w, strconv.FormatInt(t.ID, 10), t.Name, t.Scope, shortTime(t.CreatedAt), cmp.Or(shortTime(t.ExpiresAt), "never"))
+			row(w, strconv.FormatInt(t.ID, 10), t.Name, t.Scope, w.time(t.CreatedAt), cmp.Or(w.time(t.ExpiresAt), w.Text("never")))
 		}
 	})
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -57,8 +55,8 @@ func runTombstoneList(ctx context.Context, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, former, func(w io.Writer) {
-		row(w, "IMAGE", "NOW")
+	return out.show(a, former, func(w *table) {
+		w.heads("IMAGE", "NOW")
 		for _, f := range former {
 			row(w, f.From, f.To)
 		}
@@ -104,6 +102,6 @@ func runTombstoneLift(ctx context.Context, a *app, o versionFlags) error {
 	if err != nil {
 		return err
 	}
-	row(a.out, fmt.Sprintf("Another image may have the name %s now.", cmp.Or(o.version, namespace+"/"+o.image)))
+	a.print("Another image may have the name %s now.", cmp.Or(o.version, namespace+"/"+o.image))
 	return nil
 }

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -52,7 +48,7 @@ server's data directory does, such as the build cache and the database.`,
 			if err != nil {
 				return err
 			}
-			return out.show(a.out, use, func(w io.Writer) { showUsage(w, use) })
+			return out.show(a, use, func(w *table) { showUsage(w, use) })
 		},
 	}
 	cmd.Flags().BoolVar(&server, "server", false, "show all namespaces and the parts of the data directory, as an administrator")
@@ -69,14 +65,14 @@ func (a *app) serverUsage(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	size := func(n int64) string { return units.BytesSize(float64(n)) }
-	return out.show(a.out, use, func(w io.Writer) {
-		row(w, "NAMESPACE", "IMAGES", "VERSIONS", "LAYERS", "GIT", "LOGS", "ALL")
+	size := a.binary
+	return out.show(a, use, func(w *table) {
+		w.heads("NAMESPACE", "IMAGES", "VERSIONS", "LAYERS", "GIT", "LOGS", "ALL")
 		for _, n := range use.Namespaces {
-			row(w, n.Namespace, strconv.Itoa(n.Images), strconv.Itoa(n.Versions), size(n.Layers), size(n.Git), size(n.Logs), size(n.Bytes))
+			row(w, n.Namespace, w.count(n.Images), w.count(n.Versions), size(n.Layers), size(n.Git), size(n.Logs), size(n.Bytes))
 		}
 		row(w, "")
-		row(w, "PART", "SIZE")
+		w.heads("PART", "SIZE")
 		for _, p := range use.Parts {
 			row(w, p.Part, size(p.Bytes))
 		}
@@ -84,14 +80,14 @@ func (a *app) serverUsage(ctx context.Context, out output) error {
 }
 
 // quotaText says what a namespace may have, "" where that is any amount.
-func quotaText(q api.Quota) string {
+func (a *app) quotaText(q api.Quota) string {
 	var parts []string
 	for _, part := range []struct {
 		n    int64
 		text string
 	}{
-		{q.Bytes, units.BytesSize(float64(q.Bytes))}, {int64(q.Images), fmt.Sprintf("%d images", q.Images)},
-		{int64(q.Versions), fmt.Sprintf("%d versions", q.Versions)}, {int64(q.Builds), fmt.Sprintf("%d builds a day", q.Builds)},
+		{q.Bytes, a.binary(q.Bytes)}, {int64(q.Images), a.Text("%d images", q.Images)},
+		{int64(q.Versions), a.Text("%d versions", q.Versions)}, {int64(q.Builds), a.Text("%d builds a day", q.Builds)},
 	} {
 		if part.n > 0 {
 			parts = append(parts, part.text)
@@ -100,14 +96,14 @@ func quotaText(q api.Quota) string {
 	return strings.Join(parts, ", ")
 }
 
-func showUsage(w io.Writer, use api.NamespaceUsage) {
-	size := func(n int64) string { return units.BytesSize(float64(n)) }
-	row(w, "IMAGE", "VERSIONS", "OWN", "SHARED", "GIT", "LOGS", "ALL")
+func showUsage(w *table, use api.NamespaceUsage) {
+	size := w.binary
+	w.heads("IMAGE", "VERSIONS", "OWN", "SHARED", "GIT", "LOGS", "ALL")
 	for _, i := range use.Images {
-		row(w, i.Image, strconv.Itoa(i.Versions), size(i.Own), size(i.Shared), size(i.Git), size(i.Logs), size(i.Own+i.Shared+i.Git+i.Logs))
+		row(w, i.Image, w.count(i.Versions), size(i.Own), size(i.Shared), size(i.Git), size(i.Logs), size(i.Own+i.Shared+i.Git+i.Logs))
 	}
-	row(w, "all", strconv.Itoa(use.Versions), size(use.Layers), "", size(use.Git), size(use.Logs), size(use.Bytes))
-	if quota := quotaText(use.Quota); quota != "" {
-		row(w, "quota: "+quota)
+	row(w, w.Text("all"), w.count(use.Versions), size(use.Layers), "", size(use.Git), size(use.Logs), size(use.Bytes))
+	if quota := w.quotaText(use.Quota); quota != "" {
+		row(w, w.Text("quota: %s", quota))
 	}
 }

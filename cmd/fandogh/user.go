@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -20,13 +18,13 @@ of a user are managed by "fandogh key" and "fandogh token" with --user.`,
 		newUserAddCommand(a), newUserListCommand(a), newUserShowCommand(a), newUserPasswdCommand(a),
 		newUserUpdateCommand(a, "disable", "Block a user's logins",
 			`Block a user's logins at once, close open sessions and cancel queued builds. Everything
-the user created stays.`, "is disabled", api.UpdateUser{Disabled: new(true)}),
+the user created stays.`, "%s is disabled", api.UpdateUser{Disabled: new(true)}),
 		newUserUpdateCommand(a, "enable", "Enable a disabled user",
-			`Enable a disabled user, with the same password, keys and tokens.`, "is enabled", api.UpdateUser{Disabled: new(false)}),
+			`Enable a disabled user, with the same password, keys and tokens.`, "%s is enabled", api.UpdateUser{Disabled: new(false)}),
 		newUserUpdateCommand(a, "promote", "Make a user an administrator",
-			`Make a user an administrator, who may do everything on the server.`, "is an administrator", api.UpdateUser{Admin: new(true)}),
+			`Make a user an administrator, who may do everything on the server.`, "%s is an administrator", api.UpdateUser{Admin: new(true)}),
 		newUserUpdateCommand(a, "demote", "Make an administrator an ordinary user",
-			`Make an administrator an ordinary user. You can't demote yourself.`, "is no administrator", api.UpdateUser{Admin: new(false)}),
+			`Make an administrator an ordinary user. You can't demote yourself.`, "%s is no administrator", api.UpdateUser{Admin: new(false)}),
 		newUserDeleteCommand(a))
 }
 
@@ -52,7 +50,7 @@ the user can change.`,
 			}
 			user, err := c.CreateUser(cmd.Context(), in)
 			if err == nil {
-				row(a.out, "Added user "+user.Username)
+				a.print("Added user %s", user.Username)
 			}
 			return err
 		},
@@ -89,23 +87,23 @@ func runUserList(cmd *cobra.Command, a *app, out output) error {
 	if err != nil {
 		return err
 	}
-	return out.show(a.out, users, func(w io.Writer) {
-		row(w, "NAME", "ROLE", "STATE", "ADDED")
+	return out.show(a, users, func(w *table) {
+		w.heads("NAME", "ROLE", "STATE", "ADDED")
 		for _, u := range users {
 			userRow(w, u)
 		}
 	})
 }
 
-func userRow(w io.Writer, u api.User) {
-	role, state := "user", "active"
+func userRow(w *table, u api.User) {
+	role, state := w.Text("user"), w.Text("active")
 	if u.Admin {
-		role = "admin"
+		role = w.Text("admin")
 	}
 	if !u.DisabledAt.IsZero() {
-		state = "disabled"
+		state = w.Text("disabled")
 	}
-	row(w, u.Username, role, state, shortTime(u.CreatedAt))
+	row(w, u.Username, role, state, w.time(u.CreatedAt))
 }
 
 func newUserShowCommand(a *app) *cobra.Command {
@@ -129,10 +127,10 @@ func newUserShowCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return out.show(a.out, user, func(w io.Writer) {
-				row(w, "NAME", "ROLE", "STATE", "ADDED")
+			return out.show(a, user, func(w *table) {
+				w.heads("NAME", "ROLE", "STATE", "ADDED")
 				userRow(w, user.User)
-				row(w, "NAMESPACE", "ROLE", "", "")
+				w.heads("NAMESPACE", "ROLE", "", "")
 				for _, n := range user.Namespaces {
 					row(w, n.Name, cmp.Or(n.Role, "-"), "", "")
 				}
@@ -163,7 +161,7 @@ func newUserPasswdCommand(a *app) *cobra.Command {
 			if _, err := c.UpdateUser(cmd.Context(), args[0], api.UpdateUser{Password: &password}); err != nil {
 				return err
 			}
-			row(a.out, "Changed the password of "+args[0])
+			a.print("Changed the password of %s", args[0])
 			return nil
 		},
 	}
@@ -181,7 +179,7 @@ func newUserUpdateCommand(a *app, verb, short, long, did string, to api.UpdateUs
 			}
 			user, err := c.UpdateUser(cmd.Context(), args[0], to)
 			if err == nil {
-				row(a.out, user.Username+" "+did)
+				row(a.out, a.Text(did, user.Username))
 			}
 			return err
 		},
@@ -203,7 +201,7 @@ to confirm, and without a terminal --yes is required.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd, a, "user "+args[0]+" and the namespace of the same name", func() error { return c.DeleteUser(cmd.Context(), args[0], o.images) })
+			return o.run(cmd, a, a.Text("user %s and the namespace of the same name", args[0]), func() error { return c.DeleteUser(cmd.Context(), args[0], o.images) })
 		},
 	}
 	o.add(cmd)
@@ -220,17 +218,17 @@ func (o *namespaceDeleteOptions) add(cmd *cobra.Command) {
 
 func (o *namespaceDeleteOptions) run(cmd *cobra.Command, a *app, what string, remove func() error) error {
 	if o.images {
-		what += ", with all images in it"
+		what = a.Text("%s, with all images in it", what)
 	}
 	if !o.yes {
-		if sure, err := a.confirm(cmd.Context(), fmt.Sprintf("Delete %s?", what)); err != nil || !sure {
+		if sure, err := a.confirm(cmd.Context(), a.Text("Delete %s?", what)); err != nil || !sure {
 			return err
 		}
 	}
 	if err := remove(); err != nil {
 		return err
 	}
-	row(a.out, "Deleted "+what)
+	a.print("Deleted %s", what)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog/client"
 	"github.com/fandoghpaas/fandogh/internal/attestation"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -65,14 +66,14 @@ The command fails when a link does, and when a version was not built here.`,
 	return cmd
 }
 
-var errNotVerified = errors.New("the version could not be verified")
+var errNotVerified = language.Errorf("the version could not be verified")
 
 func runVerify(ctx context.Context, a *app, o verifyOptions) error {
 	c, err := a.client()
 	if err != nil {
 		return err
 	}
-	v := verification{client: c, version: o.version, formerly: o.formerly}
+	v := verification{app: a, client: c, version: o.version, formerly: o.formerly}
 	if v.signers, err = readSigners(o.signers); err != nil {
 		return err
 	}
@@ -94,10 +95,10 @@ func runVerify(ctx context.Context, a *app, o verifyOptions) error {
 		}
 		if err != nil {
 			failed = true
-			fmt.Fprintf(a.out, "%s %-10s %s\n", a.paint(a.out, red, "FAILED"), link.name, plainLines(err.Error()))
+			fmt.Fprintln(a.out, a.paint(a.out, red, a.Text("FAILED")), language.Pad(a.Text(link.name), -10), plainLines(a.Error(err)))
 			continue
 		}
-		fmt.Fprintf(a.out, "%s     %-10s %s\n", a.paint(a.out, green, "ok"), link.name, plain(says))
+		fmt.Fprintln(a.out, a.paint(a.out, green, a.Text("ok    ")), language.Pad(a.Text(link.name), -10), plain(says))
 	}
 	if failed {
 		return errNotVerified
@@ -132,7 +133,7 @@ func verifyKeys(ctx context.Context, a *app, c *client.Client, file string) ([]a
 	for _, k := range known {
 		parsed, err := attestation.ParsePublicKeys([]byte(k.PublicKey))
 		if err != nil {
-			return nil, fmt.Errorf("the server's signing key %s: %w", k.Fingerprint, err)
+			return nil, language.Errorf("the server's signing key %s: %w", k.Fingerprint, err)
 		}
 		keys = append(keys, parsed...)
 	}

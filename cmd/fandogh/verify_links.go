@@ -5,20 +5,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/docker/go-units"
-
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/catalog/client"
 	"github.com/fandoghpaas/fandogh/internal/attestation"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // verification is what is known of a version whose links are checked: nothing of it is true before its link was.
 type verification struct {
+	app        *app
 	client     *client.Client
 	repository *client.Repository
 	keys       []attestation.PublicKey
@@ -55,9 +54,9 @@ func (v *verification) fetch(ctx context.Context, image string) error {
 	}
 	switch {
 	case detail.State != "BUILT":
-		return fmt.Errorf("version %s is %s; only a built version can be verified", v.version, detail.State)
+		return language.Errorf("version %s is %s; only a built version can be verified", v.version, detail.State)
 	case detail.Trigger == "registry":
-		return fmt.Errorf("version %s was pushed as an image: it was not built here, and nothing is known of where it comes from", v.version)
+		return language.Errorf("version %s was pushed as an image: it was not built here, and nothing is known of where it comes from", v.version)
 	}
 	v.digest = detail.Digest
 	if v.repository, err = v.client.Repository(ctx, image); err != nil {
@@ -80,7 +79,7 @@ func (v *verification) attached(ctx context.Context, artifactType string, visit 
 	if err != nil {
 		return err
 	}
-	reason := errors.New("there is none; a version has one a moment after it was built, and those built by older servers have none")
+	reason := language.Errorf("there is none; a version has one a moment after it was built, and those built by older servers have none")
 	for _, d := range referrers {
 		if predicate := d.Annotations[attestation.PredicateAnnotation]; d.ArtifactType != artifactType || predicate != "" && predicate != attestation.ProvenancePredicate {
 			continue
@@ -105,14 +104,14 @@ func (v *verification) layerOf(ctx context.Context, manifest string) (layer clie
 	}
 	var m imageManifest
 	if err := json.Unmarshal(text, &m); err != nil || len(m.Layers) != 1 {
-		return layer, nil, fmt.Errorf("the manifest %s has changed", manifest)
+		return layer, nil, language.Errorf("the manifest %s has changed", manifest)
 	}
 	content, err = v.repository.Small(ctx, m.Layers[0].Digest)
 	return m.Layers[0], content, err
 }
 
 // errOtherTag is that of a provenance from before its version was deleted and pushed again.
-var errOtherTag = errors.New("it is of another tag")
+var errOtherTag = language.Errorf("it is of another tag")
 
 // findProvenance prefers what the tag is now: another may have been the same image. Where none is of that, checkTag tells.
 func (v *verification) findProvenance(ctx context.Context) error {
@@ -120,7 +119,7 @@ func (v *verification) findProvenance(ctx context.Context) error {
 	err := v.attached(ctx, attestation.StatementType, func(_ client.Descriptor, content []byte) error {
 		var envelope attestation.Envelope
 		if err := json.Unmarshal(content, &envelope); err != nil {
-			return fmt.Errorf("it has changed: %w", err)
+			return language.Errorf("it has changed: %w", err)
 		}
 		s, key, err := envelope.Open(v.keys)
 		if err != nil {
@@ -128,17 +127,17 @@ func (v *verification) findProvenance(ctx context.Context) error {
 		}
 		var p attestation.Provenance
 		if s.PredicateType != attestation.ProvenancePredicate || !s.IsAbout(v.digest) {
-			return fmt.Errorf("what key %s has signed is no provenance of %s", key.Fingerprint, v.digest)
+			return language.Errorf("what key %s has signed is no provenance of %s", key.Fingerprint, v.digest)
 		}
 		if err := json.Unmarshal(s.Predicate, &p); err != nil {
 			return err
 		}
 		said := p.Definition.External
 		if !strings.EqualFold(said.Image, cmp.Or(v.formerly, v.repository.Name())) {
-			return fmt.Errorf("it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s", said.Image, said.Version)
+			return language.Errorf("it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s", said.Image, said.Version)
 		}
 		if said.Version != v.version {
-			return fmt.Errorf("it is of %s:%s", said.Image, said.Version)
+			return language.Errorf("it is of %s:%s", said.Image, said.Version)
 		}
 		v.provenance, v.provenanceKey, found = p, key, true
 		tagged := said.Commit
@@ -156,7 +155,7 @@ func (v *verification) findProvenance(ctx context.Context) error {
 	return err
 }
 
-var errNoProvenance = errors.New("there is no valid provenance to compare with")
+var errNoProvenance = language.Errorf("there is no valid provenance to compare with")
 
 // checkTag follows the tag to its commit.
 func (v *verification) checkTag(context.Context) (string, error) {
@@ -167,34 +166,34 @@ func (v *verification) checkTag(context.Context) (string, error) {
 	case v.provenanceErr != nil:
 		return "", errNoProvenance
 	case !said.NamesVersion():
-		return "", fmt.Errorf("the provenance is of tag %s, which does not name version %s", said.Tag, v.version)
+		return "", language.Errorf("the provenance is of tag %s, which does not name version %s", said.Tag, v.version)
 	case at == "":
-		return "", fmt.Errorf("repository %s has no tag %s", said.Repository, said.Tag)
+		return "", language.Errorf("repository %s has no tag %s", said.Repository, said.Tag)
 	case tag == nil && at != commit:
-		return "", fmt.Errorf("%s names %s now, and was commit %s when the version was built", said.Tag, at, commit)
+		return "", language.Errorf("%s names %s now, and was commit %s when the version was built", said.Tag, at, commit)
 	case tag == nil && v.signers != nil:
-		return "", fmt.Errorf("%s is a lightweight tag, which is not signed", said.Tag)
+		return "", language.Errorf("%s is a lightweight tag, which is not signed", said.Tag)
 	case tag == nil:
-		return fmt.Sprintf("%s names commit %s; it is a lightweight tag, which is not signed", said.Tag, commit), nil
+		return v.app.Text("%s names commit %s; it is a lightweight tag, which is not signed", said.Tag, commit), nil
 	case at != tag.Object:
-		return "", fmt.Errorf("%s names %s now, and was tag object %s when the version was built", said.Tag, at, tag.Object)
+		return "", language.Errorf("%s names %s now, and was tag object %s when the version was built", said.Tag, at, tag.Object)
 	case len(v.origin.Tags) == 0:
-		return "", fmt.Errorf("tag object %s is missing", at)
+		return "", language.Errorf("tag object %s is missing", at)
 	}
 	for _, o := range v.origin.Tags {
 		if o.ID != at || attestation.GitHash("tag", o.Content) != at {
-			return "", fmt.Errorf("tag object %s is missing or has changed", at)
+			return "", language.Errorf("tag object %s is missing or has changed", at)
 		}
 		at = attestation.TargetOf(o.Content)
 	}
 	if at != commit {
-		return "", fmt.Errorf("tag object %s names %s, and the version was built from commit %s", tag.Object, at, commit)
+		return "", language.Errorf("tag object %s names %s, and the version was built from commit %s", tag.Object, at, commit)
 	}
 	signed, err := v.tagSignature(said.Tag, v.origin.Tags[0].Content)
 	if err != nil {
-		return "", fmt.Errorf("tag object %s: %w", tag.Object, err)
+		return "", language.Errorf("tag object %s: %w", tag.Object, err)
 	}
-	return fmt.Sprintf("%s is tag object %s, %s", said.Tag, tag.Object, signed), nil
+	return v.app.Text("%s is tag object %s, %s", said.Tag, tag.Object, signed), nil
 }
 
 func (v *verification) checkCommit(context.Context) (string, error) {
@@ -203,11 +202,11 @@ func (v *verification) checkCommit(context.Context) (string, error) {
 	case v.provenanceErr != nil:
 		return "", errNoProvenance
 	case o.ID != commit:
-		return "", fmt.Errorf("the server says that it is %s, and the version was built from %s", o.ID, commit)
+		return "", language.Errorf("the server says that it is %s, and the version was built from %s", o.ID, commit)
 	case attestation.GitHash("commit", o.Content) != commit:
-		return "", fmt.Errorf("commit %s is missing or has changed", commit)
+		return "", language.Errorf("commit %s is missing or has changed", commit)
 	}
-	return fmt.Sprintf("%s has tree %s", commit, attestation.TreeOf(v.origin.Commit.Content)), nil
+	return v.app.Text("%s has tree %s", commit, attestation.TreeOf(v.origin.Commit.Content)), nil
 }
 
 func (v *verification) checkTree(context.Context) (string, error) {
@@ -216,16 +215,20 @@ func (v *verification) checkTree(context.Context) (string, error) {
 	case v.provenanceErr != nil:
 		return "", errNoProvenance
 	case attestation.GitHash("commit", v.origin.Commit.Content) != v.provenance.Definition.External.Commit:
-		return "", errors.New("there is no valid commit that names it")
+		return "", language.Errorf("there is no valid commit that names it")
 	case attestation.GitHash("tree", v.origin.Tree.Content) != tree:
-		return "", fmt.Errorf("the root directory %s is missing or has changed", tree)
+		return "", language.Errorf("the root directory %s is missing or has changed", tree)
 	}
 	for _, r := range v.provenance.Definition.Resolved {
 		if r.Digest["gitCommit"] == v.provenance.Definition.External.Commit && r.Digest["gitTree"] == tree {
-			return fmt.Sprintf("%s is what the provenance says was built%s", tree, v.leftOut()), nil
+			text := v.app.Text("%s is what the provenance says was built", tree)
+			if left := v.leftOut(); left != "" {
+				text = v.app.Text("%s; but %s", text, left)
+			}
+			return text, nil
 		}
 	}
-	return "", fmt.Errorf("the provenance is not of tree %s", tree)
+	return "", language.Errorf("the provenance is not of tree %s", tree)
 }
 
 // leftOut says which files of the image need not be the tree's.
@@ -234,14 +237,14 @@ func (v *verification) leftOut() string {
 	if len(paths) == 0 || since == "" {
 		return ""
 	}
-	return fmt.Sprintf("; but files that paths leaves out are those of version %s (paths: %s)", since, strings.Join(paths, ", "))
+	return v.app.Text("files that paths leaves out are those of version %s (paths: %s)", since, strings.Join(paths, ", "))
 }
 
 func (v *verification) checkProvenance(context.Context) (string, error) {
 	if v.provenanceErr != nil {
 		return "", v.provenanceErr
 	}
-	return fmt.Sprintf("says that %s built %s from it, signed by key %s", v.provenance.Run.Builder.ID, v.digest, v.provenanceKey.Fingerprint), nil
+	return v.app.Text("says that %s built %s from it, signed by key %s", v.provenance.Run.Builder.ID, v.digest, v.provenanceKey.Fingerprint), nil
 }
 
 func (v *verification) checkSignature(ctx context.Context) (string, error) {
@@ -250,7 +253,7 @@ func (v *verification) checkSignature(ctx context.Context) (string, error) {
 		by, err = attestation.VerifyImage(v.keys, content, layer.Annotations[attestation.SignatureAnnotation], v.digest)
 		return err
 	})
-	return fmt.Sprintf("of %s by key %s", v.digest, by.Fingerprint), err
+	return v.app.Text("of %s by key %s", v.digest, by.Fingerprint), err
 }
 
 // imageManifest is a manifest, or a list of them.
@@ -267,9 +270,9 @@ func (v *verification) checkManifest(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if got := sumOf(text); got != v.digest {
-		return "", fmt.Errorf("the version is %s, and the registry serves %s", v.digest, got)
+		return "", language.Errorf("the version is %s, and the registry serves %s", v.digest, got)
 	}
-	return fmt.Sprintf("%s is served as %s", v.version, v.digest), nil
+	return v.app.Text("%s is served as %s", v.version, v.digest), nil
 }
 
 func sumOf(text []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(text)) }
@@ -281,7 +284,7 @@ func (v *verification) checkLayers(ctx context.Context) (string, error) {
 	if err := v.readImage(ctx, v.digest, seen, &total); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d blobs of %s", len(seen), units.HumanSize(float64(total))), nil
+	return v.app.Text("%d blobs of %s", len(seen), v.app.bytes(total)), nil
 }
 
 func (v *verification) readImage(ctx context.Context, digest string, seen map[string]bool, total *int64) error {
@@ -291,10 +294,10 @@ func (v *verification) readImage(ctx context.Context, digest string, seen map[st
 	}
 	var m imageManifest
 	if sumOf(text) != digest {
-		return fmt.Errorf("manifest %s has changed", digest)
+		return language.Errorf("manifest %s has changed", digest)
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return fmt.Errorf("manifest %s: %w", digest, err)
+		return language.Errorf("manifest %s: %w", digest, err)
 	}
 	for _, child := range m.Manifests {
 		if err := v.readImage(ctx, child.Digest, seen, total); err != nil {
@@ -309,12 +312,12 @@ func (v *verification) readImage(ctx context.Context, digest string, seen map[st
 			continue
 		}
 		seen[blob.Digest] = true
-		what := fmt.Sprintf("layer %d", i+1)
+		what := v.app.Text("layer %d", i+1)
 		if m.Config != nil && i == len(m.Layers)-1 {
-			what = "the configuration"
+			what = v.app.Text("the configuration")
 		}
 		if err := v.readBlob(ctx, blob, total); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			return language.Errorf("%s: %w", what, err)
 		}
 	}
 	return nil
@@ -330,10 +333,10 @@ func (v *verification) readBlob(ctx context.Context, blob client.Descriptor, tot
 	n, err := io.Copy(sum, io.LimitReader(content, blob.Size+1))
 	*total += n
 	if err != nil {
-		return fmt.Errorf("read %s: %w", blob.Digest, err)
+		return language.Errorf("read %s: %w", blob.Digest, err)
 	}
 	if got := fmt.Sprintf("sha256:%x", sum.Sum(nil)); n != blob.Size || got != blob.Digest {
-		return fmt.Errorf("%s has changed: the registry serves %s", blob.Digest, got)
+		return language.Errorf("%s has changed: the registry serves %s", blob.Digest, got)
 	}
 	return nil
 }

@@ -19,41 +19,41 @@ func (v *verification) checkRebuilt(ctx context.Context, a *app, image string) (
 	case made.Error != "":
 		return "", errors.New(made.Error)
 	case made.Rebuilt == v.digest:
-		return fmt.Sprintf("gave %s again, bit for bit", made.Rebuilt), nil
+		return a.Text("gave %s again, bit for bit", made.Rebuilt), nil
 	}
-	return "", errors.New(differences(made) + v.reasons(ctx))
+	return "", errors.New(a.differences(made) + v.reasons(ctx))
 }
 
 // reasons are lines with what is known of why a version might not be the same.
 func (v *verification) reasons(ctx context.Context) string {
 	var text strings.Builder
 	if left := v.leftOut(); left != "" {
-		fmt.Fprintf(&text, "\n  %s", plain(strings.TrimPrefix(left, "; but ")))
+		text.WriteString("\n  " + plain(left))
 	}
 	was := v.provenance.Run.Builder.Version["fandogh"]
 	if is, err := v.client.ProgramVersion(ctx); err == nil && was != "" && is.Version != was {
-		fmt.Fprintf(&text, "\n  fandogh %s built the version, and the server is %s now", plain(was), plain(is.Version))
+		text.WriteString("\n  " + v.app.Text("fandogh %s built the version, and the server is %s now", plain(was), plain(is.Version)))
 	}
 	return text.String()
 }
 
 // differences lists what is not the same, by layer.
-func differences(c api.Comparison) string {
+func (a *app) differences(c api.Comparison) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "gave %s, and the version is %s", c.Rebuilt, c.Digest)
+	text.WriteString(a.Text("gave %s, and the version is %s", c.Rebuilt, c.Digest))
 	if len(c.Differences) == 0 {
-		text.WriteString("; all files and the configuration are the same, but not how they are packed")
+		text.WriteString(a.Text("; all files and the configuration are the same, but not how they are packed"))
 	}
 	part := ""
 	for _, d := range c.Differences {
-		if in := strings.TrimSpace(d.Platform + " " + cmp.Or(d.Layer, "configuration")); in != part {
+		if in := strings.TrimSpace(d.Platform + " " + cmp.Or(d.Layer, a.Text("configuration"))); in != part {
 			part = in
 			fmt.Fprintf(&text, "\n  %s:", plain(part))
 		}
 		fmt.Fprintf(&text, "\n    %s: %s", plain(d.Name), plain(d.What))
 	}
 	if c.More {
-		text.WriteString("\n  and more")
+		text.WriteString("\n  " + a.Text("and more"))
 	}
 	return text.String()
 }

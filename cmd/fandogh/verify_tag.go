@@ -2,14 +2,13 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/signature"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
@@ -67,7 +66,7 @@ func (v *verification) tagSignature(name string, content []byte) (string, error)
 	}
 	kind := signature.KindOf(tag.Signature)
 	if kind != "" && tag.Name != name {
-		return "", fmt.Errorf("what was signed is tag %s", tag.Name)
+		return "", language.Errorf("what was signed is tag %s", tag.Name)
 	}
 	switch kind {
 	case signature.SSH:
@@ -76,12 +75,12 @@ func (v *verification) tagSignature(name string, content []byte) (string, error)
 		return v.openPGPSignature(tag)
 	}
 	if v.signers != nil {
-		return "", errors.New("it has no SSH or OpenPGP signature, which --signers requires")
+		return "", language.Errorf("it has no SSH or OpenPGP signature, which --signers requires")
 	}
 	if kind == "" {
-		return "not signed", nil
+		return v.app.Text("not signed"), nil
 	}
-	return "with an X.509 signature that is not verified here; git verify-tag does", nil
+	return v.app.Text("with an X.509 signature that is not verified here; git verify-tag does"), nil
 }
 
 func (v *verification) sshSignature(tag signature.Tag) (string, error) {
@@ -91,9 +90,9 @@ func (v *verification) sshSignature(tag signature.Tag) (string, error) {
 	}
 	by := gossh.FingerprintSHA256(signature.KeyOf(key))
 	if v.signers != nil && !v.signers.ssh[by] {
-		return "", fmt.Errorf("SSH key %s has signed it, which is not among --signers", by)
+		return "", language.Errorf("SSH key %s has signed it, which is not among --signers", by)
 	}
-	return "signed by SSH key " + by, nil
+	return v.app.Text("signed by SSH key %s", by), nil
 }
 
 // openPGPSignature needs the key, which an OpenPGP signature names and does not contain.
@@ -103,15 +102,15 @@ func (v *verification) openPGPSignature(tag signature.Tag) (string, error) {
 		return "", err
 	}
 	if v.signers == nil {
-		return fmt.Sprintf("with a signature of OpenPGP key %s that is not verified; name a file with that key by --signers", issuer), nil
+		return v.app.Text("with a signature of OpenPGP key %s that is not verified; name a file with that key by --signers", issuer), nil
 	}
-	err = fmt.Errorf("OpenPGP key %s has signed it, which is not among --signers", issuer)
+	err = language.Errorf("OpenPGP key %s has signed it, which is not among --signers", issuer)
 	for _, key := range v.signers.openPGP {
 		if !slices.Contains(key.KeyIDs, issuer) {
 			continue
 		}
 		if err = key.Verify(tag.Text, tag.Signature, time.Now()); err == nil {
-			return "signed by OpenPGP key " + key.Fingerprint, nil
+			return v.app.Text("signed by OpenPGP key %s", key.Fingerprint), nil
 		}
 	}
 	return "", err

@@ -38,7 +38,7 @@ func TestTagSignatures(t *testing.T) {
 		run("git", "tag", "-s", "-u", filepath.Join(dir, kind+".pub"), "-m", "signed", kind)
 		tag := []byte(run("git", "cat-file", "tag", kind))
 		fingerprint := strings.Fields(run("ssh-keygen", "-l", "-f", kind+".pub"))[1]
-		v := verification{}
+		v := verification{app: testApp()}
 		if says, err := v.tagSignature(kind, tag); err != nil || says != "signed by SSH key "+fingerprint {
 			t.Errorf("%s: %q, %v; want %s", kind, says, err, fingerprint)
 		}
@@ -138,7 +138,7 @@ func TestOpenPGPTagSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := verification{signers: keys}
+		v := verification{app: testApp(), signers: keys}
 		says, err := v.tagSignature("v1", []byte(c.tag))
 		if c.fails == "" && (err != nil || !strings.Contains(says, c.says)) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
 			t.Errorf("%s: %q, %v", c.name, says, err)
@@ -148,7 +148,7 @@ func TestOpenPGPTagSignatures(t *testing.T) {
 
 // A server may lie in everything where its key is its own word.
 func TestTagWithoutItsObject(t *testing.T) {
-	v := verification{version: "v1", origin: api.Origin{Object: "c"}}
+	v := verification{app: testApp(), version: "v1", origin: api.Origin{Object: "c"}}
 	said := &v.provenance.Definition
 	said.External.Commit, said.External.Tag, said.External.Version, said.Internal.Tag = "c", "v1", "v1", &attestation.Tag{Object: "c"}
 	if says, err := v.checkTag(t.Context()); err == nil || !strings.Contains(err.Error(), "is missing") {

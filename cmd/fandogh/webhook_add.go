@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/internal/language"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -50,8 +49,8 @@ func runWebhookAdd(ctx context.Context, a *app, url string, o webhookAddOptions)
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, made, func(w io.Writer) {
-		row(w, fmt.Sprintf("Added webhook %d. Save its secret, which is not shown again:", made.ID))
+	return o.show(a, made, func(w *table) {
+		row(w, w.Text("Added webhook %d. Save its secret, which is not shown again:", language.Plain(made.ID)))
 		row(w, made.Secret)
 	})
 }

@@ -34,6 +34,6 @@ func runWebhookDelete(ctx context.Context, a *app, text string, o webhookOwner) 
 	if err := c.DeleteWebhook(ctx, o.namespace, o.image, id); err != nil {
 		return err
 	}
-	row(a.out, "Webhook Deleted Successfully")
+	a.print("Webhook Deleted Successfully")
 	return nil
 }

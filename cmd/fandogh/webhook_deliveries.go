@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -44,10 +42,10 @@ func runWebhookDeliveries(ctx context.Context, a *app, text string, o webhookLis
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, deliveries, func(w io.Writer) {
-		row(w, "DELIVERY", "STATE", "ATTEMPTS", "WHEN", "LAST RESPONSE")
+	return o.show(a, deliveries, func(w *table) {
+		w.heads("DELIVERY", "STATE", "ATTEMPTS", "WHEN", "LAST RESPONSE")
 		for _, d := range deliveries {
-			row(w, d.Delivery, d.State, strconv.Itoa(d.Attempts), shortTime(d.At), oneLine(d.Answer, 80))
+			row(w, d.Delivery, d.State, w.count(d.Attempts), w.time(d.At), oneLine(d.Answer, 80))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -42,10 +41,10 @@ func runWebhookList(ctx context.Context, a *app, o webhookListOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.show(a.out, webhooks, func(w io.Writer) {
-		row(w, "ID", "URL", "EVENTS", "CREATED")
+	return o.show(a, webhooks, func(w *table) {
+		w.heads("ID", "URL", "EVENTS", "CREATED")
 		for _, hook := range webhooks {
-			row(w, strconv.FormatInt(hook.ID, 10), hook.URL, hook.Events, shortTime(hook.CreatedAt))
+			row(w, strconv.FormatInt(hook.ID, 10), hook.URL, hook.Events, w.time(hook.CreatedAt))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -49,15 +48,15 @@ func runWhoami(cmd *cobra.Command, a *app, out output) error {
 		Server    string `json:"server"`
 		GitURL    string `json:"git_url,omitempty"`
 	}{account.Username, namespace, account.Admin, t.shown(), account.GitURL}
-	return out.show(a.out, shown, func(w io.Writer) {
-		row(w, "user", account.Username)
-		row(w, "namespace", namespace)
-		row(w, "server", t.shown())
+	return out.show(a, shown, func(w *table) {
+		row(w, w.Text("user"), account.Username)
+		row(w, w.Text("namespace"), namespace)
+		row(w, w.Text("server"), t.shown())
 		if account.GitURL != "" {
-			row(w, "git", account.GitURL)
+			row(w, w.Text("git"), account.GitURL)
 		}
 		if account.Admin {
-			row(w, "admin", "yes")
+			row(w, w.Text("admin"), w.Text("yes"))
 		}
 	})
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/fandoghpaas/fandogh/gitserver/packets"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 	"github.com/fandoghpaas/fandogh/gitserver/repository"
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 const agent = "agent=fandogh"
@@ -84,6 +85,7 @@ type push struct {
 	handler     *PushHandler
 	ref         catalog.ImageRef
 	user        catalog.Identity
+	speaker     language.Speaker            // to the person; what git reads is English
 	audit       hclog.Logger                // takes a line for each ref that changed
 	allowed     func(context.Context) error // asked again before anything changes
 	nonce       string                      // what a signed push must sign
@@ -97,10 +99,10 @@ type push struct {
 }
 
 // Serve takes one push from in and answers on out. A push may take long, so allowed is asked
-// whether it still may be when it is to take effect. It returns early, leaving
+// whether it still may be when it is to take effect. reads is the person's language. It returns early, leaving
 // builds alone, when lost is closed. ctx is the server's, not the connection's.
-func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, audit hclog.Logger, in io.Reader, out io.Writer) error {
-	p := &push{handler: h, ref: ref, user: id, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
+func (h *PushHandler) Serve(ctx context.Context, lost <-chan struct{}, ref catalog.ImageRef, id catalog.Identity, allowed func(context.Context) error, reads language.Language, audit hclog.Logger, in io.Reader, out io.Writer) error {
+	p := &push{handler: h, ref: ref, user: id, speaker: language.Speaker{Language: reads, Texts: persian}, allowed: allowed, audit: audit, nonce: newNonce(), attached: map[*command]bool{}}
 	var err error
 	if p.quarantine, err = h.repos.NewQuarantine(ref); err != nil {
 		return err
@@ -277,7 +279,7 @@ func (p *push) receive(ctx context.Context, in io.Reader) error {
 func (p *push) admit(ctx context.Context, more catalog.Amounts) error {
 	err := catalog.Admit(ctx, p.handler.admission, p.ref.Namespace, more)
 	if err != nil {
-		fmt.Fprintln(progress{p.sideband}, catalog.MessageOf(err))
+		fmt.Fprintln(progress{p.sideband}, p.speaker.Refusal(string(catalog.CodeOf(err)), catalog.MessageOf(err)))
 	}
 	return err
 }
@@ -326,7 +328,7 @@ func (p *push) consultHooks(ctx context.Context) (catalog.Push, error) {
 	}
 	received := catalog.Push{
 		Image: image, Identity: p.user, Options: p.options,
-		Atomic: p.req.can("atomic"), Progress: progress{p.sideband}, Gone: p.sideband.lost, StillAllowed: p.allowed,
+		Atomic: p.req.can("atomic"), Progress: progress{p.sideband}, Language: string(p.speaker.Language), Gone: p.sideband.lost, StillAllowed: p.allowed,
 	}
 	if received.Updates, err = p.updates(ctx); err != nil {
 		return received, err

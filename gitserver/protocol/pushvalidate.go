@@ -27,7 +27,7 @@ func (p *push) validate(ctx context.Context) error {
 		}
 	}()
 	if n := p.quarantine.Count(); n >= 1000 && !p.req.can("quiet") {
-		fmt.Fprintf(progress{p.sideband}, "Checking %d objects\n", n)
+		fmt.Fprintln(progress{p.sideband}, p.speaker.Text("Checking %d objects", n))
 	}
 	if err := p.quarantine.Check(ctx); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (p *push) checkCommand(repo *repository.Repository, c *command) error {
 	}
 	if c.isDelete() {
 		if c.isNothing() { // as git's own server has it
-			fmt.Fprintf(progress{p.sideband}, "warning: %s does not exist, so there is nothing to delete\n", c.change.Name)
+			fmt.Fprintln(progress{p.sideband}, p.speaker.Text("warning: %s does not exist, so there is nothing to delete", c.change.Name))
 		}
 		return nil
 	}

@@ -2,10 +2,11 @@
 package usage
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/language"
 )
 
 // Error is what the caller typed wrong, or didn't type.
@@ -17,8 +18,8 @@ func (e Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e Error) Unwrap() error { return e.Err }
 
-// Errorf is fmt.Errorf for an Error.
-func Errorf(format string, args ...any) error { return Error{fmt.Errorf(format, args...)} }
+// Errorf is language.Errorf for an Error.
+func Errorf(format string, args ...any) error { return Error{language.Errorf(format, args...)} }
 
 // OfFlag is for cobra.Command.SetFlagErrorFunc.
 func OfFlag(cmd *cobra.Command, err error) error {
@@ -41,11 +42,10 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 // unknownCommand tells that a command holds none of a name, and which may have been meant.
 func unknownCommand(cmd *cobra.Command, name string) error {
 	cmd.SuggestionsMinimumDistance = 2
-	near := ""
 	if all := cmd.SuggestionsFor(name); len(all) > 0 {
-		near = fmt.Sprintf("; did you mean %q?", all[0])
+		return Errorf("unknown command %q for `%s`; did you mean %q?; see `%s --help`", name, cmd.CommandPath(), all[0], cmd.CommandPath())
 	}
-	return Errorf("unknown command %q for `%s`%s; see `%s --help`", name, cmd.CommandPath(), near, cmd.CommandPath())
+	return Errorf("unknown command %q for `%s`; see `%s --help`", name, cmd.CommandPath(), cmd.CommandPath())
 }
 
 // OptionalArg accepts one argument, which may be left out.

@@ -1,0 +1,16 @@
+package protocol
+
+import (
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/internal/language/langtest"
+)
+
+// Whatever is said to who pushes is known in Persian, and nothing else is.
+func TestEverythingIsSaidInPersian(t *testing.T) {
+	said := map[string]bool{}
+	for _, text := range langtest.Literals(t, ".", map[string]int{"Text": 0, "say": 0}) {
+		said[text] = true
+	}
+	langtest.Compare(t, said, persian)
+}
