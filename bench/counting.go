@@ -67,7 +67,7 @@ func newCost(what, size, unit string) *cost {
 func (c *cost) measures() []measure { return []measure{c.time, c.processor, c.times, c.processors} }
 
 // turn measures what do does n times, on both daemons; scale makes the unit of seconds.
-func (c *counted) turn(ctx context.Context, round, n int, scale float64, to *cost, do func(i int, d *daemon) error) error {
+func (c *counted) turn(round, n int, scale float64, to *cost, do func(i int, d *daemon) error) error {
 	var took, worked [2]float64
 	err := turn(round, [2]side{c.daemons[0], c.daemons[1]}, func(at int, _ side) error {
 		d := c.daemons[at]
@@ -151,7 +151,7 @@ func (c *counted) pushes(ctx context.Context) ([]measure, error) {
 				return nil, err
 			}
 		}
-		err := c.turn(ctx, round, pushesAtOnce, 1, to, func(i int, d *daemon) error {
+		err := c.turn(round, pushesAtOnce, 1, to, func(i int, d *daemon) error {
 			_, err := w.push(ctx, d, fmt.Sprintf("v%d", round*pushesAtOnce+i))
 			return err
 		})
@@ -181,7 +181,7 @@ func (c *counted) lists(ctx context.Context) ([]measure, error) {
 		if round < warmUp {
 			to = unused
 		}
-		err := c.turn(ctx, round, listsAtOnce, 1000, to, func(i int, d *daemon) error {
+		err := c.turn(round, listsAtOnce, 1000, to, func(i int, d *daemon) error {
 			at := 0
 			if d != c.daemons[0] {
 				at = 1
