@@ -14,14 +14,15 @@ import (
 type allowance struct{ left int64 }
 
 func (a *allowance) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	return a.AdmitContents(ctx, namespace, nil, more)
+	_, err := a.Reserve(ctx, namespace, nil, more)
+	return err
 }
 
-func (a *allowance) AdmitContents(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) error {
+func (a *allowance) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (func(), error) {
 	for _, size := range contents {
 		more.Bytes += size
 	}
-	return catalog.Quota{Bytes: 1 << 40}.Check(namespace, catalog.Amounts{Bytes: 1<<40 - a.left}, more)
+	return func() {}, catalog.Quota{Bytes: 1 << 40}.Check(namespace, catalog.Amounts{Bytes: 1<<40 - a.left}, more)
 }
 
 // An upload that comes to more than the namespace may have is refused while it comes, and what came of that part does not stay.
