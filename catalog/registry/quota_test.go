@@ -18,7 +18,7 @@ func (a *allowance) Admit(ctx context.Context, namespace string, more catalog.Am
 	return err
 }
 
-func (a *allowance) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
+func (a *allowance) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (func(), error) {
 	for _, size := range contents {
 		more.Bytes += size
 	}

@@ -131,11 +131,11 @@ type admission func()
 
 func (a admission) Admit(context.Context, string, catalog.Amounts) error { return nil }
 
-func (a admission) AdmitContents(_ context.Context, _ string, contents map[string]int64, _ catalog.Amounts) error {
+func (a admission) Reserve(_ context.Context, _ string, contents map[string]int64, _ catalog.Amounts) (func(), error) {
 	if contents != nil {
 		a()
 	}
-	return nil
+	return func() {}, nil
 }
 
 func must[T any](v T, err error) func(*testing.T) T {
