@@ -5,17 +5,11 @@
 package config
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
-
-	"github.com/caarlos0/env/v11"
-	"github.com/goccy/go-yaml"
 )
 
 // EnvPrefix begins the name of every environment variable that is read; the
@@ -332,72 +326,6 @@ func Default() Config {
 		Log:       Log{Level: "info", Format: "text", AuditKeep: Duration(365 * 24 * time.Hour)},
 		Shutdown:  Duration(30 * time.Second),
 	}
-}
-
-// Load reads the file, when one is named, and the environment over Default.
-// environ is in os.Environ's form. An unknown key in the file is an error with
-// its line; so is a FANDOGH_ variable that sets nothing. Call Validate after
-// flags were applied.
-func Load(file string, environ []string) (Config, error) {
-	c := Default()
-	if file != "" {
-		if err := c.readFile(file); err != nil {
-			return Config{}, err
-		}
-	}
-	c.takeOldNames()
-	err := c.readEnv(environ)
-	c.takeOldNames()
-	return c, err
-}
-
-// takeOldNames moves what a source set by an old name to the new one.
-func (c *Config) takeOldNames() {
-	if old := c.Registry.CollectEvery; old != nil {
-		c.Registry.GCInterval, c.Registry.CollectEvery = *old, nil
-	}
-}
-
-func (c *Config) readFile(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	var content any // decoding a file that sets nothing would clear the defaults
-	if err = yaml.Unmarshal(text, &content); err == nil && content != nil {
-		err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
-	}
-	if err != nil {
-		// Without the lines around it: what they have may be secret, and this goes to the log.
-		return fmt.Errorf("configuration %s: %s%s", file, yaml.FormatError(err, false, false), ofSetting(err))
-	}
-	return nil
-}
-
-// ofSetting names the setting whose value is at fault, "" where it is none.
-func ofSetting(err error) string {
-	var of yaml.Error
-	if !errors.As(err, &of) || of.GetToken() == nil {
-		return ""
-	}
-	colon := of.GetToken().Prev
-	if colon == nil || colon.Value != ":" || colon.Prev == nil {
-		return ""
-	}
-	return ", of " + colon.Prev.Value
-}
-
-func (c *Config) readEnv(environ []string) error {
-	set := env.ToMap(environ)
-	options := env.Options{Environment: set, Prefix: EnvPrefix, FuncMap: map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[Size]():     func(s string) (any, error) { return ParseSize(s) },
-		reflect.TypeFor[Duration](): func(s string) (any, error) { return parseDuration(s) },
-		reflect.TypeFor[Mirrors]():  func(s string) (any, error) { return parseMirrors(s) },
-	}}
-	if err := env.ParseWithOptions(c, options); err != nil {
-		return fmt.Errorf("environment: %w", err)
-	}
-	return unknownVariables(set, options)
 }
 
 // DataPath joins names to the data directory.
