@@ -5,7 +5,7 @@ import "time"
 // TimedStep is a step with what it waited for.
 type TimedStep struct {
 	Step
-	Waited   int           // place of the input that ended last, among the steps; -1: none is known
+	Waited   int           // place of the input that was there last, among the steps; -1: none is known
 	Critical bool          // it is of those without which the build would have been shorter
 	Begin    time.Duration // since the first step started; both are 0 of a step that never did
 	Took     time.Duration // 0: it has not ended
@@ -18,12 +18,13 @@ func Timeline(steps []Step) []TimedStep {
 	for i, s := range steps {
 		places[s.Digest] = i
 	}
+	there := whenThere(steps, places)
 	timed := make([]TimedStep, len(steps))
 	last := -1
 	for i, s := range steps {
 		timed[i] = TimedStep{Step: s, Waited: -1}
 		for _, input := range s.Inputs {
-			if at, ok := places[input]; ok && at != i && !steps[at].EndedAt.IsZero() && (timed[i].Waited < 0 || steps[at].EndedAt.After(steps[timed[i].Waited].EndedAt)) {
+			if at, ok := places[input]; ok && at != i && !steps[at].EndedAt.IsZero() && (timed[i].Waited < 0 || there[at].After(there[timed[i].Waited])) {
 				timed[i].Waited = at
 			}
 		}
@@ -48,6 +49,35 @@ func Timeline(steps []Step) []TimedStep {
 	return timed
 }
 
+// whenThere returns since when there was what each step makes: since it ended, or of one that was in the cache, since its inputs were. BuildKit tells of
+// such a step when it needs it, which is often long after.
+func whenThere(steps []Step, places map[string]int) []time.Time {
+	there, asked := make([]time.Time, len(steps)), make([]bool, len(steps))
+	var ask func(i int) time.Time
+	ask = func(i int) time.Time {
+		if asked[i] {
+			return there[i]
+		}
+		asked[i] = true
+		if there[i] = steps[i].EndedAt; !steps[i].Cached {
+			return there[i]
+		}
+		there[i] = time.Time{}
+		for _, input := range steps[i].Inputs {
+			if at, ok := places[input]; ok {
+				if since := ask(at); since.After(there[i]) {
+					there[i] = since
+				}
+			}
+		}
+		return there[i]
+	}
+	for i := range steps {
+		ask(i)
+	}
+	return there
+}
+
 // before returns the place of the step that one waited for; -1: it waited for none.
 func before(timed []TimedStep, at int) int {
 	if timed[at].Waited >= 0 {
@@ -55,7 +85,7 @@ func before(timed []TimedStep, at int) int {
 	}
 	found := -1
 	for i, s := range timed {
-		if i != at && !s.EndedAt.IsZero() && !s.EndedAt.After(timed[at].StartedAt) && (found < 0 || s.EndedAt.After(timed[found].EndedAt)) {
+		if i != at && !s.EndedAt.IsZero() && !s.EndedAt.After(timed[at].StartedAt) && (found < 0 || !s.EndedAt.Before(timed[found].EndedAt)) {
 			found = i
 		}
 	}

@@ -75,9 +75,10 @@ func TestPictures(t *testing.T) {
 	b := browser.New(t, "http://"+l.env["HTTP"])
 	b.SignIn("/", "ali", "password-of-ali")
 	b.Theme("light")
-	picture := func(name, path string) {
+	picture := func(name, path, heading string) {
 		t.Helper()
 		b.Do(path, chromedp.EmulateViewport(pictureWidth, pictureHeight), chromedp.Navigate(b.URL+path), chromedp.WaitVisible(chromedp.CSS(`h1`)))
+		b.Evaluate(`document.querySelector("` + heading + `").scrollIntoView({block: "center"}); ""`)
 		shown, err := chromedp.Run(b.Context, func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
 			result, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: new(int64(70))})
 			if err != nil {
@@ -92,11 +93,11 @@ func TestPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	picture("home", "/")
-	picture("build", "/images/ali/shop/v1.2/1")
+	picture("home", "/", "h1")
+	picture("build", "/images/ali/shop/v1.2/1", "#why")
 	b.Do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
 	b.Theme("dark")
-	picture("version", "/images/ali/shop/v1.1")
+	picture("version", "/images/ali/shop/v1.1", "h1")
 }
 
 const (
