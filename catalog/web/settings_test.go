@@ -98,8 +98,8 @@ func TestGitHub(t *testing.T) {
 		b.language = language
 		checkPage(t, page, language, b.get(page))
 	}
-	for path, want := range map[string]int{"/sync": 303, "/disconnect": 303} {
-		if got := b.submit(page, page+path); got.StatusCode != want {
+	for _, path := range []string{"/sync", "/disconnect"} { // in this order
+		if got := b.submit(page, page+path); got.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s: %s", path, got.Status)
 		}
 	}
