@@ -23,6 +23,7 @@ const lastVersionColumns = `coalesce(versions.id, 0), coalesce(versions.image_id
 
 const (
 	selectImageByRef  = selectImage + `WHERE namespaces.name = ? AND images.name = ?`
+	selectImageInUse  = selectImageByRef + ` AND NOT EXISTS (SELECT 1 FROM moves WHERE image_id = images.id)`
 	selectImageByID   = selectImage + `WHERE images.id = ?`
 	selectImagesInAll = selectImage + `WHERE images.id < ? ORDER BY images.id DESC LIMIT ?`
 	selectImagesInOne = selectImage + `WHERE namespaces.name = ? AND images.id < ? ORDER BY images.id DESC LIMIT ?`
@@ -100,11 +101,16 @@ func imageByID(ctx context.Context, q querier, id int64) (catalog.Image, error) 
 
 // Image returns an image by its name.
 func (s *Store) Image(ctx context.Context, ref catalog.ImageRef) (catalog.Image, error) {
-	image, err := one(ctx, s.r, scanImage, catalog.Errorf(catalog.NotFound, "image %s does not exist", ref), selectImageByRef, ref.Namespace, ref.Name)
-	if err == nil {
-		return image, isNotMoving(ctx, s.r, image)
+	missing := catalog.Errorf(catalog.NotFound, "image %s does not exist", ref)
+	image, err := one(ctx, s.r, scanImage, missing, selectImageInUse, ref.Namespace, ref.Name)
+	if catalog.CodeOf(err) != catalog.NotFound {
+		return image, err
 	}
-	if catalog.CodeOf(err) == catalog.NotFound {
+	image, err = one(ctx, s.r, scanImage, missing, selectImageByRef, ref.Namespace, ref.Name)
+	switch catalog.CodeOf(err) {
+	case "":
+		return image, isNotMoving(ctx, s.r, image)
+	case catalog.NotFound:
 		if former, formerErr := formerName(ctx, s.r, ref); catalog.CodeOf(formerErr) != catalog.NotFound {
 			return image, cmp.Or(formerErr, former.Refuse())
 		}

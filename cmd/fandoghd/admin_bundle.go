@@ -218,7 +218,7 @@ func (b *bundle) data(ctx context.Context) (string, error) {
 	if at, err := lastBackup(b.config.Data); err == nil && !at.IsZero() {
 		fmt.Fprintf(&text, "last backup: %s\n", at.UTC().Format(time.RFC3339))
 	}
-	for kind, size := range (&dataSizes{dir: b.config.Data}).measure() {
+	for kind, size := range measureData(b.config.Data) {
 		fmt.Fprintf(&text, "%s: %d bytes\n", kind, size)
 	}
 	entries, err := os.ReadDir(b.config.Data)

@@ -98,7 +98,7 @@ func (a *admin) showAllUsage(cmd *cobra.Command, report catalog.UsageReport) err
 
 // partRows are the parts of a data directory with what each takes.
 func partRows(data string) [][]string {
-	sizes := (&dataSizes{dir: data}).measure()
+	sizes := measureData(data)
 	rows := [][]string{{"PART", "SIZE"}}
 	for _, kind := range slices.Sorted(maps.Keys(sizes)) {
 		rows = append(rows, []string{kind, bytesSize(sizes[kind])})

@@ -140,7 +140,7 @@ func (s *dataSizes) sizes() map[string]int64 {
 	if (known == nil || time.Since(known.at) > measureEvery) && s.measuring.CompareAndSwap(false, true) {
 		go func() {
 			defer s.measuring.Store(false)
-			s.known.Store(&measuredSizes{time.Now(), s.measure()})
+			s.known.Store(&measuredSizes{time.Now(), measureData(s.dir)})
 		}()
 	}
 	if known == nil {
@@ -149,12 +149,12 @@ func (s *dataSizes) sizes() map[string]int64 {
 	return known.sizes
 }
 
-// measure returns the sizes by kind.
-func (s *dataSizes) measure() map[string]int64 {
-	entries, _ := os.ReadDir(s.dir) // what can't be read is not there
+// measureData returns the sizes of what a data directory has, by kind.
+func measureData(dir string) map[string]int64 {
+	entries, _ := os.ReadDir(dir) // what can't be read is not there
 	sizes := map[string]int64{}
 	for _, e := range entries {
-		sizes[kindOf(e.Name())] += diskspace.Used(filepath.Join(s.dir, e.Name()))
+		sizes[kindOf(e.Name())] += diskspace.Used(filepath.Join(dir, e.Name()))
 	}
 	return sizes
 }

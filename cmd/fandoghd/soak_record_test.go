@@ -49,7 +49,7 @@ func (w *soak) watch(over context.Context) {
 			w.record.add(ofBuildkit, float64(memoryOf(w.T, pid, "RssAnon")))
 		}
 		rest := 0.0
-		for kind, size := range (&dataSizes{dir: w.daemon.data}).measure() {
+		for kind, size := range measureData(w.daemon.data) {
 			mib := float64(size) / (1 << 20)
 			w.record.add("disk: "+kind+", MiB", mib)
 			if kind != "build_cache" && kind != "repos" {

@@ -291,7 +291,7 @@ func (d *daemon) openInterfaces(context.Context) error {
 	d.rest, err = rest.New(rest.Config{
 		Uploads: d.uploads, Branches: d.repos,
 		Store: d.store, Auth: ownedBy{d.accounts}, Accounts: d.accounts, Logs: d.builder, Control: d.builder,
-		Contents: d.registry, Remover: d.remover, Transfers: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Parts: (&dataSizes{dir: d.config.Data}).measure, Mirror: mirrored,
+		Contents: d.registry, Remover: d.remover, Transfers: d.remover, GitHub: d.github, Webhooks: d.webhooks, Secrets: d.secrets, Retention: d.retention, Usage: d.quota, Parts: func() map[string]int64 { return measureData(d.config.Data) }, Mirror: mirrored,
 		Origins: d.repos, Keys: signingKeys(d.config.Data, d.config.Signing), SBOMs: d.signing, Comparisons: d.signing, Diagnoses: d.builder,
 		NamespacesByAdmins: !d.config.Users.CreateNamespaces,
 		RegistryHost:       d.addresses.publicHost(), GitURL: "ssh://git@" + d.addresses.PublicSSH,
