@@ -49,7 +49,7 @@ func (u *upkeep) Disk(context.Context) (web.Disk, error) {
 	if err != nil {
 		return web.Disk{}, err
 	}
-	disk := web.Disk{Free: space.Free, Size: space.Size, Short: diskLimits(u.daemon.config.Disk).Short(space, false)}
+	disk := web.Disk{Free: space.Free, Size: space.Size, Short: u.daemon.disk.Short()}
 	sizes := u.sizes.sizes()
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		disk.Parts = append(disk.Parts, web.DiskPart{Name: name, Bytes: sizes[name]})

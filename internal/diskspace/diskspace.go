@@ -210,14 +210,20 @@ func (w *Watcher) note(s Space) (before, short string) {
 	return before, w.short
 }
 
-// Err says that the disk is nearly full, nil when it is not. Errors: Unavailable (catalog.ErrNearlyFull).
-func (w *Watcher) Err() error {
+// Short says what of the disk is short, as Limits.Short does.
+func (w *Watcher) Short() string {
 	w.mu.Lock()
 	short, stale := w.short, w.config.Now().Sub(w.looked) >= fresh
 	w.mu.Unlock()
 	if stale {
 		short, _ = w.look()
 	}
+	return short
+}
+
+// Err says that the disk is nearly full, nil when it is not. Errors: Unavailable (catalog.ErrNearlyFull).
+func (w *Watcher) Err() error {
+	short := w.Short()
 	if short == "" {
 		return nil
 	}
