@@ -43,26 +43,26 @@ func TestBrowserLongLog(t *testing.T) {
 	e := newEnv(t, func(c *web.Config) { c.Logs = longLogs{c.Logs.(fakeLogs)} })
 	b := newSignedInTab(t, e)
 	const elements = `String(document.querySelectorAll("#log li").length < 200)`
-	b.do("the end", chromedp.Navigate(e.url+"/images/ann/app/v1/1"), chromedp.WaitVisible(chromedp.CSS(`.window #L100000`)))
-	if got := b.evaluate(elements + ` + document.querySelector("#L100000 .text").textContent`); got != "trueBuilt" {
+	b.Do("the end", chromedp.Navigate(e.url+"/images/ann/app/v1/1"), chromedp.WaitVisible(chromedp.CSS(`.window #L100000`)))
+	if got := b.Evaluate(elements + ` + document.querySelector("#L100000 .text").textContent`); got != "trueBuilt" {
 		t.Errorf("at the end: %s", got)
 	}
-	b.do("a line", chromedp.Navigate(e.url+"/images/ann/app/v1/1?x#L50000"), chromedp.WaitVisible(chromedp.CSS(`.window #L50000.target .text`)))
-	if got := b.evaluate(elements + ` + document.querySelector("#L50000 .text").textContent`); got != "true#1 | line 50000" {
+	b.Do("a line", chromedp.Navigate(e.url+"/images/ann/app/v1/1?x#L50000"), chromedp.WaitVisible(chromedp.CSS(`.window #L50000.target .text`)))
+	if got := b.Evaluate(elements + ` + document.querySelector("#L50000 .text").textContent`); got != "true#1 | line 50000" {
 		t.Errorf("a line in the middle: %s", got)
 	}
-	b.do("a search", chromedp.SendKeys(chromedp.CSS(`#logtools input[name=q]`), "needle\r"), chromedp.WaitVisible(chromedp.CSS(`#L77777.target.marked .text`)))
-	if got := b.evaluate(`document.getElementById("found").textContent + document.querySelector("#L77777 .text").textContent`); got != "1 / 1#1 | the Needle "+evil {
+	b.Do("a search", chromedp.SendKeys(chromedp.CSS(`#logtools input[name=q]`), "needle\r"), chromedp.WaitVisible(chromedp.CSS(`#L77777.target.marked .text`)))
+	if got := b.Evaluate(`document.getElementById("found").textContent + document.querySelector("#L77777 .text").textContent`); got != "1 / 1#1 | the Needle "+evil {
 		t.Errorf("a search: %s", got)
 	}
-	b.do("the begin", chromedp.Evaluate[chromedp.Void](`document.getElementById("log").scrollTop = 0`), chromedp.WaitVisible(chromedp.CSS(`#L1 button`)))
-	b.do("a fold", chromedp.Click(chromedp.CSS(`#L1 button`)), chromedp.WaitVisible(chromedp.CSS(`#L1 button[aria-expanded=false]`)))
-	if got := b.evaluate(`Array.from(document.querySelectorAll("#log li")).slice(0, 3).map(li => li.id).join() + document.querySelectorAll("#L100").length`); got != "L1,L2,L1000" && got != "L1,L2,L1001" {
+	b.Do("the begin", chromedp.Evaluate[chromedp.Void](`document.getElementById("log").scrollTop = 0`), chromedp.WaitVisible(chromedp.CSS(`#L1 button`)))
+	b.Do("a fold", chromedp.Click(chromedp.CSS(`#L1 button`)), chromedp.WaitVisible(chromedp.CSS(`#L1 button[aria-expanded=false]`)))
+	if got := b.Evaluate(`Array.from(document.querySelectorAll("#log li")).slice(0, 3).map(li => li.id).join() + document.querySelectorAll("#L100").length`); got != "L1,L2,L1000" && got != "L1,L2,L1001" {
 		t.Errorf("with a step folded away the window begins with %s", got)
 	}
-	b.do("times", chromedp.Click(chromedp.CSS(`#logtools input[name=times]`)), chromedp.WaitVisible(chromedp.CSS(`.times #L1 .at`)))
-	b.do("all unfolded", chromedp.Click(chromedp.CSS(`button[name=foldall]`)), chromedp.WaitVisible(chromedp.CSS(`#L1 button[aria-expanded=true]`)))
-	b.picture("log", "en", 1280)
+	b.Do("times", chromedp.Click(chromedp.CSS(`#logtools input[name=times]`)), chromedp.WaitVisible(chromedp.CSS(`.times #L1 .at`)))
+	b.Do("all unfolded", chromedp.Click(chromedp.CSS(`button[name=foldall]`)), chromedp.WaitVisible(chromedp.CSS(`#L1 button[aria-expanded=true]`)))
+	b.Keep("log")
 }
 
 // growing is a build that prints as the test says, and then fails.
@@ -123,24 +123,24 @@ func TestBrowserFollowsABuild(t *testing.T) {
 	e := newEnv(t, func(c *web.Config) { g.fakeLogs = c.Logs.(fakeLogs); c.Logs = g })
 	b := newSignedInTab(t, e)
 	g.print(false, "Building")
-	b.do("a build that runs", chromedp.Navigate(e.url+"/images/ann/app/v3/1"), chromedp.WaitVisible(chromedp.CSS(`.window #L1 .text`)))
+	b.Do("a build that runs", chromedp.Navigate(e.url+"/images/ann/app/v3/1"), chromedp.WaitVisible(chromedp.CSS(`.window #L1 .text`)))
 	for n, line := range []string{"#7 [2/2] RUN make " + evil, "#7 | " + evil, "#7 | more"} {
 		g.print(false, line)
-		b.do(line, chromedp.WaitVisible(chromedp.CSS(fmt.Sprintf(`.window #L%d .text`, n+2))))
-		if got := b.evaluate(fmt.Sprintf(`document.querySelector("#L%d .text").textContent`, n+2)); got != line {
+		b.Do(line, chromedp.WaitVisible(chromedp.CSS(fmt.Sprintf(`.window #L%d .text`, n+2))))
+		if got := b.Evaluate(fmt.Sprintf(`document.querySelector("#L%d .text").textContent`, n+2)); got != line {
 			t.Errorf("the browser shows %q, want %q", got, line)
 		}
 	}
-	b.do("a step that runs", chromedp.WaitVisible(chromedp.CSS(`#steps tr.running[data-number="7"]`)))
-	b.picture("follow", "en", 1280)
+	b.Do("a step that runs", chromedp.WaitVisible(chromedp.CSS(`#steps tr.running[data-number="7"]`)))
+	b.Keep("follow")
 	g.print(false, "#7 ERROR exit code: 2")
-	b.do("a step that failed", chromedp.WaitVisible(chromedp.CSS(`#steps tr[data-number="7"]:not(.running)`)))
-	if got := b.evaluate(`document.querySelector('#steps tr[data-number="7"]').innerText.replace(/\s+/g, " ")`); got != "7. [2/2] RUN make "+evil+" ERROR exit code: 2" {
+	b.Do("a step that failed", chromedp.WaitVisible(chromedp.CSS(`#steps tr[data-number="7"]:not(.running)`)))
+	if got := b.Evaluate(`document.querySelector('#steps tr[data-number="7"]').innerText.replace(/\s+/g, " ")`); got != "7. [2/2] RUN make "+evil+" ERROR exit code: 2" {
 		t.Errorf("the step that failed is shown as %q", got)
 	}
 	e.finish("v3", catalog.OutcomeUserError)
 	g.print(true, "ann/app:v3 was not built")
-	b.do("a build that failed", chromedp.WaitVisible(chromedp.CSS(`.state.build_failed`)), chromedp.WaitVisible(chromedp.CSS(`.window #L6 .text`)))
+	b.Do("a build that failed", chromedp.WaitVisible(chromedp.CSS(`.state.build_failed`)), chromedp.WaitVisible(chromedp.CSS(`.window #L6 .text`)))
 }
 
 // What is in a version, what changed, and why its build was slow can be read on a screen and on a phone, in both languages.
@@ -151,16 +151,16 @@ func TestBrowserVersions(t *testing.T) {
 	for _, language := range []string{"en", "fa"} {
 		for _, width := range []int64{1280, 390} {
 			for _, path := range []string{"/images/ann/app/v3", "/images/ann/app/v3/files", "/images/ann/app/v3/files?layer=1&path=/etc", "/images/ann/app/v3/files?path=/bomb", "/images/ann/app/v3/changes", "/images/ann/app/v3/1"} {
-				b.look(path, language, width)
+				b.Look(path, language, width)
 			}
 		}
 		if language == "en" {
-			b.do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
+			b.ToPersian()
 		}
 	}
-	b.do("a directory", chromedp.Navigate(e.url+"/images/ann/app/v3/files"), chromedp.Click(chromedp.CSS(`main td a`)), chromedp.WaitVisible(chromedp.CSS(`.path a[aria-current=page]:not(:first-child)`)))
-	b.do("the changes", chromedp.Navigate(e.url+"/images/ann/app/v3"), chromedp.Click(chromedp.CSS(`main a[href$="/changes"]`)), chromedp.WaitVisible(chromedp.CSS(`select[name=since]`)))
-	if got := b.evaluate(`String(document.querySelectorAll("main tbody tr").length) + document.querySelector("main tbody code").textContent`); got != "3/"+evil {
+	b.Do("a directory", chromedp.Navigate(e.url+"/images/ann/app/v3/files"), chromedp.Click(chromedp.CSS(`main td a`)), chromedp.WaitVisible(chromedp.CSS(`.path a[aria-current=page]:not(:first-child)`)))
+	b.Do("the changes", chromedp.Navigate(e.url+"/images/ann/app/v3"), chromedp.Click(chromedp.CSS(`main a[href$="/changes"]`)), chromedp.WaitVisible(chromedp.CSS(`select[name=since]`)))
+	if got := b.Evaluate(`String(document.querySelectorAll("main tbody tr").length) + document.querySelector("main tbody code").textContent`); got != "3/"+evil {
 		t.Errorf("the changes are shown as %s", got)
 	}
 }

@@ -59,7 +59,7 @@ func TestBrowserSettings(t *testing.T) {
 			}
 		}
 		if language == "en" {
-			b.Do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
+			b.ToPersian()
 		}
 	}
 }

@@ -26,6 +26,18 @@ type underLoad struct {
 	daemon *child
 }
 
+// newUnderLoad starts a daemon of the test's own, which has no users, beside a directory for its clients.
+func newUnderLoad(t *testing.T) *underLoad {
+	t.Helper()
+	toolsOnPath(t)
+	dir := t.TempDir()
+	l := &underLoad{t: t, dir: dir, env: environment{"HOME": dir, "DOCKER_CONFIG": dir}, daemon: newChild(filepath.Join(dir, "own"))}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, ".gitconfig"), []byte(gitConfig), 0o600), l.daemon.start()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // run runs a client's shell script.
 func (l *underLoad) run(ctx context.Context, script string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-ec", script, "sh"}, args...)...)
@@ -118,12 +130,8 @@ func (l *underLoad) load(ctx context.Context) func() error {
 
 // Whatever is built when a backup begins is in it, whatever is pushed, built, deleted and collected meanwhile.
 func TestBackupUnderLoad(t *testing.T) {
-	toolsOnPath(t)
-	dir := t.TempDir()
-	l := &underLoad{t: t, dir: dir, env: environment{"HOME": dir, "DOCKER_CONFIG": dir}, daemon: newChild(filepath.Join(dir, "loaded"))}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, ".gitconfig"), []byte(gitConfig), 0o600), l.daemon.start()); err != nil {
-		t.Fatal(err)
-	}
+	l := newUnderLoad(t)
+	dir := l.dir
 	l.use(l.daemon)
 	for _, app := range []string{"one", "two", "gone"} {
 		l.must(makeApp, app)

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,23 +41,26 @@ git push -q "$GIT/dev/shop" HEAD:main v1 'HEAD:refs/heads/<img/src=x/onerror=con
 // pagesEnv is a daemon with the user dev, whose shop has a version that was built, one that failed and one whose build does not end.
 func pagesEnv(t *testing.T) *underLoad {
 	t.Helper()
-	toolsOnPath(t)
-	dir := t.TempDir()
-	l := &underLoad{t: t, dir: dir, env: environment{"HOME": dir, "DOCKER_CONFIG": dir, "EVIL": hostile}, daemon: newChild(filepath.Join(dir, "own"))}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, ".gitconfig"), []byte(gitConfig), 0o600), l.daemon.start()); err != nil {
-		t.Fatal(err)
+	l := newPagesEnv(t, "dev")
+	l.env["EVIL"] = hostile
+	for _, script := range []string{prepareShop, pushFailing, pushEndless} {
+		l.must(script)
 	}
+	return l
+}
+
+// newPagesEnv is a daemon with a user; its faults fail the test.
+func newPagesEnv(t *testing.T, user string) *underLoad {
+	t.Helper()
+	l := newUnderLoad(t)
 	t.Cleanup(func() {
 		if err := errors.Join(l.daemon.terminate(), l.daemon.faults()); err != nil {
 			t.Errorf("%v\n%s", err, l.daemon.logTail())
 		}
 	})
 	use(l.env, l.daemon)
-	if err := become(l.env, l.daemon, "dev"); err != nil {
+	if err := become(l.env, l.daemon, user); err != nil {
 		t.Fatal(err)
-	}
-	for _, script := range []string{prepareShop, pushFailing, pushEndless} {
-		l.must(script)
 	}
 	return l
 }
@@ -96,7 +97,7 @@ func TestBrowserWithRealBuilds(t *testing.T) {
 			}
 		}
 		if language == "en" {
-			b.Do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
+			b.ToPersian()
 		}
 	}
 	b.Do("a build that failed", chromedp.Navigate(b.URL+"/images/dev/shop/v2/1"), chromedp.WaitVisible(chromedp.CSS(`div.failed`)))

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,17 +54,7 @@ func TestPictures(t *testing.T) {
 	if to == "" {
 		t.Skip("`make pictures` sets PICTURES")
 	}
-	toolsOnPath(t)
-	dir := t.TempDir()
-	l := &underLoad{t: t, dir: dir, env: environment{"HOME": dir, "DOCKER_CONFIG": dir}, daemon: newChild(filepath.Join(dir, "own"))}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, ".gitconfig"), []byte(gitConfig), 0o600), l.daemon.start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.daemon.terminate() })
-	use(l.env, l.daemon)
-	if err := become(l.env, l.daemon, "ali"); err != nil {
-		t.Fatal(err)
-	}
+	l := newPagesEnv(t, "ali")
 	l.must(pushBase)
 	l.must(makeShop)
 	l.must(pushShop, "v1.1", "500", "src/main.go", "Faster")
@@ -95,7 +84,7 @@ func TestPictures(t *testing.T) {
 	}
 	picture("home", "/", "h1")
 	picture("build", "/images/ali/shop/v1.2/1", "#why")
-	b.Do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
+	b.ToPersian()
 	b.Theme("dark")
 	picture("version", "/images/ali/shop/v1.1", "h1")
 }

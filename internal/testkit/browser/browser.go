@@ -74,6 +74,7 @@ func (b *Tab) listen(event any) {
 	case *runtime.EventConsoleAPICalled:
 		b.heard.add(fmt.Sprintf("console: %s", e.Type))
 	case *network.EventRequestWillBeSent:
+		// A data: URL is no request; Chromium has its own icons in them, as of a field for a day.
 		if !strings.HasPrefix(e.Request.URL, b.URL+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
 			b.heard.add("asked another host: " + e.Request.URL)
 		}
@@ -117,20 +118,33 @@ func (b *Tab) SignIn(path, name, password string) {
 		chromedp.Click(chromedp.CSS(`main button`)), chromedp.WaitVisible(chromedp.CSS(`.user`)))
 }
 
-// Look opens a page, and fails the test if it is in another language or wider than the window. Under SCREENSHOTS, a directory, it
-// leaves a picture.
+// Look opens a page, and fails the test if it is in another language or wider than the window. It
+// keeps a picture.
 func (b *Tab) Look(path, language string, width int64) {
 	b.t.Helper()
 	b.Do(path, chromedp.EmulateViewport(width, 900), chromedp.Navigate(b.URL+path), chromedp.WaitVisible(chromedp.CSS(`h1`)))
 	if got := b.Evaluate(`document.documentElement.lang + " " + (document.documentElement.scrollWidth > innerWidth)`); got != language+" false" {
 		b.t.Errorf("%s at %d in %s: language, and whether it is too wide: %s", path, width, language, got)
 	}
-	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-		name := fmt.Sprintf("%s-%d%s.png", language, width, strings.ReplaceAll(path, "/", "-"))
-		if err := os.WriteFile(filepath.Join(dir, name), b.Picture(), 0o644); err != nil {
-			b.t.Error(err)
-		}
+	b.Keep(fmt.Sprintf("%s-%d%s", language, width, strings.ReplaceAll(path, "/", "-")))
+}
+
+// Keep leaves a picture of what the window shows under SCREENSHOTS, if that names a directory.
+func (b *Tab) Keep(name string) {
+	b.t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
 	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), b.Picture(), 0o644); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// ToPersian presses the button for it.
+func (b *Tab) ToPersian() {
+	b.t.Helper()
+	b.Do("the other language", chromedp.Click(chromedp.CSS(`button[name=language]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang=fa] h1`)))
 }
 
 // axe is where axe-core is, beside this file.
