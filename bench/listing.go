@@ -33,18 +33,11 @@ func listing(ctx context.Context, b *bench) ([]measure, error) {
 }
 
 func (b *bench) list(ctx context.Context, size int) ([]measure, error) {
-	d, err := startDaemon(ctx, b, b.path("list"))
+	d, tokens, err := b.startFilled(ctx, "list", size)
 	if err != nil {
 		return nil, err
 	}
 	defer d.stop()
-	if err := d.fillVersions(ctx, size); err != nil {
-		return nil, err
-	}
-	tokens, err := d.addReaders(ctx)
-	if err != nil {
-		return nil, err
-	}
 	shown := fmt.Sprintf("%d versions", size)
 	one := measure{row: 6, what: "list 50 versions, one client", size: shown, n: float64(size), unit: "ms"}
 	for i := range 2000 {

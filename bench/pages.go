@@ -34,18 +34,11 @@ func pages(ctx context.Context, b *bench) ([]measure, error) {
 
 // visit measures each page with so many versions, the last of which has a build.
 func (b *bench) visit(ctx context.Context, size int) ([]measure, error) {
-	d, err := startDaemon(ctx, b, b.path("pages"))
+	d, tokens, err := b.startFilled(ctx, "pages", size)
 	if err != nil {
 		return nil, err
 	}
 	defer d.stop()
-	if err := d.fillVersions(ctx, size); err != nil {
-		return nil, err
-	}
-	tokens, err := d.addReaders(ctx)
-	if err != nil {
-		return nil, err
-	}
 	image := "/images/" + user + "/listed"
 	version := fmt.Sprintf("%s/v%d", image, size)
 	var all []measure

@@ -24,6 +24,20 @@ var fill = []string{
 		FROM versions v JOIN images i ON i.id = v.image_id JOIN builds b ON b.version_id = v.id WHERE v.id <= ?1`,
 }
 
+// startFilled runs a daemon with so many versions, and returns the tokens of who may read them.
+func (b *bench) startFilled(ctx context.Context, dir string, versions int) (d *daemon, tokens []string, err error) {
+	if d, err = startDaemon(ctx, b, b.path(dir)); err != nil {
+		return nil, nil, err
+	}
+	if err = d.fillVersions(ctx, versions); err == nil {
+		tokens, err = d.addReaders(ctx)
+	}
+	if err != nil {
+		d.stop()
+	}
+	return d, tokens, err
+}
+
 // fillVersions makes the image and its versions.
 func (d *daemon) fillVersions(ctx context.Context, size int) (err error) {
 	db, err := sql.Open("sqlite3", "file:"+filepath.Join(d.Data, "fandogh.db")+"?_foreign_keys=on&_busy_timeout=10000")

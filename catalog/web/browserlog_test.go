@@ -68,7 +68,6 @@ func TestBrowserLongLog(t *testing.T) {
 // growing is a build that prints as the test says, and then fails.
 type growing struct {
 	fakeLogs
-	running fakeRunning
 	mu      sync.Mutex
 	lines   []catalog.LogLine
 	changed chan struct{}

@@ -42,6 +42,19 @@ func (w *workTree) pushed() catalog.Tree {
 	return tree
 }
 
+// grow adds the n-th commit, sometimes to a new branch or after a merge.
+func (w *workTree) grow(random *rand.Rand, n int) {
+	w.t.Helper()
+	switch random.IntN(5) {
+	case 0:
+		w.git("checkout", "-q", "-b", fmt.Sprintf("b%d", n), fmt.Sprintf("HEAD~%d", min(random.IntN(3), n-1)))
+	case 1:
+		branches := strings.Fields(w.git("for-each-ref", "--format=%(refname:short)", "refs/heads"))
+		w.at(n, "merge", "-q", "--no-ff", "-m", "merge", branches[random.IntN(len(branches))])
+	}
+	w.at(n, "commit", "-q", "--allow-empty", "-m", fmt.Sprint(n))
+}
+
 func TestDescribeIsGits(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 8 {
@@ -49,14 +62,7 @@ func TestDescribeIsGits(t *testing.T) {
 			c := newWorkTree(t)
 			c.at(0, "commit", "-q", "--allow-empty", "-m", "0")
 			for n := 1; n < 25; n++ {
-				switch random.IntN(5) {
-				case 0:
-					c.git("checkout", "-q", "-b", fmt.Sprintf("b%d", n), fmt.Sprintf("HEAD~%d", min(random.IntN(3), n-1)))
-				case 1:
-					branches := strings.Fields(c.git("for-each-ref", "--format=%(refname:short)", "refs/heads"))
-					c.at(n, "merge", "-q", "--no-ff", "-m", "merge", branches[random.IntN(len(branches))])
-				}
-				c.at(n, "commit", "-q", "--allow-empty", "-m", fmt.Sprint(n))
+				c.grow(random, n)
 				switch random.IntN(8) {
 				case 0:
 					c.git("tag", fmt.Sprintf("light%d", n))

@@ -16,14 +16,7 @@ func TestCommitsSinceIsGits(t *testing.T) {
 	c := newWorkTree(t)
 	c.at(0, "commit", "-q", "--allow-empty", "-m", "0")
 	for n := 1; n < 30; n++ {
-		switch random.IntN(5) {
-		case 0:
-			c.git("checkout", "-q", "-b", fmt.Sprintf("b%d", n), fmt.Sprintf("HEAD~%d", min(random.IntN(3), n-1)))
-		case 1:
-			branches := strings.Fields(c.git("for-each-ref", "--format=%(refname:short)", "refs/heads"))
-			c.at(n, "merge", "-q", "--no-ff", "-m", "merge", branches[random.IntN(len(branches))])
-		}
-		c.at(n, "commit", "-q", "--allow-empty", "-m", fmt.Sprint(n))
+		c.grow(random, n)
 		c.git("tag", fmt.Sprintf("t%d", n))
 	}
 	c.pushed()

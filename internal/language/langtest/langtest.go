@@ -18,8 +18,9 @@ import (
 
 // Literals returns the texts that a package says by the given functions, whose names have the number of the argument that is the text;
 // -1 for all arguments. What is no constant is left out.
-func Literals(t *testing.T, dir string, functions map[string]int) (texts []string) {
+func Literals(t *testing.T, dir string, functions map[string]int) (texts map[string]bool) {
 	t.Helper()
+	texts = map[string]bool{}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,9 @@ func Literals(t *testing.T, dir string, functions map[string]int) (texts []strin
 	for _, file := range files {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {
-				texts = append(texts, saidBy(call, functions, constants)...)
+				for _, text := range saidBy(call, functions, constants) {
+					texts[text] = true
+				}
 			}
 			return true
 		})
