@@ -60,13 +60,15 @@ func (w *soak) watch(over context.Context) {
 	}
 }
 
-// keepProfile writes a profile of the heap, after a collection, to where it outlives the test.
+// keepProfile writes profiles of the heap, after a collection, and of the goroutines to where they outlive the test.
 func (w *soak) keepProfile(when string) {
-	to := fmt.Sprintf("%s/soak-%d-%s.heap", os.TempDir(), w.seed, when)
-	if err := os.WriteFile(to, []byte(w.profile("heap?gc=1")), 0o600); err != nil {
-		w.Error(err)
+	for kind, query := range map[string]string{"heap": "heap?gc=1", "goroutines": "goroutine?debug=1"} {
+		to := fmt.Sprintf("%s/soak-%d-%s.%s", os.TempDir(), w.seed, when, kind)
+		if err := os.WriteFile(to, []byte(w.profile(query)), 0o600); err != nil {
+			w.Error(err)
+		}
+		w.profiles = append(w.profiles, to)
 	}
-	w.profiles = append(w.profiles, to)
 }
 
 func (w *soak) buildkitd() int {

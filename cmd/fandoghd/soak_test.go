@@ -44,7 +44,7 @@ func TestSoak(t *testing.T) {
 	watching.Wait()
 	t.Logf("%s\n%s", w.ledger.summary(), w.record.plot())
 	for _, fault := range w.record.judge(limit) {
-		t.Errorf("%s; heap profiles of the middle and the end are in %v", fault, w.profiles)
+		t.Errorf("%s; profiles of the middle and the end are in %v", fault, w.profiles)
 	}
 	w.checkRetained()
 	w.checkEvents()
@@ -61,7 +61,7 @@ func TestSoak(t *testing.T) {
 type soak struct {
 	*load
 	record   record
-	profiles []string // files with profiles of the heap
+	profiles []string // files with profiles of the heap and the goroutines
 }
 
 func newSoak(ctx context.Context, t *testing.T, seed uint64) *soak {

@@ -1,14 +1,13 @@
 package metrics
 
 import (
-	"context"
 	"net/http"
+	"strconv"
+	"strings"
 
+	"github.com/felixge/httpsnoop"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
-
-type routeKey struct{}
 
 // HTTP counts the requests of one interface. route names what a request is for, by one of a bounded number of
 // names; nil: they are not told apart.
@@ -17,16 +16,25 @@ func (m *Metrics) HTTP(name string, route func(*http.Request) string, next http.
 		return next
 	}
 	of := prometheus.Labels{"interface": name}
-	handler := promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(of), next, promhttp.WithLabelFromCtx("route", func(ctx context.Context) string {
-		name, _ := ctx.Value(routeKey{}).(string)
-		return name
-	}))
-	handler = promhttp.InstrumentHandlerDuration(m.requestDuration.MustCurryWith(of), handler)
-	handler = promhttp.InstrumentHandlerInFlight(m.inFlight.With(of), handler).ServeHTTP
+	requests, duration, inFlight := m.requests.MustCurryWith(of), m.requestDuration.MustCurryWith(of), m.inFlight.With(of)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inFlight.Inc()
+		defer inFlight.Dec()
+		to, method := "", methodLabel(r.Method)
 		if route != nil {
-			r = r.WithContext(context.WithValue(r.Context(), routeKey{}, route(r)))
+			to = route(r)
 		}
-		handler(w, r)
+		answer := httpsnoop.CaptureMetrics(next, w, r)
+		requests.WithLabelValues(to, method, strconv.Itoa(answer.Code)).Inc()
+		duration.WithLabelValues(method).Observe(answer.Duration.Seconds())
 	})
+}
+
+// methodLabel bounds what a client may make of a method.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return strings.ToLower(method)
+	}
+	return "unknown"
 }
