@@ -139,6 +139,7 @@ func (g GitHub) validate() []error {
 		u, err := url.Parse(address.value)
 		check(address.value == "" || err == nil && u.Host != "" && slices.Contains(address.schemes, u.Scheme), path, "%q must begin with %s://host", address.value, address.schemes[0])
 	}
+	check(g.App.ID >= 0, "app.id", "must be 0 or greater")
 	if g.App.ID != 0 {
 		check(g.App.Key != "", "app.key", "must be the file of the App's private key")
 		path := "app.webhook_secret"
@@ -157,6 +158,7 @@ const (
 	// leastStepMemory is what runc itself needs to start a step, and a shell in it.
 	leastStepMemory = 16 << 20
 	leastCPUs       = 0.01 // the kernel's least quota
+	mostCPUs        = 1 << 16
 	// mostLog is what the log file of all attempts at a build may hold.
 	mostLog = 64 << 20
 )
@@ -172,7 +174,7 @@ func (l Limits) validate() []error {
 		check(memory == 0 || memory >= leastStepMemory, path, "must be 0 or at least 16MiB")
 	}
 	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs, "build.cpus": l.Build.CPUs} {
-		check(cpus == 0 || cpus >= leastCPUs, path, "must be 0 or at least %v", leastCPUs)
+		check(cpus == 0 || cpus >= leastCPUs && cpus <= mostCPUs, path, "must be 0, or from %v to %d", leastCPUs, mostCPUs)
 	}
 	for path, n := range map[string]int64{
 		"build.pids": int64(l.Build.PIDs), "build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
