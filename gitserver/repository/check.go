@@ -251,40 +251,9 @@ func (w *checkWalk) look(link objects.Link) error {
 	if err != nil {
 		return err
 	}
-	switch link.Type {
-	case plumbing.CommitObject:
-		c, err := objects.ParseCommit(data)
-		if err != nil {
-			return err
-		}
-		w.left = append(w.left, objects.Link{Hash: c.Tree, Type: plumbing.TreeObject})
-		if !w.shallow[link.Hash] {
-			for _, parent := range c.Parents {
-				w.left = append(w.left, objects.Link{Hash: parent, Type: plumbing.CommitObject})
-			}
-		}
-	case plumbing.TreeObject:
-		entries, err := objects.ParseTree(data)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			switch e.Mode {
-			case objects.ModeSubmodule: // its commit lives elsewhere
-			case objects.ModeTree:
-				w.left = append(w.left, objects.Link{Hash: e.Hash, Type: plumbing.TreeObject})
-			default:
-				w.left = append(w.left, objects.Link{Hash: e.Hash, Type: plumbing.BlobObject})
-			}
-		}
-	case plumbing.TagObject:
-		target, err := objects.ParseTag(data)
-		if err != nil {
-			return err
-		}
-		w.left = append(w.left, target)
-	}
-	return nil
+	links, err := objects.LinksOf(link.Type, data, w.shallow[link.Hash])
+	w.left = append(w.left, links...)
+	return err
 }
 
 func (w *checkWalk) wrongObject(ref string, link objects.Link, err error) {
