@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
 )
@@ -41,10 +42,11 @@ func (c Config) Validate() error {
 	}
 	for path, d := range map[string]Duration{
 		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "git.gc_interval": c.Git.GCInterval, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
+	check(c.Git.Grace >= leastGitGrace, "git.grace", "must be at least %s", leastGitGrace.Std())
 	check(c.Registry.Grace > c.Builder.Timeout, "registry.grace", "must be longer than builder.timeout (%s)", c.Builder.Timeout.Std())
 	for path, n := range map[string]int64{
 		"http.max_connections": int64(c.HTTP.MaxConnections), "http.max_connections_per_address": int64(c.HTTP.MaxConnectionsPerAddress),
@@ -120,6 +122,9 @@ func (r Retention) validate() []error {
 	}
 	return faults
 }
+
+// leastGitGrace is how long the objects of an upload or a delivery may be there at least before their tag is.
+const leastGitGrace = Duration(time.Minute)
 
 // minSecret is how short a secret may be that signs deliveries.
 const minSecret = 16
