@@ -6,10 +6,11 @@ package config
 
 import (
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // EnvPrefix begins the name of every environment variable that is read; the
@@ -261,7 +262,7 @@ func (a GitHubApp) Secret() (string, error) {
 	if a.WebhookSecretFile == "" {
 		return a.WebhookSecret, nil
 	}
-	text, err := os.ReadFile(a.WebhookSecretFile)
+	text, err := bounded.File(a.WebhookSecretFile, maxFile)
 	return strings.TrimSpace(string(text)), err
 }
 

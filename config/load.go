@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Load reads the file, when one is named, and the environment over Default.
@@ -36,8 +37,11 @@ func (c *Config) takeOldNames() {
 	}
 }
 
+// maxFile bounds the configuration and the files that it names, in bytes.
+const maxFile = 1 << 20
+
 func (c *Config) readFile(file string) error {
-	text, err := os.ReadFile(file)
+	text, err := bounded.File(file, maxFile)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}

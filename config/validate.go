@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Validate reports every fault at once, each with the setting's path, and nil
@@ -235,14 +236,14 @@ func isRegistryHost(host string) bool {
 	return err == nil && reference.Domain(named) == host
 }
 
-// missingFiles reports the files that are named but not there.
+// missingFiles reports the files that are named but not there, or are none.
 func missingFiles(section string, files map[string]string) []error {
 	var faults []error
 	for setting, file := range files {
 		if file == "" {
 			continue
 		}
-		if _, err := os.Stat(file); err != nil {
+		if err := bounded.CheckFile(file, maxFile); err != nil {
 			faults = append(faults, fmt.Errorf("%s.%s: %w", section, setting, err))
 		}
 	}
