@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -87,11 +88,12 @@ func eachFault(options env.Options) (faults []error) {
 	set := options.Environment
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		options.Environment = map[string]string{name: set[name]}
+		values := append(strings.Split(set[name], ","), set[name])
 		var of env.ParseError
 		if err := env.ParseWithOptions(new(Config), options); errors.As(err, &of) {
-			faults = append(faults, fmt.Errorf("%s: %w", name, of.Err))
+			faults = append(faults, withoutSecretsOf(fmt.Errorf("%s: %w", name, of.Err), values...))
 		} else if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			faults = append(faults, withoutSecretsOf(fmt.Errorf("%s: %w", name, err), values...))
 		}
 	}
 	return faults

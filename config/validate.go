@@ -97,7 +97,7 @@ func (c Config) Validate() error {
 	check(c.Metrics.Enabled || c.Metrics.Addr == "", "metrics.addr", "must be empty where metrics.enabled is false")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(faults...)
+	return withoutSecretsOf(errors.Join(faults...), c.texts()...)
 }
 
 func (r Retention) validate() []error {
