@@ -52,9 +52,6 @@ func TestPlacedRefsAreHistoryAtOnce(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "HEAD")); err != nil {
-			return nil
-		}
 		tags, err := p.repos.Tags(t.Context(), p.ref)
 		for _, tag := range tags { // as a start after a kill would see it
 			placed++
