@@ -122,6 +122,14 @@ func (q *Quarantine) Count() int {
 	return q.incoming.Count()
 }
 
+// Bytes returns how long the pack is that was received, 0 for none.
+func (q *Quarantine) Bytes() int64 {
+	if q.incoming == nil {
+		return 0
+	}
+	return q.incoming.Bytes()
+}
+
 // Check holds what was received to git's rules: each object, and its links to others that were received or that the
 // repository has.
 func (q *Quarantine) Check(ctx context.Context) error {
