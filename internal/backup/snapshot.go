@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 const (
@@ -295,14 +296,27 @@ func Newest(dir string) (snapshot string, m Manifest, err error) {
 		return "", m, fmt.Errorf("%s %s; name a directory that `fandoghd admin backup` wrote to, or one of those in it", dir, what)
 	}
 	snapshot = whole[len(whole)-1]
-	text, err := os.ReadFile(filepath.Join(snapshot, manifestFile))
-	if err == nil {
-		m, err = parseManifest(text)
-	}
-	if err != nil {
+	if m, err = readManifest(filepath.Join(snapshot, manifestFile)); err != nil {
 		return "", m, fmt.Errorf("read the backup %s: %w", snapshot, err)
 	}
 	return snapshot, m, nil
+}
+
+// readManifest reads what a snapshot says of itself. Whoever else can write where backups are may have put anything there.
+func readManifest(file string) (m Manifest, err error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return m, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return m, errors.Join(err, fmt.Errorf("%s is not a regular file, as all of a backup are", file))
+	}
+	text, err := bounded.ReadAll(f, maxManifest)
+	if err != nil {
+		return m, err
+	}
+	return parseManifest(text)
 }
 
 // Restore copies the data directory's files of a snapshot to a directory. They have there the names that place gives them.
