@@ -129,6 +129,7 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 		return result, err
 	}
 	err = r.sweepAll(ctx, needed, before, false, &result)
+	r.forgetCollected()
 	return result, err
 }
 
