@@ -175,6 +175,9 @@ func (s *Snapshot) Add(name, from string, fixed bool) error {
 	return err
 }
 
+// noLink are the errors of a disk that has no hard links, such as exFAT and some network disks, or no more of this file.
+var noLink = []unix.Errno{unix.EMLINK, unix.EPERM, unix.ENOTSUP, unix.ENOSYS, unix.EXDEV}
+
 // link takes a file from an earlier snapshot, if one has it.
 func (s *Snapshot) link(name, to string, size int64) (bool, error) {
 	from := slices.Clone(s.left)
@@ -194,7 +197,7 @@ func (s *Snapshot) link(name, to string, size int64) (bool, error) {
 			return false, err
 		}
 		err = os.Link(old, to)
-		if errors.Is(err, unix.EMLINK) {
+		if slices.ContainsFunc(noLink, func(no unix.Errno) bool { return errors.Is(err, no) }) {
 			continue
 		}
 		return err == nil, err
