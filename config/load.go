@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -71,7 +73,22 @@ func (c *Config) readEnv(environ []string) error {
 		reflect.TypeFor[Mirrors]():  func(s string) (any, error) { return parseMirrors(s) },
 	}}
 	if err := env.ParseWithOptions(c, options); err != nil {
-		return fmt.Errorf("environment: %w", err)
+		return fmt.Errorf("environment: %w", errors.Join(eachFault(options)...))
 	}
 	return unknownVariables(set, options)
+}
+
+// eachFault is what is wrong with each variable, by its name: the library tells fields of structs.
+func eachFault(options env.Options) (faults []error) {
+	set := options.Environment
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		options.Environment = map[string]string{name: set[name]}
+		var of env.ParseError
+		if err := env.ParseWithOptions(new(Config), options); errors.As(err, &of) {
+			faults = append(faults, fmt.Errorf("%s: %w", name, of.Err))
+		} else if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return faults
 }

@@ -56,7 +56,7 @@ func (c Config) Validate() error {
 		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks), "users.max_secrets": int64(c.Users.MaxSecrets),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords),
 	} {
 		check(n > 0, path, "must be greater than 0")
 	}
@@ -139,6 +139,7 @@ func (g GitHub) validate() []error {
 		u, err := url.Parse(address.value)
 		check(address.value == "" || err == nil && u.Host != "" && slices.Contains(address.schemes, u.Scheme), path, "%q must begin with %s://host", address.value, address.schemes[0])
 	}
+	check(g.App.ID >= 0, "app.id", "must be 0 or greater")
 	if g.App.ID != 0 {
 		check(g.App.Key != "", "app.key", "must be the file of the App's private key")
 		path := "app.webhook_secret"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/docker/go-units"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Size is a number of bytes, written as "512MiB", "2GiB" or plain bytes.
@@ -25,13 +28,7 @@ func ParseSize(s string) (Size, error) {
 }
 
 // UnmarshalYAML reads a Size from a scalar.
-func (s *Size) UnmarshalYAML(text []byte) error {
-	parsed, err := ParseSize(scalar(text))
-	if err == nil {
-		*s = parsed
-	}
-	return err
-}
+func (s *Size) UnmarshalYAML(node ast.Node) error { return readScalar(node, s, ParseSize) }
 
 // MarshalYAML writes a Size as it is read.
 func (s Size) MarshalYAML() ([]byte, error) {
@@ -49,13 +46,7 @@ type Duration time.Duration
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 // UnmarshalYAML reads a Duration from a scalar.
-func (d *Duration) UnmarshalYAML(text []byte) error {
-	parsed, err := parseDuration(scalar(text))
-	if err == nil {
-		*d = parsed
-	}
-	return err
-}
+func (d *Duration) UnmarshalYAML(node ast.Node) error { return readScalar(node, d, parseDuration) }
 
 // MarshalYAML writes a Duration as it is read.
 func (d Duration) MarshalYAML() ([]byte, error) { return []byte(d.Std().String()), nil }
@@ -84,7 +75,20 @@ func parseMirrors(s string) (Mirrors, error) {
 	return mirrors, nil
 }
 
-func scalar(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
+// readScalar says where in the file a fault is: the library leaves that to who decodes.
+func readScalar[T any](node ast.Node, to *T, parse func(string) (T, error)) error {
+	var text string
+	err := yaml.NodeToValue(node, &text)
+	if err != nil {
+		err = errors.New("must be a single value")
+	} else {
+		*to, err = parse(text)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: %s: %w", node.GetToken().Position.Line, strings.TrimPrefix(node.GetPath(), "$."), err)
+	}
+	return nil
+}
 
 // orchestrators matches the variables that Kubernetes and Docker links set in a container
 // beside a service of our name.

@@ -2,7 +2,7 @@ package rest_test
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +21,7 @@ func (fakeKeys) ListSigningKeys() ([]catalog.InstallationKey, error) {
 type fakeSBOMs struct{}
 
 func (fakeSBOMs) SBOM(_ context.Context, _ catalog.Image, version catalog.Version, platform string) ([]byte, error) {
-	return fmt.Appendf(nil, `{"name":"%s for %s"}`, version.Name, platform), nil
+	return json.Marshal(map[string]string{"name": version.Name + " for " + platform})
 }
 
 func TestSBOM(t *testing.T) {

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"slices"
+
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 )
@@ -73,7 +75,7 @@ func (c *call) previewRetention() ([]api.RetainedVersion, error) {
 // rulePreviewed is the rule that the query has, nil when it has none.
 func (c *call) rulePreviewed() (*catalog.ScopedRule, error) {
 	query := c.r.URL.Query()
-	if !query.Has("kind") {
+	if !slices.ContainsFunc([]string{"kind", "keep_last", "keep_days", "keep"}, query.Has) {
 		return nil, nil
 	}
 	rule, err := catalog.ParseRetentionRule(query.Get("kind"), query.Get("keep_last"), query.Get("keep_days"), query.Get("keep"))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func testApp() *app { return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv} }
@@ -189,4 +191,8 @@ func TestRunsEverywhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEveryCommandIsRunByAScript(t *testing.T) {
+	testkit.CheckVerbs(t, newRootCommand(testApp()), "testdata/script", "../fandoghd/testdata/script")
 }

@@ -441,3 +441,13 @@ func (c *child) logTail() string {
 	}
 	return string(text)
 }
+
+func TestEveryCommandIsRunByAScript(t *testing.T) {
+	root := newRootCommand()
+	serve, _, err := root.Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.RemoveCommand(serve) // scripts run it by `daemon`
+	testkit.CheckVerbs(t, root, "testdata/script")
+}
