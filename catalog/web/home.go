@@ -97,7 +97,10 @@ func (c *call) latestBuilds() ([]buildRow, error) {
 		}
 		seen[e.BuildID] = true
 		build, err := store.Build(ctx, e.BuildID)
-		if catalog.CodeOf(err) == catalog.NotFound { // deleted since
+		if err == nil { // the image may have gone to another namespace since
+			err = catalog.Authorize(ctx, store, c.id, catalog.ActionRead, catalog.Target{Namespace: build.Image.Namespace, Image: build.Image.Name})
+		}
+		if catalog.CodeOf(err) == catalog.NotFound { // deleted since, or none of the user's any more
 			continue
 		}
 		if err != nil {
