@@ -156,10 +156,15 @@ func modeBits(f catalog.ImageFile) string {
 	return string(bits)
 }
 
+// isTrick reports whether a character is for a terminal, ends a line, or turns text around.
+func isTrick(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
 // legible writes whatever bytes a name has on one line.
 func legible(name string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+		if isTrick(r) {
 			return '\uFFFD'
 		}
 		return r
