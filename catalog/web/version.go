@@ -66,6 +66,9 @@ func (c *call) versionPage() error {
 	return c.show(http.StatusOK, "version", "", data)
 }
 
+// IsArtifact reports whether it is known to be no image that can be run, such as a chart, whose own client pulls it.
+func (d versionData) IsArtifact() bool { return d.Content != nil && len(d.Content.Platforms) == 0 }
+
 // sinceCommits is how many commits the page of a version lists.
 const sinceCommits = 30
 
