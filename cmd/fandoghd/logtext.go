@@ -37,12 +37,12 @@ func (w withoutControl) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// oneLine is the audit log's: whatever a user sent, such as a name that is none, begins no line of its own.
+// oneLine is the audit log's: whatever a user sent, such as a name that is none, begins no line of its own, and makes none that is endless.
 type oneLine struct{ hclog.Logger }
 
 // Log logs a line.
 func (l oneLine) Log(level hclog.Level, what string, about ...any) {
-	l.Logger.Log(level, what, withoutLineEnds(about)...)
+	l.Logger.Log(level, what, shortLines(about)...)
 }
 
 // Info logs a line.
@@ -50,15 +50,23 @@ func (l oneLine) Info(what string, about ...any) { l.Log(hclog.Info, what, about
 
 // With returns a logger with more in each of its lines.
 func (l oneLine) With(about ...any) hclog.Logger {
-	return oneLine{l.Logger.With(withoutLineEnds(about)...)}
+	return oneLine{l.Logger.With(shortLines(about)...)}
 }
 
-func withoutLineEnds(about []any) []any {
+// maxAudited bounds one value in the audit log, in bytes: what a stranger gives as a user's name may be as long as a request.
+const maxAudited = 1000
+
+func shortLines(about []any) []any {
 	about = slices.Clone(about)
 	for i := 1; i < len(about); i += 2 {
-		if text, ok := about[i].(string); ok {
-			about[i] = strings.ReplaceAll(text, "\n", `\n`)
+		text, ok := about[i].(string)
+		if !ok {
+			continue
 		}
+		if len(text) > maxAudited {
+			text = strings.ToValidUTF8(text[:maxAudited], "") + "…"
+		}
+		about[i] = strings.ReplaceAll(text, "\n", `\n`)
 	}
 	return about
 }
