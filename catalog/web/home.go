@@ -66,20 +66,28 @@ func (c *call) home() error {
 	return c.show(http.StatusOK, "home", "home.title", data)
 }
 
-// homeNamespaces are the user's own namespace and the newest others that the user belongs to, and whether there are more.
+// homeNamespaces are the user's own namespace, unless another admin of it has removed the user, and the newest others that the user belongs to,
+// and whether there are more.
 func (c *call) homeNamespaces() (names []string, more bool, err error) {
-	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), c.id.User.ID, catalog.Page{Limit: homeNamespaces + 1})
+	ctx, store, own := c.r.Context(), c.server.config.Store, c.id.User.Name
+	namespaces, err := store.ListNamespaces(ctx, c.id.User.ID, catalog.Page{Limit: homeNamespaces + 1})
 	if err != nil {
 		return nil, false, err
 	}
-	own := c.id.User.Name
 	for _, n := range namespaces[:min(len(namespaces), homeNamespaces)] {
 		if n.Name != own {
 			names = append(names, n.Name)
 		}
 	}
 	slices.Sort(names)
-	return append([]string{own}, names...), len(namespaces) > homeNamespaces, nil
+	switch err := catalog.Authorize(ctx, store, c.id, catalog.ActionRead, catalog.Target{Namespace: own}); catalog.CodeOf(err) {
+	case "":
+		names = append([]string{own}, names...)
+	case catalog.NotFound:
+	default:
+		return nil, false, err
+	}
+	return names, len(namespaces) > homeNamespaces, nil
 }
 
 // latestBuilds finds the builds of the user's namespaces by what was told of them, and reads each as it is now.

@@ -166,6 +166,17 @@ func TestHomeForgetsWhatWasTransferred(t *testing.T) {
 	}
 }
 
+// Whom another admin has removed from the namespace of their own name sees nothing of it.
+func TestHomeOfWhoWasRemoved(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["bob"].ID, catalog.RoleAdmin))
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["ann"].ID, catalog.RoleNone))
+	if got := b.get("/"); got.StatusCode != http.StatusOK || strings.Contains(got.body, "/images/ann") {
+		t.Errorf("%s, with images or builds of a namespace that the user does not belong to", got.Status)
+	}
+}
+
 // withoutTokens is a page without what differs each time.
 func withoutTokens(body string) string {
 	return regexp.MustCompile(`name="form" value="[^"]*"`).ReplaceAllString(body, "")
