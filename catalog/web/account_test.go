@@ -32,6 +32,10 @@ func TestOwnKeys(t *testing.T) {
 	} else {
 		checkPage(t, "/account with a refused key", "en", got)
 	}
+	const hint = `<a href="/account#keys">`
+	if !strings.Contains(b.get("/").body, hint) {
+		t.Error("who has no key is not told so on the first page")
+	}
 	added := b.submit("/account", "/account/keys", "key", key1, "name", evil[:100])
 	if added.StatusCode != http.StatusSeeOther {
 		t.Fatalf("a key: %s\n%s", added.Status, added.body)
@@ -54,6 +58,9 @@ func TestOwnKeys(t *testing.T) {
 		if strings.Contains(got.body, says) {
 			t.Errorf("a link that is %s has the page say that something was done", what)
 		}
+	}
+	if strings.Contains(b.get("/").body, hint) {
+		t.Error("who has a key is told otherwise")
 	}
 	path := "/account/keys/" + strconv.FormatInt(keys[0].ID, 10) + "/delete"
 	if got := e.signedIn("eve").submit("/account", path); got.StatusCode != http.StatusNotFound {

@@ -23,6 +23,7 @@ type homeData struct {
 	Namespaces []namespaceRow
 	More       bool // namespaces that are not shown
 	GitURL     string
+	NoKey      bool // the user can't push yet
 	LastEvent  int64
 }
 
@@ -56,6 +57,11 @@ func (c *call) home() error {
 		return err
 	}
 	data.More = more
+	keys, err := store.ListKeys(ctx, c.id.User.ID)
+	if err != nil {
+		return err
+	}
+	data.NoKey = len(keys) == 0
 	for _, name := range namespaces {
 		images, err := store.ListImages(ctx, name, catalog.Page{Limit: homeImages + 1})
 		if err != nil {
