@@ -63,3 +63,17 @@ func TestKindsOfVersions(t *testing.T) {
 		}
 	}
 }
+
+// What is printed to be copied works as it stands: a version that was not built can't be pulled.
+func TestPullsWhatWasBuilt(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	if body := b.get("/images/ann/app").body; !strings.Contains(body, "docker pull registry.test:8080/ann/app:v1</pre>") {
+		t.Error("the newest version that was built is not the one to pull")
+	}
+	image, err := e.store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "empty"}, OwnerID: e.users["ann"].ID})
+	e.must(err)
+	if body := b.get("/images/ann/" + image.Ref.Name).body; strings.Contains(body, "docker pull") {
+		t.Error("of an image without versions one is to be pulled")
+	}
+}

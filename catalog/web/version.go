@@ -75,7 +75,7 @@ const sinceCommits = 30
 // showBuilt adds what a built version was made of, and what of it is new.
 func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 	ctx, image, version := c.r.Context(), data.Image, data.Version
-	before, err := c.before(image, version)
+	before, err := c.builtBefore(image, version.ID)
 	if err != nil {
 		return err
 	}
