@@ -201,37 +201,69 @@ func textOption(to func(*PushOptions) *string) func(*PushOptions, string) error 
 	}
 }
 
-var pushOptions = map[string]pushOption{
-	"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
-	"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
-	"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
-	"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
-	"no-cache": {"no-cache", flagOption(func(o *PushOptions) *bool { return &o.Build.NoCache })},
-	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
-	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
-		if value != "cancel" {
-			return FieldErrorf("push-option", "must be on-disconnect=cancel, got %q", value)
-		}
-		o.CancelOnDisconnect = true
-		return nil
-	}},
-	"build-arg": {"build-arg=NAME=VALUE", func(o *PushOptions, value string) error {
-		name, text, ok := strings.Cut(value, "=")
-		if !ok {
-			return FieldErrorf("push-option", "needs NAME=VALUE, got %q", value)
-		}
-		if o.Build.Args == nil {
-			o.Build.Args = map[string]string{}
-		}
-		o.Build.Args[name] = text
-		return nil
-	}},
-	"test":       {"test=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Test })},
-	"target":     {"target=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Target })},
-	"platform":   {"platform=OS/ARCH,...", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
-	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
-	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
-	"timestamps": {"timestamps=RULE", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},
+// buildFlags and buildTexts are what of BuildOptions a push may have by a word and by a word with a value. Build args are set beside them.
+var (
+	buildFlags = map[string]func(*BuildOptions) *bool{
+		"no-cache": func(o *BuildOptions) *bool { return &o.NoCache },
+		"pull":     func(o *BuildOptions) *bool { return &o.Pull },
+	}
+	buildTexts = map[string]buildText{
+		"test":       {"STAGE", func(o *BuildOptions) *string { return &o.Test }},
+		"target":     {"STAGE", func(o *BuildOptions) *string { return &o.Target }},
+		"platform":   {"OS/ARCH,...", func(o *BuildOptions) *string { return &o.Platform }},
+		"dockerfile": {"PATH", func(o *BuildOptions) *string { return &o.Dockerfile }},
+		"context":    {"DIR", func(o *BuildOptions) *string { return &o.Context }},
+		"timestamps": {"RULE", func(o *BuildOptions) *string { return &o.Timestamps }},
+	}
+)
+
+// buildText is an option with a value, which its usage names.
+type buildText struct {
+	value string
+	of    func(*BuildOptions) *string
+}
+
+// buildArg is the option that sets a build arg, as NAME=VALUE.
+const buildArg = "build-arg"
+
+var pushOptions = pushOptionTable()
+
+func pushOptionTable() map[string]pushOption {
+	options := map[string]pushOption{
+		"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
+		"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
+		"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+		"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+		"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
+			if value != "cancel" {
+				return FieldErrorf("push-option", "must be on-disconnect=cancel, got %q", value)
+			}
+			o.CancelOnDisconnect = true
+			return nil
+		}},
+		buildArg: {buildArg + "=NAME=VALUE", func(o *PushOptions, value string) error {
+			name, text, ok := strings.Cut(value, "=")
+			if !ok {
+				return FieldErrorf("push-option", "needs NAME=VALUE, got %q", value)
+			}
+			o.Build.setArg(name, text)
+			return nil
+		}},
+	}
+	for name, of := range buildFlags {
+		options[name] = pushOption{name, flagOption(func(o *PushOptions) *bool { return of(&o.Build) })}
+	}
+	for name, text := range buildTexts {
+		options[name] = pushOption{name + "=" + text.value, textOption(func(o *PushOptions) *string { return text.of(&o.Build) })}
+	}
+	return options
+}
+
+func (o *BuildOptions) setArg(name, value string) {
+	if o.Args == nil {
+		o.Args = map[string]string{}
+	}
+	o.Args[name] = value
 }
 
 // ParsePushOptions reads the options of one push. An unknown one is Invalid

@@ -171,6 +171,7 @@ func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
 		Outcome:  string(b.Outcome),
 		Message:  b.Message,
 		Commit:   b.Commit,
+		Options:  b.Options.Words(c.mayDo(catalog.ActionWrite) == nil),
 		QueuedAt: api.Time{Time: b.QueuedAt},
 		Start:    api.Time{Time: b.StartedAt},
 		End:      api.Time{Time: b.EndedAt},

@@ -46,6 +46,9 @@ func TestMessages(t *testing.T) {
 	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
 		used[tab.Key] = true
 	}
+	for _, option := range slices.Concat(rebuildFlags, rebuildTexts) {
+		used["rebuild."+option] = true
+	}
 	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
 		used["limit."+limit.name] = true
 	}

@@ -54,7 +54,7 @@ func routes() []route {
 		{"GET", version + "/files", accessRead, (*call).filesPage},
 		{"GET", version + "/changes", accessRead, (*call).changesPage},
 		{"POST", version + "/cancel", accessWrite, (*call).cancel},
-		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
+		{"POST", version + "/rebuild", accessWrite, form((*call).rebuild, (*call).versionPage)},
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
 		{"GET", build + "/lines", accessRead, (*call).logWindow},

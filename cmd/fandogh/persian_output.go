@@ -104,6 +104,7 @@ var persianOutput = map[string]string{
 	"yes":                               "بله",
 	"%s by %s":                          "وضعیت: %s، آغازگر: %s",
 	" in %s":                            "، در مدت %s",
+	", with %s":                         "، با %s",
 	", place %d of %d in the queue: %s": "، نوبت %d از %d در صف: %s",
 	"%d images":                         "تعداد %d ایمیج",
 	"%d versions":                       "تعداد %d نسخه",
