@@ -15,7 +15,7 @@ import (
 )
 
 // fill gives every page of the account, of settings and of the administration something to show, in each field what a user may try.
-func (e *env) fill() (webhook string) {
+func (e *env) fill() (webhook, ofAll string) {
 	e.t.Helper()
 	ctx, short := e.t.Context(), evil[:100]
 	root := e.users["root"]
@@ -24,6 +24,8 @@ func (e *env) fill() (webhook string) {
 	_, _, err = e.accounts.CreateToken(ctx, catalog.NewToken{UserID: root.ID, Name: short, Scope: catalog.ScopeRead})
 	e.must(err)
 	made, _, err := e.webhooks.Create(ctx, catalog.Webhook{Namespace: "ann", ImageID: e.image.ID, URL: "https://ci.test/" + evil, Events: "build.started", UserID: root.ID}, "")
+	e.must(err)
+	all, _, err := e.webhooks.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://ci.test/" + evil, UserID: root.ID}, "")
 	e.must(err)
 	e.must(e.store.KeepAudit(ctx, []catalog.AuditLine{{At: time.Now(), Via: "web", By: evil, From: evil, What: "user disabled", On: map[string]string{evil: evil}}}))
 	_, err = e.store.PauseQueue(ctx, evil, evil)
@@ -34,18 +36,18 @@ func (e *env) fill() (webhook string) {
 	patterns := "v* x"
 	_, err = e.github.Connect(ctx, e.image, root.ID, catalog.GitHubSettings{Repository: evil, Tags: &patterns, Branches: &patterns, Paths: &patterns, Context: &patterns})
 	e.must(err)
-	return "/settings/ann/app/webhooks/" + strconv.FormatInt(made.ID, 10)
+	return "/settings/ann/app/webhooks/" + strconv.FormatInt(made.ID, 10), "/namespaces/ann/webhooks/" + strconv.FormatInt(all.ID, 10)
 }
 
 // A real browser opens the pages of the account, of settings and of the administration, in both languages, dark and light, on a
 // screen and on a phone, and nothing is wrong with them.
 func TestBrowserSettings(t *testing.T) {
 	e := newEnv(t)
-	webhook := e.fill()
+	webhook, ofAll := e.fill()
 	b := chromium.New(t, e.url)
 	b.SignIn("/account", "root", password)
 	pages := append([]string{
-		"/account", "/images/ann/app", "/namespaces/ann/members", "/namespaces/ann/usage", "/settings/ann/app", "/settings/ann/app/webhooks", webhook, "/settings/ann/app/github",
+		"/account", "/images/ann/app", "/namespaces/ann/members", "/namespaces/ann/usage", "/namespaces/ann/webhooks", ofAll, "/namespaces/ann/retention", "/namespaces/ann/retention/preview?kind=versions&keep_last=1", "/settings/ann/app", "/settings/ann/app/webhooks", webhook, "/settings/ann/app/github",
 		"/settings/ann/app/retention", "/settings/ann/app/retention/preview?kind=versions&keep_last=1", "/search?q=a",
 	}, adminPages...)
 	for _, language := range []string{"en", "fa"} {

@@ -43,7 +43,7 @@ func TestMessages(t *testing.T) {
 	} {
 		used[key] = true
 	}
-	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", "", true), imageTabs(catalog.ImageRef{}, "", true)) {
 		used[tab.Key] = true
 	}
 	for _, option := range slices.Concat(rebuildFlags, rebuildTexts) {
@@ -66,6 +66,9 @@ func TestMessages(t *testing.T) {
 	}
 	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
 		used["retention.from."+from] = true
+	}
+	for _, own := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace} {
+		used["retention.drop."+own], used["retention.save."+own] = true, true
 	}
 	for _, key := range saidOfChanges(t) {
 		used[key] = true
