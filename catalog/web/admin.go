@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -130,8 +131,9 @@ type auditData struct {
 	Lines []catalog.AuditLine
 	Pager pager
 	// What the list is narrowed to.
-	User, Via, Image, Since, Until string
-	Interfaces                     []string
+	User, Via, Image string
+	Since, Until     time.Time // the first day and the last; zero: any
+	Interfaces       []string
 }
 
 // interfaces are those that audit lines name.
@@ -144,14 +146,17 @@ func (c *call) auditPage() error {
 	}
 	q := c.r.URL.Query()
 	data := auditData{
-		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Since: q.Get("since"), Until: q.Get("until"), Interfaces: interfaces,
+		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Interfaces: interfaces,
 	}
 	filter := catalog.AuditFilter{By: data.User, Via: data.Via, Image: data.Image, Page: page}
-	if filter.Since, err = c.dayIn("since", 0); err != nil {
+	if data.Since, err = c.dayIn("since"); err != nil {
 		return err
 	}
-	if filter.Until, err = c.dayIn("until", 1); err != nil {
+	if data.Until, err = c.dayIn("until"); err != nil {
 		return err
+	}
+	if filter.Since = data.Since; !data.Until.IsZero() {
+		filter.Until = data.Until.AddDate(0, 0, 1)
 	}
 	lines, err := c.server.config.Store.ListAudit(c.r.Context(), filter)
 	if err != nil {
@@ -161,15 +166,15 @@ func (c *call) auditPage() error {
 	return c.show(http.StatusOK, "audit", "admin.audit", data)
 }
 
-// dayIn reads a day of the query, in the user's zone, and returns the beginning of the day so many later; zero for none. Errors: Invalid.
-func (c *call) dayIn(name string, later int) (time.Time, error) {
-	text := c.r.URL.Query().Get(name)
+// dayIn reads a day of the query and returns its beginning in the user's zone; zero for none. Errors: Invalid.
+func (c *call) dayIn(name string) (time.Time, error) {
+	text := strings.TrimSpace(c.r.URL.Query().Get(name))
 	if text == "" {
 		return time.Time{}, nil
 	}
-	day, err := time.ParseInLocation(time.DateOnly, text, zoneOf(c.r))
+	day, err := readDay(text, zoneOf(c.r))
 	if err != nil {
-		return day, catalog.FieldErrorf(name, "%s must be a day such as 2006-01-02", name)
+		return day, catalog.FieldErrorf(name, "%s: %s", name, catalog.MessageOf(err))
 	}
-	return day.AddDate(0, 0, later), nil
+	return day, nil
 }

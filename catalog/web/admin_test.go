@@ -38,7 +38,7 @@ func TestAdminPages(t *testing.T) {
 			checkPage(t, path, language, page)
 		}
 	}
-	if got := b.get("/admin/audit?since=x"); got.StatusCode != http.StatusBadRequest {
+	if got := b.get("/admin/audit?since=1404-12-30"); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("no day: %s", got.Status)
 	}
 	for _, path := range []string{"/admin/users/nobody", "/admin/namespaces/nothing"} {
@@ -48,6 +48,37 @@ func TestAdminPages(t *testing.T) {
 	}
 	if body := e.signedIn("ann").get("/").body; strings.Contains(body, "/admin") {
 		t.Error("a user is offered the administration")
+	}
+}
+
+// The days of the filter are typed as the language has them, and what was understood is said.
+func TestAuditDays(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("root")
+	tehran := time.FixedZone("", 12600)
+	for what, at := range map[string]time.Time{"before-it": time.Date(2026, 3, 19, 23, 59, 0, 0, tehran), "on-it": time.Date(2026, 3, 20, 23, 59, 0, 0, tehran), "after-it": time.Date(2026, 3, 21, 0, 0, 0, 0, tehran)} {
+		e.must(e.store.KeepAudit(t.Context(), []catalog.AuditLine{{At: at, Via: "web", By: "ann", What: what}}))
+	}
+	if got := b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "fa"); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("another zone: %s", got.Status)
+	}
+	for _, day := range []string{"1404-12-29", "۱۴۰۴/۱۲/۲۹", "۲۹ اسفند ۱۴۰۴", "2026-03-20"} {
+		query := "/admin/audit?" + url.Values{"since": {day}, "until": {day}}.Encode()
+		page := b.get(query)
+		checkPage(t, day, "fa", page)
+		for _, want := range []string{"on-it", `value="۱۴۰۴/۱۲/۲۹"`, `<time datetime="2026-03-20">۲۹ اسفند ۱۴۰۴</time>`, `<span dir="ltr">2026-03-20</span>`} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("%s: no %s", day, want)
+			}
+		}
+		if strings.Contains(page.body, "before-it") || strings.Contains(page.body, "after-it") {
+			t.Errorf("%s: lines of other days", day)
+		}
+		b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "en")
+		if page := b.get(query); !strings.Contains(page.body, `type="date" dir="ltr" value="2026-03-20"`) || !strings.Contains(page.body, ">20 Mar 2026</time>") || !strings.Contains(page.body, "on-it") {
+			t.Errorf("%s in English: %s", day, page.body)
+		}
+		b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "fa")
 	}
 }
 
