@@ -38,57 +38,6 @@ func cutNames[Item any](c *call, items []Item, name func(Item) string) (shown []
 	return items, p
 }
 
-// queueData is what the page of the queue shows.
-type queueData struct {
-	Tabs    []tab
-	State   catalog.QueueState
-	Pause   catalog.QueuePause
-	Entries []catalog.QueueEntry // the next to start first
-	Pager   pager
-}
-
-func (c *call) queuePage() error {
-	ctx, store := c.r.Context(), c.server.config.Store
-	data := queueData{Tabs: adminTabs("admin.queue")}
-	page, err := c.page()
-	if err != nil {
-		return err
-	}
-	if data.State, err = store.QueueState(ctx); err != nil {
-		return err
-	}
-	if data.Pause, err = store.QueuePause(ctx); err != nil {
-		return err
-	}
-	entries, err := store.ListQueue(ctx, page.Before, page.Limit)
-	if err != nil {
-		return err
-	}
-	data.Entries, data.Pager = cut(c, entries, func(e catalog.QueueEntry) int64 { return e.ID })
-	return c.show(http.StatusOK, "queue", "admin.queue", data)
-}
-
-func (c *call) pauseQueue() error {
-	pause, err := c.server.config.Store.PauseQueue(c.r.Context(), c.id.User.Name, c.field("reason"))
-	if err != nil {
-		return err
-	}
-	c.audit("queue paused", "reason", pause.Reason)
-	return c.done("/admin/queue", "paused")
-}
-
-func (c *call) resumeQueue() error {
-	was, err := c.server.config.Store.ResumeQueue(c.r.Context())
-	if err != nil {
-		return err
-	}
-	if was.Paused() {
-		c.audit("queue resumed")
-		c.server.config.Control.Wake()
-	}
-	return c.done("/admin/queue", "resumed")
-}
-
 // diskData is what the page of the disk shows, and of what of it is not needed.
 type diskData struct {
 	Tabs      []tab

@@ -51,6 +51,43 @@ func TestAdminPages(t *testing.T) {
 	}
 }
 
+// A page of the queue is told when the queue is not what it shows any more: by what is built, and by who pauses it.
+func TestQueueNews(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("root")
+	mark := func() string {
+		_, after, _ := strings.Cut(b.get("/admin/queue").body, `data-last="`)
+		mark, _, _ := strings.Cut(after, `"`)
+		return mark
+	}
+	shown := mark()
+	if again := mark(); again != shown || len(shown) != 16 {
+		t.Fatalf("the queue is %q, and then %q", shown, again)
+	}
+	for _, c := range []struct {
+		what   string
+		change func() error
+	}{
+		{"a build", func() error { e.build("v4", ""); return nil }},
+		{"a pause", func() error { _, err := e.store.PauseQueue(t.Context(), "root", ""); return err }},
+		{"a reason", func() error { _, err := e.store.PauseQueue(t.Context(), "root", evil); return err }},
+		{"no pause", func() error { _, err := e.store.ResumeQueue(t.Context()); return err }},
+		{"an end", func() error { e.finish("v3", catalog.OutcomeBuilt); return nil }},
+	} {
+		shown := mark()
+		answers := make(chan *answer, 1)
+		go func() { answers <- b.get("/admin/queue/events?after="+shown, "Accept", "text/event-stream") }()
+		e.must(c.change())
+		if got := <-answers; !strings.HasPrefix(got.body, "retry: 500\nid: ") || strings.Contains(got.body, shown) || got.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s: %s: %q", c.what, got.Status, got.body)
+		}
+	}
+	// Who was told hears of what is new since, as browsers ask again.
+	if got := b.get("/admin/queue/events?after="+mark(), "Accept", "text/event-stream", "Last-Event-ID", shown); !strings.Contains(got.body, "id: "+mark()) {
+		t.Errorf("by the last event: %q", got.body)
+	}
+}
+
 // The days of the filter are typed as the language has them, and what was understood is said.
 func TestAuditDays(t *testing.T) {
 	e := newEnv(t)

@@ -66,6 +66,31 @@ func TestBrowserSettings(t *testing.T) {
 	}
 }
 
+// The page of the queue shows what happens to it without being loaded again, and leaves alone what somebody types.
+func TestBrowserQueue(t *testing.T) {
+	e := newEnv(t)
+	b := chromium.New(t, e.url)
+	b.SignIn("/admin/queue", "root", password)
+	b.Do("the queue", chromedp.WaitVisible(chromedp.CSS(`#live`)), chromedp.SendKeys(chromedp.CSS(`input[name=reason]`), "an upgrade"))
+	b.Evaluate(`document.body.dataset.first = "yes"`)
+	e.build("v4", "")
+	b.Do("another build", chromedp.WaitVisible(chromedp.CSS(`#queuelist a[href="/images/ann/app/v4"]`)))
+	if typed := b.Evaluate(`document.activeElement.value`); typed != "an upgrade" {
+		t.Errorf("what was typed is %q", typed)
+	}
+	e.finish("v3", catalog.OutcomeBuilt)
+	b.Do("the end of a build", chromedp.WaitNotPresent(chromedp.CSS(`#queuelist a[href="/images/ann/app/v3"]`)))
+	_, err := e.store.PauseQueue(t.Context(), evil, evil)
+	e.must(err)
+	b.Do("a pause by somebody else", chromedp.WaitVisible(chromedp.CSS(`#queuestate .failed`)), chromedp.WaitVisible(chromedp.CSS(`form[action="/admin/queue/resume"] button`)))
+	if first := b.Evaluate(`document.body.dataset.first + document.querySelectorAll("#queue img, #queue script").length`); first != "yes0" {
+		t.Errorf("the page was loaded again, or has elements of others: %s", first)
+	}
+	for _, complaint := range b.Complaints() {
+		t.Errorf("the browser complains: %s", complaint)
+	}
+}
+
 // What is asked of forms works in a browser: a zone is kept, a new token is shown, and an image stays when another name was typed.
 func TestBrowserForms(t *testing.T) {
 	e := newEnv(t)

@@ -53,7 +53,9 @@ var adminMessages = map[string]message{
 
 	"queue.oldest":   {"The oldest was asked for", "زمان درخواست قدیمی‌ترین:"},
 	"queue.paused":   {"The queue is paused. By whom, and since when:", "صف متوقف است. توسط و از زمان:"},
-	"queue.draining": {"%s builds still run. Load the page again to see whether they have ended.", "%s ساخت هنوز در حال اجراست. برای دیدن پایان آن‌ها صفحه را دوباره بارگذاری کنید."},
+	"queue.live":     {"This page follows the queue by itself.", "این صفحه خودبه‌خود با صف به‌روز می‌شود."},
+	"queue.nolive":   {"Load the page again to see what has changed since.", "برای دیدن تغییرهای تازه صفحه را دوباره بارگذاری کنید."},
+	"queue.draining": {"%s builds still run.", "%s ساخت هنوز در حال اجراست."},
 	"queue.drained":  {"No build runs: the server may be stopped.", "هیچ ساختی در حال اجرا نیست؛ می‌توان سرور را متوقف کرد."},
 	"queue.resume":   {"Let builds start again", "ادامهٔ کار صف"},
 	"queue.reason":   {"Why; whose builds wait are told", "دلیل؛ به کسانی که ساختشان در صف است گفته می‌شود"},

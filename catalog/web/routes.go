@@ -147,6 +147,7 @@ func adminRoutes() []route {
 		{"POST", namespace + "/limits", accessOperate, limits((*call).setLimits)},
 		{"POST", namespace + "/delete", accessOperate, limits((*call).deleteNamespace)},
 		{"GET", "/admin/queue", accessOperate, (*call).queuePage},
+		{"GET", "/admin/queue/events", accessOperate, (*call).queueNews},
 		{"POST", "/admin/queue/pause", accessOperate, queue((*call).pauseQueue)},
 		{"POST", "/admin/queue/resume", accessOperate, queue((*call).resumeQueue)},
 		{"GET", "/admin/disk", accessOperate, (*call).diskPage},

@@ -79,7 +79,7 @@ var access = map[string]string{
 	"GET /admin": "changed", "GET /admin/users": "admin", "POST /admin/users": "changed", "GET /admin/users/{user}": "admin", "POST /admin/users/{user}/change": "changed",
 	"POST /admin/users/{user}/password": "changed", "POST /admin/users/{user}/revoke": "changed", "POST /admin/users/{user}/delete": "changed",
 	"GET /admin/namespaces": "admin", "GET /admin/namespaces/{shared}": "admin", "POST /admin/namespaces/{shared}/limits": "changed", "POST /admin/namespaces/{shared}/delete": "changed",
-	"GET /admin/queue": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
+	"GET /admin/queue": "admin", "GET /admin/queue/events": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
 	"GET /admin/audit": "admin", "GET /admin/doctor": "admin",
 	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
