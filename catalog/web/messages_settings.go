@@ -90,6 +90,8 @@ var settingsMessages = map[string]message{
 	"github.secret.new": {"Enter this secret at the webhook on GitHub. It is shown this once: copy it now.", "این رمز را در وب‌هوک گیت‌هاب وارد کنید. فقط همین یک بار نمایش داده می‌شود؛ اکنون آن را رونوشت کنید."},
 	"github.token":      {"Token, for private repositories and commit statuses", "توکن، برای مخزن‌های خصوصی و وضعیت کامیت‌ها"},
 	"github.key":        {"Deploy key: an SSH private key", "کلید استقرار: یک کلید خصوصی SSH"},
+	"github.notoken":    {"Remove the token that is stored", "حذف توکن ذخیره‌شده"},
+	"github.nokey":      {"Remove the deploy key that is stored", "حذف کلید استقرار ذخیره‌شده"},
 	"github.connect":    {"Connect", "اتصال"},
 	"github.change":     {"Change the connection", "تغییر اتصال"},
 	"github.sync":       {"Compare tags now", "مقایسهٔ تگ‌ها"},

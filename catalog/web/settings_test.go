@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -106,6 +107,24 @@ func TestGitHub(t *testing.T) {
 	for _, language := range []string{"en", "fa"} {
 		b.language = language
 		checkPage(t, page, language, b.get(page))
+	}
+	empty, typed := "", "t2"
+	for name, c := range map[string]struct {
+		fields           []string
+		status           int
+		token, deployKey *string
+	}{
+		"left alone":              {nil, http.StatusOK, nil, nil},
+		"a token removed":         {[]string{"no_token", "1"}, http.StatusOK, &empty, nil},
+		"a key removed":           {[]string{"no_deploy_key", "1", "token", "t2"}, http.StatusOK, &typed, &empty},
+		"one given and removed":   {[]string{"no_token", "1", "token", "t2"}, http.StatusBadRequest, nil, nil},
+		"a key given and removed": {[]string{"no_deploy_key", "1", "deploy_key", "t2"}, http.StatusBadRequest, nil, nil},
+	} {
+		e.github.asked = catalog.GitHubSettings{}
+		got := b.submit(page, page, append([]string{"repository", "a/b"}, c.fields...)...)
+		if got.StatusCode != c.status || !reflect.DeepEqual(e.github.asked.Token, c.token) || !reflect.DeepEqual(e.github.asked.DeployKey, c.deployKey) {
+			t.Errorf("%s: %s, asked for %+v", name, got.Status, e.github.asked)
+		}
 	}
 	for _, path := range []string{"/sync", "/disconnect"} { // in this order
 		if got := b.submit(page, page+path); got.StatusCode != http.StatusSeeOther {
