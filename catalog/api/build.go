@@ -75,12 +75,14 @@ type Diagnosis struct {
 type CacheMiss struct {
 	Line        int      `json:"line"` // of the Dockerfile
 	Instruction string   `json:"instruction"`
-	Millis      int64    `json:"duration_ms"` // that the step took
-	Cause       string   `json:"cause"`       // "first", "no_cache", "instruction", "files", "args", "other"
-	Since       string   `json:"since"`       // version that this is compared with; empty: none
-	Files       []string `json:"files"`       // that changed, the first by name
-	Changed     int      `json:"changed"`     // how many did
-	Args        []string `json:"args"`        // build args that changed
+	Millis      int64    `json:"duration_ms"`        // that the step took
+	Cause       string   `json:"cause"`              // "first", "no_cache", "instruction", "files", "args", "base", "other"
+	Since       string   `json:"since"`              // version that this is compared with; empty: none
+	Files       []string `json:"files"`              // that changed, the first by name
+	Changed     int      `json:"changed"`            // how many did
+	Args        []string `json:"args"`               // build args that changed
+	BaseWas     string   `json:"base_was,omitempty"` // "name@sha256:…", of that version and of this build, where the cause is "base"
+	BaseIs      string   `json:"base_is,omitempty"`
 	Advice      *Advice  `json:"advice,omitempty"`
 }
 

@@ -228,7 +228,7 @@ func (c *call) diagnosis() (api.Diagnosis, error) {
 	out := api.Diagnosis{Dockerfile: found.Dockerfile}
 	if miss := found.Miss; miss != nil {
 		out.Miss = &api.CacheMiss{Line: miss.Line, Instruction: miss.Instruction, Millis: stepOf(miss.Step).Millis, Cause: string(miss.Cause), Since: miss.Since,
-			Files: orEmpty(miss.Files), Changed: miss.Changed, Args: orEmpty(miss.Args)}
+			Files: orEmpty(miss.Files), Changed: miss.Changed, Args: orEmpty(miss.Args), BaseWas: miss.BaseWas, BaseIs: miss.BaseIs}
 		if advice := miss.Advice; advice.Kind != "" {
 			out.Miss.Advice = &api.Advice{Kind: string(advice.Kind), Line: advice.Line, Copy: advice.Copy, Run: advice.Run, Names: orEmpty(advice.Names)}
 		}

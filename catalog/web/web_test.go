@@ -215,6 +215,9 @@ func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []ca
 	list := []string{evil}
 	miss := &catalog.CacheMiss{Line: 3, Instruction: evil, Cause: catalog.MissFiles, Since: "v1", Files: list, Changed: 2, Args: list,
 		Advice: catalog.Advice{Kind: catalog.AdviceCopyFirst, Line: 4, Copy: evil, Run: evil, Names: list}}
+	if build.Version == "v2" {
+		miss.Cause, miss.BaseWas, miss.BaseIs = catalog.MissBase, evil, evil
+	}
 	if build.Version == "v1" {
 		miss.Cause, miss.Since, miss.Advice = catalog.MissArgs, "", catalog.Advice{Kind: catalog.AdviceIgnore, Names: list}
 	}
