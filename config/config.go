@@ -227,6 +227,9 @@ type Managed struct {
 	CNIDir    string `yaml:"cni_dir" env:"CNI_DIR"`     // CNI plugins
 	Subnet    string `yaml:"subnet" env:"SUBNET"`       // CIDR of the build network; empty: a free one
 	KeepCache Size   `yaml:"keep_cache" env:"KEEP_CACHE"`
+	// KeepRecords is how many records the build cache may have, of steps and of files that were sent: buildkitd holds
+	// them in memory.
+	KeepRecords int `yaml:"keep_records" env:"KEEP_RECORDS"`
 }
 
 // GitHub sets where connected repositories are.
@@ -312,7 +315,7 @@ func Default() Config {
 		Builder: Builder{
 			Spare: 2, Timeout: Duration(time.Hour), Compression: "gzip", CredentialHelpers: map[string]string{},
 			Labels:  []string{"revision", "source", "created"},
-			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30},
+			Managed: Managed{CNIDir: "/usr/lib/cni", KeepCache: 20 << 30, KeepRecords: 10_000},
 			Limits:  Limits{PIDs: 16384, Step: StepLimits{PIDs: 4096}, Disk: 50 << 30, Log: 10 << 20, Build: BuildLimits{PIDs: 8192, Disk: 20 << 30}, Namespace: NamespaceLimits{Waiting: 5000}},
 			Mirrors: Mirrors{},
 			PullThrough: PullThrough{

@@ -56,7 +56,7 @@ func (c Config) Validate() error {
 		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks), "users.max_secrets": int64(c.Users.MaxSecrets),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
 	} {
 		check(n > 0, path, "must be greater than 0")
 	}

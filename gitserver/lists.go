@@ -138,12 +138,12 @@ func (c *client) versions(ctx context.Context, ref catalog.ImageRef, _ []string)
 	page := func(p catalog.Page) ([]catalog.Version, error) {
 		return c.server.config.Store.ListVersions(ctx, image.ID, catalog.VersionFilter{Page: p})
 	}
-	err = addPages(l, c.heads("VERSION", "STATE", "SIZE", "CREATED", "DIGEST"), page, func(v catalog.Version) int64 { return v.ID }, func(v catalog.Version) string {
+	err = addPages(l, c.heads("VERSION", "STATE", "PUBLISHED", "SIZE", "DIGEST"), page, func(v catalog.Version) int64 { return v.ID }, func(v catalog.Version) string {
 		size, digest := "-", "-"
 		if v.State == catalog.Built {
 			size, digest = c.size(v.Size), v.Digest
 		}
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", v.Name, c.state(v.State), size, c.when(v.CreatedAt), digest)
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", v.Name, c.state(v.State), c.when(v.CreatedAt), size, digest)
 	})
 	if err != nil {
 		return err

@@ -61,9 +61,10 @@ var errSlow = errors.New("too slow")
 // with it.
 func (m *Manager) watch(ctx context.Context, c *child) (why string) {
 	go m.dropAside()
-	health, aside := time.NewTicker(m.timing.health), time.NewTicker(asideInterval)
+	health, aside, records := time.NewTicker(m.timing.health), time.NewTicker(asideInterval), time.NewTicker(m.timing.records)
 	defer health.Stop()
 	defer aside.Stop()
+	defer records.Stop()
 	for missed := 0; missed < healthMisses; {
 		select {
 		case <-c.exited:
@@ -72,6 +73,8 @@ func (m *Manager) watch(ctx context.Context, c *child) (why string) {
 			return ""
 		case <-aside.C:
 			go m.dropAside()
+		case <-records.C:
+			go m.boundRecords(ctx)
 		case <-health.C:
 			// Counted and not timed: this process may itself have been stopped meanwhile.
 			if missed++; m.answers(ctx) {

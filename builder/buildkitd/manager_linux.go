@@ -48,6 +48,7 @@ type Config struct {
 	Mirrored        []string // other registries, of which RegistryHost is asked first, as a mirror
 	MaxParallelism  int      // steps at once over all builds; 0: no limit
 	KeepBytes       int64    // what the build cache may use; 0: BuildKit's own rule for the disk
+	KeepRecords     int      // what the build cache may have of records, which buildkitd holds in memory; 0: any number
 	Disk            *Disk    // whose Free the build cache leaves; nil: BuildKit's own rule
 	Limits          Limits   // of all RUN steps together
 	StepLimits      Limits   // of each RUN step
@@ -74,6 +75,7 @@ type Manager struct {
 
 	suspicion suspicion  // of Run's goroutine
 	dropping  sync.Mutex // held while a cache that was set aside is removed
+	counting  sync.Mutex // held while the cache's records are counted, and removed
 
 	mu    sync.Mutex
 	ready chan struct{} // closed while buildkitd answers
@@ -84,7 +86,7 @@ type Manager struct {
 }
 
 // timing is what tests make shorter.
-type timing struct{ backoff, health, answer time.Duration }
+type timing struct{ backoff, health, answer, records time.Duration }
 
 // New checks that all there must be is there. An error names what to
 // install or to set.
@@ -128,7 +130,7 @@ func New(cfg Config) (*Manager, error) {
 	return &Manager{
 		cfg: cfg, log: cfg.Logger, id: id, tools: found, network: net, proxies: proxies,
 		socket: socketPath(dir, id), ready: make(chan struct{}), cgroups: findCgroups(id), builds: map[uint64]*buildGroup{},
-		timing: timing{backoff: firstBackoff, health: healthInterval, answer: workers.Timeout}, bootID: bootID,
+		timing: timing{backoff: firstBackoff, health: healthInterval, answer: workers.Timeout, records: recordsInterval}, bootID: bootID,
 	}, nil
 }
 

@@ -245,7 +245,7 @@ func TestSilentBuildkitdIsStartedAgain(t *testing.T) {
 	var log func() string
 	cfg.Logger, log = logged()
 	m := newManager(t, cfg)
-	m.timing = timing{backoff: 10 * time.Millisecond, health: 50 * time.Millisecond, answer: 500 * time.Millisecond}
+	m.timing = timing{backoff: 10 * time.Millisecond, health: 50 * time.Millisecond, answer: 500 * time.Millisecond, records: time.Hour}
 	stop := buildkittest.RunReady(t, m)
 	solver := newSolver(t, solverConfig(m, env.Registry))
 	marker, done := startSleep(t, solver, "silent")

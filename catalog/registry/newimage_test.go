@@ -18,7 +18,7 @@ func TestBlobsOfAnImageToCome(t *testing.T) {
 	deleted := w.image("alice", "gone")
 	w.manifest("alice/gone", "1.0", "of before", nil)
 	w.must(w.store.DeleteImage(t.Context(), deleted.ID))
-	w.must(w.registry.DeleteImage(t.Context(), deleted.Ref))
+	w.must(w.registry.DeleteImage(deleted.Ref))
 	w.endRemovals()
 	reading, _, err := w.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: w.alice.ID, Name: "ci", Scope: catalog.ScopeRead})
 	w.must(err)

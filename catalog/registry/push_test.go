@@ -134,7 +134,7 @@ func TestDelete(t *testing.T) {
 	w.must(w.registry.DeleteVersion(t.Context(), image.Ref, v)) // nothing left is fine
 	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 	digest = w.built(image, "2.0")
-	w.must(w.registry.DeleteImage(t.Context(), image.Ref))
-	w.must(w.registry.DeleteImage(t.Context(), image.Ref))
+	w.must(w.registry.DeleteImage(image.Ref))
+	w.must(w.registry.DeleteImage(image.Ref))
 	w.expect("GET", "/v2/alice/app/manifests/"+digest, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 }

@@ -26,6 +26,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
@@ -174,16 +175,11 @@ func (r *Registry) Ping(ctx context.Context) error {
 
 // DeleteImage removes an image's tags and manifests; its blobs go with the next
 // garbage collection. No such repository is no error.
-func (r *Registry) DeleteImage(ctx context.Context, ref catalog.ImageRef) error {
-	name, err := reference.WithName(ref.Repository())
-	if err != nil {
+func (r *Registry) DeleteImage(ref catalog.ImageRef) error {
+	if _, err := reference.WithName(ref.Repository()); err != nil {
 		return catalog.Wrap(catalog.Invalid, err, "%s is not a valid image name", ref)
 	}
-	remover, ok := r.content.(distribution.RepositoryRemover)
-	if !ok {
-		return catalog.Errorf(catalog.Internal, "failed to remove a repository from the registry's storage")
-	}
-	return errors.Join(ignoreMissing(remover.Remove(ctx, name)), os.RemoveAll(r.referrersOf(ref)))
+	return errors.Join(removeAll(r.repositoryDir(ref)), removeAll(r.referrersOf(ref)))
 }
 
 // DeleteNamespace removes all that was stored under a namespace's name, also what never became an
@@ -193,9 +189,20 @@ func (r *Registry) DeleteNamespace(name string) error {
 		return err
 	}
 	return errors.Join(
-		os.RemoveAll(filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), name)),
-		os.RemoveAll(filepath.Join(r.dir, referrersDir, name)),
+		removeAll(filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), name)),
+		removeAll(filepath.Join(r.dir, referrersDir, name)),
 	)
+}
+
+// removeAll removes a directory into which uploads may still put files: each sees only afterwards that it may not.
+func removeAll(dir string) error {
+	var err error
+	for range 1000 {
+		if err = os.RemoveAll(dir); !errors.Is(err, syscall.ENOTEMPTY) {
+			break
+		}
+	}
+	return err
 }
 
 func (r *Registry) repository(ctx context.Context, ref catalog.ImageRef) (distribution.Repository, error) {

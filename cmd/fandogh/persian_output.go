@@ -33,7 +33,6 @@ var persianOutput = map[string]string{
 	"OWN":           "اختصاصی",
 	"PIDS":          "پردازه",
 	"PLACE":         "نوبت",
-	"PUBLISHED":     "زمان انتشار",
 	"QUOTA":         "سهمیه",
 	"ROLE":          "نقش",
 	"RUNNING":       "هم‌زمان",

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+
+	"github.com/fandoghpaas/fandogh/catalog/api"
 )
 
 // deleter deletes versions, of builds and of the registry.
@@ -28,12 +31,23 @@ func (t *load) deleter(_ context.Context, dice *rand.Rand) {
 		t.count("deletions refused")
 		t.ledger.put(e, kept)
 	case http.StatusNotFound:
+		if t.wentByRetention(e) {
+			t.ledger.put(e, deleted)
+			return
+		}
 		t.Errorf("%s was acknowledged: %v", e.name(), err)
 		fallthrough
 	default:
 		t.cut("deletions cut off", err)
 		t.ledger.put(e, unanswered)
 	}
+}
+
+// wentByRetention reports whether retention has removed an entry: which are the last, the ledger knows from the answers alone.
+func (t *load) wentByRetention(e *entry) bool {
+	var removed []api.DeletedVersion
+	return t.keepLast > 0 && t.get("images/"+e.image+"/deleted-versions", &removed) &&
+		slices.ContainsFunc(removed, func(d api.DeletedVersion) bool { return d.Version == e.tag && d.Reason != "" })
 }
 
 // isGone reports whether an entry is of an image that imageDeleter is alone with.

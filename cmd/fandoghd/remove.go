@@ -57,7 +57,7 @@ func (r *remover) remove(ctx context.Context, removal catalog.Removal) error {
 	if removal.Version == "" {
 		return errors.Join(
 			withdrawn,
-			r.daemon.registry.DeleteImage(ctx, removal.Image),
+			r.daemon.registry.DeleteImage(removal.Image),
 			r.daemon.repos.Delete(ctx, removal.Image),
 			r.daemon.solver.ForgetImage(removal.Image, removal.ImageID),
 			r.removeLogs(removal),

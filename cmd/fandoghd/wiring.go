@@ -188,7 +188,7 @@ func (d *daemon) openBuildKit() error {
 		d.managed, err = buildkitd.New(buildkitd.Config{
 			Dir: d.config.DataPath("buildkit"), Binary: c.Managed.Buildkitd, CNIBinDir: c.Managed.CNIDir, Subnet: c.Managed.Subnet, Allow: c.Network.Allow,
 			RegistryHost: d.registryHost, RegistryAliases: []string{d.addresses.publicHost()}, PlainHTTP: d.registryPlain, Mirrored: mirror.Mirrored(mirroring),
-			KeepBytes: int64(c.Managed.KeepCache), Disk: disk, Frontends: c.Frontends,
+			KeepBytes: int64(c.Managed.KeepCache), KeepRecords: c.Managed.KeepRecords, Disk: disk, Frontends: c.Frontends,
 			Limits:     buildkitd.Limits{Memory: stepsMemory(c.Limits.Memory, usableMemory), PIDs: int64(c.Limits.PIDs), CPUs: c.Limits.CPUs},
 			StepLimits: buildkitd.Limits{Memory: int64(c.Limits.Step.Memory), PIDs: int64(c.Limits.Step.PIDs), CPUs: c.Limits.Step.CPUs},
 			Output:     int64(c.Limits.Log),

@@ -16,6 +16,7 @@ var Common = map[string]string{
 	"LAST VERSION":        "آخرین نسخه",
 	"NAME":                "نام",
 	"OF":                  "برای",
+	"PUBLISHED":           "زمان انتشار",
 	"QUEUED":              "زمان درخواست",
 	"REF":                 "مرجع",
 	"RESPONSE":            "پاسخ",
