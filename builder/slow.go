@@ -16,6 +16,9 @@ const (
 
 // summarizeMiss says why a build was slow, where a step of some duration missed the cache and it is known why; nothing of an image's first.
 func (a *attempt) summarizeMiss(ctx context.Context) {
+	if slowest := a.steps.slowest(); len(slowest) == 0 || took(slowest[0]) < slowStep {
+		return // most builds; nothing is looked up for them
+	}
 	ctx, cancel := context.WithTimeout(ctx, slowLookup)
 	defer cancel()
 	found, err := a.builder.Diagnose(ctx, a.build, a.steps.list())
