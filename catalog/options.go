@@ -135,15 +135,33 @@ func (o BuildOptions) Validate() error {
 	if err := checkSource(o.Source); err != nil {
 		return err
 	}
-	for name := range o.Args {
-		if err := validateBuildArg(name); err != nil {
-			return err
-		}
+	if err := o.validateArgs(); err != nil {
+		return err
 	}
 	for field, p := range map[string]string{"dockerfile": o.Dockerfile, "context": o.Context} {
 		if p != "" && (!fs.ValidPath(path.Clean(p)) || strings.ContainsAny(p, "\x00\\")) {
 			return FieldErrorf(field, "%s %q must be a path inside the repository", field, p)
 		}
+	}
+	return nil
+}
+
+// What the build args of one build may come to, which is stored with the build: their number, and the bytes of their names and values.
+const (
+	maxBuildArgs     = 1000
+	maxBuildArgBytes = 1 << 20
+)
+
+func (o BuildOptions) validateArgs() error {
+	bytes := 0
+	for name, value := range o.Args {
+		if err := validateBuildArg(name); err != nil {
+			return err
+		}
+		bytes += len(name) + len(value)
+	}
+	if len(o.Args) > maxBuildArgs || bytes > maxBuildArgBytes {
+		return FieldErrorf("build-arg", "a build can have at most %d build args, of %d KiB in all", maxBuildArgs, maxBuildArgBytes>>10)
 	}
 	return nil
 }

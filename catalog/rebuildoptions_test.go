@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +54,21 @@ func TestChangedByErrors(t *testing.T) {
 			t.Errorf("%q: %q does not say %q", option, MessageOf(err), says)
 		}
 	}
+}
+
+// Rebuilds that each add some end where one build has too much.
+func TestBuildArgsAreBounded(t *testing.T) {
+	o := BuildOptions{}
+	for n := range maxBuildArgs {
+		o.setArg(fmt.Sprint("A", n), "")
+	}
+	if got, err := o.ChangedBy([]string{"build-arg=A1=2"}); err != nil || len(got.Args) != maxBuildArgs {
+		t.Errorf("%d args: %v", len(got.Args), err)
+	}
+	_, err := o.ChangedBy([]string{"build-arg=B=1"})
+	wantCode(t, "too many", err, Invalid)
+	_, err = BuildOptions{}.ChangedBy([]string{"build-arg=A=" + strings.Repeat("x", maxBuildArgBytes/2), "build-arg=B=" + strings.Repeat("x", maxBuildArgBytes/2)})
+	wantCode(t, "too large", err, Invalid)
 }
 
 // What is shown of a build's options is what asks for them again.
