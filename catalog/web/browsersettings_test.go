@@ -5,6 +5,7 @@ package web_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,37 @@ func TestBrowserSettings(t *testing.T) {
 		if language == "en" {
 			b.ToPersian()
 		}
+	}
+}
+
+// A failed version is built again with other options by a form that folds away, in both languages and themes.
+func TestBrowserRebuild(t *testing.T) {
+	e := newEnv(t)
+	b := chromium.New(t, e.url)
+	b.SignIn("/images/ann/app/v2", "ann", password)
+	for _, language := range []string{"en", "fa"} {
+		for _, theme := range []string{"light", "dark"} {
+			b.Theme(theme)
+			for _, path := range []string{"/images/ann/app/v2", "/images/ann/app/v2/1"} {
+				for _, width := range []int64{1280, 390} {
+					b.Look(path, language, width)
+					b.Do("the form", chromedp.Click(chromedp.CSS(`details summary`)), chromedp.WaitVisible(chromedp.CSS(`textarea[name=build-arg]`)))
+					if overflows := b.Evaluate(`String(document.documentElement.scrollWidth > document.documentElement.clientWidth)`); overflows != "false" {
+						t.Errorf("%s in %s at %d: the form is wider than the page", path, language, width)
+					}
+					b.Keep(fmt.Sprintf("%s-%s-%d-rebuild%s", language, theme, width, strings.ReplaceAll(path, "/", "-")))
+				}
+				b.NeedsNoHelp(path + " in " + language + ", " + theme)
+			}
+		}
+		if language == "en" {
+			b.ToPersian()
+		}
+	}
+	b.Do("another build", chromedp.Click(chromedp.CSS(`input[name=no-cache]`)), chromedp.SendKeys(chromedp.CSS(`textarea[name=build-arg]`), "A=1\nB=2"),
+		chromedp.Click(chromedp.CSS(`details form button`)), chromedp.WaitNotPresent(chromedp.CSS(`details[open] form`)))
+	if got := strings.Join(e.control.options, " "); got != "build-arg=A=1 build-arg=B=2 no-cache" {
+		t.Errorf("asked for %q", got)
 	}
 }
 
