@@ -123,6 +123,19 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// The form of a rebuild has every option that there is.
+func TestRebuildFormHasAllOptions(t *testing.T) {
+	has := slices.Concat(rebuildFlags, rebuildTexts, []string{"build-arg"})
+	var all []string
+	for _, usage := range catalog.RebuildOptionUsage() {
+		name, _, _ := strings.Cut(usage, "=")
+		all = append(all, name)
+	}
+	if slices.Sort(has); !slices.Equal(has, all) {
+		t.Errorf("the form has %v, and the options are %v", has, all)
+	}
+}
+
 func TestMeasures(t *testing.T) {
 	for _, c := range []struct {
 		made             func(lang) (string, error)
