@@ -19,8 +19,12 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
-// maxManifest bounds a manifest, in bytes.
-const maxManifest = 4 << 20
+// A manifest may have so many bytes, values, and layers or other manifests, of which each is looked up.
+const (
+	maxManifest       = 4 << 20
+	maxManifestValues = 100_000
+	maxParts          = 4000
+)
 
 // manifestPut is one manifest on its way in.
 type manifestPut struct {
@@ -145,7 +149,15 @@ func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 	case err != nil:
 		return catalog.Wrap(catalog.Invalid, err, "the manifest is incomplete; push again")
 	}
+	if err := bounded.CheckValues(p.body, maxManifestValues); err != nil {
+		return catalog.Wrap(catalog.TooLarge, err, "the manifest is too large: %v", err)
+	}
 	p.digest = digest.FromBytes(p.body)
+	var m manifestParts
+	_ = json.Unmarshal(p.body, &m) // parse says what is wrong with it
+	if len(m.Layers) > maxParts || len(m.Manifests) > maxParts {
+		return catalog.Errorf(catalog.TooLarge, "the manifest refers to more than %d layers or manifests, which is the limit", maxParts)
+	}
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/namespaces/ann/members", "/namespaces/ann/usage", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
+	"/namespaces/ann/members", "/namespaces/ann/usage", "/namespaces/ann/webhooks", "/namespaces/ann/retention", "/namespaces/ann/retention/preview", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
 	"/settings/ann/app/retention/preview", "/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 	"/images/ann/app/v2/1?times=1&q=" + url.QueryEscape(evil), "/images/ann/app/v2/1?q=nothing", "/images/ann/app/v2/1?q=line", "/images/ann/app/v2/1?step=4",
@@ -83,6 +83,20 @@ func checkPage(t *testing.T, path, language string, page *answer) {
 	})
 	if titles != 1 {
 		t.Errorf("%s has %d titles", path, titles)
+	}
+}
+
+// What a user says may not turn around or hide what stands beside it.
+func TestNothingIsTurnedAround(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	tricks := "a\u202etxt.exe\u2066\x01\u009b"
+	b.post("/account/keys", url.Values{"form": {b.formToken("/account")}, "name": {tricks}, "key": {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti"}})
+	for _, path := range []string{"/search?q=" + url.QueryEscape(tricks), "/account"} {
+		got := b.get(path)
+		if !strings.Contains(got.body, "a\uFFFDtxt.exe\uFFFD\uFFFD\uFFFD") || strings.ContainsAny(got.body, "\u202e\u2066\x01\u009b") {
+			t.Errorf("%s: %s, or it is not as it was said", path, got.Status)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -53,6 +54,10 @@ var fields = map[string]url.Values{
 	"POST /settings/{namespace}/{image}/signed-tags":             {"signed_tags": {"off"}},
 	"POST /settings/{namespace}/{image}/webhooks":                {"url": {"https://ci.test/"}},
 	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": {"delivery": {"1"}},
+	"POST /namespaces/{namespace}/webhooks":                      {"url": {"https://ci.test/"}},
+	"POST /namespaces/{namespace}/webhooks/{id}/redeliver":       {"delivery": {"1"}},
+	"POST /namespaces/{namespace}/retention":                     {"kind": {"versions"}, "keep_last": {"3"}},
+	"POST /namespaces/{namespace}/retention/delete":              {"kind": {"versions"}},
 	"POST /settings/{namespace}/{image}/github":                  {"repository": {"a/b"}},
 	"POST /settings/{namespace}/{image}/retention":               {"kind": {"versions"}, "keep_last": {"3"}},
 	"POST /settings/{namespace}/{image}/retention/delete":        {"kind": {"versions"}},
@@ -65,13 +70,17 @@ var access = map[string]string{
 	"POST /settings/{namespace}/{image}/delete": "", "GET /settings/{namespace}/{image}/webhooks": "manage", "POST /settings/{namespace}/{image}/webhooks": "manage",
 	"GET /settings/{namespace}/{image}/webhooks/{id}": "nothing", "POST /settings/{namespace}/{image}/webhooks/{id}/delete": "nothing",
 	"POST /settings/{namespace}/{image}/webhooks/{id}/redeliver": "nothing",
-	"GET /settings/{namespace}/{image}/github":                   "read", "POST /settings/{namespace}/{image}/github": "manage", "POST /settings/{namespace}/{image}/github/disconnect": "managed",
+	"GET /namespaces/{namespace}/webhooks":                       "manage", "POST /namespaces/{namespace}/webhooks": "manage", "GET /namespaces/{namespace}/webhooks/{id}": "nothing",
+	"POST /namespaces/{namespace}/webhooks/{id}/delete": "nothing", "POST /namespaces/{namespace}/webhooks/{id}/redeliver": "nothing",
+	"GET /namespaces/{namespace}/retention": "read", "GET /namespaces/{namespace}/retention/preview": "read",
+	"POST /namespaces/{namespace}/retention": "managed", "POST /namespaces/{namespace}/retention/delete": "managed",
+	"GET /settings/{namespace}/{image}/github": "read", "POST /settings/{namespace}/{image}/github": "manage", "POST /settings/{namespace}/{image}/github/disconnect": "managed",
 	"POST /settings/{namespace}/{image}/github/sync": "nothing", "GET /settings/{namespace}/{image}/retention": "read", "GET /settings/{namespace}/{image}/retention/preview": "read",
 	"POST /settings/{namespace}/{image}/retention": "managed", "POST /settings/{namespace}/{image}/retention/delete": "managed",
 	"GET /admin": "changed", "GET /admin/users": "admin", "POST /admin/users": "changed", "GET /admin/users/{user}": "admin", "POST /admin/users/{user}/change": "changed",
 	"POST /admin/users/{user}/password": "changed", "POST /admin/users/{user}/revoke": "changed", "POST /admin/users/{user}/delete": "changed",
 	"GET /admin/namespaces": "admin", "GET /admin/namespaces/{shared}": "admin", "POST /admin/namespaces/{shared}/limits": "changed", "POST /admin/namespaces/{shared}/delete": "changed",
-	"GET /admin/queue": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
+	"GET /admin/queue": "admin", "GET /admin/queue/events": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
 	"GET /admin/audit": "admin", "GET /admin/doctor": "admin",
 	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
@@ -140,6 +149,39 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 	if body := browsers["reader"].get("/images/ann/app/v3").body; strings.Contains(body, "/cancel") {
 		t.Error("a reader is offered to cancel")
+	}
+}
+
+// Who could see an image no longer can when it is of another namespace, not on the first page either.
+func TestHomeForgetsWhatWasTransferred(t *testing.T) {
+	e := newEnv(t)
+	owner, reader := e.signedIn("ann"), e.signedIn("eve")
+	if !strings.Contains(reader.get("/").body, "/images/ann/app/v1") {
+		t.Fatal("the reader does not see the builds")
+	}
+	_, err := e.store.CreateNamespace(t.Context(), "team", e.users["ann"].ID)
+	e.must(err)
+	build, err := e.store.ClaimBuild(t.Context(), "me", 100, time.Now(), time.Now().Add(time.Hour))
+	e.must(err)
+	e.must(e.store.FinishBuild(t.Context(), build.ID, "me", catalog.BuildResult{Outcome: catalog.OutcomeUserError, EndedAt: time.Now()}))
+	_, err = e.store.TransferImage(t.Context(), e.image, "team")
+	e.must(err)
+	if body := reader.get("/").body; strings.Contains(body, "team") {
+		t.Error("the reader of the former namespace is shown builds of the new one")
+	}
+	if body := owner.get("/").body; !strings.Contains(body, "/images/team/app/v1") {
+		t.Error("who belongs to both is not shown its builds")
+	}
+}
+
+// Whom another admin has removed from the namespace of their own name sees nothing of it.
+func TestHomeOfWhoWasRemoved(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["bob"].ID, catalog.RoleAdmin))
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["ann"].ID, catalog.RoleNone))
+	if got := b.get("/"); got.StatusCode != http.StatusOK || strings.Contains(got.body, "/images/ann") {
+		t.Errorf("%s, with images or builds of a namespace that the user does not belong to", got.Status)
 	}
 }
 

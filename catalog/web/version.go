@@ -66,13 +66,16 @@ func (c *call) versionPage() error {
 	return c.show(http.StatusOK, "version", "", data)
 }
 
+// IsArtifact reports whether it is known to be no image that can be run, such as a chart, whose own client pulls it.
+func (d versionData) IsArtifact() bool { return d.Content != nil && len(d.Content.Platforms) == 0 }
+
 // sinceCommits is how many commits the page of a version lists.
 const sinceCommits = 30
 
 // showBuilt adds what a built version was made of, and what of it is new.
 func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 	ctx, image, version := c.r.Context(), data.Image, data.Version
-	before, err := c.before(image, version)
+	before, err := c.builtBefore(image, version.ID)
 	if err != nil {
 		return err
 	}
@@ -113,47 +116,4 @@ func (c *call) showContent(data *versionData, before catalog.Version) {
 		return
 	}
 	data.Inspect, data.CutOff = inspect(images[0], data.Reference, data.ByDigest, data.Version.Size)
-}
-
-func (c *call) cancel() error {
-	image, version, err := c.version()
-	if err != nil {
-		return err
-	}
-	build, err := catalog.NewestBuild(c.r.Context(), c.server.config.Store, version)
-	if err != nil {
-		return err
-	}
-	if err := c.server.config.Control.Cancel(c.r.Context(), build.ID); err != nil {
-		return err
-	}
-	c.audit("build cancelled", "image", image.Ref, "version", version.Name, "build", build.ID)
-	return c.goTo(BuildPath(build))
-}
-
-func (c *call) rebuild() error {
-	image, version, err := c.version()
-	if err != nil {
-		return err
-	}
-	build, err := c.server.config.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
-	if err != nil {
-		return err
-	}
-	c.audit("rebuild requested", "image", image.Ref, "version", version.Name, "build", build.ID)
-	return c.goTo(BuildPath(build))
-}
-
-// controls are the buttons of a version for who may write to its namespace.
-type controls struct {
-	At, FormToken   string
-	Cancel, Rebuild bool
-}
-
-// controlOf offers what the state of a version, or of its build, allows: a version that came as an image has no commit to build.
-func controlOf(p page, state catalog.State, commit string, ref catalog.ImageRef, version string) controls {
-	return controls{
-		At: pathOf(ref.Namespace, ref.Name, version), FormToken: p.FormToken,
-		Cancel: !state.Ended(), Rebuild: state.Ended() && state != catalog.Built && commit != "",
-	}
 }

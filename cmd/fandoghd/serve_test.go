@@ -43,6 +43,11 @@ func TestLogOfWhatStrangersSend(t *testing.T) {
 	if strings.ContainsFunc(written.String(), isControl) || strings.Count(written.String(), "audit: login: user=root") != 3 {
 		t.Errorf("written:\n%q", written.String())
 	}
+	written.Reset()
+	logger.ResetNamed(auditLogger).With("user", strings.Repeat("é", 50_000)).Info("login failed")
+	if length := written.Len(); length > 2000 {
+		t.Errorf("an endless name makes a line of %d bytes", length)
+	}
 }
 
 // TestLogOfGuesses has one client guess, with what is no name. What others do is written all the same.
