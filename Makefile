@@ -41,7 +41,14 @@ DEB_ARCH = $(shell go env GOARCH)
 # What upgrade-test upgrades from: the newest release, or else what was before the store knew recipes.
 UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H^ -- catalog/sqlite/migrations/00014_recipes.sql)
 
-.PHONY: help build demo run test conformance clients torture soak browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test image image-test packages demo-packages test-packages tools clean
+# What machine-test upgrades the package from, there: the newest release, or else the first commit that had a package.
+PACKAGE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H -- deploy/package/nfpm.yaml)
+
+# What the machine of machine-test has beside what the package needs: a kernel, systemd, Docker, and clients.
+MACHINE_PACKAGES := linux-image-cloud-$(DEB_ARCH) systemd-sysv systemd-timesyncd udev dbus openssh-server docker.io skopeo iproute2 e2fsprogs ca-certificates mount
+COMPOSE_VERSION := v2.40.3
+
+.PHONY: help build demo run test conformance clients torture soak browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test machine-test image image-test packages demo-packages test-packages tools clean
 
 build: ## fandoghd, fandogh and BuildKit into bin/
 	$(install-programs) ./cmd/... tool
@@ -122,10 +129,10 @@ package-test: packages test-packages package ## installs the package beside this
 upgrade-test: packages test-packages tools ## replaces the daemon of UPGRADE_FROM by the present one while clients push
 	UPGRADE_FROM=$(UPGRADE_FROM) FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 15m -v -run TestUpgrade ./deploy
 
-deploy-test: packages test-packages build ## pushes, pulls and logs through Caddy and nginx; the alerts, by promtool
+deploy-test: packages test-packages build ## pushes, pulls and logs through Caddy and nginx; the alerts, by promtool; alerts and dashboard, by a Prometheus
 	@$(call install,caddy nginx prometheus)
 	cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
-	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 15m -v -run TestProxies ./deploy
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 15m -v -run 'TestProxies|TestPrometheus' ./deploy
 
 image: packages test-packages package $(BIN)/debian.tar ## an OCI image of fandoghd, built by Fandogh, as an archive in bin/
 	deploy/image/build.sh $(BIN) $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/debian.tar '$(subst /,-,$(or $(VERSION),devel))' $(BIN)/fandoghd-image.tar
@@ -141,6 +148,37 @@ $(BIN)/debian.tar: Makefile
 image-test: image ## runs the image by runc, and pushes to it
 	@$(call install,libcap2-bin)
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 10m -v -run TestImage ./deploy
+
+machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/fandogh-older.deb ## package, compose.yaml and limits on a Debian in a virtual machine: a real systemd and Docker, control groups of version 2, a power failure
+	@$(call install,qemu-system-x86 qemu-utils)
+	ln -f $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/fandogh.deb
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 40m -v -run TestMachine ./deploy
+
+# Its module replaces others, so it can't be installed by name.
+$(BIN)/compose-$(COMPOSE_VERSION):
+	rm -rf $(BIN)/compose && mkdir -p $(BIN)/compose
+	cp -r "$$(go mod download -json github.com/docker/compose/v2@$(COMPOSE_VERSION) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')/." $(BIN)/compose
+	chmod -R u+w $(BIN)/compose
+	cd $(BIN)/compose && go build -o $@ ./cmd
+	rm -rf $(BIN)/compose
+
+$(BIN)/machine/disk.img: Makefile deploy/machine/setup.sh $(BIN)/compose-$(COMPOSE_VERSION)
+	@$(call install,mmdebstrap e2fsprogs openssh-client)
+	rm -rf $(BIN)/machine && mkdir -p $(BIN)/machine
+	ssh-keygen -q -t ed25519 -N '' -f $(BIN)/machine/key
+	mmdebstrap --quiet --variant=apt --include=$(subst $(empty) ,$(comma),$(RUN_PACKAGES) $(DEMO_PACKAGES) $(MACHINE_PACKAGES)) \
+	  --customize-hook='deploy/machine/setup.sh "$$1" $(BIN)/machine $(BIN)/compose-$(COMPOSE_VERSION)' $$(. /etc/os-release && echo $$VERSION_CODENAME) $(BIN)/machine/root
+	cp $(BIN)/machine/root/boot/vmlinuz-* $(BIN)/machine/vmlinuz
+	cp $(BIN)/machine/root/boot/initrd.img-* $(BIN)/machine/initrd.img
+	mke2fs -q -t ext4 -d $(BIN)/machine/root $@ 12G
+	rm -rf $(BIN)/machine/root
+
+$(BIN)/fandogh-older.deb:
+	rm -rf $(BIN)/older && mkdir -p $(BIN)/older
+	git archive $(PACKAGE_FROM) | tar -xC $(BIN)/older
+	$(MAKE) -C $(BIN)/older package DEB_VERSION=0~1 VERSION=older
+	mv $(BIN)/older/bin/fandogh_$(DEB_ARCH).deb $@
+	rm -rf $(BIN)/older
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) ## the linters of .golangci.yml
 	$< run ./...

@@ -20,17 +20,29 @@ const mostTries = 3
 
 // Admit implements catalog.Admission.
 func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	_, err := s.admit(ctx, namespace, nil, more, func(*reservation) {})
+	_, err := s.admit(ctx, namespace, request{more: more}, func(*reservation) {})
 	return err
 }
 
 // Reserve implements catalog.Admission.
 func (s *Service) Reserve(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
-	return s.admit(ctx, namespace, contents, more, s.add)
+	return s.admit(ctx, namespace, request{contents: contents, more: more}, s.add)
+}
+
+// ReserveBeside is Reserve where beside counts as used, too: contents, bytes by digest, that are stored and that the catalog does not know of.
+func (s *Service) ReserveBeside(ctx context.Context, namespace string, beside, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
+	return s.admit(ctx, namespace, request{beside: beside, contents: contents, more: more}, s.add)
+}
+
+// request is what is asked for.
+type request struct {
+	beside, contents map[string]int64 // as ReserveBeside is told
+	more             catalog.Amounts
 }
 
 // admit is Reserve, where note makes others see a reservation. What a namespace uses is looked up only where it may not have any amount.
-func (s *Service) admit(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts, note func(*reservation)) (release func(), err error) {
+func (s *Service) admit(ctx context.Context, namespace string, asked request, note func(*reservation)) (release func(), err error) {
+	contents, more := asked.contents, asked.more
 	if err := s.config.Room(); err != nil {
 		return nil, err
 	}
@@ -60,7 +72,7 @@ func (s *Service) admit(ctx context.Context, namespace string, contents map[stri
 	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes, decided: make(chan struct{})}
 	defer close(r.decided)
 	note(r)
-	if err := s.fits(ctx, namespace, r, quota, used, more); err != nil {
+	if err := s.fits(ctx, namespace, r, asked, quota, used); err != nil {
 		s.remove(r)
 		return nil, err
 	}
@@ -68,7 +80,8 @@ func (s *Service) admit(ctx context.Context, namespace string, contents map[stri
 }
 
 // fits asks whether there is room for a reservation beside what the namespace uses, and those made before.
-func (s *Service) fits(ctx context.Context, namespace string, r *reservation, quota catalog.Quota, used, more catalog.Amounts) error {
+func (s *Service) fits(ctx context.Context, namespace string, r *reservation, asked request, quota catalog.Quota, used catalog.Amounts) error {
+	more := asked.more
 	for try := 1; ; {
 		// Those first: what one stands for is in use before it is released.
 		before := s.before(r)
@@ -76,7 +89,7 @@ func (s *Service) fits(ctx context.Context, namespace string, r *reservation, qu
 		if err != nil {
 			return err
 		}
-		used.Bytes, more.Bytes = use.Bytes(), r.bytes
+		used.Bytes, more.Bytes = use.Bytes()+addContents(has, asked.beside), r.bytes
 		for _, b := range before {
 			used.Bytes += b.bytes + addContents(has, b.contents)
 		}

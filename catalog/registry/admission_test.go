@@ -17,9 +17,7 @@ import (
 // admitted notes for what room was asked.
 type admitted struct{ contents map[string]int64 }
 
-func (a *admitted) Admit(context.Context, string, catalog.Amounts) error { return nil }
-
-func (a *admitted) Reserve(_ context.Context, _ string, contents map[string]int64, _ catalog.Amounts) (func(), error) {
+func (a *admitted) ReserveBeside(_ context.Context, _ string, _, contents map[string]int64, _ catalog.Amounts) (func(), error) {
 	if contents != nil {
 		a.contents = contents
 	}

@@ -16,9 +16,7 @@ import (
 // meanwhile is an admission that does something in the middle of a push.
 type meanwhile func()
 
-func (m meanwhile) Admit(context.Context, string, catalog.Amounts) error { m(); return nil }
-
-func (m meanwhile) Reserve(context.Context, string, map[string]int64, catalog.Amounts) (func(), error) {
+func (m meanwhile) ReserveBeside(context.Context, string, map[string]int64, map[string]int64, catalog.Amounts) (func(), error) {
 	m()
 	return func() {}, nil
 }

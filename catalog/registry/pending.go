@@ -47,22 +47,18 @@ func (p *pending) forget(namespace string, keys ...string) {
 	}
 }
 
-// beside returns what a namespace has, and contents, which are on their way; without one key.
-func (p *pending) beside(namespace string, contents map[string]int64, without string) map[string]int64 {
+// beside returns what a namespace has, without one key.
+func (p *pending) beside(namespace, without string) map[string]int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := maps.Clone(p.of[namespace])
-	if all == nil {
-		all = map[string]int64{}
-	}
 	delete(all, without)
-	maps.Copy(all, contents)
 	return all
 }
 
 // forgetGone forgets what is not there any more, and reports whether that was anything.
 func (p *pending) forgetGone(namespace string, there func(key string) bool) (any bool) {
-	for key := range p.beside(namespace, nil, "") {
+	for key := range p.beside(namespace, "") {
 		if !there(key) {
 			p.forget(namespace, key)
 			any = true
@@ -109,15 +105,13 @@ func (c *call) room(contents map[string]int64, more catalog.Amounts, without str
 		return func() {}, nil
 	}
 	for {
-		all := r.pending.beside(namespace, contents, without)
-		waiting := len(all) - len(contents)
-		if more.Bytes == 0 && len(contents) == 0 {
-			all = nil // nothing more is to be stored
-		}
+		beside := r.pending.beside(namespace, without)
+		waiting := len(beside)
+		maps.DeleteFunc(beside, func(key string, _ int64) bool { _, comes := contents[key]; return comes })
 		if waiting > maxPending {
 			err = catalog.Errorf(catalog.RateLimited, "namespace %s has %d uploads that belong to no version; push the manifests that name them, or wait until they are collected", namespace, waiting)
 		} else {
-			release, err = r.admission.Reserve(c.req.Context(), namespace, all, more)
+			release, err = r.admission.ReserveBeside(c.req.Context(), namespace, beside, contents, more)
 		}
 		switch code := catalog.CodeOf(err); {
 		case err == nil:

@@ -14,16 +14,15 @@ import (
 // allowance is an admission of so many bytes, in all.
 type allowance struct{ left int64 }
 
-func (a *allowance) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	_, err := a.Reserve(ctx, namespace, nil, more)
-	return err
-}
-
-func (a *allowance) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (func(), error) {
+func (a *allowance) ReserveBeside(_ context.Context, namespace string, beside, contents map[string]int64, more catalog.Amounts) (func(), error) {
+	used := int64(1<<40) - a.left
+	for _, size := range beside {
+		used += size
+	}
 	for _, size := range contents {
 		more.Bytes += size
 	}
-	return func() {}, catalog.Quota{Bytes: 1 << 40}.Check(namespace, catalog.Amounts{Bytes: 1<<40 - a.left}, more)
+	return func() {}, catalog.Quota{Bytes: 1 << 40}.Check(namespace, catalog.Amounts{Bytes: used}, more)
 }
 
 // An upload that comes to more than the namespace may have is refused while it comes, and what came of that part does not stay.
@@ -97,8 +96,7 @@ func (c *counted) Read(p []byte) (int, error) {
 // What was uploaded and no manifest names counts, as blobs and as uploads that never end: whoever sends no manifest would have any amount of it.
 func TestUploadsCountBeforeTheirManifest(t *testing.T) {
 	w := newEnv(t)
-	quota := &held{most: 1 << 20}
-	w.config.Admission = quota
+	w.config.Admission = &allowance{left: 1 << 20}
 	w.restart()
 	blob := func(letter string) []byte { return []byte(strings.Repeat(letter, 400<<10)) }
 	end := func(letter string) int {
@@ -123,19 +121,4 @@ func TestUploadsCountBeforeTheirManifest(t *testing.T) {
 	if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "belongs to no version counts until it is collected") {
 		t.Errorf("a third upload that never ends: %d %s", a.status, a.body)
 	}
-}
-
-// held is an admission of a namespace that has nothing but what is held against it.
-type held struct{ most int64 }
-
-func (h *held) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	_, err := h.Reserve(ctx, namespace, nil, more)
-	return err
-}
-
-func (h *held) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (func(), error) {
-	for _, size := range contents {
-		more.Bytes += size
-	}
-	return func() {}, catalog.Quota{Bytes: h.most}.Check(namespace, catalog.Amounts{}, more)
 }

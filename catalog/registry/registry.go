@@ -53,6 +53,12 @@ type Store interface {
 	Moves(ctx context.Context) ([]catalog.Move, error)
 }
 
+// Admission says whether there is room for more. Of what it may return catalog.Admission tells.
+type Admission interface {
+	// ReserveBeside is catalog.Admission.Reserve where beside, contents by digest, counts as used, too.
+	ReserveBeside(ctx context.Context, namespace string, beside, contents map[string]int64, more catalog.Amounts) (release func(), err error)
+}
+
 // Config is what New needs; every field but Secret, CacheTags, Admission and Removing is required.
 type Config struct {
 	Dir   string // where blobs and tags are kept; made when missing
@@ -64,7 +70,7 @@ type Config struct {
 	// CacheTags are patterns, as of path.Match, of tags that are no versions and may move.
 	CacheTags []string
 	// Admission is asked before users push; nil: there is always room.
-	Admission catalog.Admission
+	Admission Admission
 	// Removing is asked before a collection removes something, and done is called afterwards. An error ends the
 	// collection, which is tried again soon.
 	Removing func() (done func(), err error)
@@ -78,7 +84,7 @@ type Registry struct {
 
 	dir       string
 	cacheTags []string
-	admission catalog.Admission
+	admission Admission
 	mayRemove func() (done func(), err error) // nil: always
 	recording sync.Mutex                      // held while a pushed manifest becomes a version
 	// linking is held, shared, while a manifest is put, and exclusively while what no name leads

@@ -129,9 +129,7 @@ func TestPushWhileAnImageIsTransferred(t *testing.T) {
 // admission has room for anything, and is told when a manifest's body has arrived.
 type admission func()
 
-func (a admission) Admit(context.Context, string, catalog.Amounts) error { return nil }
-
-func (a admission) Reserve(_ context.Context, _ string, contents map[string]int64, _ catalog.Amounts) (func(), error) {
+func (a admission) ReserveBeside(_ context.Context, _ string, _, contents map[string]int64, _ catalog.Amounts) (func(), error) {
 	if contents != nil {
 		a()
 	}

@@ -218,3 +218,31 @@ func TestBuildsAndJobs(t *testing.T) {
 	want(t, text, "fandogh_build_wait_seconds_count", "fandogh_build_wait_seconds_count 2")
 	want(t, text, "fandogh_jobs_total", `fandogh_jobs_total{kind="webhook",result="done"} 1`, `fandogh_jobs_total{kind="webhook",result="retried"} 1`)
 }
+
+// TestClockThatJumpsBack has a build that ends before it began, and begins before it was asked for: the sum of a histogram never becomes less.
+func TestClockThatJumpsBack(t *testing.T) {
+	m := metrics.New("", hclog.NewNullLogger())
+	store := m.Store(sqlitetest.Open(t, t.TempDir()))
+	ctx, now := t.Context(), time.Now().Add(-24*time.Hour).Truncate(time.Microsecond)
+	user, err := store.CreateUser(ctx, catalog.NewUser{Name: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := store.CreateImage(ctx, catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "app"}, OwnerID: user.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: image.ID, Version: "v1", Trigger: catalog.TriggerPush, Commit: strings.Repeat("a", 40), UserID: user.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.ClaimBuild(ctx, "w", math.MaxInt, now, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.FinishBuild(ctx, queued[0].ID, "w", catalog.BuildResult{Outcome: catalog.OutcomeUserError, EndedAt: now.Add(-24 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	text := scrape(t, m)
+	want(t, text, "fandogh_build_duration_seconds_sum", `fandogh_build_duration_seconds_sum{outcome="user_error"} 0`)
+	want(t, text, "fandogh_build_wait_seconds_sum", "fandogh_build_wait_seconds_sum 0")
+}

@@ -44,7 +44,7 @@ func (s *store) ClaimBuild(ctx context.Context, workerID string, busiest int, no
 		return b, err
 	}
 	if b.Attempts == 1 {
-		s.metrics.buildWait.Observe(b.StartedAt.Sub(b.QueuedAt).Seconds())
+		s.metrics.buildWait.Observe(between(b.QueuedAt, b.StartedAt))
 	}
 	remember(s, s.started, b.ID, b.StartedAt)
 	return b, nil
@@ -70,7 +70,7 @@ func (s *store) FinishBuild(ctx context.Context, buildID int64, workerID string,
 		s.metrics.ended.WithLabelValues(string(r.Outcome)).Inc()
 	}
 	if err == nil && known {
-		s.metrics.buildDuration.WithLabelValues(string(r.Outcome)).Observe(r.EndedAt.Sub(started).Seconds())
+		s.metrics.buildDuration.WithLabelValues(string(r.Outcome)).Observe(between(started, r.EndedAt))
 	}
 	return err
 }
@@ -132,3 +132,6 @@ func recall[T any](s *store, what map[int64]T, id int64) (T, bool) {
 	delete(what, id)
 	return value, ok
 }
+
+// between returns the seconds between two times, 0 where the clock was set back meanwhile: a sum that becomes less looks as if the daemon had been started anew.
+func between(from, to time.Time) float64 { return max(0, to.Sub(from).Seconds()) }

@@ -1,0 +1,145 @@
+//go:build deploy
+
+package deploy
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/fandoghpaas/fandogh/internal/programs"
+)
+
+// TestMachine does what an operator does, on a machine with a systemd, a Docker and a kernel of its own, with control groups of version
+// 2: a Debian that `make machine-test` made, in a virtual machine. What the scripts of testdata/machine say is done there.
+func TestMachine(t *testing.T) {
+	m := newMachine(t)
+	m.boot(t)
+	t.Run("systemd", func(t *testing.T) {
+		m.copy(t, tool(t, "fandogh-older.deb"), "older.deb")
+		m.copy(t, tool(t, "fandogh.deb"), "fandogh.deb")
+		m.script(t, "systemd.sh")
+	})
+	t.Run("power failure", func(t *testing.T) {
+		said := m.script(t, "before-cut.sh")
+		m.cut(t)
+		m.boot(t)
+		acknowledged := regexp.MustCompile(`(?m)^acknowledged: .*$`).FindAllString(said, -1)
+		file := filepath.Join(m.dir, "acknowledged") // on that machine it might be lost, or keep other files from being
+		if err := os.WriteFile(file, []byte(strings.Join(acknowledged, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.copy(t, file, "acknowledged")
+		m.script(t, "after-cut.sh")
+	})
+	t.Run("clock", func(t *testing.T) { m.script(t, "clock.sh") })
+	t.Run("removal", func(t *testing.T) { m.script(t, "removal.sh") })
+	t.Run("compose", func(t *testing.T) {
+		m.copy(t, tool(t, "fandoghd-image.tar"), "fandoghd-image.tar")
+		m.copy(t, "compose.yaml", "compose.yaml")
+		m.script(t, "compose.sh")
+	})
+	t.Run("control groups", m.controlGroups)
+}
+
+// machine is a virtual machine, whose disk lasts until the test ends.
+type machine struct {
+	dir     string
+	process *programs.Process
+	ssh     []string // command that runs another there
+}
+
+// newMachine makes a disk on top of the one that all tests share.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{dir: t.TempDir()}
+	command(t, m.dir, nil, "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", tool(t, "machine/disk.img"), "disk.qcow2")
+	command(t, m.dir, nil, "cp", tool(t, "machine/key"), "key") // which must be private
+	return m
+}
+
+// boot starts the machine and waits until it is up. It reaches nothing of this one, nor what that reaches.
+func (m *machine) boot(t *testing.T) {
+	t.Helper()
+	address, err := programs.FreeAddress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accelerator := os.Getenv("MACHINE_ACCEL")
+	if accelerator == "" {
+		accelerator = "tcg,thread=multi" // slow, and the same everywhere; kvm is much faster, on a machine of metal
+	}
+	m.process, err = programs.Start(t.Context(), filepath.Join(m.dir, "console"), nil, "qemu-system-x86_64",
+		"-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "4096", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+		"-kernel", tool(t, "machine/vmlinuz"), "-initrd", tool(t, "machine/initrd.img"), "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1",
+		"-drive", "file="+filepath.Join(m.dir, "disk.qcow2")+",if=virtio,cache=writeback",
+		"-nic", "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:"+address+"-:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.process.Stop)
+	m.ssh = append([]string{"ssh", "-p", port}, strings.Fields(programs.SSHFlags(filepath.Join(m.dir, "key"))+" -o ConnectTimeout=5 root@"+host)...)
+	for up := false; !up; { // it boots for as long as it needs, unless it ends
+		err := m.process.Await(t.Context(), func() bool {
+			_, err := programs.Command(t.Context(), "", nil, m.ssh[0], append(m.ssh[1:], "systemctl", "is-system-running", "--wait")...)
+			up = err == nil
+			return up
+		})
+		if err != nil && (strings.Contains(err.Error(), "ended") || t.Context().Err() != nil) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cut ends the machine as a power failure does: what it did not write to its disk is lost.
+func (m *machine) cut(t *testing.T) {
+	t.Helper()
+	if err := m.process.Cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	m.process.Stop()
+}
+
+// copy copies a file into root's home there.
+func (m *machine) copy(t *testing.T, from, to string) {
+	t.Helper()
+	command(t, "", nil, "sh", append([]string{"-c", `file=$1; shift; "$@" <"$file"`, "sh", from}, append(m.ssh, "cat >"+to)...)...)
+}
+
+// script runs one of testdata/machine, with what all have in common, and returns what it said.
+func (m *machine) script(t *testing.T, name string) (said string) {
+	t.Helper()
+	dir := filepath.Join("testdata", "machine")
+	said = command(t, "", nil, "sh", append([]string{"-c", `cat "$1" "$2" >"$3"; file=$3; shift 3; exec "$@" <"$file" 2>&1`, "sh",
+		filepath.Join(dir, "common.sh"), filepath.Join(dir, name), filepath.Join(m.dir, "script")}, append(m.ssh, "cat >script && bash script")...)...)
+	t.Log(said)
+	return said
+}
+
+// controlGroups runs the tests of limits there, where the kernel has control groups of version 2 alone.
+func (m *machine) controlGroups(t *testing.T) {
+	for _, test := range []struct{ pkg, run string }{
+		{"./builder/buildkitd", "TestStepsAreLimited|TestDiskIsNotFilled"},
+		{"./cmd/fandoghd", "TestScripts/script/(limits|push)$"},
+	} {
+		binary := filepath.Join(m.dir, filepath.Base(test.pkg)+".test")
+		command(t, repository(t), nil, "go", "test", "-c", "-o", binary, test.pkg)
+		m.copy(t, binary, "tests")
+		command(t, "", nil, "sh", append([]string{"-c", `cd "$1" && shift && tar -c testdata 2>/dev/null | "$@"`, "sh", filepath.Join(repository(t), test.pkg)}, append(m.ssh, "rm -rf testdata; tar -x; mkdir -p bin")...)...)
+		for _, name := range []string{"buildkitd", "buildctl", "crane"} {
+			m.copy(t, tool(t, name), "bin/"+name)
+		}
+		said := command(t, "", nil, m.ssh[0], append(m.ssh[1:], fmt.Sprintf("chmod +x tests bin/*; FANDOGH_TEST_TOOLS=$HOME/bin TMPDIR=/var/tmp ./tests -test.timeout 10m -test.v -test.run '%s' 2>&1", test.run))...)
+		if !strings.Contains(said, "--- PASS") || strings.Contains(said, "--- SKIP") {
+			t.Errorf("%s:\n%s", test.pkg, said)
+		}
+	}
+}
