@@ -96,6 +96,9 @@ type Config struct {
 	Logger hclog.Logger
 }
 
+// readAtOnce is how many pages read what images say about themselves, of which each may have some 40 MB.
+const readAtOnce = 4
+
 // Server is the http.Handler for what Serves names.
 type Server struct {
 	config  Config
@@ -109,6 +112,7 @@ type Server struct {
 	now     func() time.Time
 	ending  chan struct{} // closed when streams must end
 	events  *eventCache
+	reading chan struct{} // holds a token while a page reads what an image says about itself
 }
 
 // New makes the pages. A missing part is an error that names it.
@@ -124,7 +128,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), origins: http.NewCrossOriginProtection(),
-		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(),
+		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(), reading: make(chan struct{}, readAtOnce),
 	}
 	if c.PublicURL != "" { // a proxy may ask us by another name
 		if err := s.origins.AddTrustedOrigin(strings.TrimSuffix(c.PublicURL, "/")); err != nil {
