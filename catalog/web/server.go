@@ -28,6 +28,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/requests"
+	"github.com/fandoghpaas/fandogh/internal/turns"
 )
 
 //go:embed templates/*.html static/*
@@ -112,7 +113,7 @@ type Server struct {
 	now     func() time.Time
 	ending  chan struct{} // closed when streams must end
 	events  *eventCache
-	reading chan struct{} // holds a token while a page reads what an image says about itself
+	reading *turns.Turns // of what images say about themselves
 }
 
 // New makes the pages. A missing part is an error that names it.
@@ -128,7 +129,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), origins: http.NewCrossOriginProtection(),
-		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(), reading: make(chan struct{}, readAtOnce),
+		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(), reading: turns.New(readAtOnce, 0),
 	}
 	if c.PublicURL != "" { // a proxy may ask us by another name
 		if err := s.origins.AddTrustedOrigin(strings.TrimSuffix(c.PublicURL, "/")); err != nil {

@@ -99,12 +99,11 @@ func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 // Errors: ctx's own.
 func (c *call) showContent(data *versionData, before catalog.Version) error {
 	ctx, ref, contents := c.r.Context(), data.Image.Ref, c.server.config.Contents
-	select {
-	case c.server.reading <- struct{}{}:
-		defer func() { <-c.server.reading }()
-	case <-ctx.Done():
-		return ctx.Err()
+	release, err := c.server.reading.Take(ctx, ref.Namespace)
+	if err != nil {
+		return err
 	}
+	defer release()
 	content, err := contents.Content(ctx, ref, data.Version.Digest)
 	if err != nil { // the rest is true all the same
 		requests.Logger(ctx).Warn("failed to read a built image", "image", ref, "version", data.Version.Name, "error", err)
