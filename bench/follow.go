@@ -22,16 +22,32 @@ const (
 	chattyFile = "FROM scratch\nCOPY ticker /ticker\nENV FOLLOWERS=%d\nRUN [\"/ticker\", \"%d\", \"%d\", \"%d\"]\n"
 )
 
+// audience is who follows a build: by the API, or as the page of a build does.
+type audience struct {
+	row int
+	who string // one of them
+	ask func(d *daemon, ctx context.Context, token, app string) (*http.Request, error)
+}
+
 // followers is row 7: many clients of the event stream of one build that prints
 // steadily. Every line carries the time it was printed at.
 func followers(ctx context.Context, b *bench) ([]measure, error) {
+	return b.followedBy(ctx, audience{7, "follower", (*daemon).logOverREST})
+}
+
+// browsers is row 16: the same by the stream that the page of a build reads.
+func browsers(ctx context.Context, b *bench) ([]measure, error) {
+	return b.followedBy(ctx, audience{16, "browser", (*daemon).logOfPage})
+}
+
+func (b *bench) followedBy(ctx context.Context, by audience) ([]measure, error) {
 	counts := []int{followed}
 	if b.scale {
 		counts = []int{followed, followed / 10, 3 * followed}
 	}
 	var all []measure
 	for _, count := range counts {
-		measures, err := b.follow(ctx, count)
+		measures, err := b.follow(ctx, by, count)
 		all = append(all, measures...)
 		if err != nil {
 			return all, err
@@ -40,8 +56,8 @@ func followers(ctx context.Context, b *bench) ([]measure, error) {
 	return all, nil
 }
 
-func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
-	d, err := startDaemon(ctx, b, b.path("followed"))
+func (b *bench) follow(ctx context.Context, by audience, count int) ([]measure, error) {
+	d, err := startDaemon(ctx, b, b.path(by.who))
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +89,7 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			lines[i], lags[i], failures[i] = d.followLog(ctx, tokens[i%len(tokens)], app)
+			lines[i], lags[i], failures[i] = d.followLog(ctx, by, tokens[i%len(tokens)], app)
 		})
 	}
 	group.Wait()
@@ -92,14 +108,14 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 			complete++
 		}
 	}
-	size := fmt.Sprintf("%d followers, %d lines at %d/s", count, lineCount, lineRate)
+	size := fmt.Sprintf("%d %ss, %d lines at %d/s", count, by.who, lineCount, lineRate)
 	if late > 0 {
 		size += fmt.Sprintf(", %d came after the first", late)
 	}
 	n := float64(count)
-	every := measure{row: 7, what: "followers who got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true}
-	p99 := measure{row: 7, what: "p99 lag from printing to the follower", size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}}
-	memory := measure{row: 7, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}}
+	every := measure{row: by.row, what: by.who + "s that got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true}
+	p99 := measure{row: by.row, what: "p99 lag from printing to the " + by.who, size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}}
+	memory := measure{row: by.row, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}}
 	if count <= followed {
 		p99.goal, memory.goal = 250, 250
 	}
@@ -108,13 +124,11 @@ func (b *bench) follow(ctx context.Context, count int) ([]measure, error) {
 
 // followLog reads the stream to its end and returns how many lines came, in
 // order, and the lag, in milliseconds, of those printed since it was connected.
-func (d *daemon) followLog(ctx context.Context, token, app string) (count int, lag []float64, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.HTTP+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
+func (d *daemon) followLog(ctx context.Context, by audience, token, app string) (count int, lag []float64, err error) {
+	request, err := by.ask(d, ctx, token, app)
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Authorization", "JWT "+token)
-	request.Header.Set("ACTIVE-NAMESPACE", user)
 	request.Header.Set("Accept", "text/event-stream")
 	response, err := d.askPatiently(ctx, request)
 	if err != nil {
@@ -135,6 +149,7 @@ func (d *daemon) followLog(ctx context.Context, token, app string) (count int, l
 		}
 		now := time.Now()
 		number, printed, _ := bytes.Cut(tick, []byte(" "))
+		printed, _, _ = bytes.Cut(printed, []byte(`"`)) // of a page's line, which is JSON
 		n, numberErr := strconv.Atoi(string(number))
 		nanos, err := strconv.ParseInt(string(printed), 10, 64)
 		if err != nil || numberErr != nil || n != count {
@@ -146,6 +161,25 @@ func (d *daemon) followLog(ctx context.Context, token, app string) (count int, l
 		}
 	}
 	return count, lag, errors.Join(errors.New("the stream broke off"), lines.Err())
+}
+
+// logOverREST is a request for the log of an image's first build as the API has it.
+func (d *daemon) logOverREST(ctx context.Context, token, app string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.HTTP+"/api/images/"+app+"/versions/v1/builds/1/log", nil)
+	if err == nil {
+		request.Header.Set("Authorization", "JWT "+token)
+		request.Header.Set("ACTIVE-NAMESPACE", user)
+	}
+	return request, err
+}
+
+// logOfPage is a request for it as the page of the build makes it, from the first line on. A token is a session's secret.
+func (d *daemon) logOfPage(ctx context.Context, token, app string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.HTTP+"/images/"+user+"/"+app+"/v1/1/events?after=0", nil)
+	if err == nil {
+		request.AddCookie(&http.Cookie{Name: "fandogh", Value: token})
+	}
+	return request, err
 }
 
 // askPatiently waits as it is told when the server wants fewer requests.

@@ -22,6 +22,7 @@ var rows = []row{
 	{number: 1, run: smallPushes}, {number: 2, run: largePushes}, {number: 4, run: firstPush}, {number: 5, run: burst},
 	{number: 6, run: listing}, {number: 7, run: followers}, {number: 8, run: pulls}, {number: 9, run: start}, {number: 10, run: apps},
 	{number: 11, run: fetches}, {number: 12, run: neighbours}, {number: 13, run: pages}, {number: 14, run: counting}, {number: 15, run: backups},
+	{number: 16, run: browsers},
 }
 
 // choose returns the rows of a list of numbers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -377,7 +378,7 @@ func TestSameCommitAttachesOtherConflicts(t *testing.T) {
 	if _, err := b.Submit(t.Context(), []catalog.NewBuild{h.newBuild(image, "v1", commitB)}); catalog.CodeOf(err) != catalog.Conflict {
 		t.Errorf("submit of another commit: %v", err)
 	}
-	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID); catalog.CodeOf(err) != catalog.Conflict {
+	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, nil); catalog.CodeOf(err) != catalog.Conflict {
 		t.Errorf("rebuild while building: %v", err)
 	}
 }
@@ -434,11 +435,11 @@ func TestSparePlacesAreForOthers(t *testing.T) {
 func TestRebuild(t *testing.T) {
 	h := newEnv(t)
 	image := h.image("alice", "app")
-	fail := true
+	fails := 2
 	var options catalog.BuildOptions
 	b := h.builder(func(ctx context.Context, r builder.SolveRequest, progress func(builder.Event)) (builder.SolveResult, error) {
-		if options = r.Options; fail {
-			fail = false
+		if options = r.Options; fails > 0 {
+			fails--
 			return builder.SolveResult{}, &builder.SolveError{Outcome: catalog.OutcomeUserError, Message: "no"}
 		}
 		return built(ctx, r, progress)
@@ -452,21 +453,32 @@ func TestRebuild(t *testing.T) {
 	if h.sources.hasTag(image.Ref, "v1") {
 		t.Error("the failed version kept its tag")
 	}
-	again, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, []string{"no-cache", "detach"}); catalog.CodeOf(err) != catalog.Invalid {
+		t.Errorf("rebuild with options of a push: %v", err)
 	}
-	build, _ := h.follow(b, again.ID)
-	if build.State != catalog.Built || build.Number != 2 || build.Commit != commitA || build.Trigger != catalog.TriggerRebuild || options.Target != "tiny" {
-		t.Errorf("rebuilt %+v with %+v", build, options)
+	for at, c := range []struct {
+		changes []string
+		want    catalog.BuildOptions
+	}{
+		{nil, catalog.BuildOptions{Target: "tiny"}},
+		{[]string{"no-cache", "target=", "build-arg=A=1"}, catalog.BuildOptions{NoCache: true, Args: map[string]string{"A": "1"}}},
+	} {
+		again, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, c.changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		build, _ := h.follow(b, again.ID)
+		if build.Number != at+2 || build.Commit != commitA || build.Trigger != catalog.TriggerRebuild || !reflect.DeepEqual(options, c.want) || !reflect.DeepEqual(build.Options, c.want) {
+			t.Errorf("rebuilt %+v with %+v, want %+v", build, options, c.want)
+		}
 	}
 	if !h.sources.hasTag(image.Ref, "v1") {
 		t.Error("the rebuilt version has no tag")
 	}
-	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID); catalog.CodeOf(err) != catalog.Conflict {
+	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, []string{"no-cache"}); catalog.CodeOf(err) != catalog.Conflict {
 		t.Errorf("rebuild of a built version: %v", err)
 	}
-	if _, err := b.Rebuild(t.Context(), image.ID, "v9", image.OwnerID); catalog.CodeOf(err) != catalog.NotFound {
+	if _, err := b.Rebuild(t.Context(), image.ID, "v9", image.OwnerID, nil); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("rebuild of no version: %v", err)
 	}
 }

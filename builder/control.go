@@ -87,7 +87,7 @@ func (b *Builder) Queued(ctx context.Context, buildID int64) (catalog.QueuePlace
 func (b *Builder) Wake() { b.signal() }
 
 // Rebuild implements catalog.BuildControl.
-func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
+func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, userID int64, options []string) (catalog.Build, error) {
 	v, err := b.store.Version(ctx, imageID, version)
 	if err != nil {
 		return catalog.Build{}, err
@@ -105,7 +105,11 @@ func (b *Builder) Rebuild(ctx context.Context, imageID int64, version string, us
 	if err != nil {
 		return catalog.Build{}, err
 	}
-	queued, err := b.Submit(ctx, []catalog.NewBuild{last.Again(userID)})
+	again, err := last.Again(userID, options)
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	queued, err := b.Submit(ctx, []catalog.NewBuild{again})
 	if err != nil {
 		return catalog.Build{}, err
 	}

@@ -68,6 +68,8 @@ type examined struct {
 	name    string // of the Dockerfile
 	ignore  *patternmatcher.PatternMatcher
 	files   catalog.CommitFiles
+	steps   []catalog.Step
+	of      [][]catalog.Step // those of each instruction; nil: they were not looked for
 }
 
 func (b *Builder) diagnose(ctx context.Context, build catalog.Build, steps []catalog.Step) (d catalog.Diagnosis, err error) {
@@ -92,8 +94,11 @@ func (b *Builder) diagnose(ctx context.Context, build catalog.Build, steps []cat
 		}
 	}
 	missed := missedSteps(of)
-	if at := now.root(missed); at >= 0 {
-		d.Miss, err = b.explainMiss(ctx, now, at, missed)
+	if at, slowest := now.root(missed); at >= 0 {
+		now.steps, now.of = steps, of
+		if d.Miss, err = b.explainMiss(ctx, now, at, missed); err == nil {
+			d.Miss.Cost = took(*missed[slowest])
+		}
 	}
 	return d, err
 }
@@ -187,18 +192,18 @@ func missedSteps(of [][]catalog.Step) []*catalog.Step {
 	return missed
 }
 
-// root finds the instruction that spoiled the cache for the one that took longest; -1: none ran.
-func (d *dockerfile) root(missed []*catalog.Step) int {
-	slowest := -1
+// root finds the instruction that spoiled the cache for the one that took longest, and that one; -1: none ran.
+func (d *dockerfile) root(missed []*catalog.Step) (at, slowest int) {
+	slowest = -1
 	for at, step := range missed {
 		if step != nil && d.instructions[at].word != "FROM" && (slowest < 0 || took(*step) > took(*missed[slowest])) {
 			slowest = at
 		}
 	}
 	if slowest < 0 {
-		return -1
+		return -1, -1
 	}
-	return d.rootOf(slowest, missed, map[int]bool{})
+	return d.rootOf(slowest, missed, map[int]bool{}), slowest
 }
 
 // rootOf follows what an instruction builds on, as long as that missed, too.
@@ -260,7 +265,13 @@ func (b *Builder) explainMiss(ctx context.Context, now *examined, at int, missed
 	defer b.closeFiles(was)
 	miss.Since = since
 	args := changedArgs(was.options.Args, now.options.Args)
+	if miss.BaseWas, miss.BaseIs, err = b.changedBase(ctx, was, now, at); err != nil {
+		return nil, err
+	}
 	switch {
+	case miss.BaseIs != "":
+		miss.Cause = catalog.MissBase
+		return miss, nil
 	case !slices.ContainsFunc(was.instructions, func(other instruction) bool {
 		return other.word == one.word && other.text == one.text && other.stage == one.stage
 	}):

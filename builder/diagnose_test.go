@@ -19,6 +19,7 @@ import (
 type commits struct {
 	catalog.Sources
 	trees  []fstest.MapFS
+	steps  []catalog.Step       // of the build that is compared with
 	before catalog.BuildOptions // of the build that is compared with
 }
 
@@ -48,6 +49,8 @@ func (c versions) ListVersions(context.Context, int64, catalog.VersionFilter) (a
 	}
 	return all, nil
 }
+
+func (c versions) Steps(context.Context, int64) ([]catalog.Step, error) { return c.steps, nil }
 
 func (c versions) ListBuilds(_ context.Context, version int64, _ catalog.Page) ([]catalog.Build, error) {
 	return []catalog.Build{c.build(int(version))}, nil
@@ -102,6 +105,8 @@ func diagnosed(t *testing.T, c *commits, options catalog.BuildOptions, steps []c
 	return d
 }
 
+var sha1, sha2 = strings.Repeat("1", 64), strings.Repeat("2", 64)
+
 const npm = "Dockerfile=FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci\nRUN npm run build\n"
 
 func TestWhyItWasSlow(t *testing.T) {
@@ -109,6 +114,7 @@ func TestWhyItWasSlow(t *testing.T) {
 	for name, c := range map[string]struct {
 		was, is     fstest.MapFS // was nil: there was none
 		before, now catalog.BuildOptions
+		stepsBefore []string
 		steps       []string
 		want        string // line, cause, files or args, advice
 	}{
@@ -170,6 +176,32 @@ func TestWhyItWasSlow(t *testing.T) {
 			was: tree("Dockerfile=FROM a\nARG REV=1\nRUN make $REV"), is: tree("Dockerfile=FROM a\nARG REV=1\nRUN make $REV"), now: catalog.BuildOptions{Args: map[string]string{"REV": "2"}},
 			steps: []string{"[2/2] RUN make!"}, want: "3 args REV;",
 		},
+		"another base image": {
+			was: tree("Dockerfile=FROM a:1\nRUN make"), is: tree("Dockerfile=FROM a:1\nRUN make"),
+			stepsBefore: []string{"[1/2] FROM a:1@sha256:" + sha1}, steps: []string{"[1/2] FROM a:1@sha256:" + sha2, "[2/2] RUN make!"}, want: "2 base a:1@sha256:" + sha1 + " a:1@sha256:" + sha2 + ";",
+		},
+		"another base image, and files": {
+			was: tree("Dockerfile=FROM a:1\nCOPY . .\nRUN make", "x=1"), is: tree("Dockerfile=FROM a:1\nCOPY . .\nRUN make", "x=2"),
+			stepsBefore: []string{"[1/3] FROM a:1@sha256:" + sha1}, steps: []string{"[1/3] FROM a:1@sha256:" + sha2, "[2/3] COPY . .!", "[3/3] RUN make!"}, want: "2 base a:1@sha256:" + sha1 + " a:1@sha256:" + sha2 + ";",
+		},
+		"the same base image": {
+			was: tree("Dockerfile=FROM a:1\nRUN make"), is: tree("Dockerfile=FROM a:1\nRUN make"),
+			stepsBefore: []string{"[1/2] FROM a:1@sha256:" + sha1}, steps: []string{"[1/2] FROM a:1@sha256:" + sha1, "[2/2] RUN make!"}, want: "2 other ;",
+		},
+		"another base image that the cache did not mind": {
+			was: tree("Dockerfile=FROM a:1\nRUN one\nRUN make"), is: tree("Dockerfile=FROM a:1\nRUN one\nRUN make"),
+			stepsBefore: []string{"[1/3] FROM a:1@sha256:" + sha1}, steps: []string{"[1/3] FROM a:1@sha256:" + sha2, "[2/3] RUN one", "[3/3] RUN make!"}, want: "3 other ;",
+		},
+		"a base image of another stage": {
+			was: tree("Dockerfile=FROM a AS x\nRUN one\nFROM b AS y\nRUN make"), is: tree("Dockerfile=FROM a AS x\nRUN one\nFROM b AS y\nRUN make"),
+			stepsBefore: []string{"[x 1/2] FROM a@sha256:" + sha1, "[y 1/2] FROM b@sha256:" + sha1},
+			steps:       []string{"[x 1/2] FROM a@sha256:" + sha2, "[y 1/2] FROM b@sha256:" + sha1, "[x 2/2] RUN one!", "[y 2/2] RUN make!"}, want: "4 other ;",
+		},
+		"a base image by an arg": {
+			was: tree("Dockerfile=ARG B\nFROM $B\nRUN make"), is: tree("Dockerfile=ARG B\nFROM $B\nRUN make"), now: catalog.BuildOptions{Args: map[string]string{"B": "c"}},
+			stepsBefore: []string{"[linux/amd64 1/2] FROM b@sha256:" + sha1, "[linux/arm64 1/2] FROM b@sha256:" + sha1}, steps: []string{"[linux/amd64 1/2] FROM c@sha256:" + sha2, "[linux/amd64 2/2] RUN make!"},
+			want: "3 base b@sha256:" + sha1 + " c@sha256:" + sha2 + ";",
+		},
 		"nothing":              {was: tree(npm), is: tree(npm), steps: []string{"[4/5] RUN npm ci"}, want: "none"},
 		"the base":             {was: tree(npm), is: tree(npm), steps: npmSteps, want: "3 other ;"},
 		"the first":            {is: tree(npm), steps: npmSteps, want: "3 first ;"},
@@ -183,7 +215,7 @@ func TestWhyItWasSlow(t *testing.T) {
 			was: tree("Dockerfile=FROM a\nRUN x\nRUN y"), is: tree("Dockerfile=FROM a\nRUN x\nRUN z"), steps: []string{"[linux/amd64 3/3] RUN z!", "[linux/arm64 3/3] RUN z!"}, want: "3 instruction ;",
 		},
 	} {
-		repo := &commits{before: c.before}
+		repo := &commits{before: c.before, steps: stepsOf(c.stepsBefore...)}
 		if c.was != nil {
 			repo.trees = append(repo.trees, c.was)
 		}
@@ -198,7 +230,7 @@ func said(m *catalog.CacheMiss) string {
 	if m == nil {
 		return "none"
 	}
-	text := fmt.Sprintf("%d %s %s;", m.Line, m.Cause, strings.Join(append(m.Files, m.Args...), " "))
+	text := fmt.Sprintf("%d %s %s;", m.Line, m.Cause, strings.TrimSpace(strings.Join(append(append(m.Files, m.Args...), m.BaseWas, m.BaseIs), " ")))
 	a := m.Advice
 	if a.Kind == "" {
 		return text

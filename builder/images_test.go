@@ -73,7 +73,7 @@ func TestTagOfSeveralImages(t *testing.T) {
 				t.Error("the commit is not kept")
 			}
 			c.fails = nil
-			again, err := b.Rebuild(t.Context(), web.ID, "v1_5", web.OwnerID)
+			again, err := b.Rebuild(t.Context(), web.ID, "v1_5", web.OwnerID, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -164,7 +164,7 @@ func TestBuildsWaitForRoom(t *testing.T) {
 	if _, err := b.BuildAgain(t.Context(), image, version, catalog.BuildFacts{}, func(string) {}); !errors.Is(err, catalog.ErrNearlyFull) {
 		t.Errorf("a version is built again: %v", err)
 	}
-	_, err := b.Rebuild(t.Context(), image.ID, "v1", 0)
+	_, err := b.Rebuild(t.Context(), image.ID, "v1", 0, nil)
 	if catalog.CodeOf(err) != catalog.Conflict {
 		t.Errorf("a rebuild of what is built: %v", err)
 	}

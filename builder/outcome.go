@@ -70,7 +70,7 @@ func (a *attempt) succeed(ctx context.Context, result SolveResult) error {
 	a.restore(ctx)
 	ended := a.builder.now()
 	unchanged := a.unchanged(result)
-	a.summarize(result, unchanged, ended)
+	a.summarize(ctx, result, unchanged, ended)
 	a.facts.add(result)
 	return a.finish(ctx, catalog.BuildResult{
 		Outcome: catalog.OutcomeBuilt, Message: unchanged, Digest: result.Digest, Size: result.Size, Recipe: result.Recipe, EndedAt: ended, Steps: a.steps.list(), Facts: &a.facts.BuildFacts,

@@ -41,7 +41,7 @@ func TestTagSignature(t *testing.T) {
 	if failed.Signature != signature || !h.sources.kept[tagID] {
 		t.Errorf("%+v; kept %v", failed, h.sources.kept)
 	}
-	again, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID)
+	again, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestSignedTagsRequiredMeanwhile(t *testing.T) {
 	if build.State != catalog.BuildFailed || !strings.Contains(build.Message, "takes only tags that a member has signed: v1 is not annotated") {
 		t.Errorf("ended as %s: %s", build.State, build.Message)
 	}
-	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID); catalog.CodeOf(err) != catalog.Forbidden {
+	if _, err := b.Rebuild(t.Context(), image.ID, "v1", image.OwnerID, nil); catalog.CodeOf(err) != catalog.Forbidden {
 		t.Errorf("rebuild: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -124,7 +125,7 @@ func took(step catalog.Step) time.Duration {
 }
 
 // summarize ends the log of a build that succeeded.
-func (a *attempt) summarize(result SolveResult, unchanged string, ended time.Time) {
+func (a *attempt) summarize(ctx context.Context, result SolveResult, unchanged string, ended time.Time) {
 	reference := a.reference(a.builder.config.PublicRegistry(), a.build.Version)
 	if unchanged != "" {
 		a.log.sayf("%s: it has that version's layers, and no step was run", unchanged)
@@ -136,6 +137,7 @@ func (a *attempt) summarize(result SolveResult, unchanged string, ended time.Tim
 	a.log.sayf("  size     %s", humanSize(result.Size))
 	if unchanged == "" {
 		a.summarizeSteps()
+		a.summarizeMiss(ctx)
 	}
 	a.log.sayf("  pull     docker pull %s", reference)
 }

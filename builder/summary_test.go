@@ -1,10 +1,38 @@
 package builder
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
+
+func TestWhySlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		miss catalog.CacheMiss
+		want string
+	}{
+		"files": {catalog.CacheMiss{Line: 3, Instruction: "COPY . .", Cause: catalog.MissFiles, Since: "v1", Files: []string{"a", "b", "c", "d"}, Changed: 9,
+			Advice: catalog.Advice{Kind: catalog.AdviceCopyFirst, Line: 4, Copy: "COPY go.mod ./", Run: "RUN go mod download"}},
+			"line 3, COPY . ., was not in the cache: a, b, c and 6 more changed since v1\nput COPY go.mod ./ and RUN go mod download before it, and line 4 right behind that"},
+		"files nobody needs": {catalog.CacheMiss{Line: 3, Instruction: "COPY . .", Cause: catalog.MissFiles, Since: "v1", Files: []string{"README.md"}, Changed: 1, Advice: catalog.Advice{Kind: catalog.AdviceIgnore, Line: 3, Names: []string{"README.md"}}},
+			"line 3, COPY . ., was not in the cache: README.md changed since v1\nif it does not need them, list them in .dockerignore"},
+		"packages": {catalog.CacheMiss{Line: 2, Instruction: "COPY . .", Cause: catalog.MissFiles, Since: "v1", Files: []string{"a"}, Changed: 1, Advice: catalog.Advice{Kind: catalog.AdviceMoveUp, Line: 3}},
+			"line 2, COPY . ., was not in the cache: a changed since v1\nmove line 3 above it"},
+		"args": {catalog.CacheMiss{Line: 3, Instruction: "RUN make", Cause: catalog.MissArgs, Since: "v1", Args: []string{"A", "B"}, Advice: catalog.Advice{Kind: catalog.AdviceArgLater, Line: 3, Names: []string{"A", "B"}}},
+			"line 3, RUN make, was not in the cache: build arg A, B changed since v1\ndeclare A, B by ARG behind it, if it does not use that"},
+		"an instruction":    {catalog.CacheMiss{Line: 3, Instruction: "RUN make", Cause: catalog.MissInstruction, Since: "v1"}, "line 3, RUN make, was not in the cache: it is new or was changed since v1"},
+		"without the cache": {catalog.CacheMiss{Line: 3, Instruction: "RUN make", Cause: catalog.MissNoCache}, "line 3, RUN make, was not in the cache: the build was asked for without the cache"},
+		"another base": {catalog.CacheMiss{Line: 3, Instruction: "RUN make", Cause: catalog.MissBase, Since: "v1", BaseWas: "a@sha256:1", BaseIs: "a@sha256:2"},
+			"line 3, RUN make, was not in the cache: its base image changed since v1, from a@sha256:1 to a@sha256:2"},
+		"something else": {catalog.CacheMiss{Line: 3, Instruction: "RUN make", Cause: catalog.MissOther, Since: "v1"},
+			"line 3, RUN make, was not in the cache: neither it nor its files changed since v1; the cache no longer had it, or a file of another image changed"},
+	} {
+		if got := strings.Join(whySlow(&c.miss), "\n"); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
 
 func TestHowToAskAgain(t *testing.T) {
 	signed := catalog.TagSignature{Kind: catalog.SignatureSSH, Verified: true}

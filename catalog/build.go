@@ -169,12 +169,14 @@ type Builds interface {
 	Steps(ctx context.Context, buildID int64) ([]Step, error)
 }
 
-// Again asks for the same once more, 0 being no user. What is known of the tag's signature is yet to be looked at.
-func (b Build) Again(userID int64) NewBuild {
+// Again asks for the same once more, 0 being no user, but for what options change (BuildOptions.ChangedBy). What is known of the tag's
+// signature is yet to be looked at. Errors: Invalid.
+func (b Build) Again(userID int64, options []string) (NewBuild, error) {
+	changed, err := b.Options.ChangedBy(options)
 	return NewBuild{
 		ImageID: b.ImageID, SourceID: b.SourceID, Version: b.Version, Tag: b.Tag, Trigger: TriggerRebuild,
-		Commit: b.Commit, TagObject: b.TagObject, UserID: userID, Options: b.Options,
-	}
+		Commit: b.Commit, TagObject: b.TagObject, UserID: userID, Options: changed,
+	}, err
 }
 
 // CheckLog refuses the log of a build that was removed. Errors: NotFound.
@@ -210,8 +212,9 @@ type BuildControl interface {
 	// Queued says where a build stands among those that wait, and why. Errors: NotFound (it does not wait).
 	Queued(ctx context.Context, buildID int64) (QueuePlace, error)
 	// Rebuild queues another build of a version whose last one failed, from
-	// the same commit with the same options. Errors: NotFound, Conflict, Unavailable (ErrNearlyFull).
-	Rebuild(ctx context.Context, imageID int64, version string, userID int64) (Build, error)
+	// the same commit with the same options, but for what these change (BuildOptions.ChangedBy). Errors: NotFound, Conflict, Invalid,
+	// Unavailable (ErrNearlyFull).
+	Rebuild(ctx context.Context, imageID int64, version string, userID int64, options []string) (Build, error)
 	// Wake has the queue looked at again, after something else than this allowed builds to start.
 	Wake()
 }

@@ -1,6 +1,9 @@
 package catalog
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Diagnosis is what is known of what a build's steps were made of, and why they took as long as they did.
 type Diagnosis struct {
@@ -25,7 +28,10 @@ type CacheMiss struct {
 	Files       []string // that changed, of those that the instruction reads; the first by name
 	Changed     int      // how many did
 	Args        []string // build args that changed
-	Advice      Advice
+	// BaseWas and BaseIs are the base image of that version and of this build, "name@sha256:…", where the cause is MissBase.
+	BaseWas, BaseIs string
+	Cost            time.Duration // what the step took that took longest of those that ran because of it
+	Advice          Advice
 }
 
 // MissCause is why a step was not in the cache.
@@ -38,12 +44,13 @@ const (
 	MissInstruction MissCause = "instruction" // it is new, or was changed
 	MissFiles       MissCause = "files"       // that it reads
 	MissArgs        MissCause = "args"        // that it may use
-	MissOther       MissCause = "other"       // none of these: its base image, or that it was no longer kept
+	MissBase        MissCause = "base"        // image, which is another one
+	MissOther       MissCause = "other"       // none of these: that it was no longer kept, or a file of another image
 )
 
 // MissCauses lists all.
 func MissCauses() []MissCause {
-	return []MissCause{MissFirst, MissNoCache, MissInstruction, MissFiles, MissArgs, MissOther}
+	return []MissCause{MissFirst, MissNoCache, MissInstruction, MissFiles, MissArgs, MissBase, MissOther}
 }
 
 // Advice is what to change of a Dockerfile, so that it would hit the cache.

@@ -135,15 +135,33 @@ func (o BuildOptions) Validate() error {
 	if err := checkSource(o.Source); err != nil {
 		return err
 	}
-	for name := range o.Args {
-		if err := validateBuildArg(name); err != nil {
-			return err
-		}
+	if err := o.validateArgs(); err != nil {
+		return err
 	}
 	for field, p := range map[string]string{"dockerfile": o.Dockerfile, "context": o.Context} {
 		if p != "" && (!fs.ValidPath(path.Clean(p)) || strings.ContainsAny(p, "\x00\\")) {
 			return FieldErrorf(field, "%s %q must be a path inside the repository", field, p)
 		}
+	}
+	return nil
+}
+
+// What the build args of one build may come to, which is stored with the build: their number, and the bytes of their names and values.
+const (
+	maxBuildArgs     = 1000
+	maxBuildArgBytes = 1 << 20
+)
+
+func (o BuildOptions) validateArgs() error {
+	bytes := 0
+	for name, value := range o.Args {
+		if err := validateBuildArg(name); err != nil {
+			return err
+		}
+		bytes += len(name) + len(value)
+	}
+	if len(o.Args) > maxBuildArgs || bytes > maxBuildArgBytes {
+		return FieldErrorf("build-arg", "a build can have at most %d build args, of %d KiB in all", maxBuildArgs, maxBuildArgBytes>>10)
 	}
 	return nil
 }
@@ -201,37 +219,69 @@ func textOption(to func(*PushOptions) *string) func(*PushOptions, string) error 
 	}
 }
 
-var pushOptions = map[string]pushOption{
-	"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
-	"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
-	"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
-	"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
-	"no-cache": {"no-cache", flagOption(func(o *PushOptions) *bool { return &o.Build.NoCache })},
-	"pull":     {"pull", flagOption(func(o *PushOptions) *bool { return &o.Build.Pull })},
-	"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
-		if value != "cancel" {
-			return FieldErrorf("push-option", "must be on-disconnect=cancel, got %q", value)
-		}
-		o.CancelOnDisconnect = true
-		return nil
-	}},
-	"build-arg": {"build-arg=NAME=VALUE", func(o *PushOptions, value string) error {
-		name, text, ok := strings.Cut(value, "=")
-		if !ok {
-			return FieldErrorf("push-option", "needs NAME=VALUE, got %q", value)
-		}
-		if o.Build.Args == nil {
-			o.Build.Args = map[string]string{}
-		}
-		o.Build.Args[name] = text
-		return nil
-	}},
-	"test":       {"test=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Test })},
-	"target":     {"target=STAGE", textOption(func(o *PushOptions) *string { return &o.Build.Target })},
-	"platform":   {"platform=OS/ARCH,...", textOption(func(o *PushOptions) *string { return &o.Build.Platform })},
-	"dockerfile": {"dockerfile=PATH", textOption(func(o *PushOptions) *string { return &o.Build.Dockerfile })},
-	"context":    {"context=DIR", textOption(func(o *PushOptions) *string { return &o.Build.Context })},
-	"timestamps": {"timestamps=RULE", textOption(func(o *PushOptions) *string { return &o.Build.Timestamps })},
+// buildFlags and buildTexts are what of BuildOptions a push may have by a word and by a word with a value. Build args are set beside them.
+var (
+	buildFlags = map[string]func(*BuildOptions) *bool{
+		"no-cache": func(o *BuildOptions) *bool { return &o.NoCache },
+		"pull":     func(o *BuildOptions) *bool { return &o.Pull },
+	}
+	buildTexts = map[string]buildText{
+		"test":       {"STAGE", func(o *BuildOptions) *string { return &o.Test }},
+		"target":     {"STAGE", func(o *BuildOptions) *string { return &o.Target }},
+		"platform":   {"OS/ARCH,...", func(o *BuildOptions) *string { return &o.Platform }},
+		"dockerfile": {"PATH", func(o *BuildOptions) *string { return &o.Dockerfile }},
+		"context":    {"DIR", func(o *BuildOptions) *string { return &o.Context }},
+		"timestamps": {"RULE", func(o *BuildOptions) *string { return &o.Timestamps }},
+	}
+)
+
+// buildText is an option with a value, which its usage names.
+type buildText struct {
+	value string
+	of    func(*BuildOptions) *string
+}
+
+// buildArg is the option that sets a build arg, as NAME=VALUE.
+const buildArg = "build-arg"
+
+var pushOptions = pushOptionTable()
+
+func pushOptionTable() map[string]pushOption {
+	options := map[string]pushOption{
+		"detach":   {"detach", flagOption(func(o *PushOptions) *bool { return &o.Detach })},
+		"build":    {"build", flagOption(func(o *PushOptions) *bool { return &o.BuildBranches })},
+		"no-build": {"no-build", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+		"skip":     {"skip", flagOption(func(o *PushOptions) *bool { return &o.NoBuild })},
+		"on-disconnect": {"on-disconnect=cancel", func(o *PushOptions, value string) error {
+			if value != "cancel" {
+				return FieldErrorf("push-option", "must be on-disconnect=cancel, got %q", value)
+			}
+			o.CancelOnDisconnect = true
+			return nil
+		}},
+		buildArg: {buildArg + "=NAME=VALUE", func(o *PushOptions, value string) error {
+			name, text, ok := strings.Cut(value, "=")
+			if !ok {
+				return FieldErrorf("push-option", "needs NAME=VALUE, got %q", value)
+			}
+			o.Build.setArg(name, text)
+			return nil
+		}},
+	}
+	for name, of := range buildFlags {
+		options[name] = pushOption{name, flagOption(func(o *PushOptions) *bool { return of(&o.Build) })}
+	}
+	for name, text := range buildTexts {
+		options[name] = pushOption{name + "=" + text.value, textOption(func(o *PushOptions) *string { return text.of(&o.Build) })}
+	}
+	return options
+}
+
+func (o *BuildOptions) setArg(name, value string) {
+	if o.Args == nil {
+		o.Args = map[string]string{}
+	}
+	o.Args[name] = value
 }
 
 // ParsePushOptions reads the options of one push. An unknown one is Invalid

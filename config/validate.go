@@ -6,13 +6,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Validate reports every fault at once, each with the setting's path, and nil
@@ -41,10 +43,11 @@ func (c Config) Validate() error {
 	}
 	for path, d := range map[string]Duration{
 		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "git.gc_interval": c.Git.GCInterval, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
+	check(c.Git.Grace >= leastGitGrace, "git.grace", "must be at least %s", leastGitGrace.Std())
 	check(c.Registry.Grace > c.Builder.Timeout, "registry.grace", "must be longer than builder.timeout (%s)", c.Builder.Timeout.Std())
 	for path, n := range map[string]int64{
 		"http.max_connections": int64(c.HTTP.MaxConnections), "http.max_connections_per_address": int64(c.HTTP.MaxConnectionsPerAddress),
@@ -56,7 +59,7 @@ func (c Config) Validate() error {
 		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks), "users.max_secrets": int64(c.Users.MaxSecrets),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords),
 	} {
 		check(n > 0, path, "must be greater than 0")
 	}
@@ -94,7 +97,7 @@ func (c Config) Validate() error {
 	check(c.Metrics.Enabled || c.Metrics.Addr == "", "metrics.addr", "must be empty where metrics.enabled is false")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(faults...)
+	return withoutSecretsOf(errors.Join(faults...), c.texts()...)
 }
 
 func (r Retention) validate() []error {
@@ -120,6 +123,9 @@ func (r Retention) validate() []error {
 	}
 	return faults
 }
+
+// leastGitGrace is how long the objects of an upload or a delivery may be there at least before their tag is.
+const leastGitGrace = Duration(time.Minute)
 
 // minSecret is how short a secret may be that signs deliveries.
 const minSecret = 16
@@ -159,6 +165,10 @@ const (
 	leastStepMemory = 16 << 20
 	leastCPUs       = 0.01 // the kernel's least quota
 	mostCPUs        = 1 << 16
+	// leastPIDs is what a shell with a pipe takes, and runc while it starts a step.
+	leastPIDs = 16
+	// mostPIDs is how many processes a kernel has, at most; it takes no greater limit.
+	mostPIDs = 1 << 22
 	// mostLog is what the log file of all attempts at a build may hold.
 	mostLog = 64 << 20
 )
@@ -176,8 +186,12 @@ func (l Limits) validate() []error {
 	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs, "build.cpus": l.Build.CPUs} {
 		check(cpus == 0 || cpus >= leastCPUs && cpus <= mostCPUs, path, "must be 0, or from %v to %d", leastCPUs, mostCPUs)
 	}
+	for path, pids := range map[string]int{"pids": l.PIDs, "step.pids": l.Step.PIDs} {
+		check(pids >= leastPIDs && pids <= mostPIDs, path, "must be from %d to %d", leastPIDs, mostPIDs)
+	}
+	check(l.Build.PIDs == 0 || l.Build.PIDs >= leastPIDs && l.Build.PIDs <= mostPIDs, "build.pids", "must be 0, or from %d to %d", leastPIDs, mostPIDs)
 	for path, n := range map[string]int64{
-		"build.pids": int64(l.Build.PIDs), "build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
+		"build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
 		"disk": int64(l.Disk), "namespace.running": int64(l.Namespace.Running), "namespace.waiting": int64(l.Namespace.Waiting),
 	} {
 		check(n >= 0, path, "must be 0 or greater")
@@ -230,14 +244,14 @@ func isRegistryHost(host string) bool {
 	return err == nil && reference.Domain(named) == host
 }
 
-// missingFiles reports the files that are named but not there.
+// missingFiles reports the files that are named but not there, or are none.
 func missingFiles(section string, files map[string]string) []error {
 	var faults []error
 	for setting, file := range files {
 		if file == "" {
 			continue
 		}
-		if _, err := os.Stat(file); err != nil {
+		if err := bounded.CheckFile(file, maxFile); err != nil {
 			faults = append(faults, fmt.Errorf("%s.%s: %w", section, setting, err))
 		}
 	}

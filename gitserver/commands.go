@@ -36,12 +36,20 @@ type flags struct {
 	tags   string
 	// Of a rule of retention:
 	branches bool
+	options  []string // of a build
 	rule     catalog.RetentionRule
 }
 
 func listFlags(set *flag.FlagSet, f *flags) { set.BoolVar(&f.all, "all", false, "") }
 
 func logFlags(set *flag.FlagSet, f *flags) { set.BoolVar(&f.follow, "f", false, "") }
+
+func rebuildFlags(set *flag.FlagSet, f *flags) {
+	set.Func("o", "", func(option string) error {
+		f.options = append(f.options, option)
+		return nil
+	})
+}
 
 // verb is a command a person may type after "ssh host".
 type verb struct {
@@ -86,7 +94,7 @@ var verbs = []verb{
 	{"builds", "[--all] IMAGE VERSION", "list a version's builds", 2, catalog.ActionRead, listFlags, (*client).builds},
 	{"logs", "[-f] IMAGE VERSION", "show the log of a version's last build; follow it with -f", 2, catalog.ActionRead, logFlags, (*client).showLogs},
 	{"cancel", "IMAGE VERSION", "cancel a version's build", 2, catalog.ActionWrite, nil, (*client).cancel},
-	{"rebuild", "IMAGE VERSION", "rebuild a failed version from the same commit", 2, catalog.ActionWrite, nil, (*client).rebuild},
+	{"rebuild", "[-o OPTION] IMAGE VERSION", "rebuild a failed version from the same commit, with other push options", 2, catalog.ActionWrite, rebuildFlags, (*client).rebuild},
 	{"default-branch", "IMAGE BRANCH", "set the default branch", 2, catalog.ActionManage, nil, (*client).defaultBranch},
 	{"signed-tags", "IMAGE required|off", "take only tags that a member has signed, or any", 2, catalog.ActionManage, nil, (*client).signedTags},
 }
@@ -355,7 +363,7 @@ func (c *client) rebuild(ctx context.Context, ref catalog.ImageRef, args []strin
 	if err != nil {
 		return err
 	}
-	build, err := c.server.config.Control.Rebuild(ctx, image.ID, v.Name, c.id.User.ID)
+	build, err := c.server.config.Control.Rebuild(ctx, image.ID, v.Name, c.id.User.ID, c.flags.options)
 	if err != nil {
 		return err
 	}

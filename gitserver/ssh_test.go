@@ -48,8 +48,8 @@ func (b *builds) Queued(context.Context, int64) (catalog.QueuePlace, error) {
 	return catalog.QueuePlace{Place: 2, Waiting: 3, Why: "the server is busy"}, nil
 }
 
-func (b *builds) Rebuild(_ context.Context, _ int64, version string, _ int64) (catalog.Build, error) {
-	b.rebuilt = version
+func (b *builds) Rebuild(_ context.Context, _ int64, version string, _ int64, options []string) (catalog.Build, error) {
+	b.rebuilt = strings.Join(append([]string{version}, options...), " ")
 	return catalog.Build{Number: 2}, nil
 }
 
@@ -92,6 +92,7 @@ func TestCommandsOverSSH(t *testing.T) {
 		{"alice", "cancel app v1", 0, []string{"Cancelled build 1 of alice/app:v1."}},
 		{"bob", "cancel alice/app v1", 66, nil},
 		{"alice", "rebuild app v1", 0, []string{"Queued build 2 of alice/App:v1;", "ssh -p 2222 git@git.example.org logs -f alice/App v1"}},
+		{"alice", "rebuild -o no-cache app v1 -o build-arg=A=1", 0, []string{"Queued build 2 of alice/App:v1;"}},
 		{"alice", "rm -rf /", 2, []string{"unknown command", "help"}},
 		{"alice", "git-upload-archive app", 2, []string{"clone"}},
 		{"alice", "git-upload-pack nothing", 66, []string{"no git repository yet"}},
@@ -109,7 +110,7 @@ func TestCommandsOverSSH(t *testing.T) {
 			}
 		}
 	}
-	if b.cancelled != queued[0].ID || b.rebuilt != "v1" {
+	if b.cancelled != queued[0].ID || b.rebuilt != "v1 no-cache build-arg=A=1" {
 		t.Errorf("cancelled %d, rebuilt %q", b.cancelled, b.rebuilt)
 	}
 }

@@ -221,7 +221,7 @@ func (e *env) Queued(context.Context, int64) (catalog.QueuePlace, error) {
 	panic("not used")
 }
 
-func (e *env) Rebuild(context.Context, int64, string, int64) (catalog.Build, error) {
+func (e *env) Rebuild(context.Context, int64, string, int64, []string) (catalog.Build, error) {
 	return catalog.Build{}, errors.ErrUnsupported
 }
 

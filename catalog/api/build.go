@@ -26,17 +26,25 @@ type BuildEnd struct {
 
 // BuildDetail is a build without its log.
 type BuildDetail struct {
-	Number   int    `json:"number"` // 1, 2, … within the version
-	State    string `json:"state"`
-	Trigger  string `json:"trigger"`
-	Outcome  string `json:"outcome"` // empty until it ended
-	Message  string `json:"message"` // why it ended otherwise than built, or was built of nothing new
-	Commit   string `json:"commit"`
-	QueuedAt Time   `json:"queued_at"`
-	Start    Time   `json:"start_date"`
-	End      Time   `json:"end_date"`
-	Steps    []Step `json:"steps"`
-	Queue    *Queue `json:"queue,omitempty"` // while it waits
+	Number  int    `json:"number"` // 1, 2, … within the version
+	State   string `json:"state"`
+	Trigger string `json:"trigger"`
+	Outcome string `json:"outcome"` // empty until it ended
+	Message string `json:"message"` // why it ended otherwise than built, or was built of nothing new
+	Commit  string `json:"commit"`
+	// Options are what it was asked for, as options of a push; those who may not push are told the names of build args alone.
+	Options  []string `json:"options"`
+	QueuedAt Time     `json:"queued_at"`
+	Start    Time     `json:"start_date"`
+	End      Time     `json:"end_date"`
+	Steps    []Step   `json:"steps"`
+	Queue    *Queue   `json:"queue,omitempty"` // while it waits
+}
+
+// RebuildVersion asks for another build.
+type RebuildVersion struct {
+	// Options change what the last build was asked for, as options of a push: "no-cache", "build-arg=NAME=VALUE"; none: the same once more.
+	Options []string `json:"options,omitempty"`
 }
 
 // Queue is where a build stands among those that wait, and why it does not start yet.
@@ -67,12 +75,14 @@ type Diagnosis struct {
 type CacheMiss struct {
 	Line        int      `json:"line"` // of the Dockerfile
 	Instruction string   `json:"instruction"`
-	Millis      int64    `json:"duration_ms"` // that the step took
-	Cause       string   `json:"cause"`       // "first", "no_cache", "instruction", "files", "args", "other"
-	Since       string   `json:"since"`       // version that this is compared with; empty: none
-	Files       []string `json:"files"`       // that changed, the first by name
-	Changed     int      `json:"changed"`     // how many did
-	Args        []string `json:"args"`        // build args that changed
+	Millis      int64    `json:"duration_ms"`        // that the step took
+	Cause       string   `json:"cause"`              // "first", "no_cache", "instruction", "files", "args", "base", "other"
+	Since       string   `json:"since"`              // version that this is compared with; empty: none
+	Files       []string `json:"files"`              // that changed, the first by name
+	Changed     int      `json:"changed"`            // how many did
+	Args        []string `json:"args"`               // build args that changed
+	BaseWas     string   `json:"base_was,omitempty"` // "name@sha256:…", of that version and of this build, where the cause is "base"
+	BaseIs      string   `json:"base_is,omitempty"`
 	Advice      *Advice  `json:"advice,omitempty"`
 }
 

@@ -79,7 +79,7 @@ func (c *Client) Cancel(ctx context.Context, image, version string) (string, err
 	return out.Message, err
 }
 
-// Rebuild queues a failed version's commit for another build.
-func (c *Client) Rebuild(ctx context.Context, image, version string) (api.BuildDetail, error) {
-	return ask[api.BuildDetail](ctx, c, http.MethodPost, nil, "images", image, "versions", version, "rebuild")
+// Rebuild queues a failed version's commit for another build, with the options of the last but for what these change.
+func (c *Client) Rebuild(ctx context.Context, image, version string, options ...string) (api.BuildDetail, error) {
+	return ask[api.BuildDetail](ctx, c, http.MethodPost, api.RebuildVersion{Options: options}, "images", image, "versions", version, "rebuild")
 }

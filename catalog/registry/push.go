@@ -37,7 +37,8 @@ type manifestPut struct {
 	parts    manifestParts
 	admit    func(more catalog.Amounts) error
 	reserve  func(contents map[string]int64) (release func(), err error)
-	stray    bool // stored, and there is no image that it could be of
+	added    map[string]int64 // what it makes part of the image, bytes by digest
+	stray    bool             // stored, and there is no image that it could be of
 }
 
 // putManifest takes manifests in. One that a user gives a tag becomes a version.
@@ -53,6 +54,9 @@ func (c *call) putManifest() error {
 	if err != nil {
 		return err
 	}
+	if answer.status == http.StatusCreated {
+		c.noteManifest(p)
+	}
 	answer.sendTo(c.w)
 	return nil
 }
@@ -61,11 +65,11 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	if err := p.read(w, req); err != nil {
 		return nil, err
 	}
-	contents, err := p.contents()
-	if err != nil {
+	var err error
+	if p.added, err = p.contents(); err != nil {
 		return nil, err
 	}
-	release, err := p.reserve(contents)
+	release, err := p.reserve(p.added)
 	if err != nil {
 		return nil, err
 	}

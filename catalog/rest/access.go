@@ -91,8 +91,13 @@ func (c *call) decide() error {
 	case need.action == "":
 		return catalog.Errorf(catalog.Forbidden, "access to this path is not allowed")
 	}
+	return c.mayDo(c.need.action)
+}
+
+// mayDo asks whether the user may do something to what the path names. Errors: Forbidden, NotFound.
+func (c *call) mayDo(action catalog.Action) error {
 	target := catalog.Target{Namespace: c.namespace, Image: c.r.PathValue("name"), Version: c.r.PathValue("version")}
-	return catalog.Authorize(c.r.Context(), c.server.config.Store, c.id, c.need.action, target)
+	return catalog.Authorize(c.r.Context(), c.server.config.Store, c.id, action, target)
 }
 
 // identify reads "Authorization: JWT <token>", or Bearer in JWT's place.

@@ -171,6 +171,7 @@ func (c *call) buildDetail(b catalog.Build) (api.BuildDetail, error) {
 		Outcome:  string(b.Outcome),
 		Message:  b.Message,
 		Commit:   b.Commit,
+		Options:  b.Options.Words(c.mayDo(catalog.ActionWrite) == nil),
 		QueuedAt: api.Time{Time: b.QueuedAt},
 		Start:    api.Time{Time: b.StartedAt},
 		End:      api.Time{Time: b.EndedAt},
@@ -227,7 +228,7 @@ func (c *call) diagnosis() (api.Diagnosis, error) {
 	out := api.Diagnosis{Dockerfile: found.Dockerfile}
 	if miss := found.Miss; miss != nil {
 		out.Miss = &api.CacheMiss{Line: miss.Line, Instruction: miss.Instruction, Millis: stepOf(miss.Step).Millis, Cause: string(miss.Cause), Since: miss.Since,
-			Files: orEmpty(miss.Files), Changed: miss.Changed, Args: orEmpty(miss.Args)}
+			Files: orEmpty(miss.Files), Changed: miss.Changed, Args: orEmpty(miss.Args), BaseWas: miss.BaseWas, BaseIs: miss.BaseIs}
 		if advice := miss.Advice; advice.Kind != "" {
 			out.Miss.Advice = &api.Advice{Kind: string(advice.Kind), Line: advice.Line, Copy: advice.Copy, Run: advice.Run, Names: orEmpty(advice.Names)}
 		}

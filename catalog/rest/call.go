@@ -53,6 +53,17 @@ func accept[In, Out any](f func(*call, In) (Out, error)) handler {
 	})
 }
 
+// acceptOptional is accept for a route whose body may be left out.
+func acceptOptional[In, Out any](f func(*call, In) (Out, error)) handler {
+	return func(c *call) error {
+		if c.r.ContentLength == 0 {
+			var none In
+			return answer(func(c *call) (Out, error) { return f(c, none) })(c)
+		}
+		return accept(f)(c)
+	}
+}
+
 // image returns the image that the path names.
 func (c *call) image() (catalog.Image, error) { return c.imageNamed(c.r.PathValue("name")) }
 

@@ -99,6 +99,9 @@ func typeName(t reflect.Type) string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.String {
+			return "list of strings"
+		}
 		return "text in base64"
 	case reflect.Struct:
 		return "time such as 2006-01-02T15:04:05Z"

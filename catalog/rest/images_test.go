@@ -219,9 +219,29 @@ func TestCancelAndRebuild(t *testing.T) {
 	w.do("alice", "POST", version+"/rebuild", nil).expect(http.StatusOK) // attaches: still building
 	w.finish(build, catalog.OutcomeCancelled)
 	w.do("alice", "POST", version+"/cancel", nil).fault(http.StatusConflict, "detail")
+	w.version("app", "2.0", catalog.OutcomeUserError)
 	b := into[map[string]any](w.do("alice", "POST", version+"/rebuild", nil).expect(http.StatusOK))
 	if b["number"] != 2.0 || b["state"] != "PENDING" || b["trigger"] != "rebuild" {
 		t.Errorf("rebuild %v", b)
+	}
+	if options := b["options"].([]any); len(options) != 0 {
+		t.Errorf("options of a rebuild without any: %v", options)
+	}
+	const failed = "/api/images/app/versions/2.0"
+	for body, field := range map[string]string{`{"options": "no-cache"}`: "options", `{"options": ["detach"]}`: "options", `{"options": ["build-arg=BUILDKIT_X=1"]}`: "build-arg", `{"args": {}}`: "args", `[]`: "body"} {
+		w.do("alice", "POST", failed+"/rebuild", body).fault(http.StatusBadRequest, field)
+	}
+	b = into[map[string]any](w.do("alice", "POST", failed+"/rebuild", `{"options": ["no-cache", "build-arg=DEBUG=1"]}`).expect(http.StatusOK))
+	if got := fmt.Sprint(b["options"]); got != "[build-arg=DEBUG=1 no-cache]" {
+		t.Errorf("asked for with %s", got)
+	}
+	// A reader is not told the values.
+	if err := w.store.SetMember(t.Context(), "alice", w.users["bob"].ID, catalog.RoleRead); err != nil {
+		t.Fatal(err)
+	}
+	read := into[map[string]any](w.do("bob", "GET", failed, nil, header("ACTIVE-NAMESPACE", "alice")).expect(http.StatusOK))
+	if got := fmt.Sprint(read["builds"].([]any)[0].(map[string]any)["options"]); got != "[build-arg=DEBUG no-cache]" {
+		t.Errorf("a reader is told %s", got)
 	}
 	w.do("alice", "POST", "/api/images/app/versions/9/cancel", nil).fault(http.StatusNotFound, "detail")
 }

@@ -372,9 +372,13 @@ func (f *fakeControl) Queued(ctx context.Context, build int64) (catalog.QueuePla
 	return f.store.QueuePlace(ctx, build)
 }
 
-func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, userID int64) (catalog.Build, error) {
+func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, userID int64, options []string) (catalog.Build, error) {
+	changed, err := catalog.BuildOptions{}.ChangedBy(options)
+	if err != nil {
+		return catalog.Build{}, err
+	}
 	queued, err := f.store.QueueBuilds(ctx, []catalog.NewBuild{{ImageID: imageID, Version: version, Trigger: catalog.TriggerRebuild,
-		Commit: strings.Repeat("ab", 20), UserID: userID}})
+		Commit: strings.Repeat("ab", 20), UserID: userID, Options: changed}})
 	if err != nil {
 		return catalog.Build{}, err
 	}

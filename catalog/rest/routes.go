@@ -65,7 +65,7 @@ func routes() []route {
 		{"GET", version + "/sbom", accessRead, answer((*call).sbom)},
 		{"DELETE", version, accessManage, (*call).deleteVersion},
 		{"POST", version + "/cancel", accessWrite, answer((*call).cancel)},
-		{"POST", version + "/rebuild", accessWrite, answer((*call).rebuild)},
+		{"POST", version + "/rebuild", accessWrite, acceptOptional((*call).rebuild)},
 		{"POST", version + "/compare", accessWrite, (*call).compare},
 
 		{"GET", "events", accessReadAll, (*call).events},

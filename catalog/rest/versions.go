@@ -3,6 +3,7 @@ package rest
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -123,16 +124,16 @@ func (c *call) cancel() (api.Message, error) {
 	return messageOK("Build cancelled successfully"), nil
 }
 
-func (c *call) rebuild() (api.BuildDetail, error) {
+func (c *call) rebuild(in api.RebuildVersion) (api.BuildDetail, error) {
 	image, version, err := c.version()
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
-	build, err := c.server.config.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID)
+	build, err := c.server.config.Control.Rebuild(c.r.Context(), image.ID, version.Name, c.id.User.ID, in.Options)
 	if err != nil {
 		return api.BuildDetail{}, err
 	}
-	c.audit("rebuild requested", "image", image.Ref, "version", version.Name, "build", build.ID)
+	c.audit("rebuild requested", "image", image.Ref, "version", version.Name, "build", build.ID, "options", strings.Join(build.Options.Words(false), " "))
 	return c.buildDetail(build)
 }
 

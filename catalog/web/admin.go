@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -35,57 +36,6 @@ func cutNames[Item any](c *call, items []Item, name func(Item) string) (shown []
 		p.Next = "?" + query.Encode()
 	}
 	return items, p
-}
-
-// queueData is what the page of the queue shows.
-type queueData struct {
-	Tabs    []tab
-	State   catalog.QueueState
-	Pause   catalog.QueuePause
-	Entries []catalog.QueueEntry // the next to start first
-	Pager   pager
-}
-
-func (c *call) queuePage() error {
-	ctx, store := c.r.Context(), c.server.config.Store
-	data := queueData{Tabs: adminTabs("admin.queue")}
-	page, err := c.page()
-	if err != nil {
-		return err
-	}
-	if data.State, err = store.QueueState(ctx); err != nil {
-		return err
-	}
-	if data.Pause, err = store.QueuePause(ctx); err != nil {
-		return err
-	}
-	entries, err := store.ListQueue(ctx, page.Before, page.Limit)
-	if err != nil {
-		return err
-	}
-	data.Entries, data.Pager = cut(c, entries, func(e catalog.QueueEntry) int64 { return e.ID })
-	return c.show(http.StatusOK, "queue", "admin.queue", data)
-}
-
-func (c *call) pauseQueue() error {
-	pause, err := c.server.config.Store.PauseQueue(c.r.Context(), c.id.User.Name, c.field("reason"))
-	if err != nil {
-		return err
-	}
-	c.audit("queue paused", "reason", pause.Reason)
-	return c.done("/admin/queue", "paused")
-}
-
-func (c *call) resumeQueue() error {
-	was, err := c.server.config.Store.ResumeQueue(c.r.Context())
-	if err != nil {
-		return err
-	}
-	if was.Paused() {
-		c.audit("queue resumed")
-		c.server.config.Control.Wake()
-	}
-	return c.done("/admin/queue", "resumed")
 }
 
 // diskData is what the page of the disk shows, and of what of it is not needed.
@@ -130,8 +80,9 @@ type auditData struct {
 	Lines []catalog.AuditLine
 	Pager pager
 	// What the list is narrowed to.
-	User, Via, Image, Since, Until string
-	Interfaces                     []string
+	User, Via, Image string
+	Since, Until     time.Time // the first day and the last; zero: any
+	Interfaces       []string
 }
 
 // interfaces are those that audit lines name.
@@ -144,14 +95,17 @@ func (c *call) auditPage() error {
 	}
 	q := c.r.URL.Query()
 	data := auditData{
-		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Since: q.Get("since"), Until: q.Get("until"), Interfaces: interfaces,
+		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Interfaces: interfaces,
 	}
 	filter := catalog.AuditFilter{By: data.User, Via: data.Via, Image: data.Image, Page: page}
-	if filter.Since, err = c.dayIn("since", 0); err != nil {
+	if data.Since, err = c.dayIn("since"); err != nil {
 		return err
 	}
-	if filter.Until, err = c.dayIn("until", 1); err != nil {
+	if data.Until, err = c.dayIn("until"); err != nil {
 		return err
+	}
+	if filter.Since = data.Since; !data.Until.IsZero() {
+		filter.Until = data.Until.AddDate(0, 0, 1)
 	}
 	lines, err := c.server.config.Store.ListAudit(c.r.Context(), filter)
 	if err != nil {
@@ -161,15 +115,15 @@ func (c *call) auditPage() error {
 	return c.show(http.StatusOK, "audit", "admin.audit", data)
 }
 
-// dayIn reads a day of the query, in the user's zone, and returns the beginning of the day so many later; zero for none. Errors: Invalid.
-func (c *call) dayIn(name string, later int) (time.Time, error) {
-	text := c.r.URL.Query().Get(name)
+// dayIn reads a day of the query and returns its beginning in the user's zone; zero for none. Errors: Invalid.
+func (c *call) dayIn(name string) (time.Time, error) {
+	text := strings.TrimSpace(c.r.URL.Query().Get(name))
 	if text == "" {
 		return time.Time{}, nil
 	}
-	day, err := time.ParseInLocation(time.DateOnly, text, zoneOf(c.r))
+	day, err := readDay(text, zoneOf(c.r))
 	if err != nil {
-		return day, catalog.FieldErrorf(name, "%s must be a day such as 2006-01-02", name)
+		return day, catalog.FieldErrorf(name, "%s: %s", name, catalog.MessageOf(err))
 	}
-	return day.AddDate(0, 0, later), nil
+	return day, nil
 }

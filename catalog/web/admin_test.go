@@ -38,7 +38,7 @@ func TestAdminPages(t *testing.T) {
 			checkPage(t, path, language, page)
 		}
 	}
-	if got := b.get("/admin/audit?since=x"); got.StatusCode != http.StatusBadRequest {
+	if got := b.get("/admin/audit?since=1404-12-30"); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("no day: %s", got.Status)
 	}
 	for _, path := range []string{"/admin/users/nobody", "/admin/namespaces/nothing"} {
@@ -48,6 +48,74 @@ func TestAdminPages(t *testing.T) {
 	}
 	if body := e.signedIn("ann").get("/").body; strings.Contains(body, "/admin") {
 		t.Error("a user is offered the administration")
+	}
+}
+
+// A page of the queue is told when the queue is not what it shows any more: by what is built, and by who pauses it.
+func TestQueueNews(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("root")
+	mark := func() string {
+		_, after, _ := strings.Cut(b.get("/admin/queue").body, `data-last="`)
+		mark, _, _ := strings.Cut(after, `"`)
+		return mark
+	}
+	shown := mark()
+	if again := mark(); again != shown || len(shown) != 16 {
+		t.Fatalf("the queue is %q, and then %q", shown, again)
+	}
+	for _, c := range []struct {
+		what   string
+		change func() error
+	}{
+		{"a build", func() error { e.build("v4", ""); return nil }},
+		{"a pause", func() error { _, err := e.store.PauseQueue(t.Context(), "root", ""); return err }},
+		{"a reason", func() error { _, err := e.store.PauseQueue(t.Context(), "root", evil); return err }},
+		{"no pause", func() error { _, err := e.store.ResumeQueue(t.Context()); return err }},
+		{"an end", func() error { e.finish("v3", catalog.OutcomeBuilt); return nil }},
+	} {
+		shown := mark()
+		answers := make(chan *answer, 1)
+		go func() { answers <- b.get("/admin/queue/events?after="+shown, "Accept", "text/event-stream") }()
+		e.must(c.change())
+		if got := <-answers; !strings.HasPrefix(got.body, "retry: 500\nid: ") || strings.Contains(got.body, shown) || got.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s: %s: %q", c.what, got.Status, got.body)
+		}
+	}
+	// Who was told hears of what is new since, as browsers ask again.
+	if got := b.get("/admin/queue/events?after="+mark(), "Accept", "text/event-stream", "Last-Event-ID", shown); !strings.Contains(got.body, "id: "+mark()) {
+		t.Errorf("by the last event: %q", got.body)
+	}
+}
+
+// The days of the filter are typed as the language has them, and what was understood is said.
+func TestAuditDays(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("root")
+	tehran := time.FixedZone("", 12600)
+	for what, at := range map[string]time.Time{"before-it": time.Date(2026, 3, 19, 23, 59, 0, 0, tehran), "on-it": time.Date(2026, 3, 20, 23, 59, 0, 0, tehran), "after-it": time.Date(2026, 3, 21, 0, 0, 0, 0, tehran)} {
+		e.must(e.store.KeepAudit(t.Context(), []catalog.AuditLine{{At: at, Via: "web", By: "ann", What: what}}))
+	}
+	if got := b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "fa"); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("another zone: %s", got.Status)
+	}
+	for _, day := range []string{"1404-12-29", "۱۴۰۴/۱۲/۲۹", "۲۹ اسفند ۱۴۰۴", "2026-03-20"} {
+		query := "/admin/audit?" + url.Values{"since": {day}, "until": {day}}.Encode()
+		page := b.get(query)
+		checkPage(t, day, "fa", page)
+		for _, want := range []string{"on-it", `value="۱۴۰۴/۱۲/۲۹"`, `<time datetime="2026-03-20">۲۹ اسفند ۱۴۰۴</time>`, `<span dir="ltr">2026-03-20</span>`} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("%s: no %s", day, want)
+			}
+		}
+		if strings.Contains(page.body, "before-it") || strings.Contains(page.body, "after-it") {
+			t.Errorf("%s: lines of other days", day)
+		}
+		b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "en")
+		if page := b.get(query); !strings.Contains(page.body, `type="date" dir="ltr" value="2026-03-20"`) || !strings.Contains(page.body, ">20 Mar 2026</time>") || !strings.Contains(page.body, "on-it") {
+			t.Errorf("%s in English: %s", day, page.body)
+		}
+		b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "fa")
 	}
 }
 

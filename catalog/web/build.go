@@ -11,7 +11,8 @@ import (
 type buildData struct {
 	Image    catalog.Image
 	Build    catalog.Build
-	By       string // who asked; empty: not known any more
+	Options  []string // that it was asked for, as options of a push
+	By       string   // who asked; empty: not known any more
 	Place    *catalog.QueuePlace
 	Steps    []stepRow
 	Why      *catalog.CacheMiss // that made it slow; nil: none is known
@@ -45,6 +46,7 @@ func (c *call) buildPage() error {
 		return err
 	}
 	data := buildData{Image: image, Build: build, MayWrite: c.mayDo(catalog.ActionWrite) == nil}
+	data.Options = build.Options.Words(data.MayWrite)
 	if build.UserID != 0 {
 		user, err := store.UserByID(ctx, build.UserID)
 		if err != nil && catalog.CodeOf(err) != catalog.NotFound {

@@ -19,6 +19,25 @@ func TestSessionOf(t *testing.T) {
 	}
 }
 
+// A day is read in either calendar, as it is written on pages and as people type it.
+func TestReadDay(t *testing.T) {
+	tehran, err := zoneNamed("Asia/Tehran")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := time.Date(2026, 3, 20, 0, 0, 0, 0, tehran)
+	for _, text := range []string{"2026-03-20", "2026/3/20", "1404-12-29", "۱۴۰۴/۱۲/۲۹", "١٤٠٤-١٢-٢٩", "1404.12.29", " ۲۹ اسفند ۱۴۰۴ ", "۲۰۲۶-۰۳-۲۰", persian.day(want), persian.typedDay(want), english.typedDay(want)} {
+		if got, err := readDay(text, tehran); err != nil || !got.Equal(want) {
+			t.Errorf("%q is %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "1404-12-30", "2026-02-29", "2026-13-01", "1404-13-01", "20-03-2026", "29/12/1404", "2026-03", "2026-03-20-1", "99999-01-01", "2026-03-20T00:00", "-1-1-1", "1404-12--29x", "۲۹ اسپند ۱۴۰۴"} {
+		if got, err := readDay(text, tehran); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
 // The date is the zone's: a day begins in Tehran while it is still the day before in UTC.
 func TestDates(t *testing.T) {
 	at := time.Date(2026, 3, 20, 20, 35, 0, 0, time.UTC)

@@ -59,12 +59,16 @@ func (f *fakeWebhooks) Redeliver(ctx context.Context, _ string, _, id, delivery 
 }
 
 // fakeGitHub has one connection at most, of any image.
-type fakeGitHub struct{ status *catalog.GitHubStatus }
+type fakeGitHub struct {
+	status *catalog.GitHubStatus
+	asked  catalog.GitHubSettings // last
+}
 
 func (f *fakeGitHub) Connect(_ context.Context, _ catalog.Image, _ int64, s catalog.GitHubSettings) (catalog.GitHubStatus, error) {
 	if s.Repository == "refused" {
 		return catalog.GitHubStatus{}, catalog.FieldErrorf("repository", "%q is not a repository", s.Repository)
 	}
+	f.asked = s
 	f.status = &catalog.GitHubStatus{
 		Connection: catalog.Connection{Repository: s.Repository, Former: evil, Tags: *s.Tags, Branches: *s.Branches, Paths: *s.Paths, Context: *s.Context},
 		WebhookURL: "https://fandogh.test/webhooks/github", Access: evil,

@@ -37,24 +37,26 @@ func (c *call) showGitHub(secret string) error {
 	return c.show(http.StatusOK, "github", "github", data)
 }
 
-// connectGitHub makes or changes a connection. An empty secret, token or key of one that is there leaves what it has.
+// connectGitHub makes or changes a connection. An empty secret, token or key of one that is there leaves what it has, unless it is to be removed.
 func (c *call) connectGitHub() error {
 	image, err := c.image()
 	if err != nil {
 		return err
 	}
-	given := func(name string) *string {
-		if text := c.field(name); text != "" {
-			return &text
-		}
-		return nil
+	token, err := c.clearable("token")
+	if err != nil {
+		return err
+	}
+	deployKey, err := c.clearable("deploy_key")
+	if err != nil {
+		return err
 	}
 	patterns := func(name string) *string {
 		text := c.field(name)
 		return &text
 	}
 	status, err := c.server.config.GitHub.Connect(c.r.Context(), image, c.id.User.ID, catalog.GitHubSettings{
-		Repository: c.field("repository"), Secret: given("secret"), Token: given("token"), DeployKey: given("deploy_key"),
+		Repository: c.field("repository"), Secret: c.given("secret"), Token: token, DeployKey: deployKey,
 		Tags: patterns("tags"), Branches: patterns("branches"), Paths: patterns("paths"), Context: patterns("context"),
 	})
 	if err != nil {
@@ -63,6 +65,26 @@ func (c *call) connectGitHub() error {
 	c.audit("image connected", "image", image.Ref, "repository", status.Repository)
 	c.form = nil
 	return c.showGitHub(status.Secret)
+}
+
+// given is a field of the form, nil where it is empty.
+func (c *call) given(name string) *string {
+	if text := c.field(name); text != "" {
+		return &text
+	}
+	return nil
+}
+
+// clearable is given, and "" where the form says that what is there is to be removed. Errors: Invalid (both).
+func (c *call) clearable(name string) (*string, error) {
+	text := c.given(name)
+	if !c.form.Has("no_" + name) {
+		return text, nil
+	}
+	if text != nil {
+		return nil, catalog.FieldErrorf(name, "%s is given and is to be removed; choose one of them", name)
+	}
+	return new(string), nil
 }
 
 func (c *call) disconnectGitHub() error {

@@ -164,7 +164,7 @@ func (c *call) namespacePage() error {
 	if err != nil {
 		return err
 	}
-	data := namespaceData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "home.images"), GitURL: c.server.config.GitURL}
+	data := namespaceData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "home.images", c.manages()), GitURL: c.server.config.GitURL}
 	data.Images, data.Pager = cut(c, images, func(i catalog.Image) int64 { return i.ID })
 	return c.show(http.StatusOK, "namespace", "", data)
 }

@@ -25,7 +25,8 @@ func (c *call) membersPage() error {
 	if err != nil {
 		return err
 	}
-	data := membersData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "members"), Roles: catalog.Roles(), Manages: c.manages()}
+	data := membersData{Name: c.namespace, Roles: catalog.Roles(), Manages: c.manages()}
+	data.Tabs = namespaceTabs(c.namespace, "members", data.Manages)
 	data.Members, data.Pager = cut(c, members, func(m catalog.Member) int64 { return m.User.ID })
 	return c.show(http.StatusOK, "members", "members", data)
 }
@@ -57,11 +58,6 @@ func (c *call) changeMember(role catalog.Role, done string) error {
 	return c.done(membersOf(c.namespace), done)
 }
 
-// usageOf is the path of what a namespace takes.
-func usageOf(namespace string) string {
-	return "/namespaces" + pathOf(namespace)[len("/images"):] + "/usage"
-}
-
 // usageData is what the page of a namespace's usage shows.
 type usageData struct {
 	Name   string
@@ -76,7 +72,7 @@ func (c *call) usagePage() error {
 	if err != nil {
 		return err
 	}
-	data := usageData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "usage"), Use: use}
+	data := usageData{Name: c.namespace, Tabs: namespaceTabs(c.namespace, "usage", c.manages()), Use: use}
 	data.Images, data.More = largest(use.Images)
 	return c.show(http.StatusOK, "usage", "usage", data)
 }

@@ -43,8 +43,11 @@ func TestMessages(t *testing.T) {
 	} {
 		used[key] = true
 	}
-	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", ""), imageTabs(catalog.ImageRef{}, "", true)) {
+	for _, tab := range slices.Concat(adminTabs(""), namespaceTabs("x", "", true), imageTabs(catalog.ImageRef{}, "", true)) {
 		used[tab.Key] = true
+	}
+	for _, option := range slices.Concat(rebuildFlags, rebuildTexts) {
+		used["rebuild."+option] = true
 	}
 	for _, limit := range limitKinds(&catalog.NamespaceLimits{}) {
 		used["limit."+limit.name] = true
@@ -63,6 +66,9 @@ func TestMessages(t *testing.T) {
 	}
 	for _, from := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace, catalog.RuleOfInstallation} {
 		used["retention.from."+from] = true
+	}
+	for _, own := range []string{catalog.RuleOfImage, catalog.RuleOfNamespace} {
+		used["retention.drop."+own], used["retention.save."+own] = true, true
 	}
 	for _, key := range saidOfChanges(t) {
 		used[key] = true
@@ -114,6 +120,19 @@ func TestMessages(t *testing.T) {
 		if strings.ContainsAny(m.Persian, "يك٪0123456789") {
 			t.Errorf("%q has letters or digits of Arabic, or of Latin: %s", key, m.Persian)
 		}
+	}
+}
+
+// The form of a rebuild has every option that there is.
+func TestRebuildFormHasAllOptions(t *testing.T) {
+	has := slices.Concat(rebuildFlags, rebuildTexts, []string{"build-arg"})
+	var all []string
+	for _, usage := range catalog.RebuildOptionUsage() {
+		name, _, _ := strings.Cut(usage, "=")
+		all = append(all, name)
+	}
+	if slices.Sort(has); !slices.Equal(has, all) {
+		t.Errorf("the form has %v, and the options are %v", has, all)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // pages are all that a user sees, by a path.
 var pages = []string{
-	"/namespaces/ann/members", "/namespaces/ann/usage", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
+	"/namespaces/ann/members", "/namespaces/ann/usage", "/namespaces/ann/webhooks", "/namespaces/ann/retention", "/namespaces/ann/retention/preview", "/settings/ann/app", "/settings/ann/app/webhooks", "/settings/ann/app/github", "/settings/ann/app/retention",
 	"/settings/ann/app/retention/preview", "/", "/account", "/account?done=look", "/account?done=" + url.QueryEscape(evil), "/search?q=" + url.QueryEscape(evil), "/search?q=nothing", "/search?q=a", "/images/ann", "/images/ann/app", "/images/ann/app?state=BUILT", "/images/ann/app?state=FAILED",
 	"/images/ann/app/v1", "/images/ann/app/v2", "/images/ann/app/v3", "/images/ann/app/v1/1", "/images/ann/app/v2/1", "/images/ann/app/v2/1?from=1", "/images/ann/app/v3/1",
 	"/images/ann/app/v2/1?times=1&q=" + url.QueryEscape(evil), "/images/ann/app/v2/1?q=nothing", "/images/ann/app/v2/1?q=line", "/images/ann/app/v2/1?step=4",

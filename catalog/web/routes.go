@@ -54,7 +54,7 @@ func routes() []route {
 		{"GET", version + "/files", accessRead, (*call).filesPage},
 		{"GET", version + "/changes", accessRead, (*call).changesPage},
 		{"POST", version + "/cancel", accessWrite, (*call).cancel},
-		{"POST", version + "/rebuild", accessWrite, (*call).rebuild},
+		{"POST", version + "/rebuild", accessWrite, form((*call).rebuild, (*call).versionPage)},
 		{"GET", build, accessRead, (*call).buildPage},
 		{"GET", build + "/log", accessRead, (*call).rawLog},
 		{"GET", build + "/lines", accessRead, (*call).logWindow},
@@ -83,14 +83,11 @@ func settingsRoutes() []route {
 	const (
 		namespace = "/namespaces/{namespace}"
 		image     = "/settings/{namespace}/{image}"
-		webhook   = image + "/webhooks/{id}"
 	)
 	members := func(change func(*call) error) func(*call) error { return form(change, (*call).membersPage) }
 	settings := func(change func(*call) error) func(*call) error { return form(change, (*call).settingsPage) }
-	webhooks := func(change func(*call) error) func(*call) error { return form(change, (*call).webhooksPage) }
 	github := func(change func(*call) error) func(*call) error { return form(change, (*call).githubPage) }
-	retention := func(change func(*call) error) func(*call) error { return form(change, (*call).retentionPage) }
-	return []route{
+	return slices.Concat([]route{
 		{"GET", namespace + "/members", accessRead, (*call).membersPage},
 		{"POST", namespace + "/members", accessManage, members((*call).setMember)},
 		{"POST", namespace + "/members/remove", accessManage, members((*call).removeMember)},
@@ -100,22 +97,30 @@ func settingsRoutes() []route {
 		{"POST", image + "/signed-tags", accessManage, settings((*call).signTags)},
 		{"POST", image + "/delete", accessManage, settings((*call).deleteImage)},
 
-		// An address may be a secret by itself, so that only who manages the image sees it.
-		{"GET", image + "/webhooks", accessManage, (*call).webhooksPage},
-		{"POST", image + "/webhooks", accessManage, webhooks((*call).createWebhook)},
-		{"GET", webhook, accessManage, (*call).deliveriesPage},
-		{"POST", webhook + "/delete", accessManage, webhooks((*call).deleteWebhook)},
-		{"POST", webhook + "/redeliver", accessManage, form((*call).redeliver, (*call).deliveriesPage)},
-
 		{"GET", image + "/github", accessRead, (*call).githubPage},
 		{"POST", image + "/github", accessManage, github((*call).connectGitHub)},
 		{"POST", image + "/github/disconnect", accessManage, github((*call).disconnectGitHub)},
 		{"POST", image + "/github/sync", accessWrite, github((*call).syncGitHub)},
+	}, scopeRoutes(image), scopeRoutes(namespace))
+}
 
-		{"GET", image + "/retention", accessRead, (*call).retentionPage},
-		{"GET", image + "/retention/preview", accessRead, (*call).previewPage},
-		{"POST", image + "/retention", accessManage, retention((*call).setRetention)},
-		{"POST", image + "/retention/delete", accessManage, retention((*call).dropRetention)},
+// scopeRoutes are about an image, or a namespace with all of its images.
+func scopeRoutes(at string) []route {
+	webhooks := func(change func(*call) error) func(*call) error { return form(change, (*call).webhooksPage) }
+	retention := func(change func(*call) error) func(*call) error { return form(change, (*call).retentionPage) }
+	webhook := at + "/webhooks/{id}"
+	return []route{
+		// An address may be a secret by itself, so that only who manages what it tells of sees it.
+		{"GET", at + "/webhooks", accessManage, (*call).webhooksPage},
+		{"POST", at + "/webhooks", accessManage, webhooks((*call).createWebhook)},
+		{"GET", webhook, accessManage, (*call).deliveriesPage},
+		{"POST", webhook + "/delete", accessManage, webhooks((*call).deleteWebhook)},
+		{"POST", webhook + "/redeliver", accessManage, form((*call).redeliver, (*call).deliveriesPage)},
+
+		{"GET", at + "/retention", accessRead, (*call).retentionPage},
+		{"GET", at + "/retention/preview", accessRead, (*call).previewPage},
+		{"POST", at + "/retention", accessManage, retention((*call).setRetention)},
+		{"POST", at + "/retention/delete", accessManage, retention((*call).dropRetention)},
 	}
 }
 
@@ -142,6 +147,7 @@ func adminRoutes() []route {
 		{"POST", namespace + "/limits", accessOperate, limits((*call).setLimits)},
 		{"POST", namespace + "/delete", accessOperate, limits((*call).deleteNamespace)},
 		{"GET", "/admin/queue", accessOperate, (*call).queuePage},
+		{"GET", "/admin/queue/events", accessOperate, (*call).queueNews},
 		{"POST", "/admin/queue/pause", accessOperate, queue((*call).pauseQueue)},
 		{"POST", "/admin/queue/resume", accessOperate, queue((*call).resumeQueue)},
 		{"GET", "/admin/disk", accessOperate, (*call).diskPage},

@@ -12,9 +12,68 @@ func settingsOf(ref catalog.ImageRef, rest string) string {
 	return "/settings" + pathOf(ref.Namespace, ref.Name)[len("/images"):] + rest
 }
 
+// namespaceAt is the path of a page about a namespace.
+func namespaceAt(namespace, rest string) string {
+	return "/namespaces" + pathOf(namespace)[len("/images"):] + rest
+}
+
 // membersOf is the path of a namespace's members.
-func membersOf(namespace string) string {
-	return "/namespaces" + pathOf(namespace)[len("/images"):] + "/members"
+func membersOf(namespace string) string { return namespaceAt(namespace, "/members") }
+
+// scope is what a page of settings is about: an image, or a namespace with all of its images.
+type scope struct {
+	Namespace string
+	Image     *catalog.Image // nil: all
+}
+
+// scope returns what the path names. Errors: NotFound.
+func (c *call) scope() (scope, error) {
+	s := scope{Namespace: c.namespace}
+	if c.r.PathValue("image") == "" {
+		return s, nil
+	}
+	image, err := c.image()
+	s.Image = &image
+	return s, err
+}
+
+// imageID is 0 for a namespace.
+func (s scope) imageID() int64 {
+	if s.Image == nil {
+		return 0
+	}
+	return s.Image.ID
+}
+
+// At is the path of a page about it.
+func (s scope) At(rest string) string {
+	if s.Image == nil {
+		return namespaceAt(s.Namespace, rest)
+	}
+	return settingsOf(s.Image.Ref, rest)
+}
+
+// Name is the image's with its namespace, or the namespace's.
+func (s scope) Name() string {
+	if s.Image == nil {
+		return s.Namespace
+	}
+	return s.Image.Ref.String()
+}
+
+// audited is what an audit line says of it.
+func (s scope) audited() []any {
+	if s.Image == nil {
+		return []any{"namespace", s.Namespace}
+	}
+	return []any{"image", s.Image.Ref}
+}
+
+func (s scope) tabs(here string, manages bool) []tab {
+	if s.Image == nil {
+		return namespaceTabs(s.Namespace, here, manages)
+	}
+	return imageTabs(s.Image.Ref, here, manages)
 }
 
 // tab is a link to a page about the same thing; Here: it is this page.
@@ -36,11 +95,16 @@ func imageTabs(ref catalog.ImageRef, here string, manages bool) []tab {
 	return opened(append(tabs, tab{membersOf(ref.Namespace), "members", false}), here)
 }
 
-// namespaceTabs are the pages about a namespace.
-func namespaceTabs(namespace, here string) []tab {
-	return opened([]tab{
-		{pathOf(namespace), "home.images", false}, {membersOf(namespace), "members", false}, {usageOf(namespace), "usage", false},
-	}, here)
+// namespaceTabs are the pages about a namespace; webhooks are for those who manage it.
+func namespaceTabs(namespace, here string, manages bool) []tab {
+	tabs := []tab{
+		{pathOf(namespace), "home.images", false}, {membersOf(namespace), "members", false}, {namespaceAt(namespace, "/usage"), "usage", false},
+		{namespaceAt(namespace, "/retention"), "retention", false},
+	}
+	if manages {
+		tabs = append(tabs, tab{namespaceAt(namespace, "/webhooks"), "webhooks", false})
+	}
+	return opened(tabs, here)
 }
 
 func opened(tabs []tab, key string) []tab {

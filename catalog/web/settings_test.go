@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,9 +47,18 @@ func TestMembers(t *testing.T) {
 }
 
 func TestWebhooks(t *testing.T) {
+	for page, ofImage := range map[string]bool{"/settings/ann/app/webhooks": true, "/namespaces/ann/webhooks": false} {
+		t.Run(page, func(t *testing.T) { testWebhooks(t, page, ofImage) })
+	}
+}
+
+func testWebhooks(t *testing.T, page string, ofImage bool) {
 	e := newEnv(t)
 	b := e.signedIn("ann")
-	const page = "/settings/ann/app/webhooks"
+	var imageID int64
+	if ofImage {
+		imageID = e.image.ID
+	}
 	if got := b.submit(page, page, "url", ""); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("without an address: %s", got.Status)
 	}
@@ -57,9 +67,9 @@ func TestWebhooks(t *testing.T) {
 	if made.StatusCode != http.StatusOK || !strings.Contains(made.body, "made-secret") || strings.Contains(b.get(page).body, "made-secret") {
 		t.Errorf("made: %s", made.Status)
 	}
-	webhooks, err := e.store.ListWebhooks(t.Context(), "ann", e.image.ID)
+	webhooks, err := e.store.ListWebhooks(t.Context(), "ann", imageID)
 	e.must(err)
-	if len(webhooks) != 1 || webhooks[0].Events != "build.started build.finished" || webhooks[0].UserID != e.users["ann"].ID {
+	if len(webhooks) != 1 || webhooks[0].ImageID != imageID || webhooks[0].Events != "build.started build.finished" || webhooks[0].UserID != e.users["ann"].ID {
 		t.Fatalf("webhooks: %+v", webhooks)
 	}
 	if log := e.log.String(); !strings.Contains(log, "webhook created") || strings.Contains(log, "ci.test/") {
@@ -98,6 +108,24 @@ func TestGitHub(t *testing.T) {
 		b.language = language
 		checkPage(t, page, language, b.get(page))
 	}
+	empty, typed := "", "t2"
+	for name, c := range map[string]struct {
+		fields           []string
+		status           int
+		token, deployKey *string
+	}{
+		"left alone":              {nil, http.StatusOK, nil, nil},
+		"a token removed":         {[]string{"no_token", "1"}, http.StatusOK, &empty, nil},
+		"a key removed":           {[]string{"no_deploy_key", "1", "token", "t2"}, http.StatusOK, &typed, &empty},
+		"one given and removed":   {[]string{"no_token", "1", "token", "t2"}, http.StatusBadRequest, nil, nil},
+		"a key given and removed": {[]string{"no_deploy_key", "1", "deploy_key", "t2"}, http.StatusBadRequest, nil, nil},
+	} {
+		e.github.asked = catalog.GitHubSettings{}
+		got := b.submit(page, page, append([]string{"repository", "a/b"}, c.fields...)...)
+		if got.StatusCode != c.status || !reflect.DeepEqual(e.github.asked.Token, c.token) || !reflect.DeepEqual(e.github.asked.DeployKey, c.deployKey) {
+			t.Errorf("%s: %s, asked for %+v", name, got.Status, e.github.asked)
+		}
+	}
 	for _, path := range []string{"/sync", "/disconnect"} { // in this order
 		if got := b.submit(page, page+path); got.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s: %s", path, got.Status)
@@ -107,9 +135,18 @@ func TestGitHub(t *testing.T) {
 
 // A rule is seen before it is saved, and it is what was seen.
 func TestRetention(t *testing.T) {
+	for page, ofImage := range map[string]bool{"/settings/ann/app/retention": true, "/namespaces/ann/retention": false} {
+		t.Run(page, func(t *testing.T) { testRetention(t, page, ofImage) })
+	}
+}
+
+func testRetention(t *testing.T, page string, ofImage bool) {
 	e := newEnv(t)
 	b := e.signedIn("ann")
-	const page = "/settings/ann/app/retention"
+	scope := catalog.RetentionScope{Namespace: "ann"}
+	if ofImage {
+		scope.ImageID = e.image.ID
+	}
 	query := "?" + url.Values{"kind": {"versions"}, "keep_last": {"5"}, "keep_days": {"0"}, "keep": {"v* x"}}.Encode()
 	for _, language := range []string{"en", "fa"} {
 		b.language = language
@@ -127,7 +164,7 @@ func TestRetention(t *testing.T) {
 	if got := b.submit(page, page, "kind", "versions", "keep_last", "5", "keep_days", "0", "keep", "v* x"); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("saved: %s", got.Status)
 	}
-	rules, err := e.store.ListRetentionRules(t.Context(), catalog.RetentionScope{Namespace: "ann", ImageID: e.image.ID})
+	rules, err := e.store.ListRetentionRules(t.Context(), scope)
 	if err != nil || len(rules) != 1 || rules[0].Rule != (catalog.RetentionRule{KeepLast: 5, Keep: "v* x"}) {
 		t.Errorf("rules: %+v, %v", rules, err)
 	}
@@ -137,6 +174,32 @@ func TestRetention(t *testing.T) {
 	}
 	if got := b.submit(page, page, "kind", "versions"); got.StatusCode != http.StatusBadRequest {
 		t.Errorf("an empty rule: %s", got.Status)
+	}
+}
+
+// The preview of a namespace's rule counts the images that it is about, and names the others.
+func TestRetentionOfANamespace(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	other, err := e.store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "ann", Name: "own"}, OwnerID: e.users["ann"].ID})
+	e.must(err)
+	const page = "/namespaces/ann/retention/preview?kind=versions&keep_last=1"
+	if body := b.get(page).body; strings.Contains(body, "a rule of its own") || !strings.Contains(body, "<strong>2 would go, of 12.3 MB in all; 1 would stay.</strong>") ||
+		!strings.Contains(body, `href="/settings/ann/own/retention/preview?keep_last=1&amp;kind=versions"`) {
+		t.Errorf("of all images: %s", body)
+	}
+	for _, image := range []int64{other.ID, e.image.ID} {
+		e.must(e.store.SetRetentionRule(t.Context(), catalog.ScopedRule{RetentionScope: catalog.RetentionScope{Namespace: "ann", ImageID: image}, Kind: catalog.RetainVersions,
+			Rule: catalog.RetentionRule{KeepLast: 9}}))
+	}
+	if body := b.get(page).body; strings.Count(body, "It has a rule of its own.") != 2 || !strings.Contains(body, "<strong>0 would go") {
+		t.Errorf("of images with rules of their own: %s", body)
+	}
+	if body := b.get("/namespaces/ann/retention/preview").body; strings.Contains(body, "It has a rule of its own.") || !strings.Contains(body, "<strong>2 would go") {
+		t.Errorf("by the rules in force: %s", body)
+	}
+	if body := e.signedIn("eve").get("/namespaces/ann/retention").body; strings.Contains(body, "keep_last") || strings.Contains(body, "/namespaces/ann/webhooks") {
+		t.Error("a reader is offered to change rules, or to see webhooks")
 	}
 }
 

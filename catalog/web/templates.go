@@ -85,6 +85,7 @@ func (s *Server) functions(l lang) template.FuncMap {
 		"old": func(t time.Time) bool { return s.now().Sub(t) >= oldAge },
 		// As UTC has it; a page gets those of its user's zone.
 		"date": l.date, "day": l.day, "zone": time.UTC.String,
+		"typed": l.typedDay, "iso": func(t time.Time) string { return t.Format(time.DateOnly) },
 		"rfc":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.assets[name].version },
 		"at":     pathOf, "settings": settingsOf, "members": membersOf, "user": adminUser, "limits": adminNamespace, "nanos": nanos, "session": browserOf,

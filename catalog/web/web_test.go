@@ -168,7 +168,8 @@ func (f fakeLogs) FollowLog(ctx context.Context, id int64, skip int, emit func([
 type fakeControl struct {
 	store     *sqlite.Store
 	cancelled []int64
-	rebuilt   []string
+	rebuilt   []string // versions
+	options   []string // of the last one
 }
 
 func (f *fakeControl) Cancel(_ context.Context, id int64) error {
@@ -184,8 +185,12 @@ func (f *fakeControl) Queued(ctx context.Context, id int64) (catalog.QueuePlace,
 	return place, err
 }
 
-func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, _ int64) (catalog.Build, error) {
-	f.rebuilt = append(f.rebuilt, version)
+func (f *fakeControl) Rebuild(ctx context.Context, imageID int64, version string, _ int64, options []string) (catalog.Build, error) {
+	changed, err := catalog.BuildOptions{}.ChangedBy(options)
+	if err != nil {
+		return catalog.Build{}, err
+	}
+	f.rebuilt, f.options = append(f.rebuilt, version), changed.Words(true)
 	v, err := f.store.Version(ctx, imageID, version)
 	if err != nil {
 		return catalog.Build{}, err
@@ -210,6 +215,9 @@ func (fakeDiagnoses) Diagnose(_ context.Context, build catalog.Build, steps []ca
 	list := []string{evil}
 	miss := &catalog.CacheMiss{Line: 3, Instruction: evil, Cause: catalog.MissFiles, Since: "v1", Files: list, Changed: 2, Args: list,
 		Advice: catalog.Advice{Kind: catalog.AdviceCopyFirst, Line: 4, Copy: evil, Run: evil, Names: list}}
+	if build.Version == "v2" {
+		miss.Cause, miss.BaseWas, miss.BaseIs = catalog.MissBase, evil, evil
+	}
 	if build.Version == "v1" {
 		miss.Cause, miss.Since, miss.Advice = catalog.MissArgs, "", catalog.Advice{Kind: catalog.AdviceIgnore, Names: list}
 	}

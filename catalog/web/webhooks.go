@@ -11,9 +11,9 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// webhooksData is what the page of an image's webhooks shows.
+// webhooksData is what the page of the webhooks of an image or a namespace shows.
 type webhooksData struct {
-	Image    catalog.Image
+	Scope    scope
 	Tabs     []tab
 	Webhooks []catalog.Webhook
 	Kinds    []catalog.EventKind
@@ -23,24 +23,24 @@ type webhooksData struct {
 func (c *call) webhooksPage() error { return c.showWebhooks("") }
 
 func (c *call) showWebhooks(secret string) error {
-	image, err := c.image()
+	about, err := c.scope()
 	if err != nil {
 		return err
 	}
-	data := webhooksData{Image: image, Tabs: imageTabs(image.Ref, "webhooks", true), Kinds: catalog.WebhookEvents(), Secret: secret}
-	if data.Webhooks, err = c.server.config.Webhooks.List(c.r.Context(), c.namespace, image.ID); err != nil {
+	data := webhooksData{Scope: about, Tabs: about.tabs("webhooks", true), Kinds: catalog.WebhookEvents(), Secret: secret}
+	if data.Webhooks, err = c.server.config.Webhooks.List(c.r.Context(), c.namespace, about.imageID()); err != nil {
 		return err
 	}
 	return c.show(http.StatusOK, "webhooks", "webhooks", data)
 }
 
 func (c *call) createWebhook() error {
-	image, err := c.image()
+	about, err := c.scope()
 	if err != nil {
 		return err
 	}
 	webhook, secret, err := c.server.config.Webhooks.Create(c.r.Context(), catalog.Webhook{
-		Namespace: c.namespace, ImageID: image.ID, URL: c.field("url"), Events: strings.Join(c.form["events"], " "), UserID: c.id.User.ID,
+		Namespace: c.namespace, ImageID: about.imageID(), URL: c.field("url"), Events: strings.Join(c.form["events"], " "), UserID: c.id.User.ID,
 	}, c.form.Get("secret"))
 	if err != nil {
 		return err
@@ -49,34 +49,34 @@ func (c *call) createWebhook() error {
 	if u, err := url.Parse(webhook.URL); err == nil {
 		host = u.Host
 	}
-	c.audit("webhook created", "namespace", c.namespace, "image_id", image.ID, "host", host)
+	c.audit("webhook created", "namespace", c.namespace, "image_id", about.imageID(), "host", host)
 	c.form = nil // it is done; the next one begins empty
 	return c.showWebhooks(secret)
 }
 
-// webhook returns the image and the number of the webhook that the path names.
-func (c *call) webhook() (image catalog.Image, id int64, err error) {
-	if image, err = c.image(); err == nil {
+// webhook returns whose it is and the number of the webhook that the path names.
+func (c *call) webhook() (about scope, id int64, err error) {
+	if about, err = c.scope(); err == nil {
 		id, err = c.pathID()
 	}
-	return image, id, err
+	return about, id, err
 }
 
 func (c *call) deleteWebhook() error {
-	image, id, err := c.webhook()
+	about, id, err := c.webhook()
 	if err != nil {
 		return err
 	}
-	if err := c.server.config.Webhooks.Delete(c.r.Context(), c.namespace, image.ID, id); err != nil {
+	if err := c.server.config.Webhooks.Delete(c.r.Context(), c.namespace, about.imageID(), id); err != nil {
 		return err
 	}
 	c.audit("webhook deleted", "namespace", c.namespace, "webhook", id)
-	return c.done(settingsOf(image.Ref, "/webhooks"), "webhook_deleted")
+	return c.done(about.At("/webhooks"), "webhook_deleted")
 }
 
 // deliveriesData is what the page of a webhook's deliveries shows.
 type deliveriesData struct {
-	Image      catalog.Image
+	Scope      scope
 	Tabs       []tab
 	ID         int64
 	Deliveries []delivery
@@ -95,12 +95,12 @@ func (c *call) deliveriesPage() error {
 	if err != nil {
 		return err
 	}
-	image, id, err := c.webhook()
+	about, id, err := c.webhook()
 	if err != nil {
 		return err
 	}
-	data := deliveriesData{Image: image, Tabs: imageTabs(image.Ref, "webhooks", true), ID: id}
-	jobs, err := c.server.config.Webhooks.Deliveries(c.r.Context(), c.namespace, image.ID, id, page)
+	data := deliveriesData{Scope: about, Tabs: about.tabs("webhooks", true), ID: id}
+	jobs, err := c.server.config.Webhooks.Deliveries(c.r.Context(), c.namespace, about.imageID(), id, page)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func deliveryOf(job catalog.Job) delivery {
 }
 
 func (c *call) redeliver() error {
-	image, id, err := c.webhook()
+	about, id, err := c.webhook()
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (c *call) redeliver() error {
 	if err != nil {
 		return err
 	}
-	if err := c.server.config.Webhooks.Redeliver(c.r.Context(), c.namespace, image.ID, id, number); err != nil {
+	if err := c.server.config.Webhooks.Redeliver(c.r.Context(), c.namespace, about.imageID(), id, number); err != nil {
 		return err
 	}
 	c.audit("webhook delivery repeated", "namespace", c.namespace, "webhook", id, "delivery", number)
-	return c.done(settingsOf(image.Ref, "/webhooks/"+strconv.FormatInt(id, 10)), "redelivered")
+	return c.done(about.At("/webhooks/"+strconv.FormatInt(id, 10)), "redelivered")
 }

@@ -120,6 +120,9 @@ func (a *app) buildLine(b api.BuildDetail) string {
 	if !b.Start.IsZero() && !b.End.IsZero() {
 		text += a.Text(" in %s", a.duration(b.End.Sub(b.Start.Time)))
 	}
+	if len(b.Options) > 0 {
+		text += a.Text(", with %s", oneLine(strings.Join(b.Options, " "), 200))
+	}
 	if q := b.Queue; q != nil {
 		text += a.Text(", place %d of %d in the queue: %s", q.Place, q.Waiting, q.Why)
 	}

@@ -115,8 +115,15 @@ var persianCommands = map[string]string{
 		"ترمینال، --yes لازم است.",
 	"Rebuild a failed version from the same sources": "ساخت دوبارهٔ نسخهٔ ناموفق از همان کد",
 	"Rebuild a version whose last build failed from the same sources, and show the\n" +
-		"log until the build ends. A built version never changes.": "نسخه‌ای را که آخرین ساخت آن ناموفق بوده است از همان کد دوباره می‌سازد، و گزارش را تا\n" +
-		"پایان ساخت نشان می‌دهد. نسخهٔ ساخته‌شده هرگز تغییر نمی‌کند.",
+		"log until the build ends. A built version never changes.\n\n" +
+		"It is built with the options of its last build, but for those given by --option,\n" +
+		"which are those of git push -o that are about a build. no-cache=false,\n" +
+		"pull=false, build-arg=NAME and an option without a value, such as target=, take\n" +
+		"back what the last build had.": "نسخه‌ای را که آخرین ساخت آن ناموفق بوده است از همان کد دوباره می‌سازد، و گزارش را تا\n" +
+		"پایان ساخت نشان می‌دهد. نسخهٔ ساخته‌شده هرگز تغییر نمی‌کند.\n\n" +
+		"گزینه‌های ساخت همان گزینه‌های آخرین ساخت است، جز آنچه با --option داده شود، که همان\n" +
+		"گزینه‌های git push -o دربارهٔ ساخت است. no-cache=false، pull=false، build-arg=NAME و\n" +
+		"گزینهٔ بی‌مقدار، مانند target=، آنچه را آخرین ساخت داشته است برمی‌دارد.",
 	"Cancel a version's build": "لغو ساخت یک نسخه",
 	"Cancel the build of a version, whether it is running or queued. The version becomes\n" +
 		"FAILED and can be built again.": "ساخت یک نسخه را لغو می‌کند، چه در حال اجرا باشد و چه در صف. وضعیت نسخه FAILED می‌شود\n" +

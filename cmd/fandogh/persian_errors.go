@@ -3,7 +3,8 @@ package main
 // persianErrors is errors of the program itself, in Persian.
 var persianErrors = map[string]string{
 	// Errors, each with what to do next.
-	"%q can't be written as YAML":                                                                         "نوشتن %q در قالب YAML ممکن نیست",
+	"%q can't be written as YAML": "نوشتن %q در قالب YAML ممکن نیست",
+	"webhook %d has no delivery %q within the last week; `fandogh webhook deliveries %[1]d` shows them":   "وب‌هوک %d در هفتهٔ گذشته تحویلی با شناسهٔ %q ندارد؛ `fandogh webhook deliveries %[1]d` آن‌ها را نشان می‌دهد",
 	"%q is not a valid %s ID; `fandogh %s list` shows the IDs":                                            "مقدار %q شناسهٔ معتبری برای %s نیست؛ شناسه‌ها را `fandogh %s list` نشان می‌دهد",
 	"%q is not a valid role; the roles are: %s":                                                           "نقش %q معتبر نیست؛ نقش‌ها: %s",
 	"%q is not a valid state; the states are: %s":                                                         "وضعیت %q معتبر نیست؛ وضعیت‌ها: %s",
@@ -12,11 +13,11 @@ var persianErrors = map[string]string{
 	"%s has changed: the registry serves %s":                                                              "محتوای %s تغییر کرده است: رجیستری %s را ارائه می‌کند",
 	"%s is a lightweight tag, which is not signed":                                                        "تگ %s تگی ساده و بدون امضا است",
 	"%s is damaged (%w); delete it and log in again":                                                      "فایل %s آسیب دیده است (%w)؛ آن را حذف کنید و دوباره وارد شوید",
-	"%s is missing; use %s":                                                                               "مقدار «%s» داده نشده است؛ %s را به کار ببرید",
-	"%s is not a regular file or a symbolic link and can't be sent; exclude it in %s":                     "فایل %s نه فایل عادی است و نه پیوند نمادین، و ارسال آن ممکن نیست؛ آن را در %s کنار بگذارید",
-	"%s names %q, which is not a path inside this directory":                                              "در %s مسیر %q آمده است که درون این پوشه نیست",
-	"%s names %s now, and was commit %s when the version was built":                                       "تگ %s اکنون به %s اشاره می‌کند، و هنگام ساخت نسخه کامیت %s بود",
-	"%s names %s now, and was tag object %s when the version was built":                                   "تگ %s اکنون به %s اشاره می‌کند، و هنگام ساخت نسخه شیء تگ %s بود",
+	"%s is missing; use %s": "مقدار «%s» داده نشده است؛ %s را به کار ببرید",
+	"%s is not a regular file or a symbolic link and can't be sent; exclude it in %s": "فایل %s نه فایل عادی است و نه پیوند نمادین، و ارسال آن ممکن نیست؛ آن را در %s کنار بگذارید",
+	"%s names %q, which is not a path inside this directory":                          "در %s مسیر %q آمده است که درون این پوشه نیست",
+	"%s names %s now, and was commit %s when the version was built":                   "تگ %s اکنون به %s اشاره می‌کند، و هنگام ساخت نسخه کامیت %s بود",
+	"%s names %s now, and was tag object %s when the version was built":               "تگ %s اکنون به %s اشاره می‌کند، و هنگام ساخت نسخه شیء تگ %s بود",
 	"%w: %s:%s is %s": "خطا: %w؛ وضعیت %s:%s: %s",
 	"%w\n" +
 		"the build continues\n" +
@@ -124,7 +125,7 @@ var persianErrors = map[string]string{
 	"`%s` does not accept the argument %q; see `%s --help`":                                       "فرمان `%s` آرگومان %q را نمی‌پذیرد؛ راهنما: `%s --help`",
 	"`%s` accepts only %s; usage: %s":                                                             "فرمان `%s` تنها %s را می‌پذیرد؛ روش استفاده: %s",
 	"--image is required":                                                                         "گزینهٔ --image لازم است",
-	"--server is about all namespaces; omit %s":                                                   "گزینهٔ --server دربارهٔ همهٔ فضاهای نام است؛ %s را ننویسید",
+	"--all is about all namespaces; omit %s":                                                      "گزینهٔ --all دربارهٔ همهٔ فضاهای نام است؛ %s را ننویسید",
 	"--version is empty; omit it to free the name of an image that was transferred":               "گزینهٔ --version خالی است؛ برای آزاد کردن نام ایمیج منتقل‌شده آن را ننویسید",
 	"it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s": "مربوط به %s:%s است؛ اگر آن ایمیج منتقل شده و همین است، با --formerly %[1]s مشخص کنید",
 }

@@ -76,6 +76,7 @@ var persianFlags = map[string]string{
 	"only what was done through this `interface`: rest, ssh, registry or admin":                  "تنها کارهای انجام‌شده از این راه (`interface`): rest، ssh، registry یا admin",
 	"only what was done to this image, as `namespace/name`":                                      "تنها کارهای مربوط به این ایمیج، به شکل `namespace/name`",
 	"only what was done within this `duration`, such as 12h or 30d":                              "تنها کارهای این مدت (`duration`)، مانند 12h یا 30d",
+	"change this `option` of the last build; may be repeated":                                    "تغییر این گزینهٔ (`option`) آخرین ساخت؛ تکرارپذیر",
 	"prefix each line with the time since the build started":                                     "زمان گذشته از آغاز ساخت در ابتدای هر خط بیاید",
 	"read an access token from standard input; an empty one removes it":                          "توکن دسترسی از ورودی استاندارد خوانده شود؛ توکن خالی آن را حذف می‌کند",
 	"read the password from standard input":                                                      "گذرواژه از ورودی استاندارد خوانده شود",

@@ -56,7 +56,11 @@ var persianManagement = map[string]string{
 	"Delete a webhook by the ID that webhook list shows.":                                                  "وب‌هوک را با شناسه‌ای که webhook list نشان می‌دهد حذف می‌کند.",
 	"Show recent deliveries of a webhook":                                                                  "نمایش تحویل‌های اخیر یک وب‌هوک",
 	"Show the deliveries of a webhook within the last week, newest first, with the last response to each.": "تحویل‌های یک وب‌هوک در هفتهٔ گذشته را نشان می‌دهد، از تازه‌ترین، با آخرین پاسخ به هر یک.",
-	"Manage kept images of other registries":                                                               "مدیریت ایمیج‌های نگه‌داشته از رجیستری‌های دیگر",
+	"Send a delivery of a webhook again":                                                                   "فرستادن دوبارهٔ یک تحویل وب‌هوک",
+	"Send a delivery of the last week again, by what webhook deliveries shows of it, which\n" +
+		"is also its X-Fandogh-Delivery header. The receiver gets the same under that header.": "یکی از تحویل‌های هفتهٔ گذشته را دوباره می‌فرستد، با شناسه‌ای که webhook deliveries نشان\n" +
+		"می‌دهد و همان سرآیند X-Fandogh-Delivery است. گیرنده همان را با همان سرآیند می‌گیرد.",
+	"Manage kept images of other registries": "مدیریت ایمیج‌های نگه‌داشته از رجیستری‌های دیگر",
 	"Manage the images of other registries that the server keeps for builds, so that they go\n" +
 		"on when a registry does not respond or limits requests. These commands are for\n" +
 		"administrators.": "ایمیج‌هایی از رجیستری‌های دیگر را مدیریت می‌کند که سرور برای ساخت‌ها نگه می‌دارد، تا اگر\n" +
@@ -221,13 +225,13 @@ var persianManagement = map[string]string{
 		"repository, and the logs of its builds. The last line is all of it, each layer once.\n" +
 		"Without NAMESPACE it is that of `fandogh namespace use`, or your own.\n" +
 		"\n" +
-		"With --server it is, for administrators, what each namespace takes, and what each part of the\n" +
+		"With --all it is, for administrators, what each namespace takes, and what each part of the\n" +
 		"server's data directory does, such as the build cache and the database.": "نشان می‌دهد ایمیج‌های فضای نام چقدر از دیسک سرور را گرفته‌اند: لایه‌ها و اشیای Git LFS که تنها از\n" +
 		"همان ایمیج است (اختصاصی)، آن‌ها که ایمیج دیگری هم دارد (مشترک)، مخزن گیت، و گزارش‌های\n" +
 		"ساخت. خط آخر جمع همه است و هر لایه در آن یک بار شمرده می‌شود.\n" +
 		"بدون NAMESPACE، فضای نام همان است که `fandogh namespace use` تعیین کرده، یا فضای خودتان.\n" +
 		"\n" +
-		"با --server، برای مدیران سرور، آنچه هر فضای نام گرفته است و آنچه هر بخش پوشهٔ دادهٔ سرور، مانند حافظهٔ\n" +
+		"با --all، برای مدیران سرور، آنچه هر فضای نام گرفته است و آنچه هر بخش پوشهٔ دادهٔ سرور، مانند حافظهٔ\n" +
 		"نهان ساخت و پایگاه داده، گرفته است.",
 	"Verify that a version is what was built from its commit": "بررسی اینکه نسخه همان است که از کامیتش ساخته شده",
 	"Verify that a version is what was built from its commit: the tag names the commit,\n" +

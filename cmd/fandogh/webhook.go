@@ -16,7 +16,7 @@ a signed POST request to each URL and retries for some hours. Without --image a
 webhook applies to the whole namespace.`,
 		`  fandogh webhook add https://ci.example.com/fandogh --image shop
   fandogh webhook list --image shop`,
-		newWebhookAddCommand(a), newWebhookListCommand(a), newWebhookDeleteCommand(a), newWebhookDeliveriesCommand(a))
+		newWebhookAddCommand(a), newWebhookListCommand(a), newWebhookDeleteCommand(a), newWebhookDeliveriesCommand(a), newWebhookRedeliverCommand(a))
 }
 
 // webhookOwner is the image or, without one, the namespace that webhooks are of.

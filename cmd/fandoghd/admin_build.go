@@ -182,9 +182,10 @@ func (a *admin) newBuildCancel() *cobra.Command {
 }
 
 func (a *admin) newBuildRebuild() *cobra.Command {
-	return &cobra.Command{
+	var options []string
+	cmd := &cobra.Command{
 		Use: "rebuild NAMESPACE/IMAGE VERSION", Short: "Build a version that failed again, from the same commit",
-		Long: "Queue another build of a version that was not built, from the same commit and with the same options. The daemon builds it, now or when it starts.", Args: versionArgs,
+		Long: "Queue another build of a version that was not built, from the same commit and with the options of the last one, but for those given by --option, as git push -o has them. The daemon builds it, now or when it starts.", Args: versionArgs,
 		RunE: a.onVersion(func(cmd *cobra.Command, image catalog.Image, v catalog.Version) error {
 			if err := v.CheckRebuild(); err != nil {
 				return err
@@ -193,7 +194,10 @@ func (a *admin) newBuildRebuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			again := last.Again(0)
+			again, err := last.Again(0, options)
+			if err != nil {
+				return err
+			}
 			again.Signature = last.Signature // of the same tag object; whether its signer may is asked anew
 			queued, err := a.store.QueueBuilds(cmd.Context(), []catalog.NewBuild{again})
 			if err != nil {
@@ -202,4 +206,6 @@ func (a *admin) newBuildRebuild() *cobra.Command {
 			fmt.Fprintf(cmd.ErrOrStderr(), "Queued build %d of %s:%s.\n", queued[0].Number, image.Ref, v.Name)
 			return a.did(cmd, "rebuild requested", "image", image.Ref.String(), "version", v.Name, "build", strconv.Itoa(queued[0].Number))
 		})}
+	cmd.Flags().StringArrayVar(&options, "option", nil, "change this `option` of the last build; may be repeated")
+	return cmd
 }

@@ -52,6 +52,18 @@ func Jalali(t time.Time) (year, month, day int) {
 	return year, days/30 + 7, days%30 + 1
 }
 
+// OfJalali returns the beginning of a date in the Jalali calendar, in a zone; ok is false where there is no such date.
+func OfJalali(year, month, day int, zone *time.Location) (begin time.Time, ok bool) {
+	if year < 1 || year >= leapBreaks[len(leapBreaks)-1] {
+		return begin, false
+	}
+	march, _ := nowruz(year)
+	days := min(month-1, 6)*31 + max(month-7, 0)*30 + day - 1
+	begin = time.Date(year+621, time.March, march+days, 0, 0, 0, 0, zone)
+	y, m, d := Jalali(begin)
+	return begin, [3]int{y, m, d} == [3]int{year, month, day}
+}
+
 // daysBetween counts calendar days from one date to another, each in its own zone.
 func daysBetween(from, to time.Time) int {
 	to = time.Date(to.Year(), to.Month(), to.Day(), 0, 0, 0, 0, time.UTC)

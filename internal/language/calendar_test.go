@@ -48,6 +48,21 @@ func TestJalali(t *testing.T) {
 }
 
 // Each day is followed by the next, months have the days that they may have, and a year is a leap year where it says so.
+// Every date of the calendar is the one that it is read as, and there are no others.
+func TestOfJalali(t *testing.T) {
+	for at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2100; at = at.AddDate(0, 0, 1) {
+		year, month, day := Jalali(at)
+		if got, ok := OfJalali(year, month, day, time.UTC); !ok || !got.Equal(at) {
+			t.Fatalf("%d-%d-%d is %v, %v, want %v", year, month, day, got, ok, at)
+		}
+	}
+	for _, no := range [][3]int{{1404, 12, 30}, {1403, 12, 31}, {1404, 7, 31}, {1404, 13, 1}, {1404, 0, 1}, {1404, 1, 0}, {1404, 1, 32}, {0, 1, 1}, {3178, 1, 1}, {-5, 1, 1}, {1404, -3, 5}, {1404, 1 << 40, 1}} {
+		if got, ok := OfJalali(no[0], no[1], no[2], time.UTC); ok {
+			t.Errorf("%v is %v", no, got)
+		}
+	}
+}
+
 func TestJalaliHasEveryDayOnce(t *testing.T) {
 	year, month, day := Jalali(time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC))
 	for at := time.Date(1800, 1, 2, 0, 0, 0, 0, time.UTC); at.Year() < 2400; at = at.AddDate(0, 0, 1) {

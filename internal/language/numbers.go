@@ -53,6 +53,19 @@ func Duration(d time.Duration) string {
 	return strings.Join(parts, " و ")
 }
 
+// latinDigits are those of Persian and of Arabic keyboards.
+var latinDigits = strings.NewReplacer("۰", "0", "۱", "1", "۲", "2", "۳", "3", "۴", "4", "۵", "5", "۶", "6", "۷", "7", "۸", "8", "۹", "9",
+	"٠", "0", "١", "1", "٢", "2", "٣", "3", "٤", "4", "٥", "5", "٦", "6", "٧", "7", "٨", "8", "٩", "9")
+
+// LatinDigits reads a number that may be typed in Persian digits, or in Arabic ones.
+func LatinDigits(number string) string { return latinDigits.Replace(number) }
+
+// Day writes a date in Persian, in the time's own zone: ۱۴۰۵/۰۹/۰۷.
+func Day(t time.Time) string {
+	year, month, day := Jalali(t)
+	return Digits(fmt.Sprintf("%04d/%02d/%02d", year, month, day))
+}
+
 // Moment writes a date and a time of the day in Persian, in the time's own zone: ۱۴۰۵/۰۹/۰۷ ۰۲:۵۳:۳۶.
 func Moment(t time.Time) string {
 	year, month, day := Jalali(t)

@@ -37,3 +37,37 @@ if (news) stream(news, (event, stop) => {
   news.hidden = false;
   stop();
 }, () => {});
+
+// The queue as it is now takes the place of what the page shows of it; a form that somebody may be typing into stays as long as it is the right one.
+const queue = document.getElementById("queue");
+if (queue) {
+  const show = (page) => {
+    const focused = document.activeElement ? document.activeElement.getAttribute("href") : null;
+    for (const id of ["queuestate", "queuepause", "queuelist"]) {
+      const old = document.getElementById(id), fresh = page.getElementById(id);
+      if (!fresh || id === "queuepause" && old.dataset.paused === fresh.dataset.paused) continue;
+      old.dataset.paused = fresh.dataset.paused;
+      old.replaceChildren(...fresh.childNodes);
+    }
+    const link = focused && document.querySelector(`#queuelist a[href="${CSS.escape(focused)}"]`);
+    if (link) link.focus({preventScroll: true});
+  };
+  let asking = false, again = false;
+  const ask = async () => {
+    again = true;
+    if (asking) return;
+    asking = true;
+    try {
+      while (again) {
+        again = false;
+        const response = await fetch(queue.dataset.at);
+        if (response.redirected) location.reload(); // the session has ended
+        else if (response.ok) show(new DOMParser().parseFromString(await response.text(), "text/html"));
+      }
+    } finally {
+      asking = false;
+    }
+  };
+  document.getElementById("live").hidden = false;
+  stream(queue, ask, () => {});
+}
