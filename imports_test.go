@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	"internal/imagefiles":           {"catalog", "internal/imagediff"},
 	"internal/language":             {},
 	"internal/language/langtest":    {"internal/language"},
-	"internal/metrics":              {"catalog"},
+	"internal/metrics":              {"catalog", "internal/requests"},
 	"internal/periodic":             {},
 	"internal/programs":             {},
 	"internal/requests":             {"catalog"},

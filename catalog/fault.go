@@ -12,8 +12,9 @@ type Fault struct {
 	// missing. Whole says of a copy of the file whether it is what it has to be.
 	File  string
 	Whole func(path string) error
-	// Copied is called when a backup's copy took its place; nil: there is nothing more to do.
-	Copied func(ctx context.Context) error
+	// Place puts a backup's copy of it, or of a file of the directory, in its place, and reports whether it did; nil, and what it did not: it is
+	// copied as it is. Files are placed in the order of their names, each whole or not at all.
+	Place func(ctx context.Context, from, to string) (done bool, err error)
 	// Advice is what to do, a sentence without its stop, where Mend is nil or fails.
 	Advice string
 }

@@ -30,6 +30,8 @@ type FetchRequest struct {
 	MaxPackBytes   int64
 	MaxObjectBytes int64
 	MaxObjects     int64
+	// Arrived is asked before what was fetched, so many bytes, becomes part of the repository; release is called when it is. nil: it may.
+	Arrived func(ctx context.Context, bytes int64) (release func(), err error)
 }
 
 // Fetcher brings sources from elsewhere into an image's repository. The git
@@ -40,7 +42,7 @@ type Fetcher interface {
 	RemoteRefs(ctx context.Context, from Remote) ([]RemoteRef, error)
 	// Fetch brings an object with its files, without older history where the
 	// remote can leave it out, makes the repository when there is none, and
-	// returns the commit. Nothing arrives when a check fails.
+	// returns the commit. Nothing arrives when a check fails, or Arrived.
 	Fetch(ctx context.Context, ref ImageRef, r FetchRequest) (commit string, err error)
 	Differences
 }

@@ -151,6 +151,8 @@ type Versions interface {
 	// TagVersions returns the versions of a git tag in the repository of an image, by image: several where its commit is
 	// built as several images.
 	TagVersions(ctx context.Context, sourceID int64, tag string) ([]Version, error)
+	// SourceObjects returns the commits and annotated tags, in hex, that versions of the repository of an image and their builds are of.
+	SourceObjects(ctx context.Context, sourceID int64) ([]string, error)
 	// UnbuiltTags returns the tags in the repository of an image that have a version which is not built, with the commit of each:
 	// those being built, and those that stand because another version of theirs was built.
 	UnbuiltTags(ctx context.Context, sourceID int64) (map[string]string, error)

@@ -28,7 +28,7 @@ func (c Config) Changes(to Config) []Change {
 			return
 		}
 		if !reflect.DeepEqual(from.Interface(), to.Interface()) && !(isEmpty(from) && isEmpty(to)) {
-			changes = append(changes, Change{path, valueText(shown), valueText(shownTo)})
+			changes = append(changes, Change{path, hide(valueText(shown), secretsOf(shown)), hide(valueText(shownTo), secretsOf(shownTo))})
 		}
 	}
 	compare("", reflect.ValueOf(c), reflect.ValueOf(to), reflect.ValueOf(shown), reflect.ValueOf(shownTo))

@@ -6,10 +6,11 @@ package config
 
 import (
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // EnvPrefix begins the name of every environment variable that is read; the
@@ -23,6 +24,7 @@ type Config struct {
 	Quota     Quota     `yaml:"quota" envPrefix:"QUOTA_"`
 	HTTP      HTTP      `yaml:"http" envPrefix:"HTTP_"`
 	SSH       SSH       `yaml:"ssh" envPrefix:"SSH_"`
+	Git       Git       `yaml:"git" envPrefix:"GIT_"`
 	Users     Users     `yaml:"users" envPrefix:"USERS_"`
 	Uploads   Uploads   `yaml:"uploads" envPrefix:"UPLOADS_"`
 	Registry  Registry  `yaml:"registry" envPrefix:"REGISTRY_"`
@@ -109,6 +111,12 @@ type SSH struct {
 	MaxObject                Size     `yaml:"max_object" env:"MAX_OBJECT"`
 	MaxObjects               int      `yaml:"max_objects" env:"MAX_OBJECTS"`
 	MaxLFSObject             Size     `yaml:"max_lfs_object" env:"MAX_LFS_OBJECT"` // by either transport
+}
+
+// Git sets how objects of repositories go to which no branch, tag or version leads any more.
+type Git struct {
+	GCInterval Duration `yaml:"gc_interval" env:"GC_INTERVAL"`
+	Grace      Duration `yaml:"grace" env:"GRACE"` // since that was first seen
 }
 
 // Users sets what every user may make, but by fandoghd admin.
@@ -257,7 +265,7 @@ func (a GitHubApp) Secret() (string, error) {
 	if a.WebhookSecretFile == "" {
 		return a.WebhookSecret, nil
 	}
-	text, err := os.ReadFile(a.WebhookSecretFile)
+	text, err := bounded.File(a.WebhookSecretFile, maxFile)
 	return strings.TrimSpace(string(text)), err
 }
 
@@ -309,6 +317,7 @@ func Default() Config {
 			MaxConnections: 512, MaxConnectionsPerAddress: 128, MaxPerUser: 128,
 			MaxPack: 2 << 30, MaxObject: 512 << 20, MaxObjects: 5_000_000, MaxLFSObject: 2 << 30,
 		},
+		Git:      Git{GCInterval: Duration(24 * time.Hour), Grace: Duration(14 * 24 * time.Hour)},
 		Users:    Users{CreateNamespaces: true, MaxTokens: 5000, MaxKeys: 200, MaxNamespaces: 100, MaxImages: 10_000, MaxWebhooks: 500, MaxSecrets: 500},
 		Uploads:  Uploads{MaxArchive: 512 << 20, MaxUnpacked: 2 << 30, MaxEntries: 100_000},
 		Registry: Registry{GCInterval: Duration(6 * time.Hour), Grace: Duration(24 * time.Hour), CacheTags: []string{"buildcache*"}},

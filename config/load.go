@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Load reads the file, when one is named, and the environment over Default.
@@ -36,8 +38,11 @@ func (c *Config) takeOldNames() {
 	}
 }
 
+// maxFile bounds the configuration and the files that it names, in bytes.
+const maxFile = 1 << 20
+
 func (c *Config) readFile(file string) error {
-	text, err := os.ReadFile(file)
+	text, err := bounded.File(file, maxFile)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
@@ -83,11 +88,12 @@ func eachFault(options env.Options) (faults []error) {
 	set := options.Environment
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		options.Environment = map[string]string{name: set[name]}
+		values := append(strings.Split(set[name], ","), set[name])
 		var of env.ParseError
 		if err := env.ParseWithOptions(new(Config), options); errors.As(err, &of) {
-			faults = append(faults, fmt.Errorf("%s: %w", name, of.Err))
+			faults = append(faults, withoutSecretsOf(fmt.Errorf("%s: %w", name, of.Err), values...))
 		} else if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			faults = append(faults, withoutSecretsOf(fmt.Errorf("%s: %w", name, err), values...))
 		}
 	}
 	return faults

@@ -6,7 +6,7 @@ import "strings"
 const hidden = "(hidden)"
 
 // WithoutSecrets returns a copy to be shown to others: it lacks the settings that are secrets and what commands are given
-// beside their names. URLs keep what is in them; Validate refuses most that hold a password. Secrets are what was taken out.
+// beside their names. URLs keep what is in them, which Validate and Changes hide. Secrets are what was taken out.
 func (c Config) WithoutSecrets() (shown Config, secrets []string) {
 	shown = c
 	if secret := c.GitHub.App.WebhookSecret; secret != "" {

@@ -6,13 +6,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
+
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // Validate reports every fault at once, each with the setting's path, and nil
@@ -41,10 +43,11 @@ func (c Config) Validate() error {
 	}
 	for path, d := range map[string]Duration{
 		"http.idle_timeout": c.HTTP.IdleTimeout, "ssh.handshake_timeout": c.SSH.HandshakeTimeout, "ssh.idle_timeout": c.SSH.IdleTimeout, "ssh.total_timeout": c.SSH.TotalTimeout,
-		"builder.timeout": c.Builder.Timeout, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
+		"builder.timeout": c.Builder.Timeout, "git.gc_interval": c.Git.GCInterval, "registry.gc_interval": c.Registry.GCInterval, "registry.grace": c.Registry.Grace, "builder.pull_through.recheck": c.Builder.PullThrough.Recheck, "github.sync_interval": c.GitHub.SyncInterval, "retention.interval": c.Retention.Interval, "shutdown_grace": c.Shutdown,
 	} {
 		check(d > 0, path, "must be longer than 0")
 	}
+	check(c.Git.Grace >= leastGitGrace, "git.grace", "must be at least %s", leastGitGrace.Std())
 	check(c.Registry.Grace > c.Builder.Timeout, "registry.grace", "must be longer than builder.timeout (%s)", c.Builder.Timeout.Std())
 	for path, n := range map[string]int64{
 		"http.max_connections": int64(c.HTTP.MaxConnections), "http.max_connections_per_address": int64(c.HTTP.MaxConnectionsPerAddress),
@@ -94,7 +97,7 @@ func (c Config) Validate() error {
 	check(c.Metrics.Enabled || c.Metrics.Addr == "", "metrics.addr", "must be empty where metrics.enabled is false")
 	check(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", "%q must be text or json", c.Log.Format)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(faults...)
+	return withoutSecretsOf(errors.Join(faults...), c.texts()...)
 }
 
 func (r Retention) validate() []error {
@@ -120,6 +123,9 @@ func (r Retention) validate() []error {
 	}
 	return faults
 }
+
+// leastGitGrace is how long the objects of an upload or a delivery may be there at least before their tag is.
+const leastGitGrace = Duration(time.Minute)
 
 // minSecret is how short a secret may be that signs deliveries.
 const minSecret = 16
@@ -230,14 +236,14 @@ func isRegistryHost(host string) bool {
 	return err == nil && reference.Domain(named) == host
 }
 
-// missingFiles reports the files that are named but not there.
+// missingFiles reports the files that are named but not there, or are none.
 func missingFiles(section string, files map[string]string) []error {
 	var faults []error
 	for setting, file := range files {
 		if file == "" {
 			continue
 		}
-		if _, err := os.Stat(file); err != nil {
+		if err := bounded.CheckFile(file, maxFile); err != nil {
 			faults = append(faults, fmt.Errorf("%s.%s: %w", section, setting, err))
 		}
 	}

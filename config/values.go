@@ -67,7 +67,7 @@ func parseMirrors(s string) (Mirrors, error) {
 	mirrors := Mirrors{}
 	for entry := range strings.SplitSeq(s, ",") {
 		host, addresses, found := strings.Cut(strings.TrimSpace(entry), "=")
-		if !found {
+		if !found || strings.Contains(host, "/") {
 			return nil, fmt.Errorf("%q is not a valid list of mirrors; write it as docker.io=https://mirror.example.com", entry)
 		}
 		mirrors[host] = append(mirrors[host], strings.Fields(addresses)...)
@@ -83,6 +83,7 @@ func readScalar[T any](node ast.Node, to *T, parse func(string) (T, error)) erro
 		err = errors.New("must be a single value")
 	} else {
 		*to, err = parse(text)
+		err = withoutSecretsOf(err, text)
 	}
 	if err != nil {
 		return fmt.Errorf("line %d: %s: %w", node.GetToken().Position.Line, strings.TrimPrefix(node.GetPath(), "$."), err)

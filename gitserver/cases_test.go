@@ -2,6 +2,7 @@ package gitserver
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
@@ -368,4 +370,36 @@ func TestAThousandTagsAndNames(t *testing.T) {
 		t.Errorf("an atomic push with names in each other's way left something:\n%s", refs)
 	}
 	c.git("push", "origin", "main:refs/heads/n")
+}
+
+// What is put back is there, however short the time after which what no ref leads to is removed.
+func TestPutBackAfterPruning(t *testing.T) {
+	h := newEnv(t, nil)
+	c := h.newClone("alice", "app")
+	noise := make([]byte, 200_000)
+	_, _ = rand.Read(noise)
+	c.commit("a.txt", string(noise))
+	c.git("push", "-q", "origin", "main")
+	before := h.serverRefs()
+	c.git("checkout", "-q", "--orphan", "other")
+	_, _ = rand.Read(noise)
+	c.commit("a.txt", string(noise))
+	ref := catalog.ImageRef{Namespace: "alice", Name: "app"}
+	h.receiver.set(func(r *receiver) {
+		r.post = func(_ context.Context, push catalog.Push) catalog.PostReceiveResult {
+			if done, err := h.repos.Prune(t.Context(), ref, time.Now(), 0); done.Objects > 0 || catalog.CodeOf(err) != catalog.Unavailable {
+				t.Errorf("%+v went: %v", done, err)
+			}
+			return catalog.PostReceiveResult{Undo: []string{"refs/heads/main", "refs/heads/new"}, Failed: map[string]error{"refs/heads/main": errors.New("put back")}}
+		}
+	})
+	c.fails([]string{"push", "--force", "--atomic", "origin", "other:main", "other:new"}, "rejected")
+	if after := h.serverRefs(); after != before {
+		t.Errorf("refs were\n%s\nare\n%s", before, after)
+	}
+	h.fsck()
+	if done, err := h.repos.Prune(t.Context(), ref, time.Now(), 0); done.Objects == 0 || err != nil {
+		t.Errorf("of the push that was put back %+v went: %v", done, err)
+	}
+	h.fsck()
 }

@@ -181,6 +181,17 @@ func TestFetchRefused(t *testing.T) {
 			t.Errorf("%s: got %q (%v), want %q", what, catalog.CodeOf(err), err, test.code)
 		}
 	}
+	refusal := catalog.Errorf(catalog.Forbidden, "it is too much")
+	request := fetchFrom(good, commit)
+	request.Arrived = func(_ context.Context, bytes int64) (func(), error) {
+		if bytes < 500 || bytes > 100_000 {
+			t.Errorf("a pack of %d bytes arrived", bytes)
+		}
+		return nil, refusal
+	}
+	if _, err := h.repos.Fetch(t.Context(), fetched, request); !errors.Is(err, refusal) {
+		t.Errorf("too much of it: %v", err)
+	}
 	f.password = "sesame"
 	for _, from := range []catalog.Remote{good, {URL: good.URL, Username: "x", Password: "wrong", HTTP: good.HTTP}} {
 		if _, err := h.repos.RemoteRefs(t.Context(), from); catalog.CodeOf(err) != catalog.Unauthorized {

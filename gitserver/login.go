@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 // login is what a client proved to be when the connection was made.
@@ -175,6 +175,9 @@ func Trusts(file, fingerprint string) (bool, error) {
 	return slices.ContainsFunc(authorities, func(key gossh.PublicKey) bool { return gossh.FingerprintSHA256(key) == fingerprint }), err
 }
 
+// maxAuthorities bounds the file of authorities, in bytes.
+const maxAuthorities = 1 << 20
+
 // readAuthorities reads the keys of those whose certificates are believed, one a
 // line as in a .pub file. The file is read at each login, so that a change needs
 // no restart. "" names none.
@@ -182,7 +185,7 @@ func readAuthorities(file string) (keys []gossh.PublicKey, err error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := bounded.File(file, maxAuthorities)
 	if err != nil {
 		return nil, err
 	}

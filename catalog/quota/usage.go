@@ -8,6 +8,7 @@ package quota
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -128,35 +129,51 @@ const atOnce = 500
 // measure finds out what the versions of a namespace need of the registry of which that is not known. It is stored, or on a full disk
 // returned, where what takes it is to be seen all the more.
 func (s *Service) measure(ctx context.Context, namespaceID int64) (unstored []catalog.Content, err error) {
-	for {
-		versions, err := s.config.Store.ListUnmeasured(ctx, namespaceID, atOnce)
+	var known map[int64]map[string]int64
+	for limit := atOnce; ; {
+		versions, err := s.config.Store.ListUnmeasured(ctx, namespaceID, limit)
 		if err != nil || len(versions) == 0 {
 			return nil, err
 		}
-		contents := map[int64]map[string]int64{}
-		for _, v := range versions {
+		contents, err := s.look(ctx, versions, known)
+		if err != nil {
+			return nil, err
+		}
+		if known != nil { // these are all
+			for _, v := range versions {
+				unstored = append(unstored, contentsOf(v.ImageID, contents[v.ID])...)
+			}
+			return onceEach(unstored), nil
+		}
+		switch err = s.config.Store.SetContents(ctx, contents); {
+		case catalog.IsDiskFull(err):
+			known, limit = contents, math.MaxInt
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// look finds out what versions need of the registry, beyond those of which it is known.
+func (s *Service) look(ctx context.Context, versions []catalog.Version, known map[int64]map[string]int64) (map[int64]map[string]int64, error) {
+	contents := map[int64]map[string]int64{}
+	for _, v := range versions {
+		needs, ok := known[v.ID]
+		if !ok {
 			image, err := s.config.Store.ImageByID(ctx, v.ImageID)
 			if catalog.CodeOf(err) == catalog.NotFound {
 				continue // it went meanwhile, with its versions
 			}
 			if err == nil {
-				contents[v.ID], err = s.config.Contents(ctx, image, v)
+				needs, err = s.config.Contents(ctx, image, v)
 			}
 			if err != nil {
 				return nil, err
 			}
 		}
-		err = s.config.Store.SetContents(ctx, contents)
-		if catalog.IsDiskFull(err) {
-			for _, v := range versions {
-				unstored = append(unstored, contentsOf(v.ImageID, contents[v.ID])...)
-			}
-			return unstored, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+		contents[v.ID] = needs
 	}
+	return contents, nil
 }
 
 func contentsOf(imageID int64, sizes map[string]int64) (contents []catalog.Content) {

@@ -109,6 +109,15 @@ func TestUsage(t *testing.T) {
 	if e.must(err); use.Layers != 111 {
 		t.Errorf("on a full disk: %+v", use)
 	}
+	many := 2 * 500
+	for i := range many { // more than are looked up together
+		e.pushed(app, fmt.Sprint("m", i), map[string]int64{"base": 100, fmt.Sprint("m", i): 1})
+	}
+	e.measured = 0
+	use, err = s.Usage(t.Context(), "ann")
+	if e.must(err); use.Layers != int64(111+many) || e.measured != many+1 {
+		t.Errorf("on a full disk, of %d versions: %d bytes, with %d looked at", many, use.Layers, e.measured)
+	}
 	if _, err := s.Usage(t.Context(), "nobody"); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("of nobody: %v", err)
 	}

@@ -200,9 +200,13 @@ func (a attacher) configOf(ctx context.Context, layers []ocispec.Descriptor) (oc
 }
 
 func (a attacher) blob(ctx context.Context, mediaType string, content []byte) (ocispec.Descriptor, error) {
+	// Before, for what it writes to; afterwards, as the blob may have been there, and be unneeded else.
+	if err := a.registry.use(a.image.Ref, digest.FromBytes(content)); err != nil {
+		return ocispec.Descriptor{}, err
+	}
 	d, err := a.repository.Blobs(ctx).Put(ctx, mediaType, content)
 	if err == nil {
-		err = a.registry.use(d.Digest) // it may have been there, and be unneeded else
+		err = a.registry.use(a.image.Ref, d.Digest)
 	}
 	return ocispec.Descriptor{MediaType: mediaType, Digest: d.Digest, Size: int64(len(content))}, err
 }

@@ -20,7 +20,7 @@ func EachFile(dir string, images []catalog.ImageRef, visit func(name string, fix
 		repository := path.Join(repositoriesDir, ref.Repository())
 		for _, part := range []string{
 			path.Join(repository, "_manifests", "tags"), path.Join(referrersDir, ref.Repository()),
-			path.Join(repository, "_manifests", "revisions"), path.Join(repository, "_layers"),
+			path.Join(repository, "_manifests", "revisions"), path.Join(repository, layersDir),
 		} {
 			if err := walk(dir, part, visit); err != nil {
 				return err

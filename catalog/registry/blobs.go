@@ -38,12 +38,16 @@ func (r *Registry) stored(ref catalog.ImageRef, d digest.Digest) (digest.Digest,
 	if known := d.Validate() == nil; !known || d.Algorithm() == digest.SHA256 {
 		return d, nil
 	}
-	link := filepath.Join(r.repositoryDir(ref), "_layers", d.Algorithm().String(), d.Encoded(), "link")
-	text, err := os.ReadFile(link)
+	text, err := os.ReadFile(r.linkPath(ref, d))
 	if err != nil {
 		return d, ignoreNotExist(err)
 	}
 	return digest.Parse(string(text))
+}
+
+// linkPath is where a repository's link to a blob is.
+func (r *Registry) linkPath(ref catalog.ImageRef, d digest.Digest) string {
+	return filepath.Join(r.repositoryDir(ref), layersDir, d.Algorithm().String(), d.Encoded(), "link")
 }
 
 // repositoryDir is where the distribution project's layout keeps what a repository has.
@@ -51,10 +55,10 @@ func (r *Registry) repositoryDir(ref catalog.ImageRef) string {
 	return filepath.Join(r.dir, filepath.FromSlash(repositoriesDir), filepath.FromSlash(ref.Repository()))
 }
 
-// use marks blobs as in use now, so that the collector leaves them alone for
+// use marks blobs of a repository as in use now, so that the collector leaves them alone for
 // its grace time: a client that was told of a blob does not send it again. A
-// blob's time of change is the mark.
-func (r *Registry) use(digests ...digest.Digest) error {
+// blob's time of change is the mark, and that of the repository's link to it and, until there is a blob, of where it is to be.
+func (r *Registry) use(ref catalog.ImageRef, digests ...digest.Digest) error {
 	unlock, err := r.lockUses(unix.LOCK_SH)
 	if err != nil {
 		return err
@@ -65,7 +69,12 @@ func (r *Registry) use(digests ...digest.Digest) error {
 		if d.Validate() != nil {
 			continue // the app refuses it in its own words
 		}
-		if err := os.Chtimes(r.blobPath(d), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		blob := r.blobPath(d)
+		err := os.Chtimes(blob, now, now)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ignoreNotExist(os.Chtimes(filepath.Dir(blob), now, now))
+		}
+		if err = errors.Join(err, ignoreNotExist(os.Chtimes(r.linkPath(ref, d), now, now))); err != nil {
 			return err
 		}
 	}
@@ -87,7 +96,7 @@ func (r *Registry) useTag(ctx context.Context, ref catalog.ImageRef, tag string)
 	if err := r.reach(ref, d.Digest, found); err != nil {
 		return err
 	}
-	return r.use(slices.Collect(maps.Keys(found))...)
+	return r.use(ref, slices.Collect(maps.Keys(found))...)
 }
 
 // holdsManifest reports whether a repository holds a manifest.

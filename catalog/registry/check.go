@@ -223,7 +223,7 @@ func (c *inspection) manifest(ref catalog.ImageRef, of string, wanted ocispec.De
 			c.say(deleteOrRestore, "%s: %v", of, err)
 			continue
 		}
-		c.link(of, "blob", filepath.Join(c.repositoryDir(ref), "_layers"), part.Digest, stored)
+		c.link(of, "blob", filepath.Join(c.repositoryDir(ref), layersDir), part.Digest, stored)
 		c.has(of, "blob", part.Digest, stored, part.Size, of)
 	}
 	for _, child := range m.children() {

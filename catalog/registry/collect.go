@@ -129,6 +129,9 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 		return result, err
 	}
 	err = r.sweepAll(ctx, needed, before, false, &result)
+	if err == nil {
+		err = r.sweepLeftovers(ctx, before)
+	}
 	return result, err
 }
 
@@ -296,7 +299,7 @@ func (r *Registry) sweep(path string, d digest.Digest, needed map[digest.Digest]
 	return nil
 }
 
-// remove moves a blob to the trash unless it was used meanwhile. Its directory stays: an
+// remove moves a blob to the trash unless it was used meanwhile. Its directory stays, for sweepLeftovers: an
 // upload could be about to move the same blob there.
 func (r *Registry) remove(path string, d digest.Digest, before time.Time) (bool, error) {
 	unlock, err := r.lockUses(unix.LOCK_EX)

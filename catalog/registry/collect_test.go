@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,12 +24,12 @@ import (
 
 const grace = time.Hour
 
-// age makes every blob look unused for longer than the grace time.
+// age makes every blob, and all that there is of it, look unused for longer than the grace time.
 func (e *env) age() {
 	e.t.Helper()
 	old := time.Now().Add(-2 * grace)
-	err := filepath.WalkDir(filepath.Join(e.dir, "registry", "docker", "registry", "v2", "blobs"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == "data" {
+	err := filepath.WalkDir(e.config.Dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
 			err = os.Chtimes(path, old, old)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -122,6 +125,42 @@ func TestCollectKeepsWhatVersionsNeed(t *testing.T) {
 	w.manifest("alice/app", "2.1", "only 2.0", nil)
 	if !w.hasBlob("only 2.0") {
 		t.Error("a blob that went once can't come again")
+	}
+}
+
+// tree lists all there is below a directory.
+func (e *env) tree(dir string) (paths []string) {
+	e.t.Helper()
+	e.must(filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, strings.TrimPrefix(path, dir))
+		return err
+	}))
+	return paths
+}
+
+// Versions that come and go leave nothing: not their blobs alone, but what led to these.
+func TestNothingIsLeftOfWhatWent(t *testing.T) {
+	w := newEnv(t)
+	comeAndGo := func(name string) {
+		w.manifest("alice/app", name, "layer of "+name, nil)
+		w.deleteVersion(name)
+		for range 2 { // to the trash, and from it
+			w.age()
+			w.collect(registry.CollectOptions{})
+		}
+	}
+	w.manifest("alice/app", "stays", "layer that stays", nil)
+	comeAndGo("1")
+	before := w.tree(w.config.Dir)
+	for i := range 5 {
+		comeAndGo(fmt.Sprint(i + 2))
+	}
+	digits := regexp.MustCompile(`^/docker/registry/v2/blobs/sha256/[0-9a-f]{2}$`) // of which there are at most 256
+	if left := slices.DeleteFunc(w.tree(w.config.Dir), func(path string) bool { return digits.MatchString(path) || slices.Contains(before, path) }); len(left) > 0 {
+		t.Errorf("left of five versions:\n%s", strings.Join(left, "\n"))
+	}
+	if !w.hasBlob("layer that stays") {
+		t.Error("a version lost its layer")
 	}
 }
 

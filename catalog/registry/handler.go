@@ -165,5 +165,5 @@ func (c *call) promise(d digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	return c.registry.use(blob)
+	return c.registry.use(c.image.Ref, blob)
 }

@@ -177,7 +177,7 @@ func (p *manifestPut) parse(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.registry.use(slices.Collect(maps.Keys(used))...)
+	return p.registry.use(p.image.Ref, slices.Collect(maps.Keys(used))...)
 }
 
 // store has the app check and keep the manifest, and makes the image when that

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
@@ -34,6 +35,11 @@ func (r *Registry) addReferrer(p *manifestPut) error {
 	if err := subject.Validate(); err != nil {
 		return catalog.Wrap(catalog.Invalid, err, "the manifest's subject %q is not a valid digest", subject)
 	}
+	unlock, err := r.lockUses(unix.LOCK_SH) // the directory is not swept meanwhile
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	dir := filepath.Join(r.referrersOf(p.image.Ref), subject.Encoded())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

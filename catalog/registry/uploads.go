@@ -131,7 +131,7 @@ func (c *call) useNamed() error {
 			c.req.URL.RawQuery = query.Encode()
 		}
 	}
-	return c.registry.use(digest.Digest(query.Get("digest")), digest.Digest(query.Get("mount")))
+	return c.registry.use(c.image.Ref, digest.Digest(query.Get("digest")), digest.Digest(query.Get("mount")))
 }
 
 func (r *Registry) begin(id catalog.Identity, image catalog.Image, req *http.Request) (*bufferedResponse, error) {

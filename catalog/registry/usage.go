@@ -74,7 +74,7 @@ func (r *Registry) onDisk(ref catalog.ImageRef, found map[digest.Digest]int64) m
 	repository, contents := r.repositoryDir(ref), map[string]int64{}
 	for d := range found {
 		contents[d.String()] = diskspace.Used(filepath.Dir(r.blobPath(d))) +
-			diskspace.Used(filepath.Join(repository, "_layers", d.Algorithm().String(), d.Encoded())) +
+			diskspace.Used(filepath.Join(repository, layersDir, d.Algorithm().String(), d.Encoded())) +
 			diskspace.Used(filepath.Join(repository, "_manifests", "revisions", d.Algorithm().String(), d.Encoded())) +
 			diskspace.Used(filepath.Join(r.referrersOf(ref), d.Encoded()))
 	}

@@ -14,7 +14,7 @@ const restoreDatabase = "restore the database from a backup"
 
 // Check returns what is wrong with the database itself.
 func (s *Store) Check(ctx context.Context) (faults []catalog.Fault, err error) {
-	found, err := all(ctx, s.r, func(row scanner) (line string, err error) { return line, row.Scan(&line) }, `PRAGMA integrity_check`)
+	found, err := all(ctx, s.r, scanText, `PRAGMA integrity_check`)
 	if err != nil {
 		return nil, err
 	}

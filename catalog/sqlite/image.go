@@ -165,7 +165,7 @@ func (s *Store) deleteImage(ctx context.Context, tx *sql.Tx, imageID int64) erro
 	if busy {
 		return catalog.Errorf(catalog.Conflict, "a version of image %s is being built; cancel the build first", image.Ref)
 	}
-	others, err := all(ctx, tx, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+	others, err := all(ctx, tx, scanText,
 		`SELECT name FROM images WHERE source_id = ? ORDER BY name`, imageID)
 	if err != nil {
 		return err

@@ -46,6 +46,8 @@ func TestPlans(t *testing.T) {
 		{"Version", selectVersionByName, []any{1, "v1"}, "(image_id=? AND name=?)"},
 		{"VersionByRecipe", selectVersionByRecipe, []any{1, "r", catalog.Built}, "versions_by_recipe (image_id=? AND recipe=?)"},
 		{"TagVersions", selectTagVersions, []any{1, "v1"}, "versions_by_tag (image_id=? AND tag=?)"},
+		{"SourceObjects, builds", selectSourceObjects, []any{1}, "builds_by_version (version_id=?)"},
+		{"SourceObjects, versions", selectSourceObjects, []any{1}, "versions_by_tag (image_id=?)"},
 		{"UnbuiltTags, that wait", selectWaitingTags, []any{1}, "versions_by_state (image_id=? AND state=?)"},
 		{"UnbuiltTags, that failed", selectPartlyBuilt, []any{1}, "versions_by_state (image_id=? AND state=?)"},
 		{"images of a repository", selectPartlyBuilt, []any{1}, "COVERING INDEX images_by_source (source_id=?)"},

@@ -86,6 +86,9 @@ func one[T any](ctx context.Context, q querier, scan func(scanner) (T, error), m
 	return v, fail(err)
 }
 
+// scanText reads a row of one text.
+func scanText(row scanner) (text string, err error) { return text, row.Scan(&text) }
+
 func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -85,6 +85,21 @@ const (
 			AND v.tag = versions.tag AND v.commit_id = versions.commit_id AND v.state = 'BUILT')`
 )
 
+// selectSourceObjects finds what versions and their builds are of.
+const selectSourceObjects = `SELECT versions.commit_id` + ofRepository + `AND versions.commit_id <> ''
+	UNION ALL SELECT builds.commit_id` + buildsOfRepository + `AND builds.commit_id <> ''
+	UNION ALL SELECT builds.tag_id` + buildsOfRepository + `AND builds.tag_id <> ''`
+
+const buildsOfRepository = ` FROM images JOIN versions ON versions.image_id = images.id JOIN builds ON builds.version_id = versions.id
+	WHERE (images.id = ?1 OR images.source_id = ?1) `
+
+// SourceObjects returns the commits and annotated tags that builds of a repository are of.
+func (s *Store) SourceObjects(ctx context.Context, sourceID int64) ([]string, error) {
+	objects, err := all(ctx, s.r, scanText, selectSourceObjects, sourceID)
+	slices.Sort(objects)
+	return slices.Compact(objects), err
+}
+
 // UnbuiltTags returns the tags that have a version which is not built.
 func (s *Store) UnbuiltTags(ctx context.Context, sourceID int64) (map[string]string, error) {
 	unbuilt := map[string]string{}

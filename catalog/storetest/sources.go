@@ -59,8 +59,17 @@ func testImagesOfARepository(t *testing.T, s catalog.Store) {
 	wantEqual(t, "versions of web/v2", len(must(s.TagVersions(ctx, shop.ID, "web/v2"))(t)), 1)
 	wantEqual(t, "unbuilt tags", must(s.UnbuiltTags(ctx, shop.ID))(t), map[string]string{"v1": commitA, "v3": commitA})
 
+	objects := must(s.SourceObjects(ctx, shop.ID))(t)
+	wantEqual(t, "what builds are of", objects, []string{commitA})
+	tagged := asked(shop, "v4", commitB)
+	tagged.TagObject = strings.Repeat("c", 40)
+	must(s.QueueBuilds(ctx, []catalog.NewBuild{tagged}))(t)
+	objects = must(s.SourceObjects(ctx, shop.ID))(t)
+	wantEqual(t, "what builds are of", objects, []string{commitA, commitB, strings.Repeat("c", 40)})
+	wantEqual(t, "what another's are of", len(must(s.SourceObjects(ctx, bob.ID))(t)), 0)
+
 	// The repository goes last, but with its namespace.
-	for _, tag := range []string{"v1", "v3"} {
+	for _, tag := range []string{"v1", "v3", "v4"} {
 		for _, image := range []catalog.Image{other, shop} {
 			if v, err := s.Version(ctx, image.ID, tag); err == nil {
 				must(s.CancelBuild(ctx, must(catalog.NewestBuild(ctx, s, v))(t).ID, base))(t)

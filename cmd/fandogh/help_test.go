@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
@@ -195,4 +196,16 @@ func TestRunsEverywhere(t *testing.T) {
 
 func TestEveryCommandIsRunByAScript(t *testing.T) {
 	testkit.CheckVerbs(t, newRootCommand(testApp()), "testdata/script", "../fandoghd/testdata/script")
+}
+
+// TestNoFlagHidesAnother: what is said of a flag for all commands must hold for each.
+func TestNoFlagHidesAnother(t *testing.T) {
+	root := newRootCommand(testApp())
+	every(root, func(cmd *cobra.Command) {
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if root.PersistentFlags().Lookup(f.Name) != nil {
+				t.Errorf("%s has a --%s of its own", cmd.CommandPath(), f.Name)
+			}
+		})
+	})
 }

@@ -125,7 +125,7 @@ var persianErrors = map[string]string{
 	"`%s` does not accept the argument %q; see `%s --help`":                                       "فرمان `%s` آرگومان %q را نمی‌پذیرد؛ راهنما: `%s --help`",
 	"`%s` accepts only %s; usage: %s":                                                             "فرمان `%s` تنها %s را می‌پذیرد؛ روش استفاده: %s",
 	"--image is required":                                                                         "گزینهٔ --image لازم است",
-	"--server is about all namespaces; omit %s":                                                   "گزینهٔ --server دربارهٔ همهٔ فضاهای نام است؛ %s را ننویسید",
+	"--all is about all namespaces; omit %s":                                                      "گزینهٔ --all دربارهٔ همهٔ فضاهای نام است؛ %s را ننویسید",
 	"--version is empty; omit it to free the name of an image that was transferred":               "گزینهٔ --version خالی است؛ برای آزاد کردن نام ایمیج منتقل‌شده آن را ننویسید",
 	"it is of %s:%s; if that image was transferred and is this one, say so with --formerly %[1]s": "مربوط به %s:%s است؛ اگر آن ایمیج منتقل شده و همین است، با --formerly %[1]s مشخص کنید",
 }

@@ -225,13 +225,13 @@ var persianManagement = map[string]string{
 		"repository, and the logs of its builds. The last line is all of it, each layer once.\n" +
 		"Without NAMESPACE it is that of `fandogh namespace use`, or your own.\n" +
 		"\n" +
-		"With --server it is, for administrators, what each namespace takes, and what each part of the\n" +
+		"With --all it is, for administrators, what each namespace takes, and what each part of the\n" +
 		"server's data directory does, such as the build cache and the database.": "نشان می‌دهد ایمیج‌های فضای نام چقدر از دیسک سرور را گرفته‌اند: لایه‌ها و اشیای Git LFS که تنها از\n" +
 		"همان ایمیج است (اختصاصی)، آن‌ها که ایمیج دیگری هم دارد (مشترک)، مخزن گیت، و گزارش‌های\n" +
 		"ساخت. خط آخر جمع همه است و هر لایه در آن یک بار شمرده می‌شود.\n" +
 		"بدون NAMESPACE، فضای نام همان است که `fandogh namespace use` تعیین کرده، یا فضای خودتان.\n" +
 		"\n" +
-		"با --server، برای مدیران سرور، آنچه هر فضای نام گرفته است و آنچه هر بخش پوشهٔ دادهٔ سرور، مانند حافظهٔ\n" +
+		"با --all، برای مدیران سرور، آنچه هر فضای نام گرفته است و آنچه هر بخش پوشهٔ دادهٔ سرور، مانند حافظهٔ\n" +
 		"نهان ساخت و پایگاه داده، گرفته است.",
 	"Verify that a version is what was built from its commit": "بررسی اینکه نسخه همان است که از کامیتش ساخته شده",
 	"Verify that a version is what was built from its commit: the tag names the commit,\n" +

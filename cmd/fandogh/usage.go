@@ -12,7 +12,7 @@ import (
 
 func newUsageCommand(a *app) *cobra.Command {
 	var out output
-	var server bool
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "usage [NAMESPACE]",
 		Short: "Show what the images of a namespace take on the server's disk",
@@ -21,19 +21,19 @@ of each image alone (OWN), those that another of these images has as well (SHARE
 repository, and the logs of its builds. The last line is all of it, each layer once.
 Without NAMESPACE it is that of ` + "`fandogh namespace use`" + `, or your own.
 
-With --server it is, for administrators, what each namespace takes, and what each part of the
+With --all it is, for administrators, what each namespace takes, and what each part of the
 server's data directory does, such as the build cache and the database.`,
 		Example: `  fandogh usage
   fandogh usage team
-  fandogh usage --server`,
+  fandogh usage --all`,
 		Args: usage.OptionalArg("NAMESPACE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
 			}
-			if server {
+			if all {
 				if len(args) > 0 {
-					return usage.Errorf("--server is about all namespaces; omit %s", args[0])
+					return usage.Errorf("--all is about all namespaces; omit %s", args[0])
 				}
 				return a.serverUsage(cmd.Context(), out)
 			}
@@ -51,7 +51,7 @@ server's data directory does, such as the build cache and the database.`,
 			return out.show(a, use, func(w *table) { showUsage(w, use) })
 		},
 	}
-	cmd.Flags().BoolVar(&server, "server", false, "show all namespaces and the parts of the data directory, as an administrator")
+	cmd.Flags().BoolVar(&all, "all", false, "show all namespaces and the parts of the data directory, as an administrator")
 	out.addFlag(cmd)
 	return cmd
 }

@@ -113,7 +113,12 @@ func (a *admin) backedUp(cmd *cobra.Command, m backup.Manifest, to string) error
 		// Another user's daemon may read it, too: the directory is closed to all others.
 		err = atomicfile.Replace(filepath.Join(a.data, lastBackupFile), append(text, '\n'), 0o644)
 	}
-	return errors.Join(err, a.did(cmd, "data directory backed up", "to", to))
+	did := a.did(cmd, "data directory backed up", "to", to)
+	if catalog.IsDiskFull(err) || catalog.IsDiskFull(did) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "The backup is complete. The disk of %s is full, so that neither its metrics nor its audit log may tell of it.\n", a.data)
+		return nil
+	}
+	return errors.Join(err, did)
 }
 
 // lastBackup returns when the newest backup of a data directory was begun, zero without any.
@@ -210,16 +215,28 @@ func (a *admin) addAll(ctx context.Context, to backup.Sink, o backupOptions) err
 	return to.Add(backup.ConfigFile, o.config, false)
 }
 
-// addDatabase adds a copy of the database, and returns the images that it has.
+// addDatabase adds a copy of the database, and returns the images that it has. The copy is made where the backup goes, or else beside the
+// database, or where temporary files are if there is no room.
 func (a *admin) addDatabase(ctx context.Context, to backup.Sink) (images []catalog.ImageRef, err error) {
-	dir, err := os.MkdirTemp(a.data, ".backup-") // as private as the database
-	if err != nil {
-		return nil, err
+	places := []string{to.Scratch()}
+	if places[0] == "" {
+		places = []string{a.data, os.TempDir()}
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := databasePath(dir)
-	if err := a.store.CopyTo(ctx, file); err != nil {
-		return nil, err
+	var file string
+	for i, place := range places {
+		dir, err := os.MkdirTemp(place, ".backup-") // as private as the database
+		if err == nil {
+			defer os.RemoveAll(dir) //nolint:errcheck // it may be removed while no backup runs
+			file = databasePath(dir)
+			err = a.store.CopyTo(ctx, file)
+		}
+		if catalog.IsDiskFull(err) && i+1 < len(places) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		break
 	}
 	// What the database has now may be more, or less.
 	store, err := sqlite.OpenAsItIs(ctx, file)

@@ -123,22 +123,30 @@ func (a *admin) copyFrom(ctx context.Context, snapshot string, f catalog.Fault) 
 	source, did := filepath.Join(snapshot, backup.DataDir, name), "it was taken from "+snapshot
 	switch {
 	case f.Whole == nil:
-		err = copyMissing(source, f.File)
+		err = placeMissing(ctx, f, source)
 	case f.Whole(source) != nil:
 		return "", fmt.Errorf("the backup has it not: %w", f.Whole(source))
 	case f.Whole(f.File) == nil: // for another fault
 		return did, nil
 	default:
-		err = copyFile(source, f.File)
-	}
-	if err == nil && f.Copied != nil {
-		err = f.Copied(ctx)
+		err = place(ctx, f, source, f.File)
 	}
 	return did, err
 }
 
-// copyMissing copies the files of a directory that another lacks.
-func copyMissing(from, to string) error {
+// place puts a backup's file in the place of what is missing or damaged.
+func place(ctx context.Context, f catalog.Fault, from, to string) error {
+	if f.Place != nil {
+		if done, err := f.Place(ctx, from, to); done || err != nil {
+			return err
+		}
+	}
+	return copyFile(from, to)
+}
+
+// placeMissing places the files of a fault's directory that it lacks.
+func placeMissing(ctx context.Context, f catalog.Fault, from string) error {
+	to := f.File
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
@@ -150,7 +158,7 @@ func copyMissing(from, to string) error {
 		if _, err := os.Lstat(filepath.Join(to, name)); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return copyFile(path, filepath.Join(to, name))
+		return place(ctx, f, path, filepath.Join(to, name))
 	})
 }
 

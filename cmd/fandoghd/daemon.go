@@ -158,6 +158,7 @@ func (d *daemon) run(ctx context.Context) error {
 		{"reload", d.reloadOnSignal},
 		{"disk", d.disk.Run},
 		{"upkeep", d.upkeep.run},
+		{"git gc", d.pruneGit},
 		{"gc", func(ctx context.Context) error {
 			return d.registry.CollectEvery(ctx, d.config.Registry.GCInterval.Std(), d.config.Registry.Grace.Std())
 		}},

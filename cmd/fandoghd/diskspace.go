@@ -54,6 +54,7 @@ func (d *daemon) freeDisk(ctx context.Context, enough int64) {
 		d.log.Info("removed images of other registries that no build used lately, for the disk is nearly full", "freed", units.BytesSize(float64(pruned.Bytes)))
 	}
 	d.registry.CollectNow(ctx, registry.CollectOptions{Grace: d.config.Registry.Grace.Std(), EmptyTrash: true})
+	d.pruneRepositories(ctx)
 }
 
 // pingDisk reports whether the disk has room: that it is full says more than that it is nearly so. Errors: Unavailable.

@@ -73,6 +73,7 @@ func (d *daemon) reload() error {
 // changeable returns a configuration with those settings of another that may change while the daemon runs.
 func changeable(c, to config.Config) config.Config {
 	c.Log.Level, c.Log.AuditKeep = to.Log.Level, to.Log.AuditKeep
+	c.Git.Grace = to.Git.Grace
 	c.Users, c.Quota, c.Disk = to.Users, to.Quota, to.Disk
 	interval := c.Retention.Interval
 	c.Retention = to.Retention

@@ -289,7 +289,7 @@ func cmdSmallDisk(ts *testscript.TestScript, neg bool, args []string) {
 // settings returns what the script set of the daemon's environment.
 func settings(ts *testscript.TestScript) []string {
 	var set []string
-	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "BUILDER_MIRRORS", "BUILDER_PULL_THROUGH_REGISTRIES", "BUILDER_PULL_THROUGH_RECHECK", "REGISTRY_GRACE", "METRICS_ADDR", "RETENTION_INTERVAL", "DISK_MIN_FREE", "DISK_MAX_USED", "WEBHOOKS_ALLOW_PRIVATE"} {
+	for _, name := range []string{"HTTP_TLS_CERT", "HTTP_TLS_KEY", "HTTP_PUBLIC_URL", "GITHUB_BASE_URL", "BUILDER_MANAGED_BUILDKITD", "BUILDER_NETWORK_ALLOW", "BUILDER_MIRRORS", "BUILDER_PULL_THROUGH_REGISTRIES", "BUILDER_PULL_THROUGH_RECHECK", "REGISTRY_GRACE", "GIT_GC_INTERVAL", "METRICS_ADDR", "RETENTION_INTERVAL", "DISK_MIN_FREE", "DISK_MAX_USED", "WEBHOOKS_ALLOW_PRIVATE"} {
 		if value := ts.Getenv(config.EnvPrefix + name); value != "" {
 			set = append(set, config.EnvPrefix+name+"="+value)
 		}

@@ -44,6 +44,13 @@ func (d *daemon) openStorage(ctx context.Context) error {
 		_, err := d.store.Image(context.Background(), ref)
 		return err
 	})
+	d.repos.AskForNeeded(func(ctx context.Context, ref catalog.ImageRef) ([]string, error) {
+		image, err := d.store.Image(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return d.store.SourceObjects(ctx, image.ID)
+	})
 	if d.keyring, err = secrets.OpenBeside(ctx, d.store, d.config.DataPath(secretsKey)); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func NewPackBuilder(dir string, store *Store) (*PackBuilder, error) {
 		return nil, err
 	}
 	b := &PackBuilder{
-		store: store, in: &Incoming{dir: dir, file: file}, out: bufio.NewWriterSize(file, 64<<10),
+		store: store, in: &Incoming{dir: dir, file: file, pending: map[plumbing.Hash]plumbing.ObjectType{}}, out: bufio.NewWriterSize(file, 64<<10),
 		written: map[plumbing.Hash]bool{}, head: make([]byte, smallObject),
 	}
 	b.sum.w = b.out
@@ -86,7 +86,7 @@ func (b *PackBuilder) Add(typ plumbing.ObjectType, size int64, content io.Reader
 		}
 		if h := plumbing.ComputeHash(typ, head); b.written[h] {
 			return h, nil
-		} else if known, err := b.store.Has(h); known || err != nil {
+		} else if known, err := b.has(h); known || err != nil {
 			return h, err
 		}
 	}
@@ -117,7 +117,7 @@ func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Read
 	e.setOffset(begin)
 	known := b.written[e.hash]
 	if !known {
-		if known, err = b.store.Has(e.hash); err != nil {
+		if known, err = b.has(e.hash); err != nil {
 			return plumbing.ZeroHash, err
 		}
 	}
@@ -127,6 +127,18 @@ func (b *PackBuilder) write(typ plumbing.ObjectType, size int64, content io.Read
 	b.written[e.hash] = true
 	b.in.entries.add(e)
 	return e.hash, nil
+}
+
+// has reports whether the store has an object, which is left out then: what is written relies on it.
+func (b *PackBuilder) has(h plumbing.Hash) (bool, error) {
+	typ, _, err := b.store.Header(h)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		b.in.pending[h] = typ
+	}
+	return err == nil, err
 }
 
 func (b *PackBuilder) truncate(offset int64) error {

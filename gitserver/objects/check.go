@@ -146,7 +146,8 @@ func (l Link) mustBe(typ plumbing.ObjectType) error {
 	return nil
 }
 
-func (in *Incoming) connected(store *Store) error {
+// Connected reports by its error whether store has what the pack leads to and does not have itself. Errors: *MissingError.
+func (in *Incoming) Connected(store *Store) error {
 	for h, want := range in.pending {
 		typ, err := in.TypeOf(store, h)
 		if errors.Is(err, ErrNotFound) {

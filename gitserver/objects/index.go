@@ -34,6 +34,9 @@ func parsePackIndex(name string, data []byte) (*packIndex, error) {
 	return x, nil
 }
 
+// name returns the name of an object by its number.
+func (p *packIndex) name(i int) plumbing.Hash { return plumbing.Hash(p.names[i*20:]) }
+
 func (p *packIndex) find(h plumbing.Hash) (offset int64, ok bool) {
 	low := 0
 	if h[0] > 0 {

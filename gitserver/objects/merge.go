@@ -24,9 +24,9 @@ const (
 	alwaysTwice = 64 << 10
 )
 
-// Merged is one pack made of several. It is in quarantine until Replace.
+// Merged is one pack made of several. It is in quarantine until Install.
 type Merged struct {
-	pack *Incoming
+	pack *Incoming // nil: nothing of them is to stay
 	from []*packFile
 }
 
@@ -39,9 +39,17 @@ func (s *Store) Merge(ctx context.Context, dir string, shallow []plumbing.Hash) 
 	if len(from) == 0 || err != nil {
 		return nil, err
 	}
-	m, err := s.newMergeWriter(ctx, from)
+	return s.rewrite(ctx, dir, from, shallow, nil)
+}
+
+// rewrite makes one pack in dir of the objects of others that are to be kept; nil: all. shallow is as with Merge.
+func (s *Store) rewrite(ctx context.Context, dir string, from []*packFile, shallow []plumbing.Hash, keep func(plumbing.Hash) bool) (*Merged, error) {
+	m, err := s.newMergeWriter(ctx, from, keep)
 	if err != nil {
 		return nil, err
+	}
+	if len(m.objects) == 0 {
+		return &Merged{nil, from}, nil
 	}
 	path := filepath.Join(dir, "merged.pack")
 	if err := m.write(ctx, path); err != nil {
@@ -129,21 +137,46 @@ func storedTwice(packs []*packFile) (sum int64, err error) {
 }
 
 // Close closes the pack's file.
-func (m *Merged) Close() error { return m.pack.Close() }
+func (m *Merged) Close() error {
+	if m.pack == nil {
+		return nil
+	}
+	return m.pack.Close()
+}
+
+// Name returns that of the merged pack, "" where there is none.
+func (m *Merged) Name() string {
+	if m.pack == nil {
+		return ""
+	}
+	return "pack-" + m.pack.checksum.String()
+}
+
+// Install puts the merged pack in the store's storage, beside those it was made of.
+func (m *Merged) Install(storage Storage) error {
+	if m.pack == nil {
+		return nil
+	}
+	return m.pack.Install(storage)
+}
+
+// Replaced returns the packs that it was made of, which are to be removed once it is installed.
+func (m *Merged) Replaced() (names []string) {
+	for _, p := range m.from {
+		if p.name != m.Name() {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
 
 // Replace puts the merged pack in the store's storage and removes those it
 // was made of. Stores that are open go on with what they have open; one that
 // is being opened finds the new pack when it misses something. No packs may be
 // installed meanwhile.
 func (m *Merged) Replace(storage Storage) error {
-	if err := m.pack.Install(storage); err != nil {
+	if err := m.Install(storage); err != nil {
 		return err
 	}
-	var names []string
-	for _, p := range m.from {
-		if p.name != "pack-"+m.pack.checksum.String() {
-			names = append(names, p.name)
-		}
-	}
-	return storage.Remove(names...)
+	return storage.Remove(m.Replaced()...)
 }

@@ -31,8 +31,8 @@ type mergedObject struct {
 	depth uint8
 }
 
-// newMergeWriter looks at all that is to be written.
-func (s *Store) newMergeWriter(ctx context.Context, from []*packFile) (*mergeWriter, error) {
+// newMergeWriter looks at all that is to be written: what is to be kept, and with nil everything.
+func (s *Store) newMergeWriter(ctx context.Context, from []*packFile, keep func(plumbing.Hash) bool) (*mergeWriter, error) {
 	m := &mergeWriter{out: &packWriter{PackOptions: PackOptions{OffsetDeltas: true}, store: s, sum: sha1.New()}, search: deltaSearch{budget: s.shared.budget}}
 	for age, p := range newestFirst(from) {
 		for i := range p.index.n {
@@ -40,7 +40,11 @@ func (s *Store) newMergeWriter(ctx context.Context, from []*packFile) (*mergeWri
 			if !ok {
 				return nil, corrupt("the index of %s is truncated", p.name)
 			}
-			if err := m.add(p, plumbing.Hash(p.index.names[i*20:]), offset, age); err != nil {
+			h := p.index.name(i)
+			if keep != nil && !keep(h) {
+				continue
+			}
+			if err := m.add(p, h, offset, age); err != nil {
 				return nil, err
 			}
 		}
@@ -217,7 +221,7 @@ func (m *mergeWriter) object(i int32) error {
 }
 
 // storedDelta writes an object as the delta that a pack has, unless it would end too long
-// a chain or the base is itself made of this object.
+// a chain, or the base is itself made of this object or not to be kept.
 func (m *mergeWriter) storedDelta(i int32, header entryHeader) (done bool, err error) {
 	at := &m.out.locations[i]
 	h := header.baseHash
@@ -228,7 +232,7 @@ func (m *mergeWriter) storedDelta(i int32, header entryHeader) (done bool, err e
 	}
 	b, ok := m.out.names.Find(h)
 	if !ok {
-		return false, corrupt("%s has a delta without base", at.pack.name)
+		return false, nil
 	}
 	at.sent = underWay
 	err = m.object(int32(b)) //nolint:gosec // it was one

@@ -103,6 +103,9 @@ type Incoming struct {
 	cut     map[plumbing.Hash][]plumbing.Hash // those of them in the pack, with parents
 }
 
+// Bytes returns how long the pack is.
+func (in *Incoming) Bytes() int64 { return in.end + sha1.Size }
+
 // Receive reads one pack from r into dir, which exists and is the caller's to
 // remove. It stops at the first byte over a limit. Bytes after the pack may be
 // read too. Errors: *LimitError, ErrCorrupt, and those of r.

@@ -53,7 +53,7 @@ func (in *Incoming) resolve(ctx context.Context, store *Store) error {
 	if left := atomic.LoadInt64(&r.pending); left > 0 {
 		return corrupt("%d deltas have no base, neither in the pack nor in the repository", left)
 	}
-	return in.connected(store)
+	return in.Connected(store)
 }
 
 // resolver rebuilds deltas from their bases downwards, one tree of deltas a goroutine.

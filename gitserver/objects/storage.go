@@ -29,6 +29,8 @@ type Storage interface {
 	// OpenLoose returns an object that is in no pack, compressed, as git stores it. Only git's own commands on the
 	// server leave such. Errors: fs.ErrNotExist.
 	OpenLoose(h plumbing.Hash) (io.ReadCloser, error)
+	// Loose returns the objects that are in no pack.
+	Loose() ([]plumbing.Hash, error)
 	// Put takes the files of a pack and of its index, which are on disk for good. They are there for good when
 	// it returns, and visible only when both are. What is there already stays.
 	Put(name, pack, index string) error
@@ -122,6 +124,29 @@ func (f Files) info(name string, file fs.FileInfo) PackInfo {
 func (f Files) OpenLoose(h plumbing.Hash) (io.ReadCloser, error) {
 	hex := h.String()
 	return os.Open(filepath.Join(string(f), hex[:2], hex[2:]))
+}
+
+// Loose implements Storage.
+func (f Files) Loose() (loose []plumbing.Hash, err error) {
+	dirs, err := os.ReadDir(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, dir := range dirs {
+		if len(dir.Name()) != 2 || !dir.IsDir() {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(string(f), dir.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // git removes one that is empty
+			return nil, err
+		}
+		for _, file := range files {
+			if h, ok := ParseHash([]byte(dir.Name() + file.Name())); ok {
+				loose = append(loose, h)
+			}
+		}
+	}
+	return loose, err
 }
 
 // Put implements Storage.

@@ -95,6 +95,7 @@ type push struct {
 	sideband    *sidebandWriter
 	attached    map[*command]bool      // the ref stands already, only the build is asked for
 	moved       []*command             // refs that were changed
+	release     func()                 // gives back what they were, which may be wanted again
 	quarantine  *repository.Quarantine // has the repository open, from the advertisement on, and the objects until they enter it
 }
 
@@ -193,6 +194,9 @@ func (p *push) run(ctx context.Context, in io.Reader) error {
 	received, err := p.enter(enterCtx, counted)
 	entering.End()
 	p.handler.pushed(counted.n, time.Since(start), err != nil || len(received.Updates) < len(p.req.commands))
+	if p.release != nil {
+		defer p.release()
+	}
 	if err == nil && len(received.Updates) > 0 {
 		p.notifyHooks(ctx, received)
 	}

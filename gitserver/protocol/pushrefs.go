@@ -44,6 +44,13 @@ func (p *push) applyRefs(ctx context.Context, image catalog.Image) error {
 			return err
 		}
 		p.changeRefs(repo)
+		var before []plumbing.Hash
+		for _, c := range p.moved {
+			if !c.change.Old.IsZero() {
+				before = append(before, c.change.Old)
+			}
+		}
+		p.release = p.quarantine.Hold(before)
 		if err := repo.PointHead(); err != nil {
 			p.handler.log.Error("failed to update HEAD", "image", p.ref, "error", err)
 		}

@@ -43,12 +43,12 @@ func (v VersionOf) nameBeside(ref catalog.ImageRef) string {
 // objects of files contain is not.
 func (r *Repositories) Check(ctx context.Context, ref catalog.ImageRef, versions []VersionOf, report func(catalog.Fault)) error {
 	fromBackup := "restore " + r.path(ref) + " from a backup"
-	var settle func(context.Context) error
+	var place func(ctx context.Context, from, to string) (bool, error)
 	if _, err := os.Stat(filepath.Join(r.path(ref), "packed-refs")); errors.Is(err, fs.ErrNotExist) {
-		settle = r.settleRefs(ref, versions)
+		place = r.placeRefs(ref, versions)
 	}
 	say := func(what string, about ...any) {
-		report(catalog.Fault{What: fmt.Sprintf(what, about...), File: r.path(ref), Copied: settle, Advice: fromBackup})
+		report(catalog.Fault{What: fmt.Sprintf(what, about...), File: r.path(ref), Place: place, Advice: fromBackup})
 	}
 	if _, err := os.Stat(r.path(ref)); errors.Is(err, fs.ErrNotExist) {
 		for _, v := range versions {
@@ -74,7 +74,7 @@ func (r *Repositories) Check(ctx context.Context, ref catalog.ImageRef, versions
 	if err != nil {
 		return err
 	}
-	w := &checkWalk{ctx: ctx, of: r, ref: ref, repo: repo, settle: settle, shallow: map[plumbing.Hash]bool{}, report: report, say: say}
+	w := &checkWalk{ctx: ctx, of: r, ref: ref, repo: repo, placed: place != nil, shallow: map[plumbing.Hash]bool{}, report: report, say: say}
 	for _, h := range shallow {
 		w.shallow[h] = true
 	}
@@ -82,9 +82,9 @@ func (r *Repositories) Check(ctx context.Context, ref catalog.ImageRef, versions
 	if err != nil {
 		return err
 	}
-	if w.settle != nil && len(tags) == 0 && slices.ContainsFunc(versions, func(v VersionOf) bool { return v.State == catalog.Built && v.Commit != "" }) {
+	if w.placed && len(tags) == 0 && slices.ContainsFunc(versions, func(v VersionOf) bool { return v.State == catalog.Built && v.Commit != "" }) {
 		report(catalog.Fault{
-			What: "its packed-refs is missing, and with it the branches", File: filepath.Join(r.path(ref), "packed-refs"), Whole: refs.CheckPacked, Copied: settle,
+			What: "its packed-refs is missing, and with it the branches", File: filepath.Join(r.path(ref), "packed-refs"), Whole: refs.CheckPacked, Place: place,
 			Advice: "restore it from a backup, or push the branches again",
 		})
 	}
@@ -187,7 +187,7 @@ type checkWalk struct {
 	shallow map[plumbing.Hash]bool
 	report  func(catalog.Fault)
 	say     func(what string, about ...any) // of a fault that only a backup mends
-	settle  func(context.Context) error     // refs that came of one
+	placed  bool                            // there are no refs, and those of one would be placed
 
 	seen  objects.Hashes
 	left  []objects.Link
@@ -251,40 +251,9 @@ func (w *checkWalk) look(link objects.Link) error {
 	if err != nil {
 		return err
 	}
-	switch link.Type {
-	case plumbing.CommitObject:
-		c, err := objects.ParseCommit(data)
-		if err != nil {
-			return err
-		}
-		w.left = append(w.left, objects.Link{Hash: c.Tree, Type: plumbing.TreeObject})
-		if !w.shallow[link.Hash] {
-			for _, parent := range c.Parents {
-				w.left = append(w.left, objects.Link{Hash: parent, Type: plumbing.CommitObject})
-			}
-		}
-	case plumbing.TreeObject:
-		entries, err := objects.ParseTree(data)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			switch e.Mode {
-			case objects.ModeSubmodule: // its commit lives elsewhere
-			case objects.ModeTree:
-				w.left = append(w.left, objects.Link{Hash: e.Hash, Type: plumbing.TreeObject})
-			default:
-				w.left = append(w.left, objects.Link{Hash: e.Hash, Type: plumbing.BlobObject})
-			}
-		}
-	case plumbing.TagObject:
-		target, err := objects.ParseTag(data)
-		if err != nil {
-			return err
-		}
-		w.left = append(w.left, target)
-	}
-	return nil
+	links, err := objects.LinksOf(link.Type, data, w.shallow[link.Hash])
+	w.left = append(w.left, links...)
+	return err
 }
 
 func (w *checkWalk) wrongObject(ref string, link objects.Link, err error) {

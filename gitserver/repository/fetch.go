@@ -159,6 +159,12 @@ func (r *Repositories) Fetch(ctx context.Context, ref catalog.ImageRef, q catalo
 			err = catalog.Wrap(catalog.Unavailable, missing, "the remote has no object %s", want)
 		}
 	}
+	if err == nil && q.Arrived != nil {
+		var release func()
+		if release, err = q.Arrived(ctx, quarantine.Bytes()); err == nil {
+			defer release()
+		}
+	}
 	if err == nil {
 		err = quarantine.Enter(nil, quarantine.Install)
 	}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -127,24 +129,80 @@ func (r *Repositories) mendTag(ref catalog.ImageRef, v VersionOf) mend {
 	}
 }
 
-// settleRefs has tags that came of a backup and are of no version taken for history: a version of theirs was deleted since, and a
-// start of the daemon would build it.
-func (r *Repositories) settleRefs(ref catalog.ImageRef, versions []VersionOf) func(ctx context.Context) error {
-	return func(ctx context.Context) error {
-		of := map[string]bool{}
-		for _, v := range versions {
-			of[cmp.Or(v.Tag, v.Name)] = true
-		}
-		tags, err := r.Tags(ctx, ref)
+// placeRefs puts refs of a backup in their place together with what makes tags of no version history: such a tag is of a version that was
+// deleted since, and a start of the daemon would build it.
+func (r *Repositories) placeRefs(ref catalog.ImageRef, versions []VersionOf) func(ctx context.Context, from, to string) (done bool, err error) {
+	isVersion := map[string]bool{}
+	for _, v := range versions {
+		isVersion[cmp.Or(v.Tag, v.Name)] = true
+	}
+	mark := func(to, from refs.Store) error {
+		var changes []refs.Change
+		err := refs.Each(from, "refs/tags/", func(tag refs.Ref) error {
+			name := strings.TrimPrefix(tag.Name, "refs/tags/")
+			if isVersion[name] {
+				return nil
+			}
+			now, _, err := refs.Read(to, stored+name)
+			if err == nil && now != tag.Hash {
+				changes = append(changes, refs.Change{Name: stored + name, Old: now, New: tag.Hash})
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		history := map[string]bool{}
-		for _, tag := range tags {
-			if !of[tag.Name] {
-				history[tag.Name] = true
-			}
-		}
-		return r.Store(ctx, ref, history)
+		return refs.UpdateAll(to, changes...)
 	}
+	return func(_ context.Context, from, to string) (bool, error) {
+		name, err := filepath.Rel(r.path(ref), to)
+		isPacked := name == "packed-refs"
+		if err != nil || !isPacked && !strings.HasPrefix(filepath.ToSlash(name), "refs/tags/") {
+			return false, err
+		}
+		staged, err := r.stageRefs(ref, from, name)
+		if err != nil {
+			return false, err
+		}
+		defer func() { _ = os.RemoveAll(staged) }() // it is no part of a repository
+		repo, err := r.OpenEmpty(ref)
+		if err != nil {
+			return false, err
+		}
+		defer objects.Discard(repo)
+		came := r.on.Refs(staged, repo.PeelRef)
+		if !isPacked {
+			return false, mark(repo.Refs, came)
+		}
+		if err := mark(came, came); err != nil {
+			return false, err
+		}
+		if err := r.on.Disk.Rename(filepath.Join(staged, name), to); err != nil {
+			return false, err
+		}
+		return true, r.on.Disk.SyncDir(r.path(ref))
+	}
+}
+
+// stageRefs copies a file of refs to a directory that is made for it in the repository's.
+func (r *Repositories) stageRefs(ref catalog.ImageRef, from, name string) (dir string, err error) {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(r.path(ref), 0o755); err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(r.path(ref), ".refs-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	err = os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = r.on.Disk.Create(path, func(w io.Writer) error { _, err := w.Write(text); return err })
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
 }

@@ -22,12 +22,15 @@ const quarantineDir = ".incoming"
 type Quarantine struct {
 	repos    *Repositories
 	ref      catalog.ImageRef
-	dir      string               // where they are; "" until objects come
-	identity *identity            // of the directory that base is of
-	base     *objects.Store       // what the repository has; nil: not opened yet
-	builder  *objects.PackBuilder // of incoming, while that is written here
-	incoming *objects.Incoming    // nil: no objects
-	merged   *objects.Merged      // of packs of the repository, which it replaces; nil: nothing is merged
+	dir      string                 // where they are; "" until objects come
+	identity *identity              // of the directory that base is of
+	base     *objects.Store         // what the repository has; nil: not opened yet
+	since    int64                  // identity.pruned before base was opened
+	older    []*objects.Store       // that were base
+	relied   map[plumbing.Hash]bool // objects of base that are going to be referred to
+	builder  *objects.PackBuilder   // of incoming, while that is written here
+	incoming *objects.Incoming      // nil: no objects
+	merged   *objects.Merged        // of packs of the repository, which it replaces; nil: nothing is merged
 }
 
 // NewQuarantine makes an empty one.
@@ -61,6 +64,9 @@ func (q *Quarantine) Close() error {
 	if q.base != nil {
 		errs = append(errs, q.base.Close())
 	}
+	for _, older := range q.older {
+		errs = append(errs, older.Close())
+	}
 	if q.dir != "" {
 		errs = append(errs, os.RemoveAll(q.dir))
 	}
@@ -80,11 +86,12 @@ func (q *Quarantine) objects() (*objects.Store, error) {
 		return q.base, nil
 	}
 	identity := q.repos.identity(q.ref)
+	since := identity.pruned.Load()
 	base, err := q.repos.openStore(q.ref)
 	if err != nil {
 		return nil, err
 	}
-	q.identity, q.base = identity, base
+	q.identity, q.since, q.base = identity, since, base
 	return base, nil
 }
 
@@ -115,6 +122,14 @@ func (q *Quarantine) Count() int {
 	return q.incoming.Count()
 }
 
+// Bytes returns how long the pack is that was received, 0 for none.
+func (q *Quarantine) Bytes() int64 {
+	if q.incoming == nil {
+		return 0
+	}
+	return q.incoming.Bytes()
+}
+
 // Check holds what was received to git's rules: each object, and its links to others that were received or that the
 // repository has.
 func (q *Quarantine) Check(ctx context.Context) error {
@@ -125,12 +140,13 @@ func (q *Quarantine) Check(ctx context.Context) error {
 	return q.incoming.Resolve(ctx, base)
 }
 
-// Peel returns what an object means in the end that is here or in the repository.
+// Peel returns what an object means in the end that is here or in the repository. Enter sees to it that it is there yet.
 func (q *Quarantine) Peel(h plumbing.Hash) (objects.Link, error) {
 	base, err := q.objects()
 	if err != nil {
 		return objects.Link{}, err
 	}
+	q.rely(h)
 	return q.incoming.Peel(base, h)
 }
 
@@ -168,7 +184,7 @@ func (q *Quarantine) built() error {
 }
 
 // merge makes one pack of several of the repository, and reports whether there was reason to.
-// Packs never change and are removed here alone, so this needs no lock.
+// Packs never change and are removed under Repositories.maintaining alone, so this needs no other lock.
 func (q *Quarantine) merge(ctx context.Context) (bool, error) {
 	repo, err := q.Repository()
 	if err != nil {
@@ -190,10 +206,9 @@ func (q *Quarantine) merge(ctx context.Context) (bool, error) {
 
 // Enter has the repository locked, and made when it is new, while do installs the objects and does what goes with
 // them. may, if not nil, is asked first whether they still may enter. Errors: Conflict or Moved, when the repository that the
-// objects were checked against was deleted or renamed.
+// objects were checked against was deleted or renamed; Unavailable, when what they lead to was removed from it.
 func (q *Quarantine) Enter(may func() error, do func(*Repository) error) error {
-	base, err := q.objects()
-	if err != nil {
+	if _, err := q.objects(); err != nil {
 		return err
 	}
 	defer q.repos.lock(q.ref)()
@@ -205,10 +220,18 @@ func (q *Quarantine) Enter(may func() error, do func(*Repository) error) error {
 	if err := q.repos.isStill(q.ref, q.identity); err != nil {
 		return err
 	}
+	if err := q.repos.settle(q.ref); err != nil {
+		return err
+	}
+	if q.since != q.identity.pruned.Load() {
+		if err := q.rebase(); err != nil {
+			return err
+		}
+	}
 	if err := q.repos.ensure(q.ref); err != nil {
 		return err
 	}
-	return do(newRepository(q.repos.path(q.ref), q.ref, base, q.repos.on))
+	return do(newRepository(q.repos.path(q.ref), q.ref, q.base, q.repos.on))
 }
 
 // Install makes the objects part of the repository that Enter has locked.

@@ -15,8 +15,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -49,7 +51,8 @@ type Repositories struct {
 	namespaces  sync.Mutex // held while a namespace's directory comes with its first repository, or goes with its last
 	maintaining sync.Mutex // held while one repository is maintained
 	removing    func() (done func(), err error)
-	mayMake     func(catalog.ImageRef) error // nil: anyone may
+	mayMake     func(catalog.ImageRef) error                              // nil: anyone may
+	needed      func(context.Context, catalog.ImageRef) ([]string, error) // nil: what refs lead to alone
 
 	modules *Repositories // what submodules of each image were fetched; nil: these are such
 }
@@ -140,6 +143,9 @@ func openOne(r *Repositories) (*Repositories, error) {
 		if err := removeStaleLocks(r.path(ref)); err != nil {
 			return nil, err
 		}
+		if err := r.settle(ref); err != nil { // else it is done before the next change
+			r.log.Error("failed to finish pruning", "repository", ref, "error", err)
+		}
 		if err := r.takeInRefs(ref); err != nil { // they are read where they are, too
 			r.log.Error("failed to move refs into packed-refs", "repository", ref, "error", err)
 		}
@@ -148,7 +154,7 @@ func openOne(r *Repositories) (*Repositories, error) {
 }
 
 func removeStaleLocks(dir string) error {
-	for _, name := range []string{"HEAD.lock", chosenFile + ".lock", "shallow.lock"} {
+	for _, name := range []string{"HEAD.lock", chosenFile + ".lock", "shallow.lock", unreachableFile + ".lock", pruningFile + ".lock"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -189,7 +195,9 @@ func (r *Repositories) takeInRefs(ref catalog.ImageRef) error {
 // identity is that of a repository, which is, was or will be in a directory from one deletion or renaming to the next.
 type identity struct {
 	sync.Mutex
-	name catalog.ImageRef // that it was given since; zero: none
+	name   catalog.ImageRef      // that it was given since; zero: none
+	held   map[plumbing.Hash]int // objects that are not to be pruned, by how often they are held
+	pruned atomic.Int64          // how often something was removed of it; changes under the lock, when that is done
 }
 
 func (r *Repositories) identity(ref catalog.ImageRef) *identity {
@@ -267,6 +275,9 @@ func (r *Repositories) OpenEmpty(ref catalog.ImageRef) (*Repository, error) {
 // Change has a repository locked while do changes it. Errors: NotFound.
 func (r *Repositories) Change(ref catalog.ImageRef, do func(*Repository) error) error {
 	defer r.lock(ref)()
+	if err := r.settle(ref); err != nil {
+		return err
+	}
 	repo, err := r.Open(ref)
 	if err != nil {
 		return err

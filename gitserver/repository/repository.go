@@ -155,7 +155,7 @@ func (r *Repository) Shallow() ([]plumbing.Hash, error) {
 	return hashes, nil
 }
 
-// trimShallow forgets the ends of history whose parents have arrived: what is there, clones get.
+// trimShallow forgets the ends of history whose parents have arrived, as clones get what is there, and those that are gone.
 // The caller holds the lock.
 func (r *Repository) trimShallow() error {
 	ends, err := r.Shallow()
@@ -166,6 +166,9 @@ func (r *Repository) trimShallow() error {
 	kept := 0
 	for _, end := range ends {
 		c, err := r.Commit(end)
+		if catalog.CodeOf(err) == catalog.NotFound {
+			continue
+		}
 		if err != nil {
 			return err
 		}

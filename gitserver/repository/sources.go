@@ -16,23 +16,19 @@ import (
 
 // Keep implements catalog.Sources.
 func (r *Repositories) Keep(_ context.Context, ref catalog.ImageRef, object string) error {
-	repo, err := r.Open(ref)
-	if err != nil {
-		return err
-	}
-	defer objects.Discard(repo)
-	h := plumbing.NewHash(object)
-	if _, ok, err := repo.commitOf(h); err != nil {
-		return err
-	} else if !ok {
-		return catalog.Errorf(catalog.NotFound, "%s has no commit or tag %s", ref, object)
-	}
-	defer r.lock(ref)()
-	name := hiddenKeep + h.String()
-	if _, ok, err := refs.Read(repo.Refs, name); ok || err != nil {
-		return err
-	}
-	return refs.UpdateAll(repo.Refs, refs.Change{Name: name, New: h})
+	return r.Change(ref, func(repo *Repository) error {
+		h := plumbing.NewHash(object)
+		if _, ok, err := repo.commitOf(h); err != nil {
+			return err
+		} else if !ok {
+			return catalog.Errorf(catalog.NotFound, "%s has no commit or tag %s", ref, object)
+		}
+		name := hiddenKeep + h.String()
+		if _, ok, err := refs.Read(repo.Refs, name); ok || err != nil {
+			return err
+		}
+		return refs.UpdateAll(repo.Refs, refs.Change{Name: name, New: h})
+	})
 }
 
 // hiddenKeep begins the hidden refs of what failed versions were to be built from.
@@ -241,29 +237,27 @@ func (r *Repositories) SetTag(_ context.Context, ref catalog.ImageRef, tag, obje
 	if err := refs.CheckName(name); err != nil {
 		return err
 	}
-	repo, err := r.Open(ref)
-	if err != nil {
-		return err
-	}
-	defer objects.Discard(repo)
-	h := plumbing.NewHash(object)
-	target, err := repo.Objects.Peel(h)
+	return r.Change(ref, func(repo *Repository) error { return repo.setTag(name, plumbing.NewHash(object)) })
+}
+
+// setTag is SetTag of a ref. The caller holds the lock: what is there now stays.
+func (r *Repository) setTag(name string, h plumbing.Hash) error {
+	target, err := r.Objects.Peel(h)
 	if errors.Is(err, objects.ErrNotFound) {
-		return catalog.Wrap(catalog.NotFound, err, "%s has no object %s", ref, object)
+		return catalog.Wrap(catalog.NotFound, err, "%s has no object %s", r.ref, h)
 	}
 	if err != nil {
 		return err
 	}
-	defer r.lock(ref)()
-	current, ok, err := refs.Read(repo.Refs, name)
+	current, ok, err := refs.Read(r.Refs, name)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return refs.UpdateAll(repo.Refs, refs.Change{Name: name, New: h})
+		return refs.UpdateAll(r.Refs, refs.Change{Name: name, New: h})
 	}
-	if there, ok, err := repo.commitOf(current); err != nil || ok && there == target.Hash {
+	if there, ok, err := r.commitOf(current); err != nil || ok && there == target.Hash {
 		return err
 	}
-	return catalog.Errorf(catalog.Conflict, "tag %s points to another commit; try again", tag)
+	return catalog.Errorf(catalog.Conflict, "tag %s points to another commit; try again", strings.TrimPrefix(name, "refs/tags/"))
 }

@@ -405,9 +405,15 @@ func (a admission) Reserve(_ context.Context, _ string, _ map[string]int64, more
 // A delivery over a quota is refused for good, and says so; on a disk that is nearly full it is tried again. Neither fetches anything.
 func TestNoRoomForADelivery(t *testing.T) {
 	var refusal atomic.Pointer[error]
+	var most, asked atomic.Int64
+	most.Store(1 << 20)
 	f := newForge(t)
 	h := newEnv(t, f, func(c *github.Config) {
-		c.Admission = admission{func(catalog.Amounts) error {
+		c.Admission = admission{func(more catalog.Amounts) error {
+			if more.Bytes > most.Load() {
+				asked.Add(1)
+				return catalog.Errorf(catalog.Forbidden, "this is too much")
+			}
 			if err := refusal.Load(); err != nil {
 				return *err
 			}
@@ -421,13 +427,25 @@ func TestNoRoomForADelivery(t *testing.T) {
 	image := h.connect("shop", "Acme/App")
 	w.git("tag", "v1.0")
 	w.git("tag", "v2.0")
-	w.push("main", "v1.0", "v2.0")
+	w.commit("large", strings.Repeat("abc", 1000))
+	w.git("tag", "v3.0")
+	w.push("main", "v1.0", "v2.0", "v3.0")
 	refuse(catalog.Errorf(catalog.Forbidden, "namespace ann uses too much"))
 	h.deliver("push", pushed("Acme/App", "refs/tags/v1.0", w.git("rev-parse", "v1.0")))
 	h.processed(image)
 	if d := h.status(image).Deliveries; len(d) != 1 || d[0].Answer != "refused: namespace ann uses too much" || h.versions(image) != "" {
 		t.Errorf("over a quota: %+v, versions %s", d, h.versions(image))
 	}
+	most.Store(100)
+	refusal.Store(nil)
+	h.deliver("push", pushed("Acme/App", "refs/tags/v3.0", w.git("rev-parse", "v3.0")))
+	testkit.Eventually(t, "what is fetched is refused", func() bool {
+		return strings.Contains(fmt.Sprint(h.status(image).Deliveries), "refused: this is too much")
+	})
+	if h.versions(image) != "" || asked.Load() != 1 {
+		t.Errorf("over a quota by what was fetched: versions %s, asked %d times", h.versions(image), asked.Load())
+	}
+	most.Store(1 << 20)
 	refuse(catalog.Wrap(catalog.Unavailable, catalog.ErrNearlyFull, "the disk is nearly full"))
 	h.deliver("push", pushed("Acme/App", "refs/tags/v2.0", w.git("rev-parse", "v2.0")))
 	testkit.Eventually(t, "the delivery was tried", func() bool {

@@ -85,10 +85,18 @@ func (d *delivery) run(ctx context.Context) (string, error) {
 	if err := d.record(ctx, d.known.Version, false, "fetching"); err != nil {
 		return "", err
 	}
+	var refused error
 	commit, err := d.service.config.Fetcher.Fetch(ctx, d.image.Ref, catalog.FetchRequest{
 		From: from, Object: d.remote.Object,
 		MaxPackBytes: d.service.config.MaxPackBytes, MaxObjectBytes: d.service.config.MaxObjectBytes, MaxObjects: d.service.config.MaxObjects,
+		Arrived: func(ctx context.Context, bytes int64) (release func(), err error) {
+			release, refused = catalog.Reserve(ctx, d.service.config.Admission, d.image.Ref.Namespace, catalog.Amounts{Bytes: bytes})
+			return release, refused
+		},
 	})
+	if refused != nil {
+		return d.refuse(ctx, refused)
+	}
 	if err != nil {
 		// Not processed: the next attempt or delivery tries again.
 		return "", errors.Join(err, d.record(ctx, d.known.Version, false, "not fetched: "+catalog.MessageOf(err)))

@@ -50,6 +50,8 @@ type Sink interface {
 	// Add takes the file at from by a name, with slashes. Fixed says that under this name a file of this size
 	// has always the same content. A file that is gone is no error.
 	Add(name, from string, fixed bool) error
+	// Scratch is a directory for files that are made to be added, and removed by who makes them; empty: there is none.
+	Scratch() string
 	// Finish makes the backup count. Files and bytes of the manifest are filled in.
 	Finish(m Manifest) (Manifest, error)
 }
@@ -137,6 +139,9 @@ func snapshots(place string) (whole, left []string, err error) {
 
 // Path is where the snapshot is when it is whole.
 func (s *Snapshot) Path() string { return filepath.Join(s.place, s.name) }
+
+// Scratch implements Sink: it is where the snapshot itself is going to be.
+func (s *Snapshot) Scratch() string { return s.dir }
 
 // Copied returns how many bytes were copied, and not linked.
 func (s *Snapshot) Copied() int64 { return s.copied }

@@ -23,6 +23,9 @@ func NewStream(ctx context.Context, w io.Writer) *Stream {
 	return &Stream{ctx: ctx, w: tar.NewWriter(w)}
 }
 
+// Scratch implements Sink.
+func (s *Stream) Scratch() string { return "" }
+
 // Add implements Sink.
 func (s *Stream) Add(name, from string, _ bool) error {
 	if err := s.ctx.Err(); err != nil {

@@ -2,8 +2,12 @@
 package bounded
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"syscall"
 )
 
 // TooLongError is the error of a text that has more bytes than are taken.
@@ -22,6 +26,46 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 		return nil, &TooLongError{Limit: limit}
 	}
 	return data, nil
+}
+
+// File reads a regular file within limit bytes. Another, such as a pipe that no program writes to, is refused and not waited for.
+// Errors name the path.
+func File(path string, limit int64) (text []byte, err error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	info, err := f.Stat()
+	if err == nil {
+		err = readable(path, info, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if text, err = ReadAll(f, limit); errors.As(err, new(*TooLongError)) { // it grew
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return text, err
+}
+
+// CheckFile reports by its error whether File would read what there is. It need not be readable for who asks.
+func CheckFile(path string, limit int64) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		err = readable(path, info, limit)
+	}
+	return err
+}
+
+func readable(path string, info fs.FileInfo, limit int64) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: it is no regular file", path)
+	case info.Size() > limit:
+		return fmt.Errorf("%s: %w", path, &TooLongError{Limit: limit})
+	}
+	return nil
 }
 
 // Begin reads the first limit bytes of r, or all if it has fewer. It is for what is

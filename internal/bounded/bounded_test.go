@@ -3,7 +3,10 @@ package bounded_test
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -48,3 +51,30 @@ func TestBeginTakesNoMore(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// A file that would block who reads it, or has no end, is refused by what it is.
+func TestFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(at("short"), []byte("abcd"), 0o600), os.WriteFile(at("long"), []byte("abcde"), 0o600), syscall.Mkfifo(at("pipe"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(at("short"), at("link")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		at("short"): "", at("link"): "",
+		at("long"): "it is longer than 4 bytes", at("pipe"): "it is no regular file", dir: "it is no regular file", "/dev/zero": "it is no regular file", at("none"): "no such file",
+	} {
+		text, err := bounded.File(path, 4)
+		if checked := bounded.CheckFile(path, 4); (checked == nil) != (err == nil) {
+			t.Errorf("%s: %v, and before it was read %v", path, err, checked)
+		}
+		if want == "" && (err != nil || string(text) != "abcd") {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+		if want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

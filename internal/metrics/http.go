@@ -1,12 +1,15 @@
 package metrics
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/felixge/httpsnoop"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
 // HTTP counts the requests of one interface. route names what a request is for, by one of a bounded number of
@@ -16,7 +19,7 @@ func (m *Metrics) HTTP(name string, route func(*http.Request) string, next http.
 		return next
 	}
 	of := prometheus.Labels{"interface": name}
-	requests, duration, inFlight := m.requests.MustCurryWith(of), m.requestDuration.MustCurryWith(of), m.inFlight.With(of)
+	count, duration, inFlight := m.requests.MustCurryWith(of), m.requestDuration.MustCurryWith(of), m.inFlight.With(of)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inFlight.Inc()
 		defer inFlight.Dec()
@@ -24,9 +27,10 @@ func (m *Metrics) HTTP(name string, route func(*http.Request) string, next http.
 		if route != nil {
 			to = route(r)
 		}
-		answer := httpsnoop.CaptureMetrics(next, w, r)
-		requests.WithLabelValues(to, method, strconv.Itoa(answer.Code)).Inc()
-		duration.WithLabelValues(method).Observe(answer.Duration.Seconds())
+		start, watched := time.Now(), &requests.Watched{ResponseWriter: w}
+		next.ServeHTTP(watched, r)
+		count.WithLabelValues(to, method, strconv.Itoa(cmp.Or(watched.Status, http.StatusOK))).Inc()
+		duration.WithLabelValues(method).Observe(time.Since(start).Seconds())
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -22,7 +23,7 @@ func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request,
 		w.Header().Set(requestIDHeader, requestID)
 		log := logger.With("request_id", requestID)
 		r = r.WithContext(hclog.WithContext(r.Context(), log))
-		watched := &watchedWriter{ResponseWriter: w}
+		watched := &Watched{ResponseWriter: w}
 		start := time.Now()
 		defer func() {
 			if p := recover(); p != nil {
@@ -30,15 +31,15 @@ func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request,
 					panic(p)
 				}
 				log.Error("handler panicked", "panic", p, "stack", hclog.Stacktrace())
-				if watched.status == 0 {
+				if watched.Status == 0 {
 					fail(watched, r, catalog.Errorf(catalog.Internal, "internal error; the server's log has the details under request %s", requestID))
 				}
 			}
 			level := hclog.Info
-			if r.Method == http.MethodGet && watched.status < http.StatusBadRequest {
+			if r.Method == http.MethodGet && watched.Status < http.StatusBadRequest {
 				level = hclog.Debug // clients poll
 			}
-			log.Log(level, "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", watched.status,
+			log.Log(level, "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", watched.Status,
 				"took", time.Since(start).Round(time.Microsecond), "from", r.RemoteAddr)
 		}()
 		next.ServeHTTP(watched, r)
@@ -56,27 +57,37 @@ func Audit(r *http.Request, via, user, what string, about ...any) {
 	log.Info(what, append(about, "via", via, "user", user, "from", r.RemoteAddr)...)
 }
 
-// watchedWriter remembers the status; 0 means nothing was sent yet.
-type watchedWriter struct {
+// Watched remembers the status of an answer.
+type Watched struct {
 	http.ResponseWriter
-	status int
+	Status int // 0: nothing was sent yet
 }
 
 // WriteHeader remembers the final status.
-func (w *watchedWriter) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
+func (w *Watched) WriteHeader(status int) {
+	if w.Status == 0 && status >= http.StatusOK {
+		w.Status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write sends the default status if none was sent.
-func (w *watchedWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+func (w *Watched) Write(b []byte) (int, error) {
+	w.setDefault()
 	return w.ResponseWriter.Write(b)
 }
 
+// ReadFrom lets the kernel send a file.
+func (w *Watched) ReadFrom(r io.Reader) (int64, error) {
+	w.setDefault()
+	return io.Copy(w.ResponseWriter, r)
+}
+
+func (w *Watched) setDefault() {
+	if w.Status == 0 {
+		w.Status = http.StatusOK
+	}
+}
+
 // Unwrap lets http.ResponseController flush and set deadlines.
-func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *Watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }

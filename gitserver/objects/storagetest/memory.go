@@ -90,6 +90,8 @@ func (s memoryStorage) OpenLoose(h plumbing.Hash) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("%s: %w", h, fs.ErrNotExist)
 }
 
+func (s memoryStorage) Loose() ([]plumbing.Hash, error) { return nil, nil }
+
 func (s memoryStorage) Put(name, pack, index string) error {
 	content, err := os.ReadFile(pack)
 	if err != nil {

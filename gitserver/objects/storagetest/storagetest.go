@@ -53,6 +53,9 @@ func TestStorage(t *testing.T, storage objects.Storage, dir string) {
 		t.Error(err)
 	}
 	wantNames(t, storage)
+	if loose, err := storage.Loose(); len(loose) > 0 || err != nil {
+		t.Errorf("objects in no pack: %v, %v", loose, err)
+	}
 	if _, err := storage.OpenLoose(plumbing.ZeroHash); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a loose object that is not there: %v", err)
 	}
