@@ -56,8 +56,8 @@ func TestCallsAfterRows(t *testing.T) {
 		`c.repos.Delete(image); s.store.DeleteVersion(ctx, version.ID)`:                                   0,
 		`defer c.repos.Delete(image); s.store.DeleteVersion(ctx, version.ID)`:                             1,
 		`s.store.DeleteVersion(ctx, version.ID); go func() { for { logs.Remove(name) } }()`:               2,
-		`c.registry.DeleteImage(image.Ref); c.repos.Delete(image)`:                                   0,
-		`errors.Join(c.Store.DeleteImage(ctx, image.ID), c.registry.DeleteImage(image.Ref))`:         1,
+		`c.registry.DeleteImage(image.Ref); c.repos.Delete(image)`:                                        0,
+		`errors.Join(c.Store.DeleteImage(ctx, image.ID), c.registry.DeleteImage(image.Ref))`:              1,
 		`for _, image := range all { c.repos.Delete(image.Ref); _ = c.Store.DeleteImage(ctx, image.ID) }`: 1,
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc f() {"+body+"}", parser.SkipObjectResolution)

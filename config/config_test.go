@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -154,5 +155,35 @@ func TestValidateReportsAllFaults(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}
+	}
+}
+
+// TestLimitsOutOfAllReason has what the kernel does not take: no limit would hold.
+func TestLimitsOutOfAllReason(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  func(*Limits)
+		want string
+	}{
+		"no processors":           {func(l *Limits) { l.CPUs = 0.001 }, "builder.limits.cpus"},
+		"any processors":          {func(l *Limits) { l.CPUs = math.Inf(1) }, "builder.limits.cpus"},
+		"not a number":            {func(l *Limits) { l.Build.CPUs = math.NaN() }, "builder.limits.build.cpus"},
+		"more than any machine's": {func(l *Limits) { l.Step.CPUs = 1e18 }, "builder.limits.step.cpus"},
+		"too few processes":       {func(l *Limits) { l.PIDs = 1 }, "builder.limits.pids"},
+		"of a step":               {func(l *Limits) { l.Step.PIDs = 15 }, "builder.limits.step.pids"},
+		"of a build":              {func(l *Limits) { l.Build.PIDs = 2 }, "builder.limits.build.pids"},
+		"too many processes":      {func(l *Limits) { l.PIDs = 1e18 }, "builder.limits.pids"},
+		"of a build, too":         {func(l *Limits) { l.Build.PIDs = 1<<22 + 1 }, "builder.limits.build.pids"},
+		"little memory":           {func(l *Limits) { l.Step.Memory = 1 << 20 }, "builder.limits.step.memory"},
+		"the least":               {func(l *Limits) { l.PIDs, l.CPUs, l.Memory = 16, 0.01, 16<<20 }, ""},
+		"the most":                {func(l *Limits) { l.PIDs, l.CPUs, l.Memory, l.Disk = 1<<22, 1<<16, math.MaxInt64, math.MaxInt64 }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Default()
+			test.set(&c.Builder.Limits)
+			err := c.Validate()
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want+": ")) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+		})
 	}
 }

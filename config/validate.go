@@ -59,7 +59,7 @@ func (c Config) Validate() error {
 		"users.max_images": int64(c.Users.MaxImages), "users.max_webhooks": int64(c.Users.MaxWebhooks), "users.max_secrets": int64(c.Users.MaxSecrets),
 		"uploads.max_archive": int64(c.Uploads.MaxArchive), "uploads.max_unpacked": int64(c.Uploads.MaxUnpacked), "uploads.max_entries": int64(c.Uploads.MaxEntries),
 		"github.max_delivery": int64(c.GitHub.MaxDelivery), "github.sync_limit": int64(c.GitHub.SyncLimit),
-		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords), "builder.limits.pids": int64(c.Builder.Limits.PIDs), "builder.limits.step.pids": int64(c.Builder.Limits.Step.PIDs),
+		"builder.managed.keep_cache": int64(c.Builder.Managed.KeepCache), "builder.managed.keep_records": int64(c.Builder.Managed.KeepRecords),
 	} {
 		check(n > 0, path, "must be greater than 0")
 	}
@@ -165,6 +165,10 @@ const (
 	leastStepMemory = 16 << 20
 	leastCPUs       = 0.01 // the kernel's least quota
 	mostCPUs        = 1 << 16
+	// leastPIDs is what a shell with a pipe takes, and runc while it starts a step.
+	leastPIDs = 16
+	// mostPIDs is how many processes a kernel has, at most; it takes no greater limit.
+	mostPIDs = 1 << 22
 	// mostLog is what the log file of all attempts at a build may hold.
 	mostLog = 64 << 20
 )
@@ -182,8 +186,12 @@ func (l Limits) validate() []error {
 	for path, cpus := range map[string]float64{"cpus": l.CPUs, "step.cpus": l.Step.CPUs, "build.cpus": l.Build.CPUs} {
 		check(cpus == 0 || cpus >= leastCPUs && cpus <= mostCPUs, path, "must be 0, or from %v to %d", leastCPUs, mostCPUs)
 	}
+	for path, pids := range map[string]int{"pids": l.PIDs, "step.pids": l.Step.PIDs} {
+		check(pids >= leastPIDs && pids <= mostPIDs, path, "must be from %d to %d", leastPIDs, mostPIDs)
+	}
+	check(l.Build.PIDs == 0 || l.Build.PIDs >= leastPIDs && l.Build.PIDs <= mostPIDs, "build.pids", "must be 0, or from %d to %d", leastPIDs, mostPIDs)
 	for path, n := range map[string]int64{
-		"build.pids": int64(l.Build.PIDs), "build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
+		"build.disk": int64(l.Build.Disk), "build.log": int64(l.Build.Log), "build.timeout": int64(l.Build.Timeout),
 		"disk": int64(l.Disk), "namespace.running": int64(l.Namespace.Running), "namespace.waiting": int64(l.Namespace.Waiting),
 	} {
 		check(n >= 0, path, "must be 0 or greater")

@@ -68,12 +68,9 @@ func newProxied(t *testing.T) *proxied {
 	}
 	p.public = strings.Replace(p.public, "127.0.0.1", "localhost", 1)
 	p.url = "https://" + p.public
-	certificate := filepath.Join(p.dir, "cert.pem")
-	command(t, p.dir, nil, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", certificate)
+	var certificate string
+	certificate, p.client = newCertificate(t, p.dir)
 	p.env = []string{"SSL_CERT_FILE=" + certificate, "DOCKER_CONFIG=" + p.dir, "GIT_SSL_CAINFO=" + certificate, "TMPDIR=" + p.dir}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(read(t, certificate)))
-	p.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
 
 	program := tool(t, "fandoghd")
 	env := []string{"FANDOGH_HTTP_PUBLIC_URL=" + p.url, "FANDOGH_HTTP_TRUSTED_PROXIES=127.0.0.1,::1"}
@@ -87,6 +84,16 @@ func newProxied(t *testing.T) *proxied {
 	p.token = p.user.token(t)
 	command(t, p.dir, append(p.env, "HOME="+p.dir), "sh", "-c", `printf %s "$1" | "$2" auth login "$3" -u ann --password-stdin`, "sh", p.token, tool(t, "crane"), p.public)
 	return p
+}
+
+// newCertificate makes cert.pem and key.pem of localhost, and a client that trusts it.
+func newCertificate(t *testing.T, dir string) (file string, client *http.Client) {
+	t.Helper()
+	file = filepath.Join(dir, "cert.pem")
+	command(t, dir, nil, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", file)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(t, file)))
+	return file, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}
 }
 
 // adapt writes a configuration with the addresses and files of the test in place of those that are to be changed.

@@ -171,3 +171,29 @@ func TestWithoutControlGroupsAllLimitsAreMissing(t *testing.T) {
 		t.Error("something is mounted or limited nevertheless")
 	}
 }
+
+// In a shell on a machine with systemd the groups have what they were given, and a service with Delegate=yes has all there is.
+func TestControllersOfASystemd(t *testing.T) {
+	root := t.TempDir()
+	own := filepath.Join(root, "user.slice")
+	for dir, controllers := range map[string]string{root: "cpuset cpu io memory pids\n", own: "memory pids\n"} {
+		fakeGroup(t, dir)
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.controllers"), []byte(controllers), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct {
+		h       hierarchy
+		systemd bool
+		missing []string
+	}{
+		"systemd":                    {hierarchy{mount: root, own: own, v2: true}, true, nil},
+		"no systemd":                 {hierarchy{mount: root, own: own, v2: true}, false, []string{"cpu"}},
+		"systemd, not all are there": {hierarchy{mount: own, own: own, v2: true}, true, []string{"cpu"}},
+		"version 1":                  {hierarchy{mount: root, own: own, controllers: []string{"cpu"}}, true, []string{"memory", "pids"}},
+	} {
+		if got := missingOf([]hierarchy{test.h}, test.systemd); !reflect.DeepEqual(got, test.missing) {
+			t.Errorf("%s: missing are %v, want %v", name, got, test.missing)
+		}
+	}
+}

@@ -65,16 +65,19 @@ func (m *Manager) stepsInMemory() string {
 	return commands.String()
 }
 
-// withoutTracing leaves out what says where this process sends its traces: buildkitd would send its own there, which are of
-// no push, and ends when it does not know an exporter.
-func withoutTracing(environ []string) []string {
+// ours begin the variables that are for this process alone. Some say where it sends its traces: buildkitd would send its own there, which are of no
+// push, and ends when it does not know an exporter. Others are of the systemd that started it.
+var ours = []string{"OTEL_", "JAEGER_TRACE=", "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_"}
+
+// withoutOurs leaves out what is for this process alone.
+func withoutOurs(environ []string) []string {
 	return slices.DeleteFunc(environ, func(variable string) bool {
-		return strings.HasPrefix(variable, "OTEL_") || strings.HasPrefix(variable, "JAEGER_TRACE=")
+		return slices.ContainsFunc(ours, func(begin string) bool { return strings.HasPrefix(variable, begin) })
 	})
 }
 
 // startChild runs buildkitd in a named network namespace, with variables beside this process's
-// environment, but for those of tracing. The shell commands in mounts are
+// environment, but for those that are for it alone. The shell commands in mounts are
 // the last in its new mount namespace before it starts.
 func startChild(network, binary string, args, variables []string, mounts string, log hclog.Logger) (*child, error) {
 	c := &child{exited: make(chan struct{}), crash: crash{goroutines: -1}}
@@ -85,7 +88,7 @@ func startChild(network, binary string, args, variables []string, mounts string,
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // a Ctrl-C at the terminal is for the daemon, which stops its child in order
 	}
-	c.cmd.Env = append(withoutTracing(c.cmd.Environ()), variables...)
+	c.cmd.Env = append(withoutOurs(c.cmd.Environ()), variables...)
 	c.cmd.WaitDelay = time.Second
 	out, in := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = in, in

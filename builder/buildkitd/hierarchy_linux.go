@@ -69,13 +69,23 @@ func parseHierarchies(mountinfo, groups string) []hierarchy {
 	return v2
 }
 
-// MissingControllers returns the controllers of control groups that this process has not, of those that limits need.
+// MissingControllers returns the controllers of control groups, of those that limits need, that this process has not and a service of this machine's
+// systemd would not be given.
 func MissingControllers() (missing []string) {
+	_, err := os.Stat("/run/systemd/system")
+	return missingOf(findCgroups("").hierarchies, err == nil)
+}
+
+func missingOf(hierarchies []hierarchy, systemd bool) (missing []string) {
 	has := map[string]bool{}
-	for _, h := range findCgroups("").hierarchies {
+	for _, h := range hierarchies {
 		controllers := h.controllers
 		if h.v2 {
-			text, _ := os.ReadFile(filepath.Join(h.own, "cgroup.controllers"))
+			of := h.own
+			if systemd { // which gives a group what is asked for it
+				of = h.mount
+			}
+			text, _ := os.ReadFile(filepath.Join(of, "cgroup.controllers"))
 			controllers = strings.Fields(string(text))
 		}
 		for _, c := range controllers {

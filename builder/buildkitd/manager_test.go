@@ -301,16 +301,22 @@ func TestLongDirectoryWorks(t *testing.T) {
 	}
 }
 
-// Where the daemon sends traces is no matter of buildkitd's, which ends at once when it does not know an exporter.
-func TestTracingOfTheDaemonIsNotBuildkitds(t *testing.T) {
+// Where the daemon sends traces is no matter of buildkitd's, which ends at once when it does not know an exporter; nor is the systemd that started
+// the daemon, which would be told of another service's state.
+func TestWhatIsTheDaemonsIsNotBuildkitds(t *testing.T) {
+	for name, value := range map[string]string{"NOTIFY_SOCKET": "/run/systemd/notify", "WATCHDOG_USEC": "180000000", "WATCHDOG_PID": "1", "LISTEN_FDS": "1", "LISTEN_PID": "1"} {
+		t.Setenv(name, value)
+	}
 	t.Setenv("OTEL_TRACES_EXPORTER", "console")
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.invalid:4318")
 	dir := t.TempDir()
 	buildkittest.RunReady(t, newManager(t, managerConfig(dir, env.Registry)))
 	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", buildkittest.DaemonOf(t, dir)))
-	if err != nil || strings.Contains(string(environ), "OTEL_") {
-		t.Errorf("buildkitd's environment: %v, %q", err, environ)
+	for _, own := range []string{"OTEL_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_"} {
+		if err != nil || strings.Contains(string(environ), own) {
+			t.Errorf("buildkitd's environment has %s: %v, %q", own, err, environ)
+		}
 	}
 }
 

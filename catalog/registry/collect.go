@@ -132,6 +132,7 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	if err == nil {
 		err = r.sweepLeftovers(ctx, before)
 	}
+	r.forgetCollected()
 	return result, err
 }
 

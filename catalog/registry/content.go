@@ -18,8 +18,11 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
-// maxConfig bounds an image's configuration, in bytes; builds write it.
-const maxConfig = 4 << 20
+// maxConfig bounds an image's configuration, in bytes, and maxConfigValues what is in it: anyone who pushes writes it.
+const (
+	maxConfig       = 4 << 20
+	maxConfigValues = 20_000
+)
 
 // Content reads what an image says about itself. Of an index it is the first
 // image for a platform. Errors: NotFound, Invalid (it is no image we can read).
@@ -111,11 +114,20 @@ func readManifest(ctx context.Context, repository distribution.Repository, d dig
 }
 
 func imageConfig(ctx context.Context, repository distribution.Repository, d digest.Digest) (config ocispec.Image, err error) {
-	data, err := smallBlob(ctx, repository, d, maxConfig)
+	data, err := configBlob(ctx, repository, d)
 	if err != nil {
 		return config, err
 	}
 	return config, json.Unmarshal(data, &config)
+}
+
+// configBlob reads a configuration. Errors: as smallBlob, *bounded.TooManyError.
+func configBlob(ctx context.Context, repository distribution.Repository, d digest.Digest) ([]byte, error) {
+	data, err := smallBlob(ctx, repository, d, maxConfig)
+	if err == nil {
+		err = bounded.CheckValues(data, maxConfigValues)
+	}
+	return data, err
 }
 
 // smallBlob reads a blob. Errors: distribution.ErrBlobUnknown, *bounded.TooLongError.

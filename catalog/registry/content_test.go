@@ -43,6 +43,15 @@ func TestContent(t *testing.T) {
 		t.Errorf("a chart is %+v, %v", got, err)
 	}
 
+	// What is read of one that says endlessly many things takes more memory than it has bytes.
+	many := w.manifestOf("alice/app", "many", []byte(`{"os":"linux","history":[{}`+strings.Repeat(`,{}`, 50_000)+`]}`), "content", nil)
+	if _, err := w.registry.Content(t.Context(), image.Ref, digestOf(many)); catalog.CodeOf(err) != catalog.Invalid {
+		t.Errorf("a configuration of many values: %v", err)
+	}
+	if _, err := w.registry.PlatformImages(t.Context(), image.Ref, digestOf(many)); catalog.CodeOf(err) != catalog.Invalid {
+		t.Errorf("the files of an image of many values: %v", err)
+	}
+
 	if _, err := w.registry.Content(t.Context(), image.Ref, "sha256:"+strings.Repeat("0", 64)); catalog.CodeOf(err) != catalog.NotFound {
 		t.Errorf("no such image: %v", err)
 	}

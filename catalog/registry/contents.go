@@ -84,8 +84,8 @@ func platformImage(ctx context.Context, repository distribution.Repository, d di
 		return one, catalog.Errorf(catalog.Invalid, "%s is no image of files, but of type %q", d, cmp.Or(m.ArtifactType, m.Config.MediaType))
 	}
 	var err error
-	var config ocispec.Image
-	if one.Config, err = smallBlob(ctx, repository, m.Config.Digest, maxConfig); err == nil {
+	var config ocispec.Platform
+	if one.Config, err = configBlob(ctx, repository, m.Config.Digest); err == nil {
 		err = json.Unmarshal(one.Config, &config)
 	}
 	if err != nil {

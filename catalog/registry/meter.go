@@ -34,19 +34,26 @@ func (m *meter) take(n int64) error {
 	return nil
 }
 
-// meterUpload has an upload that goes on refused as soon as it comes to more than its namespace may have; length is what came of it before. That
-// the disk is nearly full is no reason: what was begun may end.
-func (c *call) meterUpload(length int64) error {
+// meterUpload has an upload that goes on refused as soon as it comes to more than its namespace may have; length is what came of it before, which is
+// pending under the key. That the disk is nearly full is no reason: what was begun may end.
+func (c *call) meterUpload(length int64, key string) error {
 	body, ok := c.req.Body.(*checkedBody)
 	if !ok {
 		return nil
 	}
 	body.meter = &meter{taken: length, asked: length, admit: func(bytes int64) error {
-		err := c.admit(catalog.Amounts{Bytes: bytes})
+		release, err := c.room(nil, catalog.Amounts{Bytes: bytes}, key)
 		if errors.Is(err, catalog.ErrNearlyFull) {
 			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		release()
+		if key != "" {
+			c.notePending(key, body.meter.taken)
+		}
+		return nil
 	}}
 	if told := c.req.ContentLength; told > 0 {
 		return body.meter.admit(length + told) // before any of it is sent

@@ -19,8 +19,12 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
-// maxManifest bounds a manifest, in bytes.
-const maxManifest = 4 << 20
+// A manifest may have so many bytes, values, and layers or other manifests, of which each is looked up.
+const (
+	maxManifest       = 4 << 20
+	maxManifestValues = 100_000
+	maxParts          = 4000
+)
 
 // manifestPut is one manifest on its way in.
 type manifestPut struct {
@@ -33,7 +37,8 @@ type manifestPut struct {
 	parts    manifestParts
 	admit    func(more catalog.Amounts) error
 	reserve  func(contents map[string]int64) (release func(), err error)
-	stray    bool // stored, and there is no image that it could be of
+	added    map[string]int64 // what it makes part of the image, bytes by digest
+	stray    bool             // stored, and there is no image that it could be of
 }
 
 // putManifest takes manifests in. One that a user gives a tag becomes a version.
@@ -49,6 +54,9 @@ func (c *call) putManifest() error {
 	if err != nil {
 		return err
 	}
+	if answer.status == http.StatusCreated {
+		c.noteManifest(p)
+	}
 	answer.sendTo(c.w)
 	return nil
 }
@@ -57,11 +65,11 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 	if err := p.read(w, req); err != nil {
 		return nil, err
 	}
-	contents, err := p.contents()
-	if err != nil {
+	var err error
+	if p.added, err = p.contents(); err != nil {
 		return nil, err
 	}
-	release, err := p.reserve(contents)
+	release, err := p.reserve(p.added)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +149,15 @@ func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 	case err != nil:
 		return catalog.Wrap(catalog.Invalid, err, "the manifest is incomplete; push again")
 	}
+	if err := bounded.CheckValues(p.body, maxManifestValues); err != nil {
+		return catalog.Wrap(catalog.TooLarge, err, "the manifest is too large: %v", err)
+	}
 	p.digest = digest.FromBytes(p.body)
+	var m manifestParts
+	_ = json.Unmarshal(p.body, &m) // parse says what is wrong with it
+	if len(m.Layers) > maxParts || len(m.Manifests) > maxParts {
+		return catalog.Errorf(catalog.TooLarge, "the manifest refers to more than %d layers or manifests, which is the limit", maxParts)
+	}
 	return nil
 }
 

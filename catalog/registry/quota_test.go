@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/registry"
 )
 
 // allowance is an admission of so many bytes, in all.
@@ -67,6 +68,7 @@ func TestUploadsEndAtTheQuota(t *testing.T) {
 	if a := w.put(at+"&digest="+digestOf([]byte(half)), "application/octet-stream", nil); a.status != http.StatusCreated {
 		t.Errorf("what was taken: %d %s", a.status, a.body)
 	}
+	allowed.left += 1<<19 + 64<<10 // that counts, with its directories
 	at = w.begin("alice/app")
 	if a, _ := stream(http.MethodPatch, at, 1<<20); a.status != http.StatusAccepted {
 		t.Errorf("as much as there is room for: %d %s", a.status, a.body)
@@ -90,4 +92,50 @@ func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
 	return n, err
+}
+
+// What was uploaded and no manifest names counts, as blobs and as uploads that never end: whoever sends no manifest would have any amount of it.
+func TestUploadsCountBeforeTheirManifest(t *testing.T) {
+	w := newEnv(t)
+	quota := &held{most: 1 << 20}
+	w.config.Admission = quota
+	w.restart()
+	blob := func(letter string) []byte { return []byte(strings.Repeat(letter, 400<<10)) }
+	end := func(letter string) int {
+		return w.put(w.begin("alice/app")+"&digest="+digestOf(blob(letter)), "application/octet-stream", blob(letter)).status
+	}
+	for _, letter := range []string{"a", "b"} {
+		if status := end(letter); status != http.StatusCreated {
+			t.Fatalf("%s, for which there is room: status %d", letter, status)
+		}
+	}
+	if status := end("c"); status != http.StatusForbidden {
+		t.Errorf("a third blob without a manifest: status %d", status)
+	}
+	w.age()
+	w.collect(registry.CollectOptions{Grace: grace})
+	for n := range 2 {
+		if a := w.send(http.MethodPatch, w.begin("alice/app"), "application/octet-stream", blob("d")); a.status != http.StatusAccepted {
+			t.Fatalf("upload %d, for which there is room: status %d", n, a.status)
+		}
+	}
+	a := w.send(http.MethodPatch, w.begin("alice/app"), "application/octet-stream", blob("e"))
+	if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "belongs to no version counts until it is collected") {
+		t.Errorf("a third upload that never ends: %d %s", a.status, a.body)
+	}
+}
+
+// held is an admission of a namespace that has nothing but what is held against it.
+type held struct{ most int64 }
+
+func (h *held) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
+	_, err := h.Reserve(ctx, namespace, nil, more)
+	return err
+}
+
+func (h *held) Reserve(_ context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (func(), error) {
+	for _, size := range contents {
+		more.Bytes += size
+	}
+	return func() {}, catalog.Quota{Bytes: h.most}.Check(namespace, catalog.Amounts{}, more)
 }

@@ -87,11 +87,12 @@ type Registry struct {
 	// attaching is held while something is attached: several versions may have one manifest.
 	attaching sync.Mutex
 
-	pulls  pulls
-	store  Store
-	auth   catalog.Authenticator
-	logger hclog.Logger
-	app    *handlers.App
+	pending pending
+	pulls   pulls
+	store   Store
+	auth    catalog.Authenticator
+	logger  hclog.Logger
+	app     *handlers.App
 	// content is the app's storage seen from the inside, for what has no HTTP
 	// request behind it. Neither caches, so both see the other's changes.
 	content distribution.Namespace

@@ -45,33 +45,16 @@ func (c *call) beginUpload() error {
 	if err := c.useNamed(); err != nil {
 		return err
 	}
-	if err := c.meterUpload(0); err != nil {
+	if err := c.meterUpload(0, ""); err != nil {
 		return err
 	}
 	answer, err := c.registry.begin(c.id, c.image, c.req)
 	if err != nil {
 		return err
 	}
+	c.noteUpload(answer.header.Get("Docker-Upload-UUID"), answer)
 	answer.sendTo(c.w)
 	return nil
-}
-
-// admit asks whether there is room for what a user pushes. What was begun may end, and so may builds. Errors: Forbidden: it is what clients
-// show the reason of, and don't try again.
-func (c *call) admit(more catalog.Amounts) error {
-	if c.id.Build != nil || c.registry.admission == nil {
-		return nil
-	}
-	return noRoom(c.registry.admission.Admit(c.req.Context(), c.image.Ref.Namespace, more))
-}
-
-// reserve is admit for contents, bytes by digest, which count as used until release is called.
-func (c *call) reserve(contents map[string]int64) (release func(), err error) {
-	if c.id.Build != nil || c.registry.admission == nil {
-		return func() {}, nil
-	}
-	release, err = c.registry.admission.Reserve(c.req.Context(), c.image.Ref.Namespace, contents, catalog.Amounts{})
-	return release, noRoom(err)
 }
 
 // noRoom is what clients are told of a refusal.
@@ -95,14 +78,19 @@ func (c *call) continueUpload() error {
 	}
 	length, undo, err := c.registry.noteLength(c.image, c.vars["uuid"])
 	if err == nil {
-		err = c.meterUpload(length)
+		err = c.meterUpload(length, uploadKey(c.image.Ref, c.vars["uuid"]))
 	}
 	if err != nil {
 		return err
 	}
-	if err := c.answer(); err != nil {
-		return errors.Join(err, undo())
+	answer, err := c.registry.ask(c.req)
+	if err != nil {
+		err = errors.Join(err, undo())
+		c.notePending(uploadKey(c.image.Ref, c.vars["uuid"]), length)
+		return err
 	}
+	c.noteUpload(c.vars["uuid"], answer)
+	answer.sendTo(c.w)
 	return nil
 }
 

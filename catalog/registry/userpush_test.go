@@ -252,8 +252,16 @@ func TestUserPushAndBuildsOfOneVersion(t *testing.T) {
 			t.Errorf("%s: %d %s", ref, a.status, a.body)
 		}
 	}
-	if a := w.put("/v2/alice/app/manifests/large", ocispec.MediaTypeImageManifest, make([]byte, 5<<20)); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a large manifest: %d %s", a.status, a.body)
+	layers := strings.Repeat(`,{"digest":"`+digestOf([]byte("x"))+`","size":1}`, 4000)
+	for what, body := range map[string]string{
+		"bytes":  strings.Repeat("\x00", 5<<20),
+		"values": `{"schemaVersion":2,"layers":[{}` + strings.Repeat(`,{}`, 100_000) + `]}`,
+		"layers": strings.Replace(string(data), `"layers":[`, `"layers":[`+layers[1:]+",", 1),
+		"images": `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[{}` + layers + `]}`,
+	} {
+		if a := w.put("/v2/alice/app/manifests/large", ocispec.MediaTypeImageManifest, []byte(body)); a.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("a manifest of many %s: %d %.300s", what, a.status, a.body)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -16,15 +15,25 @@ import (
 
 // DeleteVersion removes what a version that the catalog knows no more left: its tag, and
 // from what the repository serves by digest at once all that it alone was made of, and that
-// referred to it, by a subject or by a tag. Their bytes go with a garbage collection. Nothing left is no error. It reads
-// the manifests of all other versions of the image.
+// referred to it, by a subject or by a tag. Their bytes go with a garbage collection. Nothing left is no error.
 func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, v catalog.Version) error {
+	return r.DeleteVersions(ctx, ref, []catalog.Version{v})
+}
+
+// DeleteVersions is DeleteVersion of several of an image. It reads the manifests of all other versions of the image, once.
+func (r *Registry) DeleteVersions(ctx context.Context, ref catalog.ImageRef, versions []catalog.Version) error {
 	repository, err := r.repository(ctx, ref)
 	if err != nil {
 		return err
 	}
-	if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, v.Name)); err != nil || v.Digest == "" {
-		return err
+	built := slices.DeleteFunc(slices.Clone(versions), func(v catalog.Version) bool { return v.Digest == "" })
+	for _, v := range versions {
+		if err := ignoreMissing(repository.Tags(ctx).Untag(ctx, v.Name)); err != nil {
+			return err
+		}
+	}
+	if len(built) == 0 {
+		return nil
 	}
 	image, err := r.store.Image(ctx, ref)
 	if err != nil {
@@ -40,7 +49,12 @@ func (r *Registry) DeleteVersion(ctx context.Context, ref catalog.ImageRef, v ca
 		return err
 	}
 	withdrawn := map[digest.Digest]int64{}
-	if err := errors.Join(r.reach(ref, digest.Digest(v.Digest), withdrawn), r.addReferring(ref, tags, withdrawn)); err != nil {
+	for _, v := range built {
+		if err := r.reach(ref, digest.Digest(v.Digest), withdrawn); err != nil {
+			return err
+		}
+	}
+	if err := r.addReferring(ref, tags, withdrawn); err != nil {
 		return err
 	}
 	kept, err := r.named(ctx, image, tags, withdrawn)

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -188,6 +189,46 @@ func TestDeleteByDigest(t *testing.T) {
 		w.expect("GET", "/v2/alice/app/manifests/"+signature, alice, http.StatusNotFound, "MANIFEST_UNKNOWN")
 		if out, err := w.try("skopeo", "delete", "--tls-verify=false", "--creds", alice, w.app(":1.0")); err == nil || !w.held(plain) {
 			t.Errorf("a version was deleted: %v\n%s", err, out)
+		}
+	}
+}
+
+// countingStore counts how often an image's versions are listed from the first.
+type countingStore struct {
+	registry.Store
+	lists int
+}
+
+func (s *countingStore) ListVersions(ctx context.Context, imageID int64, f catalog.VersionFilter) ([]catalog.Version, error) {
+	s.lists++
+	return s.Store.ListVersions(ctx, imageID, f)
+}
+
+// Of many that are deleted together the others are looked at once: each has as many others as an image has versions.
+func TestVersionsAreDeletedTogether(t *testing.T) {
+	w := newEnv(t)
+	counted := &countingStore{Store: w.store}
+	w.config.Store = counted
+	w.restart()
+	var gone []catalog.Version
+	manifests := map[string][]byte{}
+	for n := range 20 {
+		name := fmt.Sprintf("%d.0", n)
+		manifests[name] = w.manifest("alice/app", name, fmt.Sprint("content ", n%15), nil) // the last have what some of the others have
+	}
+	for n := range 15 {
+		v := w.versionOf("alice/app", fmt.Sprintf("%d.0", n))
+		w.must(w.store.DeleteVersion(t.Context(), v.ID, ""))
+		gone = append(gone, v)
+	}
+	counted.lists = 0
+	w.must(w.registry.DeleteVersions(t.Context(), catalog.ImageRef{Namespace: "alice", Name: "app"}, gone))
+	if counted.lists > 2 {
+		t.Errorf("the versions were listed %d times", counted.lists)
+	}
+	for n := range 20 {
+		if held, stays := w.held(manifests[fmt.Sprintf("%d.0", n)]), n < 5 || n >= 15; held != stays {
+			t.Errorf("%d.0 is served by its digest: %t", n, held)
 		}
 	}
 }

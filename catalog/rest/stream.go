@@ -11,6 +11,9 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
+// streamedLines is how many lines of a log are read at once to be sent: of 16 KiB each they may be many bytes.
+const streamedLines = 512
+
 // buildLog sends a build's log so far as text, or as a stream of events that
 // lasts until the build ended.
 func (c *call) buildLog() error {
@@ -28,7 +31,7 @@ func (c *call) buildLog() error {
 	if requests.WantsEvents(c.r) {
 		return c.streamLog(build, timestamps)
 	}
-	lines, err := c.server.config.Logs.ReadLog(c.r.Context(), build.ID, 0, pollLines)
+	lines, err := c.server.config.Logs.ReadLog(c.r.Context(), build.ID, 0, streamedLines)
 	if err != nil {
 		return err
 	}
@@ -38,7 +41,7 @@ func (c *call) buildLog() error {
 		// The context ends when the client goes away.
 		_, _ = io.WriteString(c.w, joinLines(lines, timestamps)+"\n")
 		skip += len(lines)
-		if lines, err = c.server.config.Logs.ReadLog(c.r.Context(), build.ID, skip, pollLines); err != nil {
+		if lines, err = c.server.config.Logs.ReadLog(c.r.Context(), build.ID, skip, streamedLines); err != nil {
 			requests.Logger(c.r.Context()).Error("log incomplete", "build", build.ID, "error", err)
 			panic(http.ErrAbortHandler) // so that the client sees that it is cut off
 		}

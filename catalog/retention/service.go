@@ -161,8 +161,9 @@ func (s *Service) applyTo(ctx context.Context, image catalog.Image, removed *cat
 	return errors.Join(errs...)
 }
 
-// removeBatch is of how many versions the files are removed together: what users delete meanwhile waits for that.
-const removeBatch = 20
+// removeBatch is of how many versions the files are removed together: what users delete meanwhile waits for that, and each time all other versions of
+// the image are looked at.
+const removeBatch = 100
 
 func (s *Service) delete(ctx context.Context, d catalog.RetentionDecision) error {
 	return s.config.Store.DeleteVersion(ctx, d.ID, d.Reason)

@@ -32,15 +32,36 @@ func TestOwnKeys(t *testing.T) {
 	} else {
 		checkPage(t, "/account with a refused key", "en", got)
 	}
-	if got := b.submit("/account", "/account/keys", "key", key1, "name", evil[:100]); got.StatusCode != http.StatusSeeOther {
-		t.Fatalf("a key: %s\n%s", got.Status, got.body)
+	const hint = `<a href="/account#keys">`
+	if !strings.Contains(b.get("/").body, hint) {
+		t.Error("who has no key is not told so on the first page")
+	}
+	added := b.submit("/account", "/account/keys", "key", key1, "name", evil[:100])
+	if added.StatusCode != http.StatusSeeOther {
+		t.Fatalf("a key: %s\n%s", added.Status, added.body)
 	}
 	keys, err := e.store.ListKeys(t.Context(), e.users["ann"].ID)
 	e.must(err)
 	if len(keys) != 1 || keys[0].Name != evil[:100] {
 		t.Fatalf("keys: %+v", keys)
 	}
-	checkPage(t, "/account with a key", "en", b.get("/account?done=key_added"))
+	link, _, _ := strings.Cut(added.Header.Get("Location"), "#")
+	page := b.get(link)
+	checkPage(t, "/account with a key", "en", page)
+	const says = `class="done"`
+	if !strings.Contains(page.body, says) {
+		t.Errorf("%s does not say that a key was added", link)
+	}
+	for what, got := range map[string]*answer{
+		"made up": b.get("/account?done=password"), "of another change": b.get(strings.Replace(link, "key_added", "password", 1)), "of another session": e.signedIn("ann").get(link),
+	} {
+		if strings.Contains(got.body, says) {
+			t.Errorf("a link that is %s has the page say that something was done", what)
+		}
+	}
+	if strings.Contains(b.get("/").body, hint) {
+		t.Error("who has a key is told otherwise")
+	}
 	path := "/account/keys/" + strconv.FormatInt(keys[0].ID, 10) + "/delete"
 	if got := e.signedIn("eve").submit("/account", path); got.StatusCode != http.StatusNotFound {
 		t.Errorf("another's key: %s", got.Status)

@@ -129,8 +129,22 @@ func (c *call) show(status int, name, title string, data any) error {
 	c.w.Header().Set("Content-Language", string(c.language))
 	c.w.Header().Set("Vary", "Cookie, Accept-Language")
 	c.w.WriteHeader(status)
-	_, _ = c.w.Write(body.Bytes()) // a failed write is a client that went away
+	_, _ = c.w.Write(withoutTricks(body.Bytes())) // a failed write is a client that went away
 	return nil
+}
+
+// withoutTricks is a page with what can't be seen, or turns around what stands beside it, made visible, wherever a user or a build has said that.
+func withoutTricks(page []byte) []byte {
+	tricks := func(r rune) bool { return r != '\n' && r != '\r' && r != '\t' && isTrick(r) }
+	if !bytes.ContainsFunc(page, tricks) {
+		return page
+	}
+	return bytes.Map(func(r rune) rune {
+		if tricks(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, page)
 }
 
 // goTo answers a form: the browser asks for another page.

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"crypto/hmac"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/requests"
@@ -26,20 +28,35 @@ func form(change, page func(*call) error) func(*call) error {
 	}
 }
 
-// done answers a change that was made: the browser asks for a page, which says what was done.
+// saysDoneFor is how long a page says what was done: not when it is loaded again later, or comes back from a bookmark.
+const saysDoneFor = time.Minute
+
+// done answers a change that was made: the browser asks for a page, which says what was done. No link of another's can make it say so.
 func (c *call) done(path, what string) error {
 	path, fragment, found := strings.Cut(path, "#")
-	to := path + "?" + url.Values{"done": {what}}.Encode()
+	to := path + "?" + url.Values{"done": {c.doneAt(what, strconv.FormatInt(c.server.now().Unix(), 10))}}.Encode()
 	if found {
 		to += "#" + fragment
 	}
 	return c.goTo(to)
 }
 
+// doneAt says what was done in this session at a time, in seconds since 1970.
+func (c *call) doneAt(what, seconds string) string {
+	return what + "." + seconds + "." + proofOf(c.secret, "done "+what+" "+seconds)
+}
+
 // saysDone is the key of the message about the change that led to this page; empty: none did.
 func (c *call) saysDone() string {
-	key := "done." + c.r.URL.Query().Get("done")
-	if _, ok := messages[key]; !ok || c.r.Method != http.MethodGet {
+	given := c.r.URL.Query().Get("done")
+	what, rest, _ := strings.Cut(given, ".")
+	at, _, _ := strings.Cut(rest, ".")
+	key := "done." + what
+	if _, ok := messages[key]; !ok || c.r.Method != http.MethodGet || c.secret == "" || !hmac.Equal([]byte(given), []byte(c.doneAt(what, at))) {
+		return ""
+	}
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || c.server.now().Sub(time.Unix(seconds, 0)) > saysDoneFor {
 		return ""
 	}
 	return key

@@ -23,6 +23,7 @@ type homeData struct {
 	Namespaces []namespaceRow
 	More       bool // namespaces that are not shown
 	GitURL     string
+	NoKey      bool // the user can't push yet
 	LastEvent  int64
 }
 
@@ -56,6 +57,11 @@ func (c *call) home() error {
 		return err
 	}
 	data.More = more
+	keys, err := store.ListKeys(ctx, c.id.User.ID)
+	if err != nil {
+		return err
+	}
+	data.NoKey = len(keys) == 0
 	for _, name := range namespaces {
 		images, err := store.ListImages(ctx, name, catalog.Page{Limit: homeImages + 1})
 		if err != nil {
@@ -66,20 +72,28 @@ func (c *call) home() error {
 	return c.show(http.StatusOK, "home", "home.title", data)
 }
 
-// homeNamespaces are the user's own namespace and the newest others that the user belongs to, and whether there are more.
+// homeNamespaces are the user's own namespace, unless another admin of it has removed the user, and the newest others that the user belongs to,
+// and whether there are more.
 func (c *call) homeNamespaces() (names []string, more bool, err error) {
-	namespaces, err := c.server.config.Store.ListNamespaces(c.r.Context(), c.id.User.ID, catalog.Page{Limit: homeNamespaces + 1})
+	ctx, store, own := c.r.Context(), c.server.config.Store, c.id.User.Name
+	namespaces, err := store.ListNamespaces(ctx, c.id.User.ID, catalog.Page{Limit: homeNamespaces + 1})
 	if err != nil {
 		return nil, false, err
 	}
-	own := c.id.User.Name
 	for _, n := range namespaces[:min(len(namespaces), homeNamespaces)] {
 		if n.Name != own {
 			names = append(names, n.Name)
 		}
 	}
 	slices.Sort(names)
-	return append([]string{own}, names...), len(namespaces) > homeNamespaces, nil
+	switch err := catalog.Authorize(ctx, store, c.id, catalog.ActionRead, catalog.Target{Namespace: own}); catalog.CodeOf(err) {
+	case "":
+		names = append([]string{own}, names...)
+	case catalog.NotFound:
+	default:
+		return nil, false, err
+	}
+	return names, len(namespaces) > homeNamespaces, nil
 }
 
 // latestBuilds finds the builds of the user's namespaces by what was told of them, and reads each as it is now.
@@ -97,7 +111,10 @@ func (c *call) latestBuilds() ([]buildRow, error) {
 		}
 		seen[e.BuildID] = true
 		build, err := store.Build(ctx, e.BuildID)
-		if catalog.CodeOf(err) == catalog.NotFound { // deleted since
+		if err == nil { // the image may have gone to another namespace since
+			err = catalog.Authorize(ctx, store, c.id, catalog.ActionRead, catalog.Target{Namespace: build.Image.Namespace, Image: build.Image.Name})
+		}
+		if catalog.CodeOf(err) == catalog.NotFound { // deleted since, or none of the user's any more
 			continue
 		}
 		if err != nil {

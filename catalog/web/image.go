@@ -33,7 +33,7 @@ type imageData struct {
 	PushURL  string
 	Registry string
 	Pull     string // a reference, without the version
-	Example  string // a version
+	Example  string // the newest version that can be pulled; empty: there is none
 	// Of the built versions on the page.
 	Durations, Sizes spark
 }
@@ -71,10 +71,12 @@ func (c *call) imagePage() error {
 	data.Durations, data.Sizes = sparksOf(data.Versions)
 	data.PushURL = c.server.config.GitURL + "/" + data.Image.Source.String()
 	data.Registry = c.server.config.RegistryHost
-	data.Pull, data.Example = data.Registry+"/"+data.Image.Ref.Repository(), "v1"
-	if last := data.Image.LastVersion; last != nil {
-		data.Example = last.Name
+	data.Pull = data.Registry + "/" + data.Image.Ref.Repository()
+	built, err := c.builtBefore(data.Image, 0)
+	if err != nil {
+		return err
 	}
+	data.Example = built.Name
 	return c.show(http.StatusOK, "image", "", data)
 }
 
@@ -103,9 +105,9 @@ func (c *call) versionRows(image catalog.Image, versions []catalog.Version) ([]v
 	if newer == nil {
 		return rows, nil
 	}
-	before, err := store.ListVersions(ctx, image.ID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1, Before: newer.ID}})
-	if err == nil && len(before) == 1 {
-		newer.Change, newer.Changed = newer.Size-before[0].Size, true
+	before, err := c.builtBefore(image, newer.ID)
+	if err == nil && before.Name != "" {
+		newer.Change, newer.Changed = newer.Size-before.Size, true
 	}
 	return rows, err
 }

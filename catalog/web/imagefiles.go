@@ -156,10 +156,15 @@ func modeBits(f catalog.ImageFile) string {
 	return string(bits)
 }
 
+// isTrick reports whether a character is for a terminal, ends a line, or turns text around.
+func isTrick(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
 // legible writes whatever bytes a name has on one line.
 func legible(name string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+		if isTrick(r) {
 			return '\uFFFD'
 		}
 		return r
@@ -203,7 +208,7 @@ func (c *call) changesPage() error {
 			err = catalog.Errorf(catalog.Conflict, "version %s is not built", since.Name)
 		}
 	} else {
-		since, err = c.before(image, version)
+		since, err = c.builtBefore(image, version.ID)
 		data.Since = since.Name
 	}
 	if err != nil {
@@ -236,9 +241,9 @@ func (c *call) changesPage() error {
 	return c.show(http.StatusOK, "changes", "", data)
 }
 
-// before returns the newest built version before another, whose name is empty where there is none.
-func (c *call) before(image catalog.Image, version catalog.Version) (catalog.Version, error) {
-	older, err := c.server.config.Store.ListVersions(c.r.Context(), image.ID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1, Before: version.ID}})
+// builtBefore returns the newest built version before the one of an ID, of all for 0. Its name is empty where there is none.
+func (c *call) builtBefore(image catalog.Image, id int64) (catalog.Version, error) {
+	older, err := c.server.config.Store.ListVersions(c.r.Context(), image.ID, catalog.VersionFilter{States: []catalog.State{catalog.Built}, Page: catalog.Page{Limit: 1, Before: id}})
 	if err != nil || len(older) == 0 {
 		return catalog.Version{}, err
 	}

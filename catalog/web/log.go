@@ -18,7 +18,7 @@ import (
 const (
 	logPage    = 1000            // lines of a log on one page
 	logBytes   = 512 << 10       // of text on one page
-	rawLines   = 10_000          // of a log that are read at once
+	rawLines   = 512             // of a log that are read at once: of 16 KiB each they may be many bytes
 	windowSize = 500             // lines that a page with a script asks for at once, at most
 	maxRuns    = 20_000          // runs of lines in an outline
 	maxFound   = 1000            // lines that a search finds at once

@@ -50,7 +50,7 @@ func parseLine(text string) []part {
 // appendLinks adds a text, and its addresses as parts of their own.
 func appendLinks(parts []part, text, class string) []part {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r != '\t' && isTrick(r) {
 			return -1
 		}
 		return r

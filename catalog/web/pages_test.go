@@ -86,6 +86,20 @@ func checkPage(t *testing.T, path, language string, page *answer) {
 	}
 }
 
+// What a user says may not turn around or hide what stands beside it.
+func TestNothingIsTurnedAround(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	tricks := "a\u202etxt.exe\u2066\x01\u009b"
+	b.post("/account/keys", url.Values{"form": {b.formToken("/account")}, "name": {tricks}, "key": {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti"}})
+	for _, path := range []string{"/search?q=" + url.QueryEscape(tricks), "/account"} {
+		got := b.get(path)
+		if !strings.Contains(got.body, "a\uFFFDtxt.exe\uFFFD\uFFFD\uFFFD") || strings.ContainsAny(got.body, "\u202e\u2066\x01\u009b") {
+			t.Errorf("%s: %s, or it is not as it was said", path, got.Status)
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	e := newEnv(t)
 	b := e.signedIn("ann")

@@ -84,10 +84,13 @@ func (c *call) formSecret() string {
 	return c.cookie(formCookie)
 }
 
-func formTokenOf(secret, once string) string {
+func formTokenOf(secret, once string) string { return once + "." + proofOf(secret, "form "+once) }
+
+// proofOf is what only who has a secret can say of a text.
+func proofOf(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("form " + once))
-	return once + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	mac.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // checkForm refuses a form that is not of a page of ours, for this session. Errors: Forbidden, Invalid.

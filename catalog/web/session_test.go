@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -148,6 +149,39 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 	if body := browsers["reader"].get("/images/ann/app/v3").body; strings.Contains(body, "/cancel") {
 		t.Error("a reader is offered to cancel")
+	}
+}
+
+// Who could see an image no longer can when it is of another namespace, not on the first page either.
+func TestHomeForgetsWhatWasTransferred(t *testing.T) {
+	e := newEnv(t)
+	owner, reader := e.signedIn("ann"), e.signedIn("eve")
+	if !strings.Contains(reader.get("/").body, "/images/ann/app/v1") {
+		t.Fatal("the reader does not see the builds")
+	}
+	_, err := e.store.CreateNamespace(t.Context(), "team", e.users["ann"].ID)
+	e.must(err)
+	build, err := e.store.ClaimBuild(t.Context(), "me", 100, time.Now(), time.Now().Add(time.Hour))
+	e.must(err)
+	e.must(e.store.FinishBuild(t.Context(), build.ID, "me", catalog.BuildResult{Outcome: catalog.OutcomeUserError, EndedAt: time.Now()}))
+	_, err = e.store.TransferImage(t.Context(), e.image, "team")
+	e.must(err)
+	if body := reader.get("/").body; strings.Contains(body, "team") {
+		t.Error("the reader of the former namespace is shown builds of the new one")
+	}
+	if body := owner.get("/").body; !strings.Contains(body, "/images/team/app/v1") {
+		t.Error("who belongs to both is not shown its builds")
+	}
+}
+
+// Whom another admin has removed from the namespace of their own name sees nothing of it.
+func TestHomeOfWhoWasRemoved(t *testing.T) {
+	e := newEnv(t)
+	b := e.signedIn("ann")
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["bob"].ID, catalog.RoleAdmin))
+	e.must(e.store.SetMember(t.Context(), "ann", e.users["ann"].ID, catalog.RoleNone))
+	if got := b.get("/"); got.StatusCode != http.StatusOK || strings.Contains(got.body, "/images/ann") {
+		t.Errorf("%s, with images or builds of a namespace that the user does not belong to", got.Status)
 	}
 }
 

@@ -66,13 +66,16 @@ func (c *call) versionPage() error {
 	return c.show(http.StatusOK, "version", "", data)
 }
 
+// IsArtifact reports whether it is known to be no image that can be run, such as a chart, whose own client pulls it.
+func (d versionData) IsArtifact() bool { return d.Content != nil && len(d.Content.Platforms) == 0 }
+
 // sinceCommits is how many commits the page of a version lists.
 const sinceCommits = 30
 
 // showBuilt adds what a built version was made of, and what of it is new.
 func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 	ctx, image, version := c.r.Context(), data.Image, data.Version
-	before, err := c.before(image, version)
+	before, err := c.builtBefore(image, version.ID)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,9 @@ func (a *admin) verb(work func(cmd *cobra.Command, args []string) error) func(*c
 		if _, err := os.Stat(path); err != nil {
 			return usage.Error{Err: noData(a.data, err)}
 		}
+		if err := lostDatabase(a.data); err != nil {
+			return err
+		}
 		if a.store, err = a.open(cmd.Context(), path); err != nil {
 			return err
 		}

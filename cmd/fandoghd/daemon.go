@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -215,7 +216,33 @@ func lockDirectory(dir string) (*os.File, error) {
 	return lock, nil
 }
 
+// lostDatabase says that a data directory has images and no catalog of them, which a new one would take for what nothing needs.
+func lostDatabase(data string) error {
+	info, err := os.Stat(databasePath(data))
+	if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // others tell what is wrong with it
+	}
+	for _, dir := range []string{"repos", filepath.Join("registry", "docker", "registry", "v2", "repositories")} {
+		namespaces, err := os.ReadDir(filepath.Join(data, dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, n := range namespaces {
+			if strings.HasPrefix(n.Name(), ".") {
+				continue
+			}
+			if images, err := os.ReadDir(filepath.Join(data, dir, n.Name())); err != nil || len(images) > 0 {
+				return errors.Join(err, fmt.Errorf("%s is missing or empty, and there are images without it; put it back, or restore a backup with `fandoghd admin restore`", databasePath(data)))
+			}
+		}
+	}
+	return nil
+}
+
 func (d *daemon) openStore(ctx context.Context) error {
+	if err := lostDatabase(d.config.Data); err != nil {
+		return err
+	}
 	store, err := sqlite.Open(ctx, databasePath(d.config.Data))
 	if err != nil {
 		return err

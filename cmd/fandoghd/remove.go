@@ -35,21 +35,45 @@ func (r *remover) Remove(ctx context.Context) {
 	if err != nil {
 		r.daemon.log.Error("failed to look up what to remove", "error", err)
 	}
-	for _, removal := range removals {
-		if moving[removal.ImageID] {
+	for _, group := range together(removals) {
+		if moving[group[0].ImageID] {
 			continue // its files have another name yet
 		}
-		err := r.remove(ctx, removal)
-		if err == nil {
-			err = r.daemon.store.EndRemoval(ctx, removal.ID)
-		}
-		if err != nil && ctx.Err() == nil {
-			r.daemon.log.Error("failed to remove deleted data; it will be retried", "image", removal.Image, "version", removal.Version, "error", err)
+		// Together, as each takes a look at all other versions. What fails of them is done, or told of, one by one.
+		gone := len(group) > 1 && r.daemon.registry.DeleteVersions(ctx, group[0].Image, versionsOf(group)) == nil
+		for _, removal := range group {
+			err := r.remove(ctx, removal, gone)
+			if err == nil {
+				err = r.daemon.store.EndRemoval(ctx, removal.ID)
+			}
+			if err != nil && ctx.Err() == nil {
+				r.daemon.log.Error("failed to remove deleted data; it will be retried", "image", removal.Image, "version", removal.Version, "error", err)
+			}
 		}
 	}
 }
 
-func (r *remover) remove(ctx context.Context, removal catalog.Removal) error {
+// together returns removals in their order, those of versions of one image that follow one another as one group.
+func together(removals []catalog.Removal) (groups [][]catalog.Removal) {
+	for i, removal := range removals {
+		if i > 0 && removal.Version != "" && removals[i-1].Version != "" && removals[i-1].ImageID == removal.ImageID {
+			groups[len(groups)-1] = append(groups[len(groups)-1], removal)
+			continue
+		}
+		groups = append(groups, []catalog.Removal{removal})
+	}
+	return groups
+}
+
+func versionsOf(removals []catalog.Removal) (versions []catalog.Version) {
+	for _, r := range removals {
+		versions = append(versions, catalog.Version{Name: r.Version, Digest: r.Digest})
+	}
+	return versions
+}
+
+// remove removes what is left of one deletion; gone says that the registry has nothing of it any more.
+func (r *remover) remove(ctx context.Context, removal catalog.Removal, gone bool) error {
 	if removal.Image.Name == "" {
 		return r.daemon.registry.DeleteNamespace(removal.Image.Namespace)
 	}
@@ -63,11 +87,10 @@ func (r *remover) remove(ctx context.Context, removal catalog.Removal) error {
 			r.removeLogs(removal),
 		)
 	}
-	return errors.Join(
-		withdrawn,
-		r.daemon.registry.DeleteVersion(ctx, removal.Image, catalog.Version{Name: removal.Version, Digest: removal.Digest}),
-		r.removeLogs(removal),
-	)
+	if !gone {
+		withdrawn = errors.Join(withdrawn, r.daemon.registry.DeleteVersions(ctx, removal.Image, versionsOf([]catalog.Removal{removal})))
+	}
+	return errors.Join(withdrawn, r.removeLogs(removal))
 }
 
 func (r *remover) removeLogs(removal catalog.Removal) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/config"
+	"github.com/fandoghpaas/fandogh/internal/requests"
 	"github.com/fandoghpaas/fandogh/internal/usage"
 )
 
@@ -134,10 +135,10 @@ func newLogger(c config.Log, w io.Writer) hclog.InterceptLogger {
 	// The audit log is written at every level, and all others share one, so that it can be changed.
 	ofAudit := options
 	ofAudit.Name, ofAudit.Level = auditLogger, hclog.Info
-	audit := hclog.New(&ofAudit)
+	audit := oneLine{Logger: hclog.New(&ofAudit), failures: requests.NewLines()}
 	options.SubloggerHook = func(sub hclog.Logger) hclog.Logger {
 		if sub.Name() == auditLogger {
-			return oneLine{audit}.With(sub.ImpliedArgs()...)
+			return audit.With(sub.ImpliedArgs()...)
 		}
 		return sub
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log"
+	"net"
 	"strings"
 	"testing"
 
@@ -41,5 +42,32 @@ func TestLogOfWhatStrangersSend(t *testing.T) {
 	logger.Error("not reloaded", "error", errors.New(evil))
 	if strings.ContainsFunc(written.String(), isControl) || strings.Count(written.String(), "audit: login: user=root") != 3 {
 		t.Errorf("written:\n%q", written.String())
+	}
+	written.Reset()
+	logger.ResetNamed(auditLogger).With("user", strings.Repeat("é", 50_000)).Info("login failed")
+	if length := written.Len(); length > 2000 {
+		t.Errorf("an endless name makes a line of %d bytes", length)
+	}
+}
+
+// TestLogOfGuesses has one client guess, with what is no name. What others do is written all the same.
+func TestLogOfGuesses(t *testing.T) {
+	var written bytes.Buffer
+	logger := newLogger(config.Log{Level: "info", Format: "text"}, &written)
+	said := func(what, from string) { // as the interfaces over HTTP do, and as SSH does
+		logger.ResetNamed(auditLogger).Info(what, "via", "registry", "user", strings.Repeat("x", 40_000), "from", from)
+		logger.ResetNamed(auditLogger).With("via", "ssh", "from", &net.TCPAddr{IP: net.ParseIP(from), Port: 1}).Info(what)
+	}
+	for range 3000 {
+		said("login failed", "192.0.2.1")
+	}
+	if n := strings.Count(written.String(), "\n"); n < 100 || n > 500 || written.Len() > n*1000 {
+		t.Errorf("%d lines of %d bytes", n, written.Len())
+	}
+	written.Reset()
+	said("login failed", "192.0.2.2")
+	said("image deleted", "192.0.2.1")
+	if n := strings.Count(written.String(), "\n"); n != 4 {
+		t.Errorf("%d lines, want 4:\n%.2000s", n, written.String())
 	}
 }

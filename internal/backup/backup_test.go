@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/backup"
@@ -259,5 +262,34 @@ func TestHold(t *testing.T) {
 		t.Error(err)
 	} else {
 		done()
+	}
+}
+
+// TestWhatIsNoManifest has in its place what is read without an end, or never.
+func TestWhatIsNoManifest(t *testing.T) {
+	for name, make := range map[string]func(file string) error{
+		"a pipe":      func(file string) error { return unix.Mkfifo(file, 0o600) },
+		"a link":      func(file string) error { return os.Symlink(filepath.Join(filepath.Dir(file), "elsewhere"), file) },
+		"a directory": func(file string) error { return os.Mkdir(file, 0o700) },
+		"a large file": func(file string) error {
+			return os.WriteFile(file, append(bytes.Repeat([]byte(" "), 2<<20), `{"format": 1}`...), 0o600)
+		},
+		"an empty one": func(file string) error { return os.WriteFile(file, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, "elsewhere"), []byte(`{"format": 1}`), 0o600), make(filepath.Join(dir, "backup.json"))); err != nil {
+				t.Fatal(err)
+			}
+			found := testkit.Buffer{}
+			go func() {
+				snapshot, m, err := backup.Newest(dir)
+				_, _ = fmt.Fprintln(&found, err, snapshot, m)
+			}()
+			testkit.Eventually(t, "it is refused", func() bool { return found.String() != "" })
+			if strings.HasPrefix(found.String(), "<nil>") {
+				t.Error(found.String())
+			}
+		})
 	}
 }

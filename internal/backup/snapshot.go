@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
+	"github.com/fandoghpaas/fandogh/internal/bounded"
 )
 
 const (
@@ -179,6 +180,9 @@ func (s *Snapshot) Add(name, from string, fixed bool) error {
 	return err
 }
 
+// noLink are the errors of a disk that has no hard links, such as exFAT and some network disks, or no more of this file.
+var noLink = []unix.Errno{unix.EMLINK, unix.EPERM, unix.ENOTSUP, unix.ENOSYS, unix.EXDEV}
+
 // link takes a file from an earlier snapshot, if one has it.
 func (s *Snapshot) link(name, to string, size int64) (bool, error) {
 	from := slices.Clone(s.left)
@@ -198,7 +202,7 @@ func (s *Snapshot) link(name, to string, size int64) (bool, error) {
 			return false, err
 		}
 		err = os.Link(old, to)
-		if errors.Is(err, unix.EMLINK) {
+		if slices.ContainsFunc(noLink, func(no unix.Errno) bool { return errors.Is(err, no) }) {
 			continue
 		}
 		return err == nil, err
@@ -300,14 +304,27 @@ func Newest(dir string) (snapshot string, m Manifest, err error) {
 		return "", m, fmt.Errorf("%s %s; name a directory that `fandoghd admin backup` wrote to, or one of those in it", dir, what)
 	}
 	snapshot = whole[len(whole)-1]
-	text, err := os.ReadFile(filepath.Join(snapshot, manifestFile))
-	if err == nil {
-		m, err = parseManifest(text)
-	}
-	if err != nil {
+	if m, err = readManifest(filepath.Join(snapshot, manifestFile)); err != nil {
 		return "", m, fmt.Errorf("read the backup %s: %w", snapshot, err)
 	}
 	return snapshot, m, nil
+}
+
+// readManifest reads what a snapshot says of itself. Whoever else can write where backups are may have put anything there.
+func readManifest(file string) (m Manifest, err error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return m, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return m, errors.Join(err, fmt.Errorf("%s is not a regular file, as all of a backup are", file))
+	}
+	text, err := bounded.ReadAll(f, maxManifest)
+	if err != nil {
+		return m, err
+	}
+	return parseManifest(text)
 }
 
 // Restore copies the data directory's files of a snapshot to a directory. They have there the names that place gives them.

@@ -22,8 +22,8 @@ type Limits struct {
 	Layer            time.Duration // that reading one may take
 	Image            int           // bytes for what an image's layers have together
 	Kept             int           // bytes for layers and images that were read
-	Waiting          int           // layers that are asked for at once
-	Patience         time.Duration // that one who asks waits for layers that are being read
+	Waiting          int           // layers of one namespace that are asked for at once
+	Patience         time.Duration // that one who asks waits for what is being read
 }
 
 // DefaultLimits are more than ordinary images need.
@@ -43,8 +43,8 @@ type Files struct {
 	config  Config
 	kept    *cache
 	reading singleflight.Group
-	turn    chan struct{} // holds a token while a layer is read
-	waiting chan struct{} // and one for each layer that waits for that, too
+	layers  *turns // to read a layer
+	trees   *turns // to make a tree of layers
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -58,7 +58,7 @@ func New(c Config) *Files {
 		c.Limits = DefaultLimits
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Files{config: c, kept: newCache(c.Limits.Kept), turn: make(chan struct{}, 1), waiting: make(chan struct{}, c.Limits.Waiting), ctx: ctx, stop: stop}
+	return &Files{config: c, kept: newCache(c.Limits.Kept), layers: newTurns(c.Limits.Waiting), trees: newTurns(0), ctx: ctx, stop: stop}
 }
 
 // Close ends what is being read, and waits for it.
@@ -90,28 +90,67 @@ func (f *Files) image(ctx context.Context, ref catalog.ImageRef, digest, platfor
 
 // whole returns an image's files as its layers make them.
 func (f *Files) whole(ctx context.Context, ref catalog.ImageRef, image catalog.PlatformImage) (*tree, error) {
-	key := "image " + ref.Repository() + " " + image.Manifest
-	if known, ok := f.kept.get(key); ok {
-		return known.(*tree), nil
-	}
-	layers := make([][]imagediff.File, len(image.Layers))
-	cost := 0
-	for i, digest := range image.Layers {
-		layer, err := f.layer(ctx, ref, digest)
-		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i+1, err)
+	return f.tree(ctx, ref, "image "+ref.Repository()+" "+image.Manifest, image.Layers, func(layers [][]imagediff.File) (*tree, error) {
+		return merge(ctx, layers)
+	})
+}
+
+// alone returns what a layer brings by itself, with what it says is gone.
+func (f *Files) alone(ctx context.Context, ref catalog.ImageRef, digest string, at int) (*tree, error) {
+	key := fmt.Sprintf("layer %d %s %s", at, ref.Repository(), digest)
+	return f.tree(ctx, ref, key, []string{digest}, func(layers [][]imagediff.File) (*tree, error) { return ofLayer(layers[0], at), nil })
+}
+
+// tree returns what is kept under a key, or makes it of layers. However many ask, one is made at a time, of layers that are held by nobody
+// meanwhile: when others came in their place, they are read again.
+func (f *Files) tree(ctx context.Context, ref catalog.ImageRef, key string, digests []string, of func([][]imagediff.File) (*tree, error)) (*tree, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.config.Limits.Patience, errBusy)
+	defer cancel()
+	for {
+		if known, ok := f.kept.get(key); ok {
+			return known.(*tree), nil
 		}
-		if cost += layer.cost; cost > f.config.Limits.Image {
-			return nil, catalog.Errorf(catalog.Invalid, "the image has more files than can be listed")
+		cost := 0
+		for i, digest := range digests {
+			layer, err := f.layer(ctx, ref, digest)
+			if err != nil {
+				return nil, fmt.Errorf("layer %d: %w", i+1, err)
+			}
+			if cost += layer.cost; cost > f.config.Limits.Image {
+				return nil, catalog.Errorf(catalog.Invalid, "the image has more files than can be listed")
+			}
 		}
-		layers[i] = layer.files
+		if made, err := f.make(ctx, ref, key, digests, of); made != nil || err != nil {
+			return made, err
+		}
 	}
-	made, err := merge(ctx, layers)
+}
+
+// make makes a tree of layers that are kept, when it is its turn; nil: not all are.
+func (f *Files) make(ctx context.Context, ref catalog.ImageRef, key string, digests []string, of func([][]imagediff.File) (*tree, error)) (*tree, error) {
+	release, err := f.trees.take(ctx, ref.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	f.kept.put(key, made, made.cost())
-	return made, nil
+	defer release()
+	if known, ok := f.kept.get(key); ok {
+		return known.(*tree), nil
+	}
+	var layers [][]imagediff.File
+	cost := 0
+	for _, digest := range digests {
+		known, ok := f.kept.get(layerKey(ref, digest))
+		if !ok {
+			return nil, nil
+		}
+		layers = append(layers, known.(*layer).files)
+		cost += known.(*layer).cost
+	}
+	made, err := of(layers)
+	if err == nil {
+		f.kept.put(key, made, cost+made.cost())
+	}
+	return made, err
 }
 
 // layer is what one has.
@@ -120,15 +159,17 @@ type layer struct {
 	cost  int
 }
 
+// layerKey has the image, too: what another image has under a digest is none of this one's users' business.
+func layerKey(ref catalog.ImageRef, digest string) string {
+	return "layer " + ref.Repository() + " " + digest
+}
+
 // layer returns what a layer has, which is read by itself: who asks may leave meanwhile, and find it when they ask again.
 func (f *Files) layer(ctx context.Context, ref catalog.ImageRef, digest string) (*layer, error) {
-	// By the image, too: what another image has under a digest is none of this one's users' business.
-	key := "layer " + ref.Repository() + " " + digest
+	key := layerKey(ref, digest)
 	if known, ok := f.kept.get(key); ok {
 		return known.(*layer), nil
 	}
-	patience, cancel := context.WithTimeout(ctx, f.config.Limits.Patience)
-	defer cancel()
 	done := f.reading.DoChan(key, func() (any, error) { return f.read(ref, digest, key) })
 	select {
 	case result := <-done:
@@ -136,11 +177,8 @@ func (f *Files) layer(ctx context.Context, ref catalog.ImageRef, digest string) 
 			return nil, result.Err
 		}
 		return result.Val.(*layer), nil
-	case <-patience.Done():
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, errBusy
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -154,18 +192,11 @@ func (f *Files) read(ref catalog.ImageRef, digest, key string) (_ *layer, err er
 			f.config.Logger.Error("failed to read a layer", "image", ref, "layer", digest, "panic", fault)
 		}
 	}()
-	select {
-	case f.waiting <- struct{}{}:
-		defer func() { <-f.waiting }()
-	default:
+	release, err := f.layers.take(f.ctx, ref.Namespace)
+	if err != nil {
 		return nil, errBusy
 	}
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-f.ctx.Done():
-		return nil, errBusy
-	}
+	defer release()
 	tooLong := catalog.Errorf(catalog.Invalid, "the layer takes more than %s to read", f.config.Limits.Layer)
 	ctx, cancel := context.WithTimeoutCause(f.ctx, f.config.Limits.Layer, tooLong)
 	defer cancel()
@@ -191,58 +222,4 @@ func (f *Files) read(ref catalog.ImageRef, digest, key string) (_ *layer, err er
 	}
 	f.kept.put(key, made, made.cost)
 	return made, nil
-}
-
-// cache keeps what was used last, up to a bound. Values must never change.
-type cache struct {
-	mu     sync.Mutex
-	limit  int
-	held   int
-	values map[string]*kept
-	order  []string // the longest unused first
-}
-
-type kept struct {
-	value any
-	cost  int
-}
-
-func newCache(limit int) *cache { return &cache{limit: limit, values: map[string]*kept{}} }
-
-func (c *cache) get(name string) (any, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found := c.values[name]
-	if found == nil {
-		return nil, false
-	}
-	c.touch(name)
-	return found.value, true
-}
-
-func (c *cache) put(name string, value any, cost int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	const least = 1000 // an empty layer takes something, too
-	if c.values[name] != nil || cost > c.limit {
-		return
-	}
-	c.values[name] = &kept{value, cost + least}
-	c.held += cost + least
-	c.order = append(c.order, name)
-	for c.held > c.limit && len(c.order) > 1 {
-		c.held -= c.values[c.order[0]].cost
-		delete(c.values, c.order[0])
-		c.order = c.order[1:]
-	}
-}
-
-// touch makes a name the last that was used. mu is held.
-func (c *cache) touch(name string) {
-	for i, other := range c.order {
-		if other == name {
-			c.order = append(append(c.order[:i:i], c.order[i+1:]...), name)
-			return
-		}
-	}
 }

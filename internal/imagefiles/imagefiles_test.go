@@ -99,6 +99,7 @@ func TestListFiles(t *testing.T) {
 		"odd":     "../../up 1\n/abs 2\n./a/../b 3\n.wh. 1\n.wh... 2\na\nx/y/.wh..wh..opq",
 		"instead": "etc file",
 		"twice":   "etc/passwd 1\netc/passwd 22\netc/.wh.passwd\nvar/\nvar/.wh.cache\nvar/cache/new 1",
+		"order":   "a/x 1\na-b/y 1\na! 1\na/z/! 22\ns/.wh..wh..opq\ns/* 1",
 		"none":    "",
 		"<b>&\"":  "<script>alert(1)</script> 1\n\xff\xfe 1\nnew\x01line 1",
 	}
@@ -122,6 +123,9 @@ func TestListFiles(t *testing.T) {
 		{"base twice", -1, "/etc", "/etc/group file 1/0@0, /etc/passwd file 2/0@1"},
 		{"base twice", -1, "/var/cache", "/var/cache/new file 1/0@1"},
 		{"odd", -1, "/", "/.wh. file 1/0@0, /.wh... file 1/0@0, /a file 0/0@0, /abs file 1/0@0, /b file 1/0@0, /up file 1/0@0"},
+		{"odd", 0, "/x/y", "/x/y/* gone 0/0@0"},
+		{"order", -1, "/", "/a dir 3/2@-1, /a-b dir 1/1@-1, /s dir 1/1@-1, /a! file 1/0@0"},
+		{"order", 0, "/s", "/s/* gone 0/0@0, /s/* file 1/0@0"},
 		{"none", -1, "/", ""},
 		{"<b>&\"", -1, "/", "/<script>alert(1)< dir 1/1@-1, /new\x01line file 1/0@0, /\xff\xfe file 1/0@0"},
 		{"base base", -1, "/missing", "NOT_FOUND"},

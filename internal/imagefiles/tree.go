@@ -17,7 +17,7 @@ const (
 	shownChanges = 500  // of two images
 )
 
-// tree is the files of an image, or of one layer, by name.
+// tree is the files of an image, or of one layer, in the order of compareNames.
 type tree struct{ entries []entry }
 
 type entry struct {
@@ -25,9 +25,26 @@ type entry struct {
 	layer int
 }
 
-const entryCost = 64 // bytes, beside the file's, which its layer has
+const entryCost = 64 // bytes, beside the file's
 
+// cost is about what a tree takes in memory, in bytes, beside its layers, which it holds.
 func (t *tree) cost() int { return entryCost * len(t.entries) }
+
+// compareNames orders names such that all that is in a directory comes right behind it: a slash comes before any other byte.
+func compareNames(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
 
 // merger makes a tree of layers, the highest first: what they say is gone, or have in a file's place, hides what is below.
 type merger struct {
@@ -48,7 +65,7 @@ func merge(ctx context.Context, layers [][]imagediff.File) (*tree, error) {
 }
 
 func newTree(entries []entry) *tree {
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(entries, func(a, b entry) int { return compareNames(a.Name, b.Name) })
 	return &tree{entries}
 }
 
@@ -98,62 +115,68 @@ func (m *merger) hides(name string) bool {
 // below returns the entries below a directory, "/" or a name without a slash at its end. Its own is not among them.
 func (t *tree) below(dir string) []entry {
 	prefix := strings.TrimSuffix(dir, "/") + "/"
-	from := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].Name >= prefix })
+	from := sort.Search(len(t.entries), func(i int) bool { return compareNames(t.entries[i].Name, prefix) >= 0 })
 	to := from + sort.Search(len(t.entries)-from, func(i int) bool { return !strings.HasPrefix(t.entries[from+i].Name, prefix) })
 	return t.entries[from:to]
 }
 
-// list returns what is in a directory. Errors: NotFound.
+// list returns what is in a directory. However much that is, it holds no more than it returns. Errors: NotFound.
 func (t *tree) list(dir string) (catalog.FileList, error) {
 	below := t.below(dir)
 	of := catalog.ImageFile{Name: dir, Kind: catalog.FileDirectory, Layer: -1}
-	at, found := sort.Find(len(t.entries), func(i int) int { return strings.Compare(dir, t.entries[i].Name) })
+	at, found := sort.Find(len(t.entries), func(i int) int { return compareNames(dir, t.entries[i].Name) })
 	if found {
 		of = t.entries[at].shown()
 	}
 	if !found && len(below) == 0 && dir != "/" || of.Kind != catalog.FileDirectory {
 		return catalog.FileList{}, catalog.Errorf(catalog.NotFound, "there is no directory %s", dir)
 	}
-	var files []catalog.ImageFile
-	places := map[string]int{}
+	var directories, others listed
 	skip := len(strings.TrimSuffix(dir, "/")) + 1
-	for _, e := range below {
-		first, _, deeper := strings.Cut(e.Name[skip:], "/")
-		at, known := places[first]
-		if !known {
-			at = len(files)
-			places[first] = at
-			files = append(files, catalog.ImageFile{Name: e.Name[:skip+len(first)], Kind: catalog.FileDirectory, Layer: -1})
-		}
-		if !deeper {
-			one := e.shown()
-			one.Size, one.Files = one.Size+files[at].Size, files[at].Files
-			files[at] = one
-		} else if e.Kind != imagediff.Directory {
-			files[at].Size += e.Size
-			files[at].Files++
-		}
-		if e.Kind != imagediff.Directory {
-			of.Size += e.Size
-			of.Files++
+	for len(below) > 0 {
+		var one catalog.ImageFile
+		one, below = nextIn(below, skip)
+		if one.Kind == catalog.FileDirectory {
+			of.Size, of.Files = of.Size+one.Size, of.Files+one.Files
+			directories.add(one)
+		} else {
+			of.Size, of.Files = of.Size+one.Size, of.Files+one.Files+1
+			others.add(one)
 		}
 	}
-	slices.SortStableFunc(files, func(a, b catalog.ImageFile) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name))
-	})
-	list := catalog.FileList{Dir: of, Files: files}
-	if len(files) > shownFiles {
-		list.Files, list.More = files[:shownFiles], true
-	}
-	return list, nil
+	files := append(directories.files, others.files...)
+	return catalog.FileList{Dir: of, Files: files[:min(len(files), shownFiles)], More: directories.count+others.count > shownFiles}, nil
 }
 
-// rank puts directories first.
-func rank(f catalog.ImageFile) int {
-	if f.Kind == catalog.FileDirectory {
-		return 0
+// listed is the first of some files, and how many there are.
+type listed struct {
+	files []catalog.ImageFile
+	count int
+}
+
+func (l *listed) add(f catalog.ImageFile) {
+	if l.count++; len(l.files) < shownFiles {
+		l.files = append(l.files, f)
 	}
-	return 1
+}
+
+// nextIn returns the first file of a directory, whose name and a slash have so many bytes, with what is below it, and the entries behind that.
+func nextIn(below []entry, skip int) (one catalog.ImageFile, rest []entry) {
+	first, _, deeper := strings.Cut(below[0].Name[skip:], "/")
+	name := below[0].Name[:skip+len(first)]
+	one = catalog.ImageFile{Name: name, Kind: catalog.FileDirectory, Layer: -1}
+	rest = below
+	if !deeper {
+		one, rest = below[0].shown(), below[1:]
+	}
+	for len(rest) > 0 && len(rest[0].Name) > len(name) && rest[0].Name[len(name)] == '/' && strings.HasPrefix(rest[0].Name, name) {
+		if e := rest[0]; e.Kind != imagediff.Directory {
+			one.Size += e.Size
+			one.Files++
+		}
+		rest = rest[1:]
+	}
+	return one, rest
 }
 
 func (e entry) shown() catalog.ImageFile {
@@ -177,10 +200,7 @@ func (f *Files) ListFiles(ctx context.Context, ref catalog.ImageRef, digest, pla
 	case at < 0 || at >= len(image.Layers):
 		err = catalog.Errorf(catalog.NotFound, "the image has %d layers", len(image.Layers))
 	default:
-		var one *layer
-		if one, err = f.layer(ctx, ref, image.Layers[at]); err == nil {
-			of = one.tree(at)
-		}
+		of, err = f.alone(ctx, ref, image.Layers[at], at)
 	}
 	if err != nil {
 		return catalog.FileList{}, err
@@ -190,17 +210,17 @@ func (f *Files) ListFiles(ctx context.Context, ref catalog.ImageRef, digest, pla
 	return list, err
 }
 
-// tree is a layer by itself, with what it says is gone.
-func (l *layer) tree(at int) *tree {
+// ofLayer is a layer by itself, with what it says is gone.
+func ofLayer(files []imagediff.File, at int) *tree {
 	last := map[string]int{}
-	for i, f := range l.files {
+	for i, f := range files {
 		if f.Kind != imagediff.AllGone {
 			last[f.Name] = i
 		}
 	}
 	var entries []entry
-	for i := range l.files {
-		f := &l.files[i]
+	for i := range files {
+		f := &files[i]
 		if f.Kind == imagediff.AllGone {
 			all := *f
 			all.Name, f = strings.TrimSuffix(f.Name, "/")+"/*", &all
@@ -245,7 +265,7 @@ func compare(was, is []entry) (c catalog.FileComparison) {
 		case len(is) == 0:
 			order = -1
 		default:
-			order = strings.Compare(was[0].Name, is[0].Name)
+			order = compareNames(was[0].Name, is[0].Name)
 		}
 		var change catalog.FileChange
 		if order <= 0 {

@@ -15,9 +15,10 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// Observed gives every request an ID and one log line, and turns a panic into
+// Observed gives every request an ID and one log line, but for those of a client that is refused again and again, and turns a panic into
 // an answer, which fail gives.
 func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
+	refused := NewLines()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requestID := rand.Text()
 		w.Header().Set(requestIDHeader, requestID)
@@ -35,15 +36,28 @@ func Observed(logger hclog.Logger, fail func(http.ResponseWriter, *http.Request,
 					fail(watched, r, catalog.Errorf(catalog.Internal, "internal error; the server's log has the details under request %s", requestID))
 				}
 			}
-			level := hclog.Info
-			if r.Method == http.MethodGet && watched.Status < http.StatusBadRequest {
-				level = hclog.Debug // clients poll
-			}
-			log.Log(level, "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", watched.Status,
-				"took", time.Since(start).Round(time.Microsecond), "from", r.RemoteAddr)
+			logRequest(log, refused, r, watched.Status, time.Since(start))
 		}()
 		next.ServeHTTP(watched, r)
 	})
+}
+
+func logRequest(log hclog.Logger, refused *Lines, r *http.Request, status int, took time.Duration) {
+	level := hclog.Info
+	about := []any{"method", Shortened(r.Method), "path", Shortened(r.URL.EscapedPath()), "status", status, "took", took.Round(time.Microsecond), "from", r.RemoteAddr}
+	switch {
+	case status >= http.StatusBadRequest:
+		left, ok := refused.Allow(r.RemoteAddr, time.Now())
+		if !ok {
+			level = hclog.Debug
+		}
+		if left > 0 {
+			about = append(about, "not_logged", left)
+		}
+	case r.Method == http.MethodGet:
+		level = hclog.Debug // clients poll
+	}
+	log.Log(level, "request", about...)
 }
 
 // Logger returns the logger that names the request.
