@@ -24,11 +24,19 @@ import (
 
 const grace = time.Hour
 
-// age makes every blob, and all that there is of it, look unused for longer than the grace time.
+// age makes every blob, and what leads to it, look unused for longer than the grace time. What is on its way, or in the trash, is not.
 func (e *env) age() {
 	e.t.Helper()
+	e.ageAll(filepath.Join(e.config.Dir, "docker"))
+}
+
+func (e *env) ageAll(dir string) {
+	e.t.Helper()
 	old := time.Now().Add(-2 * grace)
-	err := filepath.WalkDir(e.config.Dir, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "_uploads" {
+			return fs.SkipDir
+		}
 		if err == nil {
 			err = os.Chtimes(path, old, old)
 		}
@@ -145,7 +153,7 @@ func TestNothingIsLeftOfWhatWent(t *testing.T) {
 		w.manifest("alice/app", name, "layer of "+name, nil)
 		w.deleteVersion(name)
 		for range 2 { // to the trash, and from it
-			w.age()
+			w.ageAll(w.config.Dir)
 			w.collect(registry.CollectOptions{})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 )
 
 // trashDir is where the collector moves blobs, <algorithm>:<hex>, for another grace time.
@@ -36,6 +37,14 @@ func (r *Registry) discard(path string, d digest.Digest) error {
 func (r *Registry) restore(d digest.Digest) (restored bool, err error) {
 	if _, err := os.Stat(r.trashPath(d)); err != nil {
 		return false, ignoreNotExist(err)
+	}
+	unlock, err := r.lockUses(unix.LOCK_SH) // the directory, which may have gone with the blob, does not go meanwhile
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if err := os.MkdirAll(filepath.Dir(r.blobPath(d)), 0o700); err != nil {
+		return false, err
 	}
 	if err := os.Link(r.trashPath(d), r.blobPath(d)); err != nil {
 		if errors.Is(err, fs.ErrExist) {
