@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"catalog/storetest":             {"catalog", "internal/testkit"},
 	"catalog/registry":              {"catalog", "catalog/api", "internal/diskspace", "internal/periodic", "internal/requests"},
 	"catalog/rest":                  {"catalog", "catalog/api", "internal/requests"},
-	"catalog/web":                   {"catalog", "catalog/api", "internal/language", "internal/requests"},
+	"catalog/web":                   {"catalog", "catalog/api", "internal/language", "internal/requests", "internal/turns"},
 	"catalog/quota":                 {"catalog"},
 	"catalog/retention":             {"catalog", "internal/periodic"},
 	"catalog/client":                {"catalog/api"},
@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"internal/egress":               {"catalog", "internal/reserved"},
 	"internal/imagediff":            {"internal/imagefile"},
 	"internal/imagefile":            {},
-	"internal/imagefiles":           {"catalog", "internal/imagediff"},
+	"internal/imagefiles":           {"catalog", "internal/imagediff", "internal/turns"},
 	"internal/language":             {},
 	"internal/language/langtest":    {"internal/language"},
 	"internal/metrics":              {"catalog", "internal/requests"},
@@ -83,6 +83,7 @@ var allowed = map[string][]string{
 	"internal/signature":            {},
 	"internal/testkit":              {},
 	"internal/testkit/browser":      {},
+	"internal/turns":                {},
 	"internal/usage":                {"internal/language"},
 	"internal/version":              {},
 }
@@ -91,7 +92,7 @@ var allowed = map[string][]string{
 var shared = []string{"internal/atomicfile", "internal/bounded"}
 
 // standardLibraryOnly are the packages without any dependency.
-var standardLibraryOnly = []string{"catalog", "catalog/api", "internal/atomicfile", "internal/attestation", "internal/bounded", "internal/reserved", "internal/version"}
+var standardLibraryOnly = []string{"catalog", "catalog/api", "internal/atomicfile", "internal/attestation", "internal/bounded", "internal/reserved", "internal/turns", "internal/version"}
 
 // foreign says who alone may import a heavy dependency.
 var foreign = map[string][]string{

@@ -113,7 +113,7 @@ func (b *bench) follow(ctx context.Context, by audience, count int) ([]measure, 
 		size += fmt.Sprintf(", %d came after the first", late)
 	}
 	n := float64(count)
-	every := measure{row: by.row, what: by.who + "s that got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true}
+	every := measure{row: by.row, what: by.who + "s who got every line once and in order", size: size, n: n, unit: "", ours: []float64{complete}, goal: n, atLeast: true}
 	p99 := measure{row: by.row, what: "p99 lag from printing to the " + by.who, size: size, n: n, unit: "ms", ours: []float64{quantile(lag, 0.99)}}
 	memory := measure{row: by.row, what: "the daemon's memory meanwhile", size: size, n: n, unit: "MB", ours: []float64{peak}}
 	if count <= followed {

@@ -179,8 +179,12 @@ func describe(m ocispec.Manifest, config ocispec.Image) api.ImageContent {
 	return out
 }
 
+// maxPlatformName bounds the name of a platform, in bytes: an image may say anything of itself.
+const maxPlatformName = 200
+
 func platformName(os, architecture, variant string) string {
-	return strings.Trim(os+"/"+architecture+"/"+variant, "/")
+	name := strings.Trim(os+"/"+architecture+"/"+variant, "/")
+	return strings.ToValidUTF8(name[:min(len(name), maxPlatformName)], "")
 }
 
 func timeOf(t *time.Time) api.Time {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -50,6 +51,11 @@ func TestContent(t *testing.T) {
 	}
 	if _, err := w.registry.PlatformImages(t.Context(), image.Ref, digestOf(many)); catalog.CodeOf(err) != catalog.Invalid {
 		t.Errorf("the files of an image of many values: %v", err)
+	}
+
+	named := w.manifestOf("alice/app", "named", []byte(`{"os":"`+strings.Repeat("é", 10_000)+`"}`), "content", nil)
+	if got, err := w.registry.Content(t.Context(), image.Ref, digestOf(named)); err != nil || len(got.Platform) > 200 || !utf8.ValidString(got.Platform) {
+		t.Errorf("an endless platform: %d bytes, %v", len(got.Platform), err)
 	}
 
 	if _, err := w.registry.Content(t.Context(), image.Ref, "sha256:"+strings.Repeat("0", 64)); catalog.CodeOf(err) != catalog.NotFound {

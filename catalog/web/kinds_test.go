@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,20 @@ func TestPullsWhatWasBuilt(t *testing.T) {
 	e.must(err)
 	if body := b.get("/images/ann/" + image.Ref.Name).body; strings.Contains(body, "docker pull") {
 		t.Error("of an image without versions one is to be pulled")
+	}
+}
+
+// However much an image says about itself, a page of it is read.
+func TestEndlessConfiguration(t *testing.T) {
+	endless := strings.Repeat("<", 1<<20)
+	content := api.ImageContent{Platforms: []string{"linux/amd64"}, Layers: []api.Layer{{Digest: "sha256:1", CreatedBy: endless}}}
+	content.Config.Labels = map[string]string{"a": "first", endless: endless}
+	for range 5000 {
+		content.Config.Env = append(content.Config.Env, "A=1")
+	}
+	e := newEnv(t, func(c *web.Config) { c.Contents = &otherContents{content: content} })
+	got := e.signedIn("ann").get("/images/ann/app/v1")
+	if got.StatusCode != http.StatusOK || len(got.body) > 1<<20 || !strings.Contains(got.body, "a=first") || !strings.Contains(got.body, "shortened") {
+		t.Errorf("%s, %d bytes", got.Status, len(got.body))
 	}
 }

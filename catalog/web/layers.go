@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
@@ -68,6 +71,58 @@ func viewLayers(now *api.ImageContent, before *api.ImageContent, since string) l
 		v.Rows = append(v.Rows, row)
 	}
 	return v
+}
+
+const (
+	maxShownText = 256 << 10 // bytes that a page shows of an image's configuration, and as many of its layers' instructions
+	maxShownOne  = 4 << 10   // bytes of one value
+	maxShownList = 1000      // values of one kind
+)
+
+// shortener copies texts as far as there is room, so that nothing holds what they were part of.
+type shortener struct {
+	room int
+	cut  bool
+}
+
+func (s *shortener) text(text string) string {
+	if most := min(maxShownOne, s.room); len(text) > most {
+		text, s.cut = strings.ToValidUTF8(text[:most], "")+"…", true
+	}
+	s.room = max(0, s.room-len(text))
+	return strings.Clone(text)
+}
+
+func (s *shortener) list(texts []string) (shown []string) {
+	for _, text := range texts {
+		if len(shown) == maxShownList || s.room == 0 {
+			s.cut = true
+			break
+		}
+		shown = append(shown, s.text(text))
+	}
+	return shown
+}
+
+// shorten is what a page shows of an image: anyone who pushes one may have made it of endless texts. The instructions of its layers are shortened in place.
+func shorten(content api.ImageContent, layers []layerRow) (shown *api.ImageContent, cut bool) {
+	of, instructions := shortener{room: maxShownText}, shortener{room: maxShownText}
+	for i := range layers {
+		layers[i].CreatedBy = instructions.text(layers[i].CreatedBy)
+	}
+	config := content.Config
+	shown = &api.ImageContent{Platform: of.text(content.Platform), Platforms: of.list(content.Platforms), Config: api.ImageConfig{
+		Entrypoint: of.list(config.Entrypoint), Cmd: of.list(config.Cmd), User: of.text(config.User), WorkingDir: of.text(config.WorkingDir),
+		ExposedPorts: of.list(config.ExposedPorts), Env: of.list(config.Env), Labels: map[string]string{},
+	}}
+	for _, name := range slices.Sorted(maps.Keys(config.Labels)) {
+		if len(shown.Config.Labels) == maxShownList || of.room == 0 {
+			of.cut = true
+			break
+		}
+		shown.Config.Labels[of.text(name)] = of.text(config.Labels[name])
+	}
+	return shown, of.cut || instructions.cut
 }
 
 // maxInspected bounds what is shown of a configuration, in bytes.

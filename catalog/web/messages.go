@@ -122,6 +122,7 @@ var pageMessages = map[string]message{
 	"version.dir":         {"Working directory", "پوشهٔ کاری"},
 	"version.ports":       {"Ports", "درگاه‌ها"},
 	"version.artifact":    {"This is no image that docker runs: the program that made it pulls it, such as helm or oras.", "این ایمیجی نیست که داکر اجرا کند: برنامه‌ای که آن را ساخته است آن را پول می‌کند، مانند helm یا oras."},
+	"version.shortened":   {"Long texts and lists are shortened here.", "متن‌ها و فهرست‌های بلند اینجا کوتاه شده‌اند."},
 	"version.platforms":   {"Platforms", "سکوها"},
 	"version.layers":      {"Layers", "لایه‌ها"},
 	"version.instruction": {"Instruction", "دستور"},

@@ -28,6 +28,7 @@ import (
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
 	"github.com/fandoghpaas/fandogh/internal/requests"
+	"github.com/fandoghpaas/fandogh/internal/turns"
 )
 
 //go:embed templates/*.html static/*
@@ -96,6 +97,9 @@ type Config struct {
 	Logger hclog.Logger
 }
 
+// readAtOnce is how many pages read what images say about themselves, of which each may have some 40 MB.
+const readAtOnce = 4
+
 // Server is the http.Handler for what Serves names.
 type Server struct {
 	config  Config
@@ -109,6 +113,7 @@ type Server struct {
 	now     func() time.Time
 	ending  chan struct{} // closed when streams must end
 	events  *eventCache
+	reading *turns.Turns // of what images say about themselves
 }
 
 // New makes the pages. A missing part is an error that names it.
@@ -124,7 +129,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, mux: http.NewServeMux(), limiter: requests.NewLimiter(c.Limits), origins: http.NewCrossOriginProtection(),
-		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(),
+		secure: strings.HasPrefix(c.PublicURL, "https://"), now: time.Now, ending: make(chan struct{}), events: newEventCache(), reading: turns.New(readAtOnce, 0),
 	}
 	if c.PublicURL != "" { // a proxy may ask us by another name
 		if err := s.origins.AddTrustedOrigin(strings.TrimSuffix(c.PublicURL, "/")); err != nil {

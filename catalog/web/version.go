@@ -19,7 +19,8 @@ type versionData struct {
 	ByDigest  string // to pull by digest; empty until it is built
 	Builds    []buildRow
 	Signature catalog.TagSignature
-	Content   *api.ImageContent // nil: it is not built, or can't be read
+	Content   *api.ImageContent // without Layers and History; nil: it is not built, or can't be read
+	Shortened bool              // there is more in it, or in the instructions of layers
 	Layers    layersView
 	Inspect   string               // the configuration as JSON
 	CutOff    bool                 // that there is more of
@@ -53,12 +54,6 @@ func (c *call) versionPage() error {
 	}
 	if version.State == catalog.Built {
 		data.ByDigest = repository + "@" + version.Digest
-		content, err := c.server.config.Contents.Content(ctx, image.Ref, version.Digest)
-		if err != nil { // the rest is true all the same
-			requests.Logger(ctx).Warn("failed to read a built image", "image", image.Ref, "version", version.Name, "error", err)
-		} else {
-			data.Content = &content
-		}
 		if err := c.showBuilt(&data, builds); err != nil {
 			return err
 		}
@@ -79,7 +74,9 @@ func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 	if err != nil {
 		return err
 	}
-	c.showContent(data, before)
+	if err := c.showContent(data, before); err != nil {
+		return err
+	}
 	if len(builds) == 0 || builds[0].Commit == "" {
 		return nil
 	}
@@ -98,22 +95,32 @@ func (c *call) showBuilt(data *versionData, builds []catalog.Build) error {
 	return nil
 }
 
-// showContent adds the layers and the configuration of a version that can be read.
-func (c *call) showContent(data *versionData, before catalog.Version) {
-	if data.Content == nil {
-		return
+// showContent adds the layers and the configuration of a version that can be read. Few do so at a time: what is read may be large, and what is kept of it is not.
+// Errors: ctx's own.
+func (c *call) showContent(data *versionData, before catalog.Version) error {
+	ctx, ref, contents := c.r.Context(), data.Image.Ref, c.server.config.Contents
+	release, err := c.server.reading.Take(ctx, ref.Namespace)
+	if err != nil {
+		return err
 	}
-	ctx, ref := c.r.Context(), data.Image.Ref
+	defer release()
+	content, err := contents.Content(ctx, ref, data.Version.Digest)
+	if err != nil { // the rest is true all the same
+		requests.Logger(ctx).Warn("failed to read a built image", "image", ref, "version", data.Version.Name, "error", err)
+		return nil
+	}
 	var earlier *api.ImageContent
 	if before.Name != "" {
-		if content, err := c.server.config.Contents.Content(ctx, ref, before.Digest); err == nil {
+		if content, err := contents.Content(ctx, ref, before.Digest); err == nil {
 			earlier = &content
 		}
 	}
-	data.Layers = viewLayers(data.Content, earlier, before.Name)
-	images, err := c.server.config.Contents.PlatformImages(ctx, ref, data.Version.Digest)
+	data.Layers = viewLayers(&content, earlier, before.Name)
+	data.Content, data.Shortened = shorten(content, data.Layers.Rows)
+	images, err := contents.PlatformImages(ctx, ref, data.Version.Digest)
 	if err != nil || len(images) == 0 { // such as a chart
-		return
+		return nil
 	}
 	data.Inspect, data.CutOff = inspect(images[0], data.Reference, data.ByDigest, data.Version.Size)
+	return nil
 }

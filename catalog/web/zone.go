@@ -3,6 +3,7 @@ package web
 import (
 	"html/template"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -33,7 +34,8 @@ func zoneNamed(name string) (*time.Location, error) {
 	name = strings.TrimSpace(name)
 	zone, err := time.LoadLocation(name)
 	// Local is the server's, which says nothing to anyone else.
-	if err != nil || name == "" || name == "Local" || len(name) > maxZoneName {
+	// Nor is any other spelling of a path the name of a zone: pages are kept by it.
+	if err != nil || name == "" || name == "Local" || len(name) > maxZoneName || path.Clean(name) != name {
 		return nil, catalog.FieldErrorf("zone", "%q is not a time zone; write it as Asia/Tehran or UTC", name)
 	}
 	return zone, nil

@@ -68,7 +68,7 @@ func newSoak(ctx context.Context, t *testing.T, seed uint64) *soak {
 	w := &soak{load: newLoad(ctx, t, seed)}
 	w.registries, w.keepLast = 3, keepLast
 	for name, value := range map[string]string{
-		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "20s",
+		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "20s", "GIT_GC_INTERVAL": "15s", "GIT_GRACE": "1m",
 		"BUILDER_MANAGED_KEEP_CACHE": "96MiB", "BUILDER_MANAGED_KEEP_RECORDS": "1500", "WEBHOOKS_ALLOW_PRIVATE": "true", "BUILDER_LIMITS_FREE_DISK": "64MiB", "DISK_MIN_FREE": "0",
 		"RETENTION_INTERVAL": "15s", "RETENTION_VERSIONS_KEEP_LAST": fmt.Sprint(keepLast),
 	} {

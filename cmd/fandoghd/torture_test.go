@@ -78,7 +78,7 @@ func newTorture(ctx context.Context, t *testing.T, seed uint64) *torture {
 // set configures the daemon and `fandoghd admin` alike.
 func (t *torture) set() {
 	for name, value := range map[string]string{
-		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "10s",
+		"BUILDER_TIMEOUT": "2m", "BUILDER_PARALLEL": "3", "REGISTRY_GRACE": "125s", "REGISTRY_GC_INTERVAL": "10s", "GIT_GC_INTERVAL": "5s", "GIT_GRACE": "1m",
 		"BUILDER_LIMITS_FREE_DISK": "64MiB", "BUILDER_MANAGED_KEEP_CACHE": "256MiB", "WEBHOOKS_ALLOW_PRIVATE": "true",
 		"SSH_HANDSHAKE_TIMEOUT": "5s", "HTTP_IDLE_TIMEOUT": "10s",
 		"DISK_MIN_FREE": "0", "DISK_MAX_USED": "100", // this is about a disk that is full

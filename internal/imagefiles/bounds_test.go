@@ -103,17 +103,7 @@ func TestLayersInTurn(t *testing.T) {
 	}
 	ask("many", "many-0")
 	<-begun
-	waiting := func(n int) func() bool {
-		return func() bool {
-			f.layers.mu.Lock()
-			defer f.layers.mu.Unlock()
-			all := 0
-			for _, some := range f.layers.waiting {
-				all += len(some)
-			}
-			return all == n
-		}
-	}
+	waiting := func(n int) func() bool { return func() bool { return f.layers.Waiting() == n } }
 	for i := 1; i <= 5; i++ {
 		ask("many", fmt.Sprint("many-", i))
 	}
@@ -128,39 +118,5 @@ func TestLayersInTurn(t *testing.T) {
 	asking.Wait()
 	if at := slices.Index(order, "one"); at < 0 || at > 2 {
 		t.Errorf("the layers were read in the order %v", order)
-	}
-	if len(f.layers.waiting) > 0 || len(f.layers.order) > 0 || f.layers.taken {
-		t.Errorf("when all is done: %+v", f.layers)
-	}
-}
-
-func TestTurns(t *testing.T) {
-	turns := newTurns(2)
-	first, err := turns.enter("a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var waiting []chan struct{}
-	for _, namespace := range []string{"a", "a", "b", "c"} {
-		turn, err := turns.enter(namespace)
-		if err != nil {
-			t.Fatal(err)
-		}
-		waiting = append(waiting, turn)
-	}
-	if _, err := turns.enter("a"); catalog.CodeOf(err) != catalog.Unavailable {
-		t.Errorf("a third that waits: %v", err)
-	}
-	turns.leave("c", waiting[3])
-	<-first
-	turns.pass()
-	<-waiting[0] // a's first
-	turns.leave("a", waiting[0])
-	<-waiting[2] // b's, and it was left as soon as it was its turn
-	turns.leave("b", waiting[2])
-	<-waiting[1]
-	turns.pass()
-	if turns.taken || len(turns.order) > 0 || len(turns.waiting) > 0 {
-		t.Errorf("in the end: %+v", turns)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/imagediff"
+	"github.com/fandoghpaas/fandogh/internal/turns"
 )
 
 // Limits bound what Files reads and keeps.
@@ -43,8 +44,9 @@ type Files struct {
 	config  Config
 	kept    *cache
 	reading singleflight.Group
-	layers  *turns // to read a layer
-	trees   *turns // to make a tree of layers
+	layers  *turns.Turns // to read a layer
+	trees   *turns.Turns // to make a tree of layers
+	indexes *turns.Turns // to find out which layers an image has
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -58,7 +60,7 @@ func New(c Config) *Files {
 		c.Limits = DefaultLimits
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Files{config: c, kept: newCache(c.Limits.Kept), layers: newTurns(c.Limits.Waiting), trees: newTurns(0), ctx: ctx, stop: stop}
+	return &Files{config: c, kept: newCache(c.Limits.Kept), layers: turns.New(1, c.Limits.Waiting), trees: turns.New(1, 0), indexes: turns.New(2, 0), ctx: ctx, stop: stop}
 }
 
 // Close ends what is being read, and waits for it.
@@ -72,7 +74,7 @@ var errBusy = catalog.Errorf(catalog.Unavailable, "the layers of this image are 
 
 // image finds an image's layers for a platform, and all platforms.
 func (f *Files) image(ctx context.Context, ref catalog.ImageRef, digest, platform string) (found catalog.PlatformImage, all []string, err error) {
-	images, err := f.config.Images.PlatformImages(ctx, ref, digest)
+	images, err := f.platforms(ctx, ref, digest)
 	if err != nil {
 		return found, nil, err
 	}
@@ -86,6 +88,34 @@ func (f *Files) image(ctx context.Context, ref catalog.ImageRef, digest, platfor
 		return found, nil, catalog.Errorf(catalog.NotFound, "image %s with digest %s is not for platform %q", ref, digest, platform)
 	}
 	return found, all, nil
+}
+
+// platforms returns what an index or an image leads to, without configurations, which may be large: few are read at a time.
+func (f *Files) platforms(ctx context.Context, ref catalog.ImageRef, digest string) ([]catalog.PlatformImage, error) {
+	key := "platforms " + ref.Repository() + " " + digest
+	if known, ok := f.kept.get(key); ok {
+		return known.([]catalog.PlatformImage), nil
+	}
+	release, err := f.indexes.Take(ctx, ref.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if known, ok := f.kept.get(key); ok {
+		return known.([]catalog.PlatformImage), nil
+	}
+	images, err := f.config.Images.PlatformImages(ctx, ref, digest)
+	if err != nil {
+		return nil, err
+	}
+	const digestCost = 100
+	cost := 0
+	for i := range images {
+		images[i].Config = nil
+		cost += digestCost * (1 + len(images[i].Layers))
+	}
+	f.kept.put(key, images, cost)
+	return images, nil
 }
 
 // whole returns an image's files as its layers make them.
@@ -128,7 +158,7 @@ func (f *Files) tree(ctx context.Context, ref catalog.ImageRef, key string, dige
 
 // make makes a tree of layers that are kept, when it is its turn; nil: not all are.
 func (f *Files) make(ctx context.Context, ref catalog.ImageRef, key string, digests []string, of func([][]imagediff.File) (*tree, error)) (*tree, error) {
-	release, err := f.trees.take(ctx, ref.Namespace)
+	release, err := f.trees.Take(ctx, ref.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +222,7 @@ func (f *Files) read(ref catalog.ImageRef, digest, key string) (_ *layer, err er
 			f.config.Logger.Error("failed to read a layer", "image", ref, "layer", digest, "panic", fault)
 		}
 	}()
-	release, err := f.layers.take(f.ctx, ref.Namespace)
+	release, err := f.layers.Take(f.ctx, ref.Namespace)
 	if err != nil {
 		return nil, errBusy
 	}

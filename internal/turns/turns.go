@@ -1,26 +1,44 @@
-package imagefiles
+// Package turns shares out what few can do at a time.
+package turns
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 )
 
-// turns let one at a time go on: of those who wait, one of each namespace in turn, so that nobody's many keep another from it. It is
+// Turns let a few at a time go on: of those who wait, one of each namespace in turn, so that nobody's many keep another from it. It is
 // safe for concurrent use.
-type turns struct {
-	limit int // that may wait of one namespace; 0: any number
+type Turns struct {
+	limit int
 
 	mu      sync.Mutex
-	taken   bool
+	free    int
 	waiting map[string][]chan struct{}
 	order   []string // of the namespaces that wait
 }
 
-func newTurns(limit int) *turns { return &turns{limit: limit, waiting: map[string][]chan struct{}{}} }
+// ErrMany is the error where too many of a namespace wait.
+var ErrMany = errors.New("too many wait")
 
-// take waits for a turn, which ends with release. Errors: errBusy (too many wait), that of ctx.
-func (t *turns) take(ctx context.Context, namespace string) (release func(), err error) {
+// New returns Turns of which so many may be taken at once. Of one namespace at most limit may wait, 0: any number.
+func New(atOnce, limit int) *Turns {
+	return &Turns{limit: limit, free: atOnce, waiting: map[string][]chan struct{}{}}
+}
+
+// Waiting is how many wait.
+func (t *Turns) Waiting() (all int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, some := range t.waiting {
+		all += len(some)
+	}
+	return all
+}
+
+// Take waits for a turn, which ends with release. Errors: ErrMany, the cause of ctx's end.
+func (t *Turns) Take(ctx context.Context, namespace string) (release func(), err error) {
 	turn, err := t.enter(namespace)
 	if err != nil {
 		return nil, err
@@ -35,16 +53,16 @@ func (t *turns) take(ctx context.Context, namespace string) (release func(), err
 }
 
 // enter returns what is closed when it is one's turn.
-func (t *turns) enter(namespace string) (turn chan struct{}, err error) {
+func (t *Turns) enter(namespace string) (turn chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	turn = make(chan struct{})
 	switch before := t.waiting[namespace]; {
-	case !t.taken:
-		t.taken = true
+	case t.free > 0:
+		t.free--
 		close(turn)
 	case t.limit > 0 && len(before) >= t.limit:
-		return nil, errBusy
+		return nil, ErrMany
 	default:
 		if len(before) == 0 {
 			t.order = append(t.order, namespace)
@@ -55,7 +73,7 @@ func (t *turns) enter(namespace string) (turn chan struct{}, err error) {
 }
 
 // leave gives up waiting.
-func (t *turns) leave(namespace string, turn chan struct{}) {
+func (t *Turns) leave(namespace string, turn chan struct{}) {
 	t.mu.Lock()
 	before := t.waiting[namespace]
 	at := slices.Index(before, turn)
@@ -74,11 +92,11 @@ func (t *turns) leave(namespace string, turn chan struct{}) {
 }
 
 // pass gives the turn to the next.
-func (t *turns) pass() {
+func (t *Turns) pass() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.order) == 0 {
-		t.taken = false
+		t.free++
 		return
 	}
 	next := t.order[0]
