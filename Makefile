@@ -45,7 +45,7 @@ UPGRADE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/
 PACKAGE_FROM ?= $(shell git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || git log -1 --diff-filter=A --format=%H -- deploy/package/nfpm.yaml)
 
 # What the machine of machine-test has beside what the package needs: a kernel, systemd, Docker, and clients.
-MACHINE_PACKAGES := linux-image-cloud-$(DEB_ARCH) systemd-sysv systemd-timesyncd udev dbus openssh-server docker.io skopeo iproute2 e2fsprogs ca-certificates mount
+MACHINE_PACKAGES := linux-image-cloud-$(DEB_ARCH) systemd-sysv systemd-timesyncd udev dbus openssh-server docker.io apparmor skopeo iproute2 e2fsprogs ca-certificates mount
 COMPOSE_VERSION := v2.40.3
 
 .PHONY: help build demo run test conformance clients torture soak browser pictures lint vulncheck bench fuzz package package-test upgrade-test deploy-test machine-test image image-test packages demo-packages test-packages tools clean
@@ -149,7 +149,7 @@ image-test: image ## runs the image by runc, and pushes to it
 	@$(call install,libcap2-bin)
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 10m -v -run TestImage ./deploy
 
-machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/fandogh-older.deb ## package, compose.yaml and limits on a Debian in a virtual machine: a real systemd and Docker, control groups of version 2, a power failure
+machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/fandogh-older.deb ## package and compose.yaml on a Debian in a virtual machine: a real systemd and Docker, control groups of version 2, a power failure
 	@$(call install,qemu-system-x86 qemu-utils)
 	ln -f $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/fandogh.deb
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 40m -v -run TestMachine ./deploy

@@ -3,7 +3,6 @@
 package deploy
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -43,7 +42,6 @@ func TestMachine(t *testing.T) {
 		m.copy(t, "compose.yaml", "compose.yaml")
 		m.script(t, "compose.sh")
 	})
-	t.Run("control groups", m.controlGroups)
 }
 
 // machine is a virtual machine, whose disk lasts until the test ends.
@@ -122,24 +120,4 @@ func (m *machine) script(t *testing.T, name string) (said string) {
 		filepath.Join(dir, "common.sh"), filepath.Join(dir, name), filepath.Join(m.dir, "script")}, append(m.ssh, "cat >script && bash script")...)...)
 	t.Log(said)
 	return said
-}
-
-// controlGroups runs the tests of limits there, where the kernel has control groups of version 2 alone.
-func (m *machine) controlGroups(t *testing.T) {
-	for _, test := range []struct{ pkg, run string }{
-		{"./builder/buildkitd", "TestStepsAreLimited|TestDiskIsNotFilled"},
-		{"./cmd/fandoghd", "TestScripts/script/(limits|push)$"},
-	} {
-		binary := filepath.Join(m.dir, filepath.Base(test.pkg)+".test")
-		command(t, repository(t), nil, "go", "test", "-c", "-o", binary, test.pkg)
-		m.copy(t, binary, "tests")
-		command(t, "", nil, "sh", append([]string{"-c", `cd "$1" && shift && tar -c testdata 2>/dev/null | "$@"`, "sh", filepath.Join(repository(t), test.pkg)}, append(m.ssh, "rm -rf testdata; tar -x; mkdir -p bin")...)...)
-		for _, name := range []string{"buildkitd", "buildctl", "crane"} {
-			m.copy(t, tool(t, name), "bin/"+name)
-		}
-		said := command(t, "", nil, m.ssh[0], append(m.ssh[1:], fmt.Sprintf("chmod +x tests bin/*; FANDOGH_TEST_TOOLS=$HOME/bin TMPDIR=/var/tmp ./tests -test.timeout 10m -test.v -test.run '%s' 2>&1", test.run))...)
-		if !strings.Contains(said, "--- PASS") || strings.Contains(said, "--- SKIP") {
-			t.Errorf("%s:\n%s", test.pkg, said)
-		}
-	}
 }

@@ -1,7 +1,6 @@
 # A clock that jumps by a day, forth and back, while a build runs: nothing is lost, removed or built twice.
 timedatectl set-ntp false 2>/dev/null || true
 eventually ready
-builds() { api "images/slow/versions/$1/builds" | grep -o '"attempts":[0-9]*'; }
 pushes slow forth
 date -s "@$(($(date +%s) + 86400))" >/dev/null
 wait $pushing || fail "$(cat slow.out)"
