@@ -256,23 +256,24 @@ func TestRulesOfImagesAndNamespaces(t *testing.T) {
 
 // A run that is cut short is brought to its end by the next one, and nothing is removed twice.
 func TestApplyIsCutShort(t *testing.T) {
+	const made = 130 // which is more than are removed together
 	e := newEnv(t)
-	for i := range 30 {
-		e.build(e.image, fmt.Sprintf("v%d", i), "", 100-i, catalog.OutcomeBuilt)
+	for i := range made {
+		e.build(e.image, fmt.Sprintf("v%d", i), "", 200-i, catalog.OutcomeBuilt)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	remove := e.config.Remove
 	e.config.Remove = func(ctx context.Context) { cancel(); remove(ctx) }
 	first, err := retention.New(e.config).Apply(ctx)
-	if err == nil || first.Built == 0 || first.Built >= 29 || e.removes != 1 {
+	if err == nil || first.Built == 0 || first.Built >= made-1 || e.removes != 1 {
 		t.Fatalf("cut short: %+v, %v; files removed %d times", first, err, e.removes)
 	}
-	if second := e.apply(); first.Built+second.Built != 29 || e.left(e.image) != "v29" {
+	if second := e.apply(); first.Built+second.Built != made-1 || e.left(e.image) != "v129" {
 		t.Errorf("removed %d, then %d; left: %s", first.Built, second.Built, e.left(e.image))
 	}
 	removals, err := e.store.Removals(t.Context())
 	e.must(err)
-	if len(removals) != 29 {
+	if len(removals) != made-1 {
 		t.Errorf("%d removals are left to do", len(removals))
 	}
 }
