@@ -92,6 +92,25 @@ func (c *call) revokeToken() error {
 	return c.done(accountPath, "revoked")
 }
 
+// endOtherSessions ends those of all other browsers, as after a password became known. Tokens stay.
+func (c *call) endOtherSessions() error {
+	tokens, err := c.server.config.Store.ListTokens(c.r.Context(), c.id.User.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if !isSession(t) || t.ID == c.id.Token.ID {
+			continue
+		}
+		err := c.server.config.Store.DeleteToken(c.r.Context(), c.id.User.ID, t.ID)
+		if err != nil && catalog.CodeOf(err) != catalog.NotFound { // it ended by itself
+			return err
+		}
+		c.audit("token revoked", "token", t.ID)
+	}
+	return c.done(accountPath, "sessions_ended")
+}
+
 func (c *call) addKey() error {
 	name, key := c.field("name"), c.form.Get("key")
 	if err := c.id.CheckLasting("add keys"); err != nil {

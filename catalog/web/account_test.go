@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,6 +119,37 @@ func TestSessionsAreRevoked(t *testing.T) {
 	}
 	if got := here.submit("/account", "/account/tokens/"+strconv.FormatInt(tokens[0].ID, 10)+"/revoke"); got.Header.Get("Location") != "/signin" {
 		t.Errorf("the own session: %s", got.Status)
+	}
+}
+
+// All other sessions of a user end at once; tokens and what others have stay.
+func TestOtherSessionsEnd(t *testing.T) {
+	e := newEnv(t)
+	lost, older, here, other := e.signedIn("ann"), e.signedIn("ann"), e.signedIn("ann"), e.signedIn("eve")
+	_, token, err := e.accounts.CreateToken(t.Context(), catalog.NewToken{UserID: e.users["ann"].ID, Name: "ci", Scope: catalog.ScopeWrite})
+	e.must(err)
+	if page := here.get("/account"); !strings.Contains(page.body, `action="/account/sessions/end"`) {
+		t.Error("there is no form for it")
+	}
+	if got := here.submit("/account", "/account/sessions/end"); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("ended: %s", got.Status)
+	}
+	for name, b := range map[string]*browser{"the lost one": lost, "the older one": older} {
+		if got := b.get("/account"); got.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s goes on: %s", name, got.Status)
+		}
+	}
+	for name, b := range map[string]*browser{"this one": here, "another user's": other} {
+		if got := b.get("/account"); got.StatusCode != http.StatusOK {
+			t.Errorf("%s ended: %s", name, got.Status)
+		}
+	}
+	left, err := e.store.ListTokens(t.Context(), e.users["ann"].ID)
+	if err != nil || len(left) != 2 || !slices.ContainsFunc(left, func(t catalog.Token) bool { return t.ID == token.ID }) {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+	if page := here.get("/account"); strings.Contains(page.body, "sessions/end") {
+		t.Error("there is nothing to end, and a form for it")
 	}
 }
 

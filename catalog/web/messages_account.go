@@ -19,6 +19,7 @@ var accountMessages = map[string]message{
 	"account.browser":      {"Browser", "مرورگر"},
 	"account.started":      {"Signed in", "زمان ورود"},
 	"account.until":        {"Until", "تا"},
+	"account.end":          {"End all other sessions", "پایان دادن به همهٔ نشست‌های دیگر"},
 	"account.this":         {"this browser", "همین مرورگر"},
 	"account.revoke":       {"Revoke", "لغو"},
 	"account.revoke.this":  {"Revoke %s", "لغو %s"},
@@ -43,9 +44,10 @@ var accountMessages = map[string]message{
 	"scope.read":           {"read", "خواندن"},
 	"scope.write":          {"read and write", "خواندن و نوشتن"},
 
-	"done.revoked":     {"Revoked.", "لغو شد."},
-	"done.key_added":   {"The key was added.", "کلید افزوده شد."},
-	"done.key_deleted": {"The key was deleted.", "کلید حذف شد."},
-	"done.password":    {"Your password was changed. Sessions and tokens stay: revoke those that you do not know.", "گذرواژهٔ شما تغییر کرد. نشست‌ها و توکن‌ها باقی می‌مانند؛ آن‌هایی را که نمی‌شناسید لغو کنید."},
-	"done.look":        {"Saved for this browser.", "برای این مرورگر ذخیره شد."},
+	"done.revoked":        {"Revoked.", "لغو شد."},
+	"done.key_added":      {"The key was added.", "کلید افزوده شد."},
+	"done.key_deleted":    {"The key was deleted.", "کلید حذف شد."},
+	"done.password":       {"Your password was changed. Sessions and tokens stay: end the other sessions, and revoke the tokens that you do not know.", "گذرواژهٔ شما تغییر کرد. نشست‌ها و توکن‌ها باقی می‌مانند؛ به نشست‌های دیگر پایان دهید و توکن‌هایی را که نمی‌شناسید لغو کنید."},
+	"done.sessions_ended": {"All other sessions were ended.", "همهٔ نشست‌های دیگر پایان یافتند."},
+	"done.look":           {"Saved for this browser.", "برای این مرورگر ذخیره شد."},
 }

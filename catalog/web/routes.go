@@ -72,6 +72,7 @@ func accountRoutes() []route {
 		{"POST", "/account/look", accessSelf, account((*call).chooseLook)},
 		{"POST", "/account/tokens", accessOwn, account((*call).createToken)},
 		{"POST", "/account/tokens/{id}/revoke", accessOwn, account((*call).revokeToken)},
+		{"POST", "/account/sessions/end", accessOwn, account((*call).endOtherSessions)},
 		{"POST", "/account/keys", accessOwn, account((*call).addKey)},
 		{"POST", "/account/keys/{id}/delete", accessOwn, account((*call).deleteKey)},
 		{"POST", "/account/password", accessOwn, account((*call).changePassword)},

@@ -82,7 +82,7 @@ var access = map[string]string{
 	"GET /admin/namespaces": "admin", "GET /admin/namespaces/{shared}": "admin", "POST /admin/namespaces/{shared}/limits": "changed", "POST /admin/namespaces/{shared}/delete": "changed",
 	"GET /admin/queue": "admin", "GET /admin/queue/events": "admin", "POST /admin/queue/pause": "changed", "POST /admin/queue/resume": "changed", "GET /admin/disk": "admin", "POST /admin/disk/collect": "changed",
 	"GET /admin/audit": "admin", "GET /admin/doctor": "admin",
-	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none",
+	"GET /account": "self", "POST /account/look": "own", "POST /account/tokens": "", "POST /account/tokens/{id}/revoke": "none", "POST /account/sessions/end": "own",
 	"POST /account/keys": "", "POST /account/keys/{id}/delete": "none", "POST /account/password": "",
 	"GET /{$}": "self", "GET /events": "self", "GET /search": "self", "GET /signin": "", "POST /signin": "", "POST /signout": "", "POST /language": "",
 	"GET /static/{file}": "open", "GET /images/{namespace}": "read", "GET /images/{namespace}/{image}": "read", "GET /images/{namespace}/{image}/{version}": "read",
