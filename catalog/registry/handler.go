@@ -30,7 +30,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c := &call{registry: r, w: w, req: req.Clone(req.Context()), id: id, vars: vars}
+	c := &call{registry: r, w: w, req: req.Clone(req.Context()), id: id, vars: vars, start: time.Now()}
 	if c.image, err = route.allow(c); err != nil {
 		return err
 	}
@@ -44,8 +44,12 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	return err
 }
 
-// deletedMeanwhile reports whether the image was there when the request began, and is gone: what was stored of it goes then.
+// deletedMeanwhile reports whether the image was there when the request began, and is gone, or files of it went since: what was stored
+// of it goes then.
 func (c *call) deletedMeanwhile() bool {
+	if at, ok := c.registry.removed.Get(c.image.Ref); ok && !at.Before(c.start) {
+		return true
+	}
 	if c.image.ID == 0 {
 		return false
 	}

@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
@@ -36,6 +37,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	"github.com/distribution/reference"
 	"github.com/hashicorp/go-hclog"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -95,6 +97,7 @@ type Registry struct {
 
 	pending pending
 	pulls   pulls
+	removed *lru.Cache[catalog.ImageRef, time.Time] // when files of images were last removed
 	store   Store
 	auth    catalog.Authenticator
 	logger  hclog.Logger
@@ -104,6 +107,9 @@ type Registry struct {
 	content distribution.Namespace
 	driver  driver.StorageDriver
 }
+
+// maxRemoved is of how many images it is remembered when their files went, for the requests that met that.
+const maxRemoved = 1000
 
 // storageThreads bounds the file operations that run at once.
 const storageThreads = 100
@@ -125,6 +131,7 @@ func New(c Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{dir: dir, cacheTags: c.CacheTags, admission: c.Admission, mayRemove: c.Removing, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
+	r.removed, _ = lru.New[catalog.ImageRef, time.Time](maxRemoved) // only a size below one is an error
 	r.driver = filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: storageThreads})
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
 		return nil, errors.Join(fmt.Errorf("open registry storage: %w", err), r.Close())
@@ -186,6 +193,8 @@ func (r *Registry) DeleteImage(ref catalog.ImageRef) error {
 	if _, err := reference.WithName(ref.Repository()); err != nil {
 		return catalog.Wrap(catalog.Invalid, err, "%s is not a valid image name", ref)
 	}
+	defer func() { r.removed.Add(ref, time.Now()) }()
+	r.removed.Add(ref, time.Now())
 	return errors.Join(removeAll(r.repositoryDir(ref)), removeAll(r.referrersOf(ref)))
 }
 

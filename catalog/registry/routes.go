@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	v2 "github.com/distribution/distribution/v3/registry/api/v2"
 	"github.com/gorilla/mux"
@@ -50,6 +51,7 @@ type call struct {
 	id       catalog.Identity
 	vars     map[string]string // what the path names
 	image    catalog.Image     // that the path names and the route's check found; without an ID when it does not exist yet
+	start    time.Time
 }
 
 // check refuses a call that is not allowed, and returns the image that the path names, if it
