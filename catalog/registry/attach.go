@@ -215,11 +215,11 @@ func (a attacher) blob(ctx context.Context, mediaType string, content []byte) (o
 func (a attacher) put(ctx context.Context, m ocispec.Manifest) (*manifestPut, error) {
 	m.Versioned, m.MediaType = specs.Versioned{SchemaVersion: 2}, ocispec.MediaTypeImageManifest
 	p := &manifestPut{registry: a.registry, image: a.image}
-	var err error
-	if p.body, err = json.Marshal(m); err != nil {
+	body, err := json.Marshal(m)
+	if err != nil {
 		return nil, err
 	}
-	p.digest = digest.FromBytes(p.body)
+	p.setBody(body)
 	if err := p.parse(ctx); err != nil {
 		return nil, err
 	}

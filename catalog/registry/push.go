@@ -34,7 +34,8 @@ type manifestPut struct {
 	ref      string        // as the client wrote it: a tag or a digest
 	body     []byte
 	digest   digest.Digest
-	parts    manifestParts
+	parts    manifestParts // as far as they can be read
+	syntax   error         // that kept the rest from being read; parse tells of it
 	admit    func(more catalog.Amounts) error
 	reserve  func(contents map[string]int64) (release func(), err error)
 	added    map[string]int64 // what it makes part of the image, bytes by digest
@@ -111,10 +112,8 @@ func (p *manifestPut) take(w http.ResponseWriter, req *http.Request) (*bufferedR
 // contents are what the manifest makes part of the image, as bytes by digest: itself and all that is here of what it refers to, whatever
 // sizes it says. What an index lists was not yet, though it was put before.
 func (p *manifestPut) contents() (map[string]int64, error) {
-	var m manifestParts
-	_ = json.Unmarshal(p.body, &m) // store says what is wrong with it
 	found := map[digest.Digest]int64{p.digest: int64(len(p.body))}
-	if err := p.registry.reachParts(p.image.Ref, m, found); err != nil {
+	if err := p.registry.reachParts(p.image.Ref, p.parts, found); err != nil {
 		return nil, err
 	}
 	added := map[string]int64{}
@@ -128,9 +127,7 @@ func (p *manifestPut) contents() (map[string]int64, error) {
 func (p *manifestPut) storeMoving(req *http.Request) (*bufferedResponse, error) {
 	p.registry.attaching.Lock()
 	defer p.registry.attaching.Unlock()
-	var m manifestParts
-	_ = json.Unmarshal(p.body, &m) // store says what is wrong with it
-	if err := p.registry.keepsOwn(req.Context(), p.image, p.ref, m.Layers); err != nil {
+	if err := p.registry.keepsOwn(req.Context(), p.image, p.ref, p.parts.Layers); err != nil {
 		return nil, err
 	}
 	return p.store(req)
@@ -138,8 +135,7 @@ func (p *manifestPut) storeMoving(req *http.Request) (*bufferedResponse, error) 
 
 // read takes the body in.
 func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
-	var err error
-	p.body, err = bounded.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest), maxManifest)
+	body, err := bounded.ReadAll(http.MaxBytesReader(w, req.Body, maxManifest), maxManifest)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -149,23 +145,26 @@ func (p *manifestPut) read(w http.ResponseWriter, req *http.Request) error {
 	case err != nil:
 		return catalog.Wrap(catalog.Invalid, err, "the manifest is incomplete; push again")
 	}
-	if err := bounded.CheckValues(p.body, maxManifestValues); err != nil {
+	if err := bounded.CheckValues(body, maxManifestValues); err != nil {
 		return catalog.Wrap(catalog.TooLarge, err, "the manifest is too large: %v", err)
 	}
-	p.digest = digest.FromBytes(p.body)
-	var m manifestParts
-	_ = json.Unmarshal(p.body, &m) // parse says what is wrong with it
-	if len(m.Layers) > maxParts || len(m.Manifests) > maxParts {
+	p.setBody(body)
+	if len(p.parts.Layers) > maxParts || len(p.parts.Manifests) > maxParts {
 		return catalog.Errorf(catalog.TooLarge, "the manifest refers to more than %d layers or manifests, which is the limit", maxParts)
 	}
 	return nil
 }
 
-// parse reads what the manifest refers to, and marks it all as in use.
+func (p *manifestPut) setBody(body []byte) {
+	p.body, p.digest = body, digest.FromBytes(body)
+	p.syntax = json.Unmarshal(body, &p.parts)
+}
+
+// parse looks at what the manifest refers to, and marks it all as in use.
 func (p *manifestPut) parse(ctx context.Context) error {
 	// The app reads less of it; what only it could read would stop the collector.
-	if err := json.Unmarshal(p.body, &p.parts); err != nil {
-		return &catalog.Error{Code: catalog.Invalid, Field: aboutManifest, Message: "the manifest is not valid JSON of a known media type", Err: err}
+	if p.syntax != nil {
+		return &catalog.Error{Code: catalog.Invalid, Field: aboutManifest, Message: "the manifest is not valid JSON of a known media type", Err: p.syntax}
 	}
 	if p.parts.Schema != 2 {
 		return &catalog.Error{Code: catalog.Invalid, Field: aboutManifest, Message: fmt.Sprintf("the manifest's schemaVersion is %d; it must be 2", p.parts.Schema)}
