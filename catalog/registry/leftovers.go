@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -18,26 +19,20 @@ const layersDir = "_layers"
 // sweepLeftovers removes what is left of blobs that are gone, which the library never does: the repositories' links to
 // them, and directories that have become empty. What an upload is about to fill was marked by use, and stays.
 func (r *Registry) sweepLeftovers(ctx context.Context, before time.Time) error {
-	for _, kind := range []struct {
-		root  string
-		depth int
-		drop  func(dir string, before time.Time) error
-	}{
-		{repositoriesDir, 5, r.dropLink}, // namespace, image, layersDir, algorithm, hex
-		{blobsDir, 3, r.dropEmpty},       // algorithm, two digits, hex
-		{referrersDir, 3, r.dropEmpty},   // namespace, image, subject
-	} {
-		dirs := []string{filepath.Join(r.dir, filepath.FromSlash(kind.root))}
-		for range kind.depth {
-			var err error
-			if dirs, err = listAll(dirs); err != nil {
-				return err
-			}
+	links, err := r.inRepositories(layersDir, 2)                                            // algorithm, hex
+	blobs, err2 := listAll([]string{filepath.Join(r.dir, filepath.FromSlash(blobsDir))}, 3) // algorithm, two digits, hex
+	subjects, err3 := listAll([]string{filepath.Join(r.dir, referrersDir)}, 3)              // namespace, image, subject
+	if err := errors.Join(err, err2, err3); err != nil {
+		return err
+	}
+	for _, dir := range links {
+		if err := errors.Join(ctx.Err(), r.dropLink(dir, before)); err != nil {
+			return err
 		}
-		for _, dir := range dirs {
-			if err := errors.Join(ctx.Err(), kind.drop(dir, before)); err != nil {
-				return err
-			}
+	}
+	for _, dir := range slices.Concat(blobs, subjects) {
+		if err := errors.Join(ctx.Err(), r.dropEmpty(dir, before)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -45,9 +40,6 @@ func (r *Registry) sweepLeftovers(ctx context.Context, before time.Time) error {
 
 // dropLink removes a repository's link to a blob that is neither there nor in the trash.
 func (r *Registry) dropLink(dir string, before time.Time) error {
-	if filepath.Base(filepath.Dir(filepath.Dir(dir))) != layersDir {
-		return nil
-	}
 	link := filepath.Join(dir, "link")
 	text, err := os.ReadFile(link)
 	if err != nil {

@@ -203,17 +203,11 @@ func (r *Registry) useUpload(image catalog.Image, upload string) error {
 // sweepUploads removes the uploads that no client went on with since before a time. It looks at
 // directories and not at the catalog: an upload may come before its image.
 func (r *Registry) sweepUploads(ctx context.Context, before time.Time, dryRun bool) (removed BlobCount, err error) {
-	root := filepath.Join(r.dir, filepath.FromSlash(repositoriesDir))
-	uploads := []string{root}
-	for range 4 { // namespace, image, uploadsDir, upload
-		if uploads, err = listAll(uploads); err != nil {
-			return removed, err
-		}
+	uploads, err := r.inRepositories(uploadsDir, 1)
+	if err != nil {
+		return removed, err
 	}
 	for _, upload := range uploads {
-		if filepath.Base(filepath.Dir(upload)) != uploadsDir {
-			continue
-		}
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
@@ -224,7 +218,7 @@ func (r *Registry) sweepUploads(ctx context.Context, before time.Time, dryRun bo
 	if dryRun {
 		return removed, nil
 	}
-	beginners, err := listAll([]string{filepath.Join(r.dir, beginnersDir)})
+	beginners, err := listAll([]string{filepath.Join(r.dir, beginnersDir)}, 1)
 	for _, beginner := range beginners {
 		_, dropErr := dropEnded(beginner)
 		err = errors.Join(err, dropErr)
@@ -232,20 +226,36 @@ func (r *Registry) sweepUploads(ctx context.Context, before time.Time, dryRun bo
 	return removed, err
 }
 
-// listAll returns what is in directories. One that is gone is empty.
-func listAll(dirs []string) (paths []string, err error) {
-	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if ignoreNotExist(err) != nil {
-			return nil, err
-		}
-		for _, entry := range entries {
-			if entry.IsDir() {
-				paths = append(paths, filepath.Join(dir, entry.Name()))
+// inRepositories returns the directories so many levels below one of each repository. It looks at directories and not at the catalog.
+func (r *Registry) inRepositories(dir string, levels int) ([]string, error) {
+	repositories, err := listAll([]string{filepath.Join(r.dir, filepath.FromSlash(repositoriesDir))}, 2) // namespace, image
+	if err != nil {
+		return nil, err
+	}
+	for i := range repositories {
+		repositories[i] = filepath.Join(repositories[i], dir)
+	}
+	return listAll(repositories, levels)
+}
+
+// listAll returns the directories so many levels below some. One that is gone is empty.
+func listAll(dirs []string, levels int) ([]string, error) {
+	for range levels {
+		var below []string
+		for _, dir := range dirs {
+			entries, err := os.ReadDir(dir)
+			if ignoreNotExist(err) != nil {
+				return nil, err
+			}
+			for _, entry := range entries {
+				if entry.IsDir() {
+					below = append(below, filepath.Join(dir, entry.Name()))
+				}
 			}
 		}
+		dirs = below
 	}
-	return paths, nil
+	return dirs, nil
 }
 
 // sweepUpload removes one upload if it was left before a time, and what directories it leaves empty.
