@@ -60,15 +60,15 @@ func TestKeptTreesHoldTheirLayers(t *testing.T) {
 	f.kept.mu.Lock()
 	defer f.kept.mu.Unlock()
 	held := map[string]int{}
-	for at := f.kept.order.Front(); at != nil; at = at.Next() {
-		one := at.Value.(kept)
+	for _, name := range f.kept.values.Keys() {
+		one, _ := f.kept.values.Peek(name)
 		switch value := one.value.(type) {
 		case *tree:
 			for _, e := range value.entries {
-				held[one.name] += e.Cost()
+				held[name] += e.Cost()
 			}
 		case *layer:
-			held[one.name] += value.cost
+			held[name] += value.cost
 		}
 	}
 	all := 0

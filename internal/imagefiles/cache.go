@@ -1,8 +1,10 @@
 package imagefiles
 
 import (
-	"container/list"
+	"math"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // cache keeps what was used last, up to a bound. Values must never change.
@@ -10,41 +12,37 @@ type cache struct {
 	mu     sync.Mutex
 	limit  int
 	held   int
-	values map[string]*list.Element
-	order  list.List // of kept, the longest unused first
+	values *simplelru.LRU[string, kept]
 }
 
 type kept struct {
-	name  string
 	value any
 	cost  int
 }
 
-func newCache(limit int) *cache { return &cache{limit: limit, values: map[string]*list.Element{}} }
+func newCache(limit int) *cache {
+	values, _ := simplelru.NewLRU[string, kept](math.MaxInt, nil) // it is bounded by what is held; only a size below one is an error
+	return &cache{limit: limit, values: values}
+}
 
 func (c *cache) get(name string) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	found := c.values[name]
-	if found == nil {
-		return nil, false
-	}
-	c.order.MoveToBack(found)
-	return found.Value.(kept).value, true
+	found, ok := c.values.Get(name)
+	return found.value, ok
 }
 
 func (c *cache) put(name string, value any, cost int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	const least = 1000 // an empty layer takes something, too
-	if c.values[name] != nil || cost > c.limit {
+	if c.values.Contains(name) || cost > c.limit {
 		return
 	}
-	c.values[name] = c.order.PushBack(kept{name, value, cost + least})
+	c.values.Add(name, kept{value, cost + least})
 	c.held += cost + least
-	for c.held > c.limit && c.order.Len() > 1 {
-		oldest := c.order.Remove(c.order.Front()).(kept)
+	for c.held > c.limit && c.values.Len() > 1 {
+		_, oldest, _ := c.values.RemoveOldest()
 		c.held -= oldest.cost
-		delete(c.values, oldest.name)
 	}
 }
