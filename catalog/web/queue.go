@@ -32,13 +32,7 @@ func (c *call) queuePage() error {
 	if err != nil {
 		return err
 	}
-	if data.Mark, err = c.queueMark(); err != nil { // before what it may change
-		return err
-	}
-	if data.State, err = store.QueueState(ctx); err != nil {
-		return err
-	}
-	if data.Pause, err = store.QueuePause(ctx); err != nil {
+	if data.State, data.Pause, data.Mark, err = c.queue(); err != nil { // before what is listed, which may change
 		return err
 	}
 	entries, err := store.ListQueue(ctx, page.Before, page.Limit)
@@ -50,27 +44,25 @@ func (c *call) queuePage() error {
 	return c.show(http.StatusOK, "queue", "admin.queue", data)
 }
 
-// queueMark names the state of the queue: what waits and runs, the first of it, and whether it is paused.
-func (c *call) queueMark() (string, error) {
+// queue returns the state of the queue and its pause, and a mark that names them and what waits first.
+func (c *call) queue() (state catalog.QueueState, pause catalog.QueuePause, mark string, err error) {
 	ctx, store := c.r.Context(), c.server.config.Store
-	state, err := store.QueueState(ctx)
-	if err != nil {
-		return "", err
+	if state, err = store.QueueState(ctx); err != nil {
+		return state, pause, "", err
 	}
-	pause, err := store.QueuePause(ctx)
-	if err != nil {
-		return "", err
+	if pause, err = store.QueuePause(ctx); err != nil {
+		return state, pause, "", err
 	}
 	entries, err := store.ListQueue(ctx, 0, listed)
 	if err != nil {
-		return "", err
+		return state, pause, "", err
 	}
 	hash := sha256.New()
 	fmt.Fprintln(hash, state.Waiting, state.Running, pause.Since.UnixNano(), pause.By, pause.Reason)
 	for _, e := range entries {
 		fmt.Fprintln(hash, e.ID, e.Place)
 	}
-	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
+	return state, pause, hex.EncodeToString(hash.Sum(nil)[:8]), nil
 }
 
 // queueRecheck is how often the queue is looked at for what no event tells: that it was paused, by this or by another process, or that a build waits again.
@@ -86,7 +78,7 @@ func (c *call) queueNews() error {
 	defer recheck.Stop()
 	for {
 		notified := store.NewEvents()
-		mark, err := c.queueMark()
+		_, _, mark, err := c.queue()
 		if err != nil {
 			requests.Logger(ctx).Debug("stream of the queue interrupted", "error", err) // the status is sent; ending makes clients reconnect
 			return nil
