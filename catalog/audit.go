@@ -16,6 +16,9 @@ type AuditLine struct {
 	On   map[string]string // what it was done to
 }
 
+// LoginFailed begins the lines of the audit log's text that strangers cause, by any interface: there are so many of a network, and no more.
+const LoginFailed = "login failed"
+
 // AuditLines hands lines of what is done beside the daemon, which keeps the audit log, to the daemon. They have no Via and From.
 type AuditLines interface {
 	// AddAuditLine stores a line; its ID and time are the store's.

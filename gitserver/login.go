@@ -226,5 +226,5 @@ func (s *Server) refused(from net.Addr, offered bool, err error) {
 	if auth != nil && len(auth.Errors) > 0 {
 		reason = auth.Errors[len(auth.Errors)-1]
 	}
-	s.auditLog("", from).Info("login failed", "reason", reason)
+	s.auditLog("", from).Info(catalog.LoginFailed, "reason", reason)
 }

@@ -68,7 +68,7 @@ func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {
 	id, err := r.auth.ByPassword(req.Context(), req.RemoteAddr, username, password)
 	switch {
 	case catalog.CodeOf(err) == catalog.Unauthorized:
-		r.audit(req, username, "login failed")
+		r.audit(req, username, catalog.LoginFailed)
 	case err == nil && req.URL.Path == "/v2/": // where clients begin; all else repeats it
 		r.audit(req, username, "login")
 	}

@@ -60,7 +60,7 @@ func (c *call) proveForToken(in api.CreateToken, byPassword bool) error {
 	if catalog.CodeOf(err) != catalog.Unauthorized {
 		return err
 	}
-	c.audit("login failed", "name", in.Username)
+	c.audit(catalog.LoginFailed, "name", in.Username)
 	if !knowsErrors(c.r) { // the contract knows no 401 here
 		return catalog.FieldErrorf("password", "%s", catalog.MessageOf(err))
 	}

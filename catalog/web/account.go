@@ -56,7 +56,7 @@ func (c *call) createToken() error {
 	}
 	id, err := c.server.config.Auth.ByPassword(ctx, c.r.RemoteAddr, c.id.User.Name, c.form.Get("password"))
 	if catalog.CodeOf(err) == catalog.Unauthorized {
-		c.audit("login failed", "name", c.id.User.Name)
+		c.audit(catalog.LoginFailed, "name", c.id.User.Name)
 		return catalog.FieldErrorf("password", "the password is wrong; no token was created")
 	}
 	if err != nil {

@@ -144,7 +144,7 @@ func (c *call) signIn() error {
 	case catalog.Unauthorized, catalog.RateLimited, catalog.Forbidden:
 		c.id = catalog.Identity{}
 		if code == catalog.Unauthorized {
-			c.audit("login failed", "name", data.Name)
+			c.audit(catalog.LoginFailed, "name", data.Name)
 		}
 		requests.SetRetryAfter(c.w.Header(), err)
 		data.Failed = &failure{code.HTTPStatus(), string(code), catalog.MessageOf(err)}

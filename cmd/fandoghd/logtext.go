@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/internal/requests"
 )
 
@@ -41,9 +42,6 @@ func (w withoutControl) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// loginFailed begins the lines of the audit log that strangers cause.
-const loginFailed = "login failed"
-
 // oneLine is the audit log's: whatever a user sent, such as a name that is none, begins no line of its own and is not written at any length, and
 // who guesses fills no disk with lines about that.
 type oneLine struct {
@@ -54,7 +52,7 @@ type oneLine struct {
 
 // Log logs a line.
 func (l oneLine) Log(level hclog.Level, what string, about ...any) {
-	if what == loginFailed {
+	if what == catalog.LoginFailed {
 		left, ok := l.failures.Allow(cmp.Or(fromOf(about), l.from), time.Now())
 		if !ok {
 			return

@@ -127,7 +127,7 @@ func (c *call) login(ctx context.Context) (catalog.Identity, error) {
 	if user, password, ok := c.r.BasicAuth(); ok && user+password != "" {
 		id, err := c.server.config.Auth.ByPassword(ctx, c.r.RemoteAddr, user, password)
 		if catalog.CodeOf(err) == catalog.Unauthorized {
-			c.audit(user).Info("login failed")
+			c.audit(user).Info(catalog.LoginFailed)
 		}
 		return id, err
 	}
