@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -145,6 +146,9 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 	if c.problems > 0 {
 		return nil, m, fmt.Errorf("the backup %s is damaged, and nothing was restored:\n%s", r.name, strings.TrimRight(list.String(), "\n"))
 	}
+	if err := skipIDs(ctx, filepath.Join(a.data, unchecked), m.Made); err != nil {
+		return nil, m, err
+	}
 	if err := os.Remove(filepath.Join(a.data, unchecked+".lock")); err != nil {
 		return nil, m, err
 	}
@@ -152,6 +156,17 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 		return nil, m, err
 	}
 	return c, m, atomicfile.SyncDir(a.data)
+}
+
+// skipIDs has a restored database go on behind all IDs that may have been given since it was copied, at a thousand a second: by the data directory
+// that was lost, or by one that was restored from the same backup before.
+func skipIDs(ctx context.Context, database string, made time.Time) error {
+	store, err := sqlite.Open(ctx, database)
+	if err != nil {
+		return err
+	}
+	err = store.SkipIDs(ctx, max(time.Since(made), time.Minute).Milliseconds())
+	return errors.Join(err, store.Close())
 }
 
 // runOn is run with the database in a file, which is brought up to date.

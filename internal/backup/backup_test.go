@@ -46,13 +46,14 @@ func (p place) write(name, content string) {
 	p.must(os.WriteFile(filepath.Join(p.from, name), []byte(content), 0o640))
 }
 
-// add adds all files; those whose names begin with f are fixed.
+// add adds all files; those whose names begin with f are fixed by their size, and with t by their time.
 func (p place) add(to backup.Sink) {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.from)
 	p.must(err)
 	for _, e := range entries {
-		p.must(to.Add(backup.DataDir+"/"+e.Name(), filepath.Join(p.from, e.Name()), strings.HasPrefix(e.Name(), "f")))
+		fixed := map[byte]backup.Fixed{'f': backup.BySize, 't': backup.ByTime}[e.Name()[0]]
+		p.must(to.Add(backup.DataDir+"/"+e.Name(), filepath.Join(p.from, e.Name()), fixed))
 	}
 }
 
@@ -148,6 +149,22 @@ func TestSnapshotsShareWhatDoesNotChange(t *testing.T) {
 	if files, _, err := backup.Restore(t.Context(), newest, filepath.Join(t.TempDir(), "x"), strings.Clone); err != nil || files == m.Files {
 		t.Errorf("of a snapshot that lost one: %d files, %v", files, err)
 	}
+}
+
+// A file that another data directory has by the same name is no other's, though it is as long.
+func TestFixedByTime(t *testing.T) {
+	p := newPlace(t)
+	p.write("times", "same")
+	p.make(5)
+	again, _ := p.make(5)
+	p.write("times", "else")
+	later := time.Now().Add(time.Second)
+	p.must(os.Chtimes(filepath.Join(p.from, "times"), later, later))
+	other, _ := p.make(5)
+	if again.Copied() != 0 || other.Copied() != 4 {
+		t.Errorf("of the same file %d bytes were copied, of another %d", again.Copied(), other.Copied())
+	}
+	testkit.Same(t, "the other", contents(t, filepath.Join(other.Path(), backup.DataDir)), map[string]string{"times": "else"})
 }
 
 func TestOlderSnapshotsGo(t *testing.T) {
