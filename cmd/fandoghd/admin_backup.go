@@ -263,7 +263,7 @@ func (a *admin) addDatabase(ctx context.Context, to backup.Sink) (images []catal
 
 // notBackedUp are what of a data directory is added in its own way, or not at all: caches, what is being received, and what is
 // there while the daemon runs.
-var notBackedUp = []string{"repos", "registry", "buildkit", "mirror", "uploads", "sbom", "lock", backup.LockFile, addressesFile, lastBackupFile}
+var notBackedUp = []string{"repos", "registry", "buildkit", "mirror", "uploads", "sbom", "lock", lostAndFound, backup.LockFile, addressesFile, lastBackupFile}
 
 // eachOther visits the rest: keys, times, and logs of builds up to the last that the database has.
 func (a *admin) eachOther(o backupOptions, lastBuild int64, visit func(name string, fixed backup.Fixed) error) error {

@@ -222,6 +222,9 @@ func lostDatabase(data string) error {
 	if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil // others tell what is wrong with it
 	}
+	if err := interruptedRestore(data); err != nil {
+		return err
+	}
 	for _, dir := range []string{"repos", filepath.Join("registry", "docker", "registry", "v2", "repositories")} {
 		namespaces, err := os.ReadDir(filepath.Join(data, dir))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
