@@ -208,6 +208,20 @@ func TestInterruptedSnapshot(t *testing.T) {
 	testkit.Same(t, "last", contents(t, filepath.Join(last.Path(), backup.DataDir)), map[string]string{"fsmall": "small", "flarge": large, "fsecond": "second"})
 }
 
+// To a disk that does not tell upper from lower case, two versions v1 and V1 have one name: neither may take the other's place.
+func TestNamesThatAreOneToTheDisk(t *testing.T) {
+	p := newPlace(t)
+	p.write("fv1", "one")
+	p.write("mv1", "two")
+	s := p.begin(1)
+	p.add(s)
+	for _, fixed := range []backup.Fixed{backup.Changing, backup.BySize} {
+		if err := s.Add(backup.DataDir+"/mv1", filepath.Join(p.from, "fv1"), fixed); err == nil || !strings.Contains(err.Error(), "upper and lower case") {
+			t.Errorf("a name that is taken: %v", err)
+		}
+	}
+}
+
 func TestOneBackupToAPlace(t *testing.T) {
 	p := newPlace(t)
 	first := p.begin(1)

@@ -174,6 +174,9 @@ func (s *Snapshot) Add(name, from string, fixed Fixed) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
+	if _, err := os.Lstat(to); err == nil {
+		return fmt.Errorf("%s is there already: the disk takes names for one that differ in upper and lower case alone; use another disk, or a tar", to)
+	}
 	linked := false
 	if fixed != Changing {
 		if linked, err = s.link(name, to, info, fixed); err != nil {
