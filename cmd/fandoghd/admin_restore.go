@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -216,8 +217,10 @@ func uncheckedPath(data string) string { return databasePath(data) + ".unchecked
 
 // interruptedRestore says that a data directory is what a restore left that was interrupted. While one runs, it has the lock.
 func interruptedRestore(data string) error {
-	if _, err := os.Lstat(uncheckedPath(data)); err != nil {
-		return nil // others tell what is wrong with the directory
+	if _, err := os.Lstat(uncheckedPath(data)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
 	}
 	return fmt.Errorf("%s has a part of a backup, of which the restore was interrupted or runs; if it does not run, empty the directory and restore again", data)
 }

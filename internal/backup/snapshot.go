@@ -50,11 +50,11 @@ type Manifest struct {
 type Fixed int
 
 const (
-	// Changing: nothing does.
+	// Changing is of a file of which nothing does.
 	Changing Fixed = iota
-	// BySize: its size, since under this name a finished file has always the same content, whatever data directory it is of.
+	// BySize is of one of which its size does, since under this name a finished file has always the same content, whatever data directory it is of.
 	BySize
-	// ByTime: its size and the time when it was written. Names that are numbers are given again by another data directory.
+	// ByTime is of one of which its size and the time when it was written do. Names that are numbers are given again by another data directory.
 	ByTime
 )
 
