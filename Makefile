@@ -70,7 +70,7 @@ run: packages build ## the daemon in the foreground, on embedded defaults
 
 # Four packages at once: much of what the tests wait for is not the processor.
 test: packages test-packages tools $(EXAMPLES) ## every test
-	FANDOGH_TEST_TOOLS=$(BIN) go test -p 4 -timeout 10m ./...
+	FANDOGH_TEST_TOOLS=$(BIN) go test -p 4 -timeout 15m ./...
 
 conformance: packages test-packages tools clients ## every case beside plain BuildKit, git and distribution, into conformance/RESULTS.md and docs/compatibility.md
 	mkdir -p docs
