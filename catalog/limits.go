@@ -118,7 +118,7 @@ func (l NamespaceLimits) String() string {
 			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
 		}
 	}
-	b, q := l.Build, l.Quota
+	b := l.Build
 	say("cpus", b.CPUs, b.CPUs != 0)
 	say("memory", b.Memory, b.Memory != 0)
 	say("pids", b.PIDs, b.PIDs != 0)
@@ -127,15 +127,12 @@ func (l NamespaceLimits) String() string {
 	say("timeout", b.Timeout, b.Timeout != 0)
 	say("running", l.Running, l.Running != 0)
 	say("waiting", l.Waiting, l.Waiting != 0)
-	for _, quota := range []struct {
-		name string
-		most int64
-	}{{"bytes", q.Bytes}, {"images", int64(q.Images)}, {"versions", int64(q.Versions)}, {"builds", int64(q.Builds)}} {
+	for _, quota := range l.Quota.parts(Amounts{}, Amounts{}) {
 		var most any = quota.most
 		if quota.most == NoQuota {
 			most = "none"
 		}
-		say("quota-"+quota.name, most, quota.most != 0)
+		say("quota-"+quota.field, most, quota.most != 0)
 	}
 	return cmp.Or(strings.Join(parts, " "), "none")
 }
