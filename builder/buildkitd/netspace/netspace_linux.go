@@ -67,13 +67,14 @@ func prepare() error {
 	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
 		return err
 	}
-	err = unix.Mount("", dir, "", unix.MS_SHARED|unix.MS_REC, "")
-	if errors.Is(err, unix.EINVAL) { // it is no mount yet
-		if err = unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
-			err = unix.Mount("", dir, "", unix.MS_SHARED|unix.MS_REC, "")
-		}
+	share := func() error { return unix.Mount("", dir, "", unix.MS_SHARED|unix.MS_REC, "") }
+	if err := share(); !errors.Is(err, unix.EINVAL) {
+		return err
 	}
-	return err
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil { // it was no mount yet
+		return err
+	}
+	return share()
 }
 
 // create has the thread in a network namespace of its own, which is mounted on a file. One that Delete could not remove serves as well.
