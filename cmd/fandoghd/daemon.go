@@ -350,7 +350,7 @@ func (d *daemon) speakTLS() error {
 		d.httpListener = tls.NewListener(d.httpListener, acmeConfig(d.config.HTTP.TLS, d.config.DataPath("acme")))
 		return nil
 	}
-	d.certificate = &certificateFiles{}
+	d.certificate = &certificateFiles{log: d.log.Named("http")}
 	if err := d.certificate.use(d.config.HTTP.TLS.Cert, d.config.HTTP.TLS.Key); err != nil {
 		return fmt.Errorf("http.tls: %w", err)
 	}
