@@ -316,10 +316,7 @@ func (d *daemon) listen(ctx context.Context) error {
 	d.onClose(closeListener(d.sshListener))
 	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std(), Quota: quotaOf(c.Quota)}
 	if a.PublicURL == "" {
-		a.PublicURL = "http://" + a.HTTP
-		if c.HTTP.TLS.Enabled() {
-			a.PublicURL = "https://" + a.HTTP
-		}
+		a.PublicURL = publicURL(c.HTTP.TLS, a.HTTP)
 	}
 	if a.PublicSSH == "" {
 		a.PublicSSH = a.SSH

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/plugins/snapshots/overlay/overlayutils"
@@ -63,6 +64,12 @@ var checks = []check{
 	{name: "overlayfs", look: checkOverlay, managed: true},
 	{name: "certificate", look: checkCertificate},
 	{name: "ports", look: checkPorts},
+	{name: "addresses", look: func(_ context.Context, c config.Config) []finding {
+		if settings := toldElsewhere(c); len(settings) > 0 {
+			return one(note, "others reach this server, and are told to push to and pull from 127.0.0.1", "set "+strings.Join(settings, " and "))
+		}
+		return nil
+	}},
 	{name: "platforms", look: checkPlatforms},
 }
 
