@@ -26,7 +26,9 @@ func TestLimitsOfConfigurationAndCatalog(t *testing.T) {
 		agree("processors", n, func(c *config.Config, l *catalog.BuildLimits) { c.Builder.Limits.Build.CPUs, l.CPUs = n, n })
 	}
 	for _, n := range []int64{-1, 0, catalog.LeastMemory - 1, catalog.LeastMemory} {
-		agree("memory", n, func(c *config.Config, l *catalog.BuildLimits) { c.Builder.Limits.Build.Memory, l.Memory = config.Size(n), n })
+		agree("memory", n, func(c *config.Config, l *catalog.BuildLimits) {
+			c.Builder.Limits.Build.Memory, l.Memory = config.Size(n), n
+		})
 	}
 	for _, n := range []int{-1, 0, catalog.LeastPIDs - 1, catalog.LeastPIDs, 4096} {
 		agree("processes", n, func(c *config.Config, l *catalog.BuildLimits) { c.Builder.Limits.Build.PIDs, l.PIDs = n, int64(n) })

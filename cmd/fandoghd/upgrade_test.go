@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fandoghpaas/fandogh/internal/backup"
 )
 
 // The admin verbs of a newer program change no database under the daemon of an older one.
@@ -44,11 +46,11 @@ func TestRestoreOfANewerBackup(t *testing.T) {
 	if _, err := s.daemon.admin("", "backup", backups); err != nil {
 		t.Fatal(err)
 	}
-	databases, err := filepath.Glob(databasePath(filepath.Join(backups, "*", "data")))
-	if err != nil || len(databases) != 1 {
-		t.Fatalf("%v, %v", databases, err)
+	newest, _, err := backup.Newest(backups)
+	if err != nil {
+		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", databases[0])
+	db, err := sql.Open("sqlite3", databasePath(filepath.Join(newest, backup.DataDir)))
 	if err == nil {
 		_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
 	}
