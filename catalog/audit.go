@@ -22,7 +22,7 @@ type AuditLine struct {
 const ViaAdmin = "admin"
 
 // AuditInterfaces are those through which something is done; ViaAdmin are the verbs of `fandoghd admin`.
-var AuditInterfaces = []string{"web", "rest", "ssh", "registry", "lfs", ViaAdmin}
+var AuditInterfaces = []string{"web", "rest", "ssh", "registry", "lfs", "github", ViaAdmin}
 
 // LoginFailed begins the lines of the audit log's text that strangers cause, by any interface: there are so many of a network, and no more.
 const LoginFailed = "login failed"

@@ -81,7 +81,7 @@ func TestRenamedRepository(t *testing.T) {
 	}
 	writing.Lock()
 	defer writing.Unlock()
-	wantText(t, "the audit log", log.String(), "audit: repository renamed: image=ann/shop repository=acme/store former=acme/shop number=4711")
+	wantText(t, "the audit log", log.String(), "audit: repository renamed: via=github image=ann/shop repository=acme/store former=acme/shop number=4711")
 }
 
 // The next owner of the name of a repository that was renamed or deleted does not get its image.
