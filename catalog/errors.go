@@ -46,9 +46,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error whose message is safe to show. A cause is kept by
-// passing it with %w as in fmt.Errorf, but then its text is part of the
-// message; use Wrap for causes users must not see.
+// Errorf makes an Error whose message is safe to show. It keeps no cause: use
+// Wrap for one, whose text users must not see.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error()}
