@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"hooks/archive":                 {"catalog"},
 	"hooks/jobs":                    {"catalog"},
 	"hooks/secrets":                 {"catalog"},
-	"hooks/signing":                 {"catalog", "internal/attestation", "internal/imagediff", "internal/sbom", "internal/signature"},
+	"hooks/signing":                 {"catalog", "internal/attestation", "internal/imagediff", "internal/sbom", "internal/signature", "internal/turns"},
 	"hooks/submodules":              {"catalog", "internal/egress"},
 	"hooks/github":                  {"catalog", "hooks", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/periodic"},
 	"hooks/notify":                  {"catalog", "hooks/jobs", "hooks/secrets", "internal/egress", "internal/reserved"},

@@ -19,7 +19,7 @@ const maxDifferences = 100
 // Compare implements catalog.Comparisons. The bases are those that the version's provenance names. Versions of one digest share a tag
 // of what is built again, and what a build takes is said for one beside the queue: it is done one at a time.
 func (s *Service) Compare(ctx context.Context, image catalog.Image, version catalog.Version, say func(line string)) (catalog.Comparison, error) {
-	done, err := s.comparing.take(ctx, image.Ref.Namespace, func() { say("Waiting until another version has been built again") })
+	done, err := s.comparing.TakeOrSay(ctx, image.Ref.Namespace, func() { say("Waiting until another version has been built again") })
 	if err != nil {
 		return catalog.Comparison{}, err
 	}

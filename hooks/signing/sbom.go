@@ -41,7 +41,7 @@ func (s *Service) sbomOf(ctx context.Context, image catalog.Image, version catal
 	if text, err := s.signed(ctx, image, of.Manifest, attestation.SPDXPredicate); err != nil || text != nil {
 		return text, err
 	}
-	done, err := s.listing.take(ctx, image.Ref.Namespace, func() {})
+	done, err := s.listing.Take(ctx, image.Ref.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Service) imageFor(ctx context.Context, image catalog.Image, version cat
 // signed returns the predicate of a type of a statement that is attached to a manifest and signed by a known key; nil: there is none.
 // Attachments are read by one at a time, for each may take a few hundred MiB of memory.
 func (s *Service) signed(ctx context.Context, image catalog.Image, manifest, predicate string) ([]byte, error) {
-	done, err := s.reading.take(ctx, image.Ref.Namespace, func() {})
+	done, err := s.reading.Take(ctx, image.Ref.Namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/turns"
 )
 
 // Store is what a Service needs of catalog.Store.
@@ -66,7 +67,7 @@ type Service struct {
 	isListed bool              // that SBOMs are made of a version, beside Run
 	listed   chan listed       // how that ended
 
-	reading, listing, comparing turns
+	reading, listing, comparing *turns.Turns                   // one at a time each
 	unlistable                  *lru.Cache[string, unlistable] // by manifest
 }
 
@@ -91,7 +92,8 @@ func New(c Config) *Service {
 		c.Room = func() error { return nil }
 	}
 	unlistable, _ := lru.New[string, unlistable](maxUnlistable) // only a size below one is an error
-	return &Service{config: c, failed: map[int64]failure{}, attached: map[int64]bool{}, listed: make(chan listed, 1), unlistable: unlistable}
+	return &Service{config: c, failed: map[int64]failure{}, attached: map[int64]bool{}, listed: make(chan listed, 1),
+		reading: turns.New(1, 0), listing: turns.New(1, 0), comparing: turns.New(1, 0), unlistable: unlistable}
 }
 
 const (

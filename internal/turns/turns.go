@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Turns let a few at a time go on: of those who wait, one of each namespace in turn, so that nobody's many keep another from it. It is
-// safe for concurrent use.
+// Turns let a few at a time go on: of those who wait, one of each namespace in turn, and one whose turn just ended after all others,
+// so that nobody's many keep another from it. It is safe for concurrent use.
 type Turns struct {
 	limit int
 
@@ -39,13 +39,25 @@ func (t *Turns) Waiting() (all int) {
 
 // Take waits for a turn, which ends with release. Errors: ErrMany, the cause of ctx's end.
 func (t *Turns) Take(ctx context.Context, namespace string) (release func(), err error) {
+	return t.TakeOrSay(ctx, namespace, func() {})
+}
+
+// TakeOrSay is Take that calls waits if it has to wait, before it does.
+func (t *Turns) TakeOrSay(ctx context.Context, namespace string, waits func()) (release func(), err error) {
 	turn, err := t.enter(namespace)
 	if err != nil {
 		return nil, err
 	}
+	release = func() { t.pass(namespace) }
 	select {
 	case <-turn:
-		return t.pass, nil
+		return release, nil
+	default:
+	}
+	waits()
+	select {
+	case <-turn:
+		return release, nil
 	case <-ctx.Done():
 		t.leave(namespace, turn)
 		return nil, context.Cause(ctx)
@@ -87,17 +99,20 @@ func (t *Turns) leave(namespace string, turn chan struct{}) {
 	}
 	t.mu.Unlock()
 	if at < 0 { // it was one's turn at last
-		t.pass()
+		t.pass(namespace)
 	}
 }
 
-// pass gives the turn to the next.
-func (t *Turns) pass() {
+// pass gives the turn that a namespace had to the next one.
+func (t *Turns) pass(namespace string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.order) == 0 {
 		t.free++
 		return
+	}
+	if at := slices.Index(t.order, namespace); at >= 0 {
+		t.order = append(slices.Delete(t.order, at, at+1), namespace)
 	}
 	next := t.order[0]
 	t.order = t.order[1:]

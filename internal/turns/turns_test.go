@@ -3,7 +3,9 @@ package turns
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func TestTurns(t *testing.T) {
@@ -25,13 +27,13 @@ func TestTurns(t *testing.T) {
 	}
 	turns.leave("c", waiting[3])
 	<-first
-	turns.pass()
+	turns.pass("a")
+	<-waiting[2] // b's: it had none yet; and it was left as soon as it was its turn
+	turns.leave("b", waiting[2])
 	<-waiting[0] // a's first
 	turns.leave("a", waiting[0])
-	<-waiting[2] // b's, and it was left as soon as it was its turn
-	turns.leave("b", waiting[2])
 	<-waiting[1]
-	turns.pass()
+	turns.pass("a")
 	if turns.free != 1 || len(turns.order) > 0 || len(turns.waiting) > 0 {
 		t.Errorf("in the end: %+v", turns)
 	}
@@ -56,4 +58,36 @@ func TestTake(t *testing.T) {
 		second()
 		first()
 	}
+}
+
+// Who waits for a namespace's second turn lets another namespace go first, whoever came first.
+func TestNamespacesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := New(1, 0)
+		var order, waited []string
+		end := make(chan struct{})
+		for _, namespace := range []string{"ann", "ann", "ann", "bob"} {
+			go func() {
+				release, err := turns.TakeOrSay(t.Context(), namespace, func() { waited = append(waited, namespace) })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order = append(order, namespace)
+				<-end
+				release()
+			}()
+			synctest.Wait()
+		}
+		for range 4 {
+			end <- struct{}{}
+			synctest.Wait()
+		}
+		if got := strings.Join(order, " "); got != "ann bob ann ann" {
+			t.Errorf("got %s", got)
+		}
+		if got := strings.Join(waited, " "); got != "ann ann bob" {
+			t.Errorf("of those who had to wait: %s", got)
+		}
+	})
 }
