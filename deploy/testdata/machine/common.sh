@@ -1,5 +1,5 @@
 # What the scripts here have in common. They run as root, in the home directory of the virtual machine of TestMachine.
-set -Eeuo pipefail
+set -euo pipefail
 data=/var/lib/fandogh
 export GIT_SSH_COMMAND='ssh -i /root/ann -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'
 export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@localhost GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@localhost
