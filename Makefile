@@ -14,7 +14,7 @@ NFPM_VERSION := v2.45.0
 # What the daemon needs to build images, and what only tests and the demo need.
 RUN_PACKAGES := runc containernetworking-plugins iptables nftables
 DEMO_PACKAGES := busybox-static openssh-client git curl
-TEST_PACKAGES := $(DEMO_PACKAGES) bzip2 xz-utils skopeo git-lfs gnupg openssl procps \
+TEST_PACKAGES := $(DEMO_PACKAGES) bzip2 xz-utils skopeo git-lfs gnupg openssl procps iproute2 \
 	putty-tools dropbear-bin python3-paramiko
 
 # What conformance alone drives beside those: the clients of registries that Debian and Go bring. One that can't
@@ -70,7 +70,7 @@ run: packages build ## the daemon in the foreground, on embedded defaults
 
 # Four packages at once: much of what the tests wait for is not the processor.
 test: packages test-packages tools $(EXAMPLES) ## every test
-	FANDOGH_TEST_TOOLS=$(BIN) go test -p 4 -timeout 10m ./...
+	FANDOGH_TEST_TOOLS=$(BIN) go test -p 4 -timeout 15m ./...
 
 conformance: packages test-packages tools clients ## every case beside plain BuildKit, git and distribution, into conformance/RESULTS.md and docs/compatibility.md
 	mkdir -p docs

@@ -56,6 +56,7 @@ func TestTimeoutOfARepository(t *testing.T) {
 		t.Errorf("ended %+v", build)
 	}
 	wantLog(t, lines, "not built (timeout): the build took longer than 0.0s and was stopped")
+	wantLog(t, lines, "set a longer build.limits.timeout in .fandogh/config.yml")
 }
 
 // Where a namespace runs as many builds as it may, the next says so and waits, though there is a slot.

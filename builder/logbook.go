@@ -106,3 +106,9 @@ func (l *logbook) path(id int64) string { return LogPath(l.dir, id) }
 func LogPath(dir string, buildID int64) string {
 	return filepath.Join(dir, fmt.Sprintf("%d.log", buildID))
 }
+
+// LogID returns which build the log at a path is of; 0: it is none.
+func LogID(path string) (buildID int64) {
+	_, _ = fmt.Sscanf(filepath.Base(path), "%d.log", &buildID)
+	return buildID
+}

@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/docker/go-units"
@@ -34,7 +33,7 @@ func (s *limitSize) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	n, err := units.RAMInBytes(text)
 	if err != nil || n < 0 {
-		return fmt.Errorf("%q is not a valid size; write it as 512MiB or 2GiB", text)
+		return catalog.Errorf(catalog.Invalid, "%q is not a valid size; write it as 512MiB or 2GiB", text)
 	}
 	*s = limitSize(n)
 	return nil
@@ -51,7 +50,7 @@ func (p *limitPeriod) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("%q is not a valid duration; write it as 90s, 10m or 1h30m", text)
+		return catalog.Errorf(catalog.Invalid, "%q is not a valid duration; write it as 90s, 10m or 1h30m", text)
 	}
 	*p = limitPeriod(d)
 	return nil
@@ -63,13 +62,17 @@ func (b buildSection) limits(file string) (limits catalog.BuildLimits, err error
 		return limits, nil
 	}
 	var l limitsSection
-	if err := yaml.NodeToValue(b.Limits, &l, yaml.Strict()); err != nil {
+	err = yaml.NodeToValue(b.Limits, &l, yaml.Strict())
+	if err != nil && catalog.CodeOf(err) != catalog.Invalid {
 		return limits, configError(file, "limits", limitKeyList, err)
 	}
 	limits = catalog.BuildLimits{
 		CPUs: l.CPUs, Memory: int64(l.Memory), PIDs: l.PIDs, Disk: int64(l.Disk), Log: int64(l.Log), Timeout: time.Duration(l.Timeout),
 	}
-	if err := limits.Validate(); err != nil {
+	if err == nil {
+		err = limits.Validate()
+	}
+	if err != nil {
 		return limits, catalog.Errorf(catalog.Invalid, "%s: build.limits: %s", file, catalog.MessageOf(err))
 	}
 	return limits, nil

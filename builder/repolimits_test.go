@@ -25,16 +25,16 @@ func TestLimitsOfARepository(t *testing.T) {
 	}
 	for file, fault := range map[string]string{
 		"build:\n  limits:\n    mem: 1GiB\n": `line 3: unknown key "mem" under limits; the keys are: cpus, disk, log, memory, pids, timeout`,
-		"build: {limits: {memory: much}}\n":  `"much" is not a valid size`,
+		"build: {limits: {memory: much}}\n":  `.fandogh/config.yml: build.limits: "much" is not a valid size; write it as 512MiB or 2GiB`,
 		"build: {limits: {memory: 1MiB}}\n":  "build.limits: memory must be 0 or at least 16MiB",
-		"build: {limits: {timeout: 10}}\n":   `"10" is not a valid duration`,
+		"build: {limits: {timeout: 10}}\n":   `.fandogh/config.yml: build.limits: "10" is not a valid duration; write`,
 		"build: {limits: {timeout: -1s}}\n":  "timeout must be 0 or longer",
 		"build: {limits: {disk: -1}}\n":      "is not a valid size",
 		"build: {limits: {cpus: .inf}}\n":    "cpus must be",
 		"build: {limits: [a]}\n":             "line 1",
 	} {
 		_, err := readRepositoryConfig(fstest.MapFS{configNames[0]: {Data: []byte(file)}})
-		if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(err.Error(), fault) {
+		if catalog.CodeOf(err) != catalog.Invalid || !strings.Contains(catalog.MessageOf(err), fault) {
 			t.Errorf("%s: got %v, want %s", file, err, fault)
 		}
 	}

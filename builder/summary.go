@@ -181,6 +181,21 @@ var nextStep = map[catalog.Outcome]string{
 	catalog.OutcomeInfrastructure: "This is not your build's fault. Try later, or ask the server's administrator; then %s.",
 }
 
+// ownLimit says the same where the limit is one that the repository has set itself.
+func (a *attempt) ownLimit(outcome catalog.Outcome) (next string, ok bool) {
+	switch own, may := a.limits, a.may; {
+	case outcome == catalog.OutcomeTimeout && own.Timeout != may.Timeout:
+		return "Make the build faster, or set a longer build.limits.timeout in .fandogh/config.yml; then %s.", true
+	case outcome == catalog.OutcomeOutOfMemory && own.Memory != may.Memory:
+		return "Make the build use less memory, or set a higher build.limits.memory in .fandogh/config.yml; then %s.", true
+	case outcome == catalog.OutcomeProcessLimit && own.PIDs != may.PIDs:
+		return "Make the build start fewer processes at once, or set a higher build.limits.pids in .fandogh/config.yml; then %s.", true
+	case outcome == catalog.OutcomeDiskLimit && own.Disk != may.Disk:
+		return "Make the build write less, or set a higher build.limits.disk in .fandogh/config.yml; then %s.", true
+	}
+	return "", false
+}
+
 // askAgain says how to ask for a build once more, by the way it was asked for. Where the image takes signed tags alone,
 // it is empty for what has no tag.
 func askAgain(build catalog.Build, signedAlone bool) string {
@@ -220,6 +235,9 @@ func (a *attempt) explain(failure *SolveError) {
 	}
 	a.log.sayf("%s was not built (%s): %s", a.name(), strings.ReplaceAll(string(failure.Outcome), "_", " "), failure.Message)
 	next, ok := nextStep[failure.Outcome]
+	if own, isOwn := a.ownLimit(failure.Outcome); isOwn {
+		next = own
+	}
 	if failure.Retry == RetryFree {
 		next = "Look for a step that uses a lot of memory, or ask the server's administrator why BuildKit stopped; then %s."
 	}

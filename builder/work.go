@@ -25,9 +25,10 @@ type attempt struct {
 	facts   buildFacts
 	// refusedTag says that the image takes signed tags alone, and not this one.
 	refusedTag bool
-	waits      string // what the solve waits for, by its last event
-	limits     catalog.BuildLimits
-	again      *again // it is one of BuildAgain
+	waits      string              // what the solve waits for, by its last event
+	may        catalog.BuildLimits // what the build may use
+	limits     catalog.BuildLimits // what it makes do with of that
+	again      *again              // it is one of BuildAgain
 }
 
 // work makes one attempt at a claimed build and records how it went.
@@ -94,7 +95,8 @@ func (a *attempt) limit(ctx context.Context) (context.Context, context.CancelFun
 		return nil, nil, err
 	}
 	settings := a.builder.settings.Load()
-	a.limits = set.Build.Or(settings.Limits).Within(settings.Ceiling).Within(catalog.BuildLimits{Timeout: settings.Timeout})
+	a.may = set.Build.Or(settings.Limits).Within(settings.Ceiling).Within(catalog.BuildLimits{Timeout: settings.Timeout})
+	a.limits = a.may
 	ctx, stop := context.WithTimeoutCause(ctx, a.limits.Timeout, errTimeout)
 	return ctx, stop, nil
 }
@@ -169,7 +171,7 @@ func (a *attempt) solve(ctx context.Context) (result SolveResult, err error) {
 
 // makeDo takes in with how much less than it may use a repository has its builds make do, and ends ctx when that is up.
 func (a *attempt) makeDo(ctx context.Context, asked catalog.BuildLimits) (context.Context, context.CancelFunc) {
-	a.limits = asked.Within(a.limits)
+	a.limits = asked.Within(a.may)
 	if asked.Timeout == 0 {
 		return ctx, func() {}
 	}

@@ -127,7 +127,7 @@ type Builds interface {
 	// Errors: Conflict (lost).
 	ReleaseBuild(ctx context.Context, buildID int64, workerID string, notBefore time.Time, refund bool) error
 	// ReclaimBuilds hands back every build whose lease belongs to another worker
-	// or ended before now, without refund, and returns how many.
+	// or ended before now, without refund, and returns how many. Pauses longer than LongestPause end.
 	ReclaimBuilds(ctx context.Context, workerID string, now time.Time) (int, error)
 	// NextWake returns when the next waiting build may be claimed; ok is false
 	// when none waits, or the queue is paused. A zero time means at once.

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// LongestPause is longer than a build or a job is left alone after it failed. A pause that ends later was begun while the
+// clock was ahead.
+const LongestPause = 24 * time.Hour
+
 // JobKind names who works a job off.
 type JobKind string
 
@@ -69,7 +73,7 @@ type Jobs interface {
 	// count. Errors: Conflict (lost).
 	RetryJob(ctx context.Context, id int64, workerID string, notBefore time.Time, answer string, refund bool) error
 	// ReclaimJobs makes the jobs of the kinds wait again whose lease belongs to
-	// another worker or ended before now.
+	// another worker or ended before now, and ends pauses longer than LongestPause.
 	ReclaimJobs(ctx context.Context, kinds []JobKind, workerID string, now time.Time) error
 	// NextJob returns when the next job of the kinds may be claimed; ok is false when none
 	// waits.

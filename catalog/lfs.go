@@ -13,9 +13,10 @@ import (
 
 // LFSObject is the content of a Git LFS pointer, as one image's repository has it.
 type LFSObject struct {
-	OID  string // hex SHA-256 of the content
-	Size int64  // bytes
-	Blob BlobID // as git would name the same content
+	OID    string    // hex SHA-256 of the content
+	Size   int64     // bytes
+	Blob   BlobID    // as git would name the same content
+	UsedAt time.Time // when a client last sent it, or was told that it need not be sent; what is added has that from the store
 }
 
 var oidPattern = regexp.MustCompile(`^[0-9a-f]+$`)
@@ -63,13 +64,17 @@ type LFSLockFilter struct {
 
 // LFS stores which Git LFS objects images have, and their locks. The contents are LFSContents'.
 type LFS interface {
-	// AddLFSObject notes that an image has an object, whose content is stored. One that it has already is
-	// no error. Errors: NotFound (image).
+	// AddLFSObject notes that an image has an object, whose content is stored, and that it is used now. One that it has
+	// already is no error. Errors: NotFound (image).
 	AddLFSObject(ctx context.Context, imageID int64, o LFSObject) error
 	// LFSObject returns one of an image's objects. Errors: NotFound.
 	LFSObject(ctx context.Context, imageID int64, oid string) (LFSObject, error)
 	// ListLFSObjects returns all objects of an image.
 	ListLFSObjects(ctx context.Context, imageID int64) ([]LFSObject, error)
+	// UseLFSObjects has those of some objects that an image has be used now.
+	UseLFSObjects(ctx context.Context, imageID int64, oids []string) error
+	// DeleteLFSObjects removes those of some objects from an image that were not used after a time, and returns them.
+	DeleteLFSObjects(ctx context.Context, imageID int64, oids []string, until time.Time) ([]LFSObject, error)
 
 	// CreateLFSLock locks a path. A lock of the same path, which is returned then, is a Conflict.
 	// Errors: Invalid (path), NotFound (image or user), Conflict, Forbidden (too many of the image).

@@ -3,7 +3,9 @@ package catalog
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -106,6 +108,33 @@ func (l NamespaceLimits) Validate() error {
 		return err
 	}
 	return l.Build.Validate()
+}
+
+// String names what is set, as the flags of the administrators' command do, bytes as a number: "cpus=1.5 quota-images=none".
+func (l NamespaceLimits) String() string {
+	var parts []string
+	say := func(name string, value any, isSet bool) {
+		if isSet {
+			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	b := l.Build
+	say("cpus", b.CPUs, b.CPUs != 0)
+	say("memory", b.Memory, b.Memory != 0)
+	say("pids", b.PIDs, b.PIDs != 0)
+	say("disk", b.Disk, b.Disk != 0)
+	say("log", b.Log, b.Log != 0)
+	say("timeout", b.Timeout, b.Timeout != 0)
+	say("running", l.Running, l.Running != 0)
+	say("waiting", l.Waiting, l.Waiting != 0)
+	for _, quota := range l.Quota.parts(Amounts{}, Amounts{}) {
+		var most any = quota.most
+		if quota.most == NoQuota {
+			most = "none"
+		}
+		say("quota-"+quota.field, most, quota.most != 0)
+	}
+	return cmp.Or(strings.Join(parts, " "), "none")
 }
 
 // NamespaceSettings stores what administrators set for namespaces.

@@ -40,7 +40,7 @@ func newLFSEnv(t *testing.T, most int64) *lfsEnv {
 		t.Cleanup(func() { _ = h.registry.Close() })
 		h.lfs = lfs.New(lfs.Config{
 			Store: c.Store, Contents: h.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return h.http },
-			MaxObjectBytes: most, Logger: c.Logger,
+			EnsureRepository: c.Repositories.Ensure, MaxObjectBytes: most, Logger: c.Logger,
 		})
 		c.LFS, c.Repositories.LargeFiles = h.lfs, h.lfs
 	})

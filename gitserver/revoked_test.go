@@ -76,7 +76,7 @@ func TestRevokedWhileFetching(t *testing.T) {
 			if _, err := io.WriteString(in, row.request); err != nil {
 				t.Fatal(err)
 			}
-			if err := in.Close(); err != nil {
+			if err := in.Close(); err != nil && !errors.Is(err, io.EOF) { // EOF: who is refused may have been hung up on
 				t.Fatal(err)
 			}
 			answer, err := io.ReadAll(out)

@@ -9,7 +9,7 @@ import (
 )
 
 // recordsInterval is how often the records of the build cache are counted.
-const recordsInterval = 10 * time.Minute
+const recordsInterval = 2 * time.Minute
 
 // boundRecords has buildkitd remove what was used longest ago where its cache has more than KeepRecords records, some
 // more than is needed so that it is not to be done at each look. buildkitd itself bounds the cache by its size alone, and holds

@@ -160,11 +160,15 @@ func (u *upstream) resolve(ctx context.Context, ref string) (ocispec.Descriptor,
 	return d, err
 }
 
-// fetch begins to read content; what goes wrong, the first Read tells.
+// fetch begins to read content, which may have an unknown size; what goes wrong, the first Read may tell.
 func (u *upstream) fetch(ctx context.Context, ref string, d ocispec.Descriptor) (io.ReadCloser, error) {
 	fetcher, err := u.resolver().Fetcher(ctx, ref)
 	if err != nil {
 		return nil, err
+	}
+	if byDigest, ok := fetcher.(remotes.FetcherByDigest); ok && d.Size == unknown {
+		content, _, err := byDigest.FetchByDigest(ctx, d.Digest, remotes.WithMediaType(d.MediaType))
+		return content, err
 	}
 	return fetcher.Fetch(ctx, d)
 }

@@ -4,22 +4,31 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/internal/diskspace"
 )
 
 // maxPending bounds what is remembered of one namespace.
 const maxPending = 100_000
 
-// pending is what users uploaded since the start that belongs to nothing: unfinished uploads, and blobs that no manifest under a tag names. It
+// pendingDir has an empty file for each thing that is pending, <namespace>/<key>: it counts after a restart, too.
+const pendingDir = "pending"
+
+// pending is what users uploaded that belongs to nothing: unfinished uploads, and blobs that no manifest under a tag names. It
 // counts as used, or a namespace would have any amount of it until it is collected.
 type pending struct {
+	dir    string
+	logger hclog.Logger
+
 	mu sync.Mutex
 	of map[string]map[string]int64 // by namespace: bytes by digest, or by the address of an upload
 }
@@ -28,23 +37,51 @@ type pending struct {
 func uploadKey(ref catalog.ImageRef, upload string) string { return ref.String() + "/" + upload }
 
 func (p *pending) note(namespace, key string, bytes int64) {
+	if p.set(namespace, key, bytes) {
+		return
+	}
+	file := p.file(namespace, key)
+	err := os.MkdirAll(filepath.Dir(file), 0o700)
+	if err == nil {
+		err = os.WriteFile(file, nil, 0o600)
+	}
+	if err != nil {
+		p.logger.Warn("what was uploaded to the registry does not count after a restart", "namespace", namespace, "what", key, "error", err)
+	}
+}
+
+// set has something count, and reports whether it did before.
+func (p *pending) set(namespace, key string, bytes int64) (did bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.of == nil {
-		p.of = map[string]map[string]int64{}
-	}
 	if p.of[namespace] == nil {
 		p.of[namespace] = map[string]int64{}
 	}
+	_, did = p.of[namespace][key]
 	p.of[namespace][key] = bytes
+	return did
 }
 
-func (p *pending) forget(namespace string, keys ...string) {
+func (p *pending) file(namespace, key string) string {
+	return filepath.Join(p.dir, namespace, url.PathEscape(key))
+}
+
+func (p *pending) forget(namespace, key string) {
+	if !p.unset(namespace, key) {
+		return
+	}
+	if err := ignoreNotExist(os.Remove(p.file(namespace, key))); err != nil {
+		p.logger.Warn("what is not pending any more counts after a restart, until it is collected", "namespace", namespace, "what", key, "error", err)
+	}
+}
+
+// unset has something count no more, and reports whether it did.
+func (p *pending) unset(namespace, key string) (did bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, key := range keys {
-		delete(p.of[namespace], key)
-	}
+	_, did = p.of[namespace][key]
+	delete(p.of[namespace], key)
+	return did
 }
 
 // beside returns what a namespace has, without one key.
@@ -77,17 +114,43 @@ func (p *pending) namespaces() []string {
 	return all
 }
 
+// loadPending finds what was pending when the registry was last closed. The links by which an image has a blob do not count any more.
+func (r *Registry) loadPending() error {
+	namespaces, err := os.ReadDir(r.pending.dir)
+	errs := []error{ignoreNotExist(err)}
+	for _, namespace := range namespaces {
+		dir := filepath.Join(r.pending.dir, namespace.Name())
+		files, err := os.ReadDir(dir)
+		errs = append(errs, err)
+		for _, file := range files {
+			key, err := url.PathUnescape(file.Name())
+			if err != nil || !r.isThere(key) {
+				errs = append(errs, os.Remove(filepath.Join(dir, file.Name())))
+				continue
+			}
+			r.pending.set(namespace.Name(), key, diskspace.Used(filepath.Dir(r.pendingFile(key))))
+		}
+		_ = os.Remove(dir) // if it is empty
+	}
+	return errors.Join(errs...)
+}
+
 // isThere reports whether something pending is on disk. What can't be looked at is.
 func (r *Registry) isThere(key string) bool {
-	path := ""
-	if d, err := digest.Parse(key); err == nil {
-		path = r.blobPath(d)
-	} else if namespace, rest, ok := strings.Cut(key, "/"); ok {
-		name, upload, _ := strings.Cut(rest, "/")
-		path = filepath.Join(r.uploadsOf(catalog.ImageRef{Namespace: namespace, Name: name}), upload)
-	}
-	_, err := os.Stat(path)
+	_, err := os.Stat(r.pendingFile(key))
 	return !errors.Is(err, os.ErrNotExist)
+}
+
+// pendingFile is where something pending is, in a directory of its own; "" for what is none.
+func (r *Registry) pendingFile(key string) string {
+	if d, err := digest.Parse(key); err == nil {
+		return r.blobPath(d)
+	}
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 || !filepath.IsLocal(key) {
+		return ""
+	}
+	return filepath.Join(r.uploadsOf(catalog.ImageRef{Namespace: parts[0], Name: parts[1]}), parts[2], "data")
 }
 
 // forgetCollected is called when blobs and uploads were removed.

@@ -2,8 +2,12 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -95,6 +99,11 @@ func (c *counted) Read(p []byte) (int, error) {
 
 // What was uploaded and no manifest names counts, as blobs and as uploads that never end: whoever sends no manifest would have any amount of it.
 func TestUploadsCountBeforeTheirManifest(t *testing.T) {
+	t.Run("at once", func(t *testing.T) { uploadsCount(t, func(*env) {}) })
+	t.Run("after a restart", func(t *testing.T) { uploadsCount(t, (*env).restart) })
+}
+
+func uploadsCount(t *testing.T, meanwhile func(*env)) {
 	w := newEnv(t)
 	w.config.Admission = &allowance{left: 1 << 20}
 	w.restart()
@@ -107,6 +116,7 @@ func TestUploadsCountBeforeTheirManifest(t *testing.T) {
 			t.Fatalf("%s, for which there is room: status %d", letter, status)
 		}
 	}
+	meanwhile(w)
 	if status := end("c"); status != http.StatusForbidden {
 		t.Errorf("a third blob without a manifest: status %d", status)
 	}
@@ -117,8 +127,46 @@ func TestUploadsCountBeforeTheirManifest(t *testing.T) {
 			t.Fatalf("upload %d, for which there is room: status %d", n, a.status)
 		}
 	}
+	meanwhile(w)
 	a := w.send(http.MethodPatch, w.begin("alice/app"), "application/octet-stream", blob("e"))
 	if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "belongs to no version counts until it is collected") {
 		t.Errorf("a third upload that never ends: %d %s", a.status, a.body)
+	}
+}
+
+// What belongs to a version is none of it, also after a restart; nor is what was cancelled, or collected while no daemon ran.
+func TestUploadsCountNoMoreAfterTheirManifest(t *testing.T) {
+	w := newEnv(t)
+	allowed := &allowance{left: 1 << 30}
+	w.config.Admission = allowed
+	w.restart()
+	w.push(w.archive(), "alice/app:v1", alice)
+	w.expect("DELETE", w.patch(w.begin("alice/app"), "some"), alice, http.StatusNoContent, "")
+	pending := func() (names []string) {
+		w.must(filepath.WalkDir(filepath.Join(w.config.Dir, "pending"), func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && !d.IsDir() {
+				names = append(names, d.Name())
+			}
+			return err
+		}))
+		return names
+	}
+	if left := pending(); len(left) != 0 {
+		t.Errorf("pending are %q", left)
+	}
+	blob := []byte("belongs to nothing")
+	if a := w.put(w.begin("alice/app")+"&digest="+digestOf(blob), "application/octet-stream", blob); a.status != http.StatusCreated {
+		t.Fatal(a.status)
+	}
+	if left := pending(); len(left) != 1 {
+		t.Errorf("pending are %q", left)
+	}
+	w.must(os.RemoveAll(filepath.Join(w.config.Dir, "docker")))
+	w.restart()
+	if left := pending(); len(left) != 0 {
+		t.Errorf("of what is gone pending are %q", left)
 	}
 }

@@ -131,6 +131,7 @@ func New(c Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{dir: dir, cacheTags: c.CacheTags, admission: c.Admission, mayRemove: c.Removing, store: c.Store, auth: c.Auth, logger: c.Logger, app: app}
+	r.pending = pending{dir: filepath.Join(dir, pendingDir), logger: c.Logger, of: map[string]map[string]int64{}}
 	r.removed, _ = lru.New[catalog.ImageRef, time.Time](maxRemoved) // only a size below one is an error
 	r.driver = filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: storageThreads})
 	if r.content, err = storage.NewRegistry(context.Background(), r.driver, storage.EnableDelete); err != nil {
@@ -139,6 +140,11 @@ func New(c Config) (*Registry, error) {
 	// On a full disk what is stored can be read, and what nobody needs be removed.
 	if err := r.Ping(context.Background()); err != nil && !catalog.IsDiskFull(err) {
 		return nil, errors.Join(err, r.Close())
+	}
+	if r.admission != nil {
+		if err := r.loadPending(); err != nil {
+			r.logger.Error("not all that was uploaded to the registry and belongs to no version counts for quotas", "error", err)
+		}
 	}
 	return r, nil
 }

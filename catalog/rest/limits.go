@@ -43,7 +43,7 @@ func (c *call) updateNamespaceLimits(in api.UpdateNamespaceLimits) (api.Namespac
 	if err := c.server.config.Store.SetNamespaceLimits(c.r.Context(), name, l); err != nil {
 		return api.NamespaceLimits{}, err
 	}
-	c.audit("limits set", "namespace", name, "limits", l)
+	c.audit("limits set", "namespace", name, "limits", l.String())
 	return limitsOf(l), nil
 }
 

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -20,4 +22,30 @@ func (s *Store) CopyTo(ctx context.Context, path string) error {
 		return fmt.Errorf("copy the catalog's database: %w", fail(err))
 	}
 	return nil
+}
+
+// LastBuildID returns the highest ID that a build was given, whether the build is still there or not.
+func (s *Store) LastBuildID(ctx context.Context) (id int64, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'builds'`).Scan(&id)
+	return id, fail(err)
+}
+
+// knownElsewhere are the tables whose IDs outlive a database that is replaced by an earlier copy: logs are named by builds' IDs,
+// clients and receivers of webhooks remember those of events, and the caches of BuildKits know images by theirs.
+var knownElsewhere = []string{"builds", "events", "images"}
+
+// SkipIDs has a copy of the database give none of the next n IDs that are known elsewhere, since the database that it was made of may have given them.
+func (s *Store) SkipIDs(ctx context.Context, n int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, table := range knownElsewhere {
+			_, err := tx.ExecContext(ctx, `INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)`, table)
+			if err == nil {
+				_, err = tx.ExecContext(ctx, `UPDATE sqlite_sequence SET seq = seq + ? WHERE name = ?`, n, table)
+			}
+			if err != nil {
+				return errors.Join(fmt.Errorf("skip IDs of %s", table), err)
+			}
+		}
+		return nil
+	})
 }

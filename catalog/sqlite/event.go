@@ -143,6 +143,12 @@ func (s *Store) LastEvent(ctx context.Context) (id int64, err error) {
 	return id, fail(err)
 }
 
+// EventsBehind returns how many events a consumer has not dealt with.
+func (s *Store) EventsBehind(ctx context.Context, consumer string) (n int64, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT count(*) FROM events WHERE id > coalesce((SELECT event_id FROM cursors WHERE consumer = ?), 0)`, consumer).Scan(&n)
+	return n, fail(err)
+}
+
 // NewEvents returns a channel that is closed at the next event.
 func (s *Store) NewEvents() <-chan struct{} { return s.events.next() }
 

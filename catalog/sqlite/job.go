@@ -131,8 +131,13 @@ func (s *Store) RetryJob(ctx context.Context, id int64, workerID string, notBefo
 func (s *Store) ReclaimJobs(ctx context.Context, kinds []catalog.JobKind, workerID string, now time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, kind := range kinds {
-			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', owner = '', lease_until = 0
-				WHERE state = 'running' AND kind = ? AND (owner <> ? OR lease_until < ?)`, kind, workerID, toMicros(now)); err != nil {
+			_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'waiting', owner = '', lease_until = 0
+				WHERE state = 'running' AND kind = ? AND (owner <> ? OR lease_until < ?)`, kind, workerID, toMicros(now))
+			if err == nil {
+				_, err = tx.ExecContext(ctx, `UPDATE jobs SET not_before = ? WHERE state = 'waiting' AND kind = ? AND not_before > ?`,
+					toMicros(now), kind, toMicros(now.Add(catalog.LongestPause)))
+			}
+			if err != nil {
 				return err
 			}
 		}

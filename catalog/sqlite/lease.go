@@ -168,7 +168,8 @@ func (s *Store) ReclaimBuilds(ctx context.Context, workerID string, now time.Tim
 				return 0, err
 			}
 		}
-		return len(lost), nil
+		_, err = tx.ExecContext(ctx, `UPDATE queue SET not_before = 0 WHERE running = 0 AND not_before > ?`, toMicros(now.Add(catalog.LongestPause)))
+		return len(lost), err
 	})
 }
 

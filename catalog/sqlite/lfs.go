@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -11,8 +13,11 @@ import (
 const maxLocks = 10_000
 
 const (
-	selectObjects = `SELECT oid, size, blob FROM lfs_objects WHERE image_id = ? `
+	objectColumns = `oid, size, blob, used_at`
+	selectObjects = `SELECT ` + objectColumns + ` FROM lfs_objects WHERE image_id = ? `
 	selectObject  = selectObjects + `AND oid = ?`
+	useObjects    = `UPDATE lfs_objects SET used_at = ? WHERE image_id = ? AND oid IN (SELECT value FROM json_each(?))`
+	deleteObjects = `DELETE FROM lfs_objects WHERE image_id = ? AND oid IN (SELECT value FROM json_each(?)) AND used_at <= ? RETURNING ` + objectColumns
 	selectLocks   = `SELECT lfs_locks.id, lfs_locks.path, users.id, users.name, lfs_locks.locked_at
 		FROM lfs_locks JOIN users ON users.id = lfs_locks.owner_id WHERE lfs_locks.image_id = ? `
 )
@@ -20,7 +25,7 @@ const (
 var errNoLock = catalog.Errorf(catalog.NotFound, "the lock does not exist")
 
 func scanObject(row scanner) (o catalog.LFSObject, err error) {
-	return o, row.Scan(&o.OID, &o.Size, &o.Blob)
+	return o, row.Scan(&o.OID, &o.Size, &o.Blob, timeColumn{&o.UsedAt})
 }
 
 func scanLock(row scanner) (l catalog.LFSLock, err error) {
@@ -30,8 +35,8 @@ func scanLock(row scanner) (l catalog.LFSLock, err error) {
 // AddLFSObject notes that an image has an object.
 func (s *Store) AddLFSObject(ctx context.Context, imageID int64, o catalog.LFSObject) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO lfs_objects (image_id, oid, size, blob) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			imageID, o.OID, o.Size, o.Blob)
+		_, err := tx.ExecContext(ctx, `INSERT INTO lfs_objects (image_id, oid, size, blob, used_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET used_at = excluded.used_at`, imageID, o.OID, o.Size, o.Blob, toMicros(s.now()))
 		if dangling(err) {
 			err = catalog.Errorf(catalog.NotFound, "the image does not exist")
 		}
@@ -48,6 +53,31 @@ func (s *Store) LFSObject(ctx context.Context, imageID int64, oid string) (catal
 // ListLFSObjects returns all objects of an image.
 func (s *Store) ListLFSObjects(ctx context.Context, imageID int64) ([]catalog.LFSObject, error) {
 	return all(ctx, s.r, scanObject, selectObjects+`ORDER BY oid`, imageID)
+}
+
+// UseLFSObjects has those of some objects that an image has be used now.
+func (s *Store) UseLFSObjects(ctx context.Context, imageID int64, oids []string) error {
+	list, err := json.Marshal(oids)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, useObjects, toMicros(s.now()), imageID, string(list))
+		return err
+	})
+}
+
+// DeleteLFSObjects removes objects from an image that were not used after a time.
+func (s *Store) DeleteLFSObjects(ctx context.Context, imageID int64, oids []string, until time.Time) (deleted []catalog.LFSObject, err error) {
+	list, err := json.Marshal(oids)
+	if err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		deleted, err = all(ctx, tx, scanObject, deleteObjects, imageID, string(list), toMicros(until))
+		return err
+	})
+	return deleted, err
 }
 
 // CreateLFSLock locks a path, or returns the lock that it has.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -56,6 +57,9 @@ func open(ctx context.Context, path string, upgrade bool) (_ *Store, err error) 
 	}
 	// The file holds password hashes; SQLite gives its companions the same mode.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, syscall.EROFS) {
+		return nil, fmt.Errorf("%w: the disk of %s is read-only; mount it read-write again, or copy the whole data directory to another disk to check it or back it up there", err, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the catalog's database: %w", err)
 	}

@@ -132,7 +132,14 @@ func testReclaimJobs(t *testing.T, s catalog.Store) {
 	job = must(claimJob(s, t, base, kindA))(t)
 	wantEqual(t, "attempts", job.Attempts, 3)
 	noError(t, s.RetryJob(ctx, job.ID, worker, base, "", true))
-	wantEqual(t, "attempts with a refund", must(claimJob(s, t, base, kindA))(t).Attempts, 3)
+	job = must(claimJob(s, t, base, kindA))(t)
+	wantEqual(t, "attempts with a refund", job.Attempts, 3)
+	noError(t, s.RetryJob(ctx, job.ID, worker, base.Add(catalog.LongestPause), "", true))
+	noError(t, s.ReclaimJobs(ctx, kinds, worker, base))
+	_, err = claimJob(s, t, base, kindA)
+	wantCode(t, err, catalog.NotFound)
+	noError(t, s.ReclaimJobs(ctx, kinds, worker, base.Add(-time.Second)))
+	must(claimJob(s, t, base, kindA))(t)
 }
 
 func testPruneJobs(t *testing.T, s catalog.Store) {

@@ -259,6 +259,12 @@ func testReclaim(t *testing.T, s catalog.Store) {
 	again := claim(t, s)
 	wantEqual(t, "claimed after", again.ID, builds[0].ID)
 	wantEqual(t, "attempts", again.Attempts, 2)
+	// A clock that is set back leaves pauses behind that nobody meant.
+	noError(t, s.ReleaseBuild(ctx, again.ID, worker, base.Add(catalog.LongestPause), true))
+	must(s.ReclaimBuilds(ctx, worker, base))(t)
+	wantEqual(t, "claimed in a pause", claim(t, s).ID, builds[1].ID)
+	must(s.ReclaimBuilds(ctx, worker, base.Add(-time.Second)))(t)
+	wantEqual(t, "claimed after the clock was set back", claim(t, s).ID, again.ID)
 }
 
 // testLostLease has a worker lose its build to another one.

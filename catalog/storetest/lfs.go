@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -23,12 +24,13 @@ func testLFSObjects(t *testing.T, s catalog.Store) {
 	}
 	noError(t, s.AddLFSObject(ctx, app.ID, a))
 	noError(t, s.AddLFSObject(ctx, other.ID, a))
-	wantEqual(t, "an object", must(s.LFSObject(ctx, app.ID, b.OID))(t), b)
+	got := must(s.LFSObject(ctx, app.ID, b.OID))(t)
+	wantRecent(t, "used at", got.UsedAt)
+	got.UsedAt = b.UsedAt
+	wantEqual(t, "an object", got, b)
 	_, err = s.LFSObject(ctx, other.ID, b.OID) // of another image
 	wantCode(t, err, catalog.NotFound)
-	if got := must(s.ListLFSObjects(ctx, app.ID))(t); !reflect.DeepEqual(got, []catalog.LFSObject{a, b}) {
-		t.Errorf("objects: %+v", got)
-	}
+	wantEqual(t, "objects", oidsOf(must(s.ListLFSObjects(ctx, app.ID))(t)), a.OID+" "+b.OID)
 	wantCode(t, s.AddLFSObject(ctx, app.ID+999, a), catalog.NotFound)
 
 	noError(t, s.DeleteImage(ctx, app.ID))
@@ -36,6 +38,39 @@ func testLFSObjects(t *testing.T, s catalog.Store) {
 	wantCode(t, err, catalog.NotFound)
 	wantCode(t, s.AddLFSObject(ctx, app.ID, a), catalog.NotFound)
 	wantEqual(t, "objects of another image", len(must(s.ListLFSObjects(ctx, other.ID))(t)), 1)
+}
+
+func oidsOf(objects []catalog.LFSObject) string {
+	oids := make([]string, 0, len(objects))
+	for _, o := range objects {
+		oids = append(oids, o.OID)
+	}
+	return strings.Join(oids, " ")
+}
+
+// What is used while it is found out what may go does not go.
+func testLFSObjectUse(t *testing.T, s catalog.Store) {
+	ctx := t.Context()
+	app, other := newImage(t, s, "ann", "app"), newImage(t, s, "ann", "other")
+	sent, told, idle, kept := lfsObject("a", 1), lfsObject("b", 2), lfsObject("c", 3), lfsObject("d", 4)
+	for _, o := range []catalog.LFSObject{sent, told, idle, kept} {
+		noError(t, s.AddLFSObject(ctx, app.ID, o))
+	}
+	noError(t, s.AddLFSObject(ctx, other.ID, idle))
+	until := time.Time{}
+	for _, o := range must(s.ListLFSObjects(ctx, app.ID))(t) {
+		if o.UsedAt.After(until) {
+			until = o.UsedAt
+		}
+	}
+	noError(t, s.AddLFSObject(ctx, app.ID, sent))
+	noError(t, s.UseLFSObjects(ctx, app.ID, []string{told.OID, strings.Repeat("f", 64)}))
+	deleted := must(s.DeleteLFSObjects(ctx, app.ID, []string{sent.OID, told.OID, idle.OID, strings.Repeat("f", 64)}, until))(t)
+	wantEqual(t, "deleted", oidsOf(deleted), idle.OID)
+	wantEqual(t, "its size", deleted[0].Size, idle.Size)
+	wantEqual(t, "left", oidsOf(must(s.ListLFSObjects(ctx, app.ID))(t)), strings.Join([]string{sent.OID, told.OID, kept.OID}, " "))
+	wantEqual(t, "of another image", oidsOf(must(s.ListLFSObjects(ctx, other.ID))(t)), idle.OID)
+	wantEqual(t, "deleted of none", len(must(s.DeleteLFSObjects(ctx, app.ID, nil, time.Now()))(t)), 0)
 }
 
 func testLFSLocks(t *testing.T, s catalog.Store) {

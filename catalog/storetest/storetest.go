@@ -112,6 +112,7 @@ var tests = map[string]func(*testing.T, catalog.Store){
 	"SourceRefs":            testSourceRefs,
 	"Webhooks":              testWebhooks,
 	"LFSObjects":            testLFSObjects,
+	"LFSObjectUse":          testLFSObjectUse,
 	"LFSLocks":              testLFSLocks,
 	"Secrets":               testSecrets,
 	"Accounts":              testAccounts,

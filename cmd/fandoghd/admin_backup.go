@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fandoghpaas/fandogh/builder"
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/registry"
 	"github.com/fandoghpaas/fandogh/catalog/sqlite"
@@ -188,13 +189,19 @@ func (a *admin) backupPlace(dir string) (string, error) {
 // addAll adds the files of the data directory, in an order in which none lacks what it names: the
 // database, refs and then their objects, tags and manifests and then their blobs.
 func (a *admin) addAll(ctx context.Context, to backup.Sink, o backupOptions) error {
-	images, err := a.addDatabase(ctx, to)
+	images, lastBuild, err := a.addDatabase(ctx, to)
 	if err != nil {
 		return err
 	}
+	add := func(name string, fixed backup.Fixed) error {
+		return to.Add(path.Join(backup.DataDir, name), filepath.Join(a.data, filepath.FromSlash(name)), fixed)
+	}
 	below := func(dir string) func(name string, fixed bool) error {
 		return func(name string, fixed bool) error {
-			return to.Add(path.Join(backup.DataDir, dir, name), filepath.Join(a.data, dir, filepath.FromSlash(name)), fixed)
+			if fixed {
+				return add(path.Join(dir, name), backup.BySize)
+			}
+			return add(path.Join(dir, name), backup.Changing)
 		}
 	}
 	repositories := repository.OpenToRead(filepath.Join(a.data, "repos"))
@@ -206,18 +213,18 @@ func (a *admin) addAll(ctx context.Context, to backup.Sink, o backupOptions) err
 	if err := registry.EachFile(filepath.Join(a.data, "registry"), images, below("registry")); err != nil {
 		return err
 	}
-	if err := a.eachOther(o, below("")); err != nil {
+	if err := a.eachOther(o, lastBuild, add); err != nil {
 		return err
 	}
 	if o.config == "" {
 		return nil
 	}
-	return to.Add(backup.ConfigFile, o.config, false)
+	return to.Add(backup.ConfigFile, o.config, backup.Changing)
 }
 
-// addDatabase adds a copy of the database, and returns the images that it has. The copy is made where the backup goes, or else beside the
+// addDatabase adds a copy of the database, and returns the images that it has, and the highest ID of its builds. The copy is made where the backup goes, or else beside the
 // database, or where temporary files are if there is no room.
-func (a *admin) addDatabase(ctx context.Context, to backup.Sink) (images []catalog.ImageRef, err error) {
+func (a *admin) addDatabase(ctx context.Context, to backup.Sink) (images []catalog.ImageRef, lastBuild int64, err error) {
 	places := []string{to.Scratch()}
 	if places[0] == "" {
 		places = []string{a.data, os.TempDir()}
@@ -234,31 +241,32 @@ func (a *admin) addDatabase(ctx context.Context, to backup.Sink) (images []catal
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		break
 	}
 	// What the database has now may be more, or less.
 	store, err := sqlite.OpenAsItIs(ctx, file)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	lastBuild, countErr := store.LastBuildID(ctx)
 	err = catalog.EachImage(ctx, store, "", func(image catalog.Image) error {
 		images = append(images, image.Ref)
 		return nil
 	})
-	if err = errors.Join(err, store.Close()); err != nil {
-		return nil, err
+	if err = errors.Join(err, countErr, store.Close()); err != nil {
+		return nil, 0, err
 	}
-	return images, to.Add(path.Join(backup.DataDir, filepath.Base(file)), file, false)
+	return images, lastBuild, to.Add(path.Join(backup.DataDir, filepath.Base(file)), file, backup.Changing)
 }
 
 // notBackedUp are what of a data directory is added in its own way, or not at all: caches, what is being received, and what is
 // there while the daemon runs.
-var notBackedUp = []string{"repos", "registry", "buildkit", "mirror", "uploads", "sbom", "lock", backup.LockFile, addressesFile, lastBackupFile}
+var notBackedUp = []string{"repos", "registry", "buildkit", "mirror", "uploads", "sbom", "lock", lostAndFound, backup.LockFile, addressesFile, lastBackupFile}
 
-// eachOther visits the rest: keys, logs, times.
-func (a *admin) eachOther(o backupOptions, visit func(name string, fixed bool) error) error {
+// eachOther visits the rest: keys, times, and logs of builds up to the last that the database has.
+func (a *admin) eachOther(o backupOptions, lastBuild int64, visit func(name string, fixed backup.Fixed) error) error {
 	entries, err := os.ReadDir(a.data)
 	if err != nil {
 		return err
@@ -279,8 +287,14 @@ func (a *admin) eachOther(o backupOptions, visit func(name string, fixed bool) e
 			if err != nil {
 				return err
 			}
-			// A log only grows.
-			return visit(filepath.ToSlash(below), name == "logs")
+			fixed := backup.Changing
+			if name == "logs" {
+				if builder.LogID(file) > lastBuild {
+					return nil
+				}
+				fixed = backup.ByTime // it only grows
+			}
+			return visit(filepath.ToSlash(below), fixed)
 		})
 		if err != nil {
 			return err

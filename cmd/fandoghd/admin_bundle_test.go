@@ -34,6 +34,7 @@ func TestSupportBundleHasNoSecrets(t *testing.T) {
 		"token fdg_" + planted + "0123456789abcdef was used, and ghp_" + planted + "0123456789abcdef",
 		"-----BEGIN PRIVATE KEY-----\n" + planted + "-pem\n-----END PRIVATE KEY-----",
 		"the daemon said " + planted + "-key-file, " + planted + "-admin-password, " + planted + "-webhook and " + planted + "-helper",
+		`audit: rebuild: user=ann arguments=["-o", "build-arg=LICENSE=` + planted + `-arg", "v1"]`,
 		"api_key=" + planted + "-apikey&secret: " + planted + "-colon",
 	}, "\n") + "\n"
 	settings := `

@@ -59,7 +59,7 @@ func (a *admin) newNamespaceLimits() *cobra.Command {
 			if err := a.store.SetNamespaceLimits(cmd.Context(), args[0], set); err != nil {
 				return err
 			}
-			if err := a.did(cmd, "limits set", "namespace", args[0], "limits", fmt.Sprintf("%+v", set)); err != nil {
+			if err := a.did(cmd, "limits set", "namespace", args[0], "limits", set.String()); err != nil {
 				return err
 			}
 		}

@@ -126,8 +126,13 @@ func (a *admin) newQueueDrain() *cobra.Command {
 const drainInterval = time.Second
 
 // awaitIdle waits until no build runs while the queue is paused.
-func (a *admin) awaitIdle(cmd *cobra.Command, timeout time.Duration) error {
+func (a *admin) awaitIdle(cmd *cobra.Command, timeout time.Duration) (err error) {
 	ctx, deadline := cmd.Context(), time.Now().Add(timeout)
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: the wait was ended, builds may still run, and the queue stays paused until `fandoghd admin queue resume`", err)
+		}
+	}()
 	for said := -1; ; {
 		pause, err := a.store.QueuePause(ctx)
 		if err != nil {

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,7 @@ func (a *admin) newRestore() *cobra.Command {
 // restorable is a backup, wherever it is.
 type restorable struct {
 	name   string // for messages
+	advice string // what to do where it is damaged
 	config string // where its configuration is when it is restored; it need not have one
 	// restore copies its files as backup.Restore does.
 	restore func(ctx context.Context, to string, place func(name string) string) (m backup.Manifest, files int, bytes int64, err error)
@@ -46,6 +48,10 @@ type restorable struct {
 
 // restoredConfig is where a tar's configuration is written, in the data directory.
 const restoredConfig = "restored-config.yaml"
+
+// sharedDamage says what damage to a hard link means.
+const sharedDamage = "other backups in the same directory share files with this one, damaged ones, too, and so do those that are made there from now on: " +
+	"if the data directory is whole, back it up to another directory"
 
 // findBackup finds what is to be restored.
 func (a *admin) findBackup(cmd *cobra.Command, from string) (r restorable, err error) {
@@ -57,14 +63,14 @@ func (a *admin) findBackup(cmd *cobra.Command, from string) (r restorable, err e
 		return a.tarBackup(from, func() (io.ReadCloser, error) { return os.Open(from) }), nil
 	}
 	snapshot, m, err := backup.Newest(from)
-	return restorable{snapshot, filepath.Join(snapshot, backup.ConfigFile), func(ctx context.Context, to string, place func(string) string) (backup.Manifest, int, int64, error) {
+	return restorable{snapshot, sharedDamage, filepath.Join(snapshot, backup.ConfigFile), func(ctx context.Context, to string, place func(string) string) (backup.Manifest, int, int64, error) {
 		files, bytes, err := backup.Restore(ctx, snapshot, to, place)
 		return m, files, bytes, err
 	}}, err
 }
 
 func (a *admin) tarBackup(name string, open func() (io.ReadCloser, error)) restorable {
-	return restorable{name, filepath.Join(a.data, restoredConfig), func(ctx context.Context, to string, place func(string) string) (m backup.Manifest, files int, bytes int64, err error) {
+	return restorable{name, "restore another one", filepath.Join(a.data, restoredConfig), func(ctx context.Context, to string, place func(string) string) (m backup.Manifest, files int, bytes int64, err error) {
 		in, err := open()
 		if err != nil {
 			return m, 0, 0, err
@@ -82,12 +88,15 @@ func (a *admin) restore(cmd *cobra.Command, from string) (err error) {
 	if err := os.MkdirAll(a.data, 0o700); err != nil {
 		return dataFault(err)
 	}
-	entries, err := os.ReadDir(a.data)
+	there, err := contentsOf(a.data)
 	if err != nil {
 		return dataFault(err)
 	}
-	if len(entries) > 0 {
-		return usage.Errorf("%s is not empty, and contains %s; restore into an empty directory with --data", a.data, entries[0].Name())
+	if err := interruptedRestore(a.data); err != nil {
+		return usage.Error{Err: err}
+	}
+	if len(there) > 0 {
+		return usage.Errorf("%s is not empty, and contains %s; restore into an empty directory with --data", a.data, filepath.Base(there[0]))
 	}
 	lock, err := lockDirectory(a.data) // no daemon starts on a part of it
 	if err != nil {
@@ -118,7 +127,7 @@ func (a *admin) restore(cmd *cobra.Command, from string) (err error) {
 // restoreChecked copies and checks a backup. Its database gets its name last: without it this is no data directory.
 func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, backup.Manifest, error) {
 	database := databasePath("")
-	unchecked := database + ".unchecked"
+	unchecked := uncheckedPath("")
 	m, files, bytesThere, err := r.restore(ctx, a.data, func(name string) string {
 		if name == database {
 			return unchecked
@@ -143,7 +152,10 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 		return nil, m, ctx.Err()
 	}
 	if c.problems > 0 {
-		return nil, m, fmt.Errorf("the backup %s is damaged, and nothing was restored:\n%s", r.name, strings.TrimRight(list.String(), "\n"))
+		return nil, m, fmt.Errorf("the backup %s is damaged, and nothing was restored:\n%s%s", r.name, list.String(), r.advice)
+	}
+	if err := skipIDs(ctx, filepath.Join(a.data, unchecked), m.Made); err != nil {
+		return nil, m, err
 	}
 	if err := os.Remove(filepath.Join(a.data, unchecked+".lock")); err != nil {
 		return nil, m, err
@@ -152,6 +164,17 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 		return nil, m, err
 	}
 	return c, m, atomicfile.SyncDir(a.data)
+}
+
+// skipIDs has a restored database go on behind all IDs that may have been given since it was copied, at a thousand a second: by the data directory
+// that was lost, or by one that was restored from the same backup before.
+func skipIDs(ctx context.Context, database string, made time.Time) error {
+	store, err := sqlite.Open(ctx, database)
+	if err != nil {
+		return err
+	}
+	err = store.SkipIDs(ctx, max(time.Since(made), time.Minute).Milliseconds())
+	return errors.Join(err, store.Close())
 }
 
 // runOn is run with the database in a file, which is brought up to date.
@@ -165,12 +188,39 @@ func (c *checker) runOn(ctx context.Context, database string) (err error) {
 	return errors.Join(c.run(ctx), c.store.Close())
 }
 
+// lostAndFound is what the root of an ext4 file system has by itself.
+const lostAndFound = "lost+found"
+
+// contentsOf returns the paths of what is in a directory, but for what its file system has there.
+func contentsOf(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != lostAndFound {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
+}
+
 // emptyDirectory removes what is in a directory.
 func emptyDirectory(dir string) error {
-	entries, err := os.ReadDir(dir)
+	paths, err := contentsOf(dir)
 	errs := []error{err}
-	for _, e := range entries {
-		errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+	for _, path := range paths {
+		errs = append(errs, os.RemoveAll(path))
 	}
 	return errors.Join(errs...)
+}
+
+// uncheckedPath is where a data directory's database is until all of a restored backup is there, and checked.
+func uncheckedPath(data string) string { return databasePath(data) + ".unchecked" }
+
+// interruptedRestore says that a data directory is what a restore left that was interrupted. While one runs, it has the lock.
+func interruptedRestore(data string) error {
+	if _, err := os.Lstat(uncheckedPath(data)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s has a part of a backup, of which the restore was interrupted or runs; if it does not run, empty the directory and restore again", data)
 }

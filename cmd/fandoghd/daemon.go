@@ -222,6 +222,9 @@ func lostDatabase(data string) error {
 	if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil // others tell what is wrong with it
 	}
+	if err := interruptedRestore(data); err != nil {
+		return err
+	}
 	for _, dir := range []string{"repos", filepath.Join("registry", "docker", "registry", "v2", "repositories")} {
 		namespaces, err := os.ReadDir(filepath.Join(data, dir))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -239,6 +242,27 @@ func lostDatabase(data string) error {
 	return nil
 }
 
+// passLogs has builds begin logs of their own where the database is an earlier copy, which knows nothing of later ones.
+func (d *daemon) passLogs(ctx context.Context) error {
+	logs, err := os.ReadDir(d.config.DataPath("logs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	last, lastErr := d.store.LastBuildID(ctx)
+	if err = errors.Join(err, lastErr); err != nil {
+		return err
+	}
+	highest := last
+	for _, log := range logs {
+		highest = max(highest, builder.LogID(log.Name()))
+	}
+	if highest == last {
+		return nil
+	}
+	d.log.Warn("the database is older than logs of builds that are there, as an earlier copy of it is; what users did since is not in it", "last_build", last, "last_log", highest)
+	return d.store.SkipIDs(ctx, highest-last)
+}
+
 func (d *daemon) openStore(ctx context.Context) error {
 	if err := lostDatabase(d.config.Data); err != nil {
 		return err
@@ -248,6 +272,9 @@ func (d *daemon) openStore(ctx context.Context) error {
 		return err
 	}
 	d.store = store
+	if err := d.passLogs(ctx); err != nil {
+		return errors.Join(err, store.Close())
+	}
 	if d.config.Metrics.Enabled {
 		d.metrics = metrics.New(version.String(), d.log.Named("metrics"))
 	}

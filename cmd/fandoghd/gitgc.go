@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/gitserver/repository"
 	"github.com/fandoghpaas/fandogh/internal/periodic"
 )
 
@@ -47,14 +48,16 @@ func (d *daemon) prune(ctx context.Context, repositories []catalog.ImageRef) (ag
 		}
 		start := time.Now()
 		done, err := d.repos.Prune(ctx, ref, start, d.reloaded.Load().Git.Grace.Std())
+		if done != (repository.Pruned{}) {
+			d.log.Info("removed unneeded objects of a repository", "repository", ref, "objects", done.Objects, "bytes", done.Bytes,
+				"lfs_objects", done.Large, "lfs_bytes", done.LargeBytes, "took", time.Since(start).Round(time.Millisecond))
+		}
 		switch code := catalog.CodeOf(err); {
 		case code == catalog.NotFound, code == catalog.Moved, ctx.Err() != nil: // of no image any more, or not yet
 		case code == catalog.Unavailable:
 			again = append(again, ref)
 		case err != nil:
 			d.log.Error("failed to remove unneeded objects of a repository", "repository", ref, "error", err)
-		case done.Objects > 0:
-			d.log.Info("removed unneeded objects of a repository", "repository", ref, "objects", done.Objects, "bytes", done.Bytes, "took", time.Since(start).Round(time.Millisecond))
 		}
 	}
 	return again

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // standing is what clients know of a version.
@@ -47,12 +48,23 @@ func (l *ledger) add(e entry) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.busy = true
+	l.count(&e)
+	l.entries = append(l.entries, &e)
+	return &e
+}
+
+// anew makes an entry that was taken the newest of its image: its name is made again.
+func (l *ledger) anew(e *entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count(e)
+}
+
+func (l *ledger) count(e *entry) {
 	if !strings.HasPrefix(e.tag, badTag) {
 		l.made[e.image]++
 	}
 	e.number = l.made[e.image]
-	l.entries = append(l.entries, &e)
-	return &e
 }
 
 // take returns one of the idle entries that are so and fit, nil when there is none.
@@ -96,3 +108,13 @@ func (l *ledger) later(e *entry) int {
 }
 
 func ofImage(image string) func(*entry) bool { return func(e *entry) bool { return e.image == image } }
+
+// Retention goes by when a version was built, also where its name is an older one.
+func TestLedgerCountsNamesMadeAgain(t *testing.T) {
+	l := &ledger{made: map[string]int{}}
+	first, second := l.add(entry{image: "a", tag: "v1"}), l.add(entry{image: "a", tag: "v2"})
+	l.anew(first)
+	if l.later(first) != 0 || l.later(second) != 1 {
+		t.Errorf("after the first is %d, after the second %d", l.later(first), l.later(second))
+	}
+}

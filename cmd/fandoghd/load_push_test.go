@@ -80,6 +80,7 @@ func (a *app) act(_ context.Context, dice *rand.Rand) {
 	case 2:
 		if e := a.load.ledger.take(dice, deleted, ofImage(a.name)); e != nil {
 			a.load.count("deleted versions pushed anew")
+			a.load.ledger.anew(e)
 			_, _ = a.load.daemon.admin("", "tombstone", "lift", "tor/"+e.image, e.tag) // there is none of what was never built
 			if a.commit(e, dice) {
 				a.push(dice, e)

@@ -74,17 +74,13 @@ func (d *daemon) checkAll(ctx context.Context) ([]metrics.Value, error) {
 }
 
 func (d *daemon) eventsBehind(ctx context.Context) ([]metrics.Value, error) {
-	last, err := d.store.LastEvent(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var all []metrics.Value
 	for _, consumer := range []string{github.Consumer, notify.Consumer} {
-		at, err := d.store.Cursor(ctx, consumer)
+		behind, err := d.store.EventsBehind(ctx, consumer)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, metrics.Value{Label: consumer, Value: float64(last - at)})
+		all = append(all, metrics.Value{Label: consumer, Value: float64(behind)})
 	}
 	return all, nil
 }

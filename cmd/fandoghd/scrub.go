@@ -32,6 +32,7 @@ var forms = []struct {
 	{regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'?]*)\?[^\s"']+`), "$1?(hidden)"},
 	{regexp.MustCompile(`(?i)(authorization\\?["']?\s*[:=]\s*\\?["']?(?:(?:basic|bearer|token)\s+)?)[^\s"',;\\]+`), "$1(hidden)"},
 	{regexp.MustCompile(`(?i)((?:password|passwd|secret|token|api[_-]?key)\\?["']?\s*[:=]\s*\\?["']?)[^\s"',;&\\]+`), "$1(hidden)"},
+	{regexp.MustCompile(`(build-arg\\?["']?\s*[:=]\s*\\?["']?[A-Za-z_][A-Za-z0-9_]*=)[^"'\]\\\n]+`), "$1(hidden)"},
 	{regexp.MustCompile(`\b(fdg_|gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}`), "$1(hidden)"},
 }
 

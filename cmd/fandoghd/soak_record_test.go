@@ -85,7 +85,7 @@ var mayGrow = map[string]struct{ times, more float64 }{
 	heapLive:   {1.15, 4},
 	resident:   {1.15, 24},
 	goroutines: {1.2, 40},
-	ofBuildkit: {1.3, 64},
+	ofBuildkit: {1.2, 16},
 	otherDisk:  {1.2, 16},
 	cache:      {1.2, 64},
 }

@@ -101,7 +101,7 @@ func (d *daemon) openLFS() error {
 	d.lfs = lfs.New(lfs.Config{
 		Store: d.store, Contents: d.registry, Auth: ownedBy{d.accounts}, LoggedIn: ownConn, Secret: secret,
 		Trusts: func(authority string) (bool, error) { return gitserver.Trusts(d.config.SSH.TrustedUserCA, authority) },
-		URL:    func() string { return d.addresses.PublicURL }, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Admission: d.quota, Logger: d.log.Named("lfs"),
+		URL:    func() string { return d.addresses.PublicURL }, EnsureRepository: d.repos.Ensure, MaxObjectBytes: int64(d.config.SSH.MaxLFSObject), Admission: d.quota, Logger: d.log.Named("lfs"),
 	})
 	d.repos.LargeFiles = d.lfs
 	return nil

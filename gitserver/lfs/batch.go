@@ -61,6 +61,9 @@ func (c *call) batch() error {
 		return err
 	}
 	image, err := c.server.imageFor(c.r.Context(), c.Caller, operation)
+	if err == nil {
+		err = c.server.use(c.r.Context(), image, request.Objects, operation)
+	}
 	if err != nil {
 		return err
 	}

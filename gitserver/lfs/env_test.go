@@ -69,8 +69,8 @@ func newEnv(t testing.TB) *env {
 	t.Cleanup(func() { e.must(e.registry.Close()) })
 	e.server = lfs.New(lfs.Config{
 		Store: e.store, Contents: e.registry, Auth: accounts, Secret: []byte("a secret of tests"), URL: func() string { return e.url },
-		Trusts:         func(authority string) (bool, error) { return authority == "ca", nil },
-		MaxObjectBytes: most, Admission: e, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
+		Trusts:           func(authority string) (bool, error) { return authority == "ca", nil },
+		EnsureRepository: func(catalog.ImageRef) error { return nil }, MaxObjectBytes: most, Admission: e, Now: e.clock, Logger: hclog.New(&hclog.LoggerOptions{Output: &e.log}),
 	})
 	server := httptest.NewServer(e.server)
 	t.Cleanup(server.Close)

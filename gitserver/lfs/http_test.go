@@ -32,7 +32,7 @@ func TestBatchAndTransfers(t *testing.T) {
 	}
 	object, err := e.server.Find(t.Context(), app, oidOf(content))
 	// What git hash-object says of it.
-	if want := (catalog.LFSObject{OID: oidOf(content), Size: 12, Blob: "2604759ed9c523f40d4afd6095f89e3e7b3170ff"}); err != nil || object != want {
+	if want := (catalog.LFSObject{OID: oidOf(content), Size: 12, Blob: "2604759ed9c523f40d4afd6095f89e3e7b3170ff", UsedAt: object.UsedAt}); err != nil || object != want {
 		t.Errorf("stored %+v, %v", object, err)
 	}
 	if again := e.batch("alice", "upload", content); len(again.Objects[0].Actions) != 0 || again.Objects[0].Error != nil {
@@ -310,5 +310,25 @@ func TestNoRoom(t *testing.T) {
 				t.Errorf("%s of what is there: %s", operation, got)
 			}
 		}
+	}
+}
+
+// An image that is built from another's repository has no sources, and so no objects that would ever go.
+func TestUploadsToAnImageOfAnotherSource(t *testing.T) {
+	e := newEnv(t)
+	source, err := e.store.CreateImage(t.Context(), catalog.NewImage{Ref: catalog.ImageRef{Namespace: "alice", Name: "shop"}, OwnerID: e.users["alice"].ID})
+	e.must(err)
+	_, err = e.store.CreateImage(t.Context(), catalog.NewImage{Ref: app, OwnerID: e.users["alice"].ID, SourceID: source.ID})
+	e.must(err)
+	body := fmt.Sprintf(`{"operation":"upload","objects":[{"oid":%q,"size":5}]}`, oidOf("large"))
+	asked := e.ask("alice", "POST", "/alice/app.git/info/lfs/objects/batch", strings.NewReader(body))
+	sent := e.ask("alice", "PUT", "/alice/app.git/info/lfs/objects/"+oidOf("large")+"?size=5", strings.NewReader("large"))
+	for _, got := range []answer{asked, sent} {
+		if got.status != http.StatusConflict || !strings.Contains(got.body, "send its sources there") {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+	}
+	if e.has(app, "large") {
+		t.Error("it has it")
 	}
 }

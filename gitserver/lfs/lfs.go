@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -47,11 +48,14 @@ type Config struct {
 	// Secret signs tokens. Another one ends all that were issued.
 	Secret []byte
 	// URL returns the http(s)://host[:port] that users reach this server by.
-	URL            func() string
-	MaxObjectBytes int64             // of one object; 0: no limit
-	Admission      catalog.Admission // of uploads; nil: there is always room
-	Now            func() time.Time  // nil: the clock
-	Logger         hclog.Logger      // nil: nothing is logged
+	URL func() string
+	// EnsureRepository makes an image's repository where there is none: what has none can't say which objects it needs, so that
+	// none would ever go.
+	EnsureRepository func(catalog.ImageRef) error
+	MaxObjectBytes   int64             // of one object; 0: no limit
+	Admission        catalog.Admission // of uploads; nil: there is always room
+	Now              func() time.Time  // nil: the clock
+	Logger           hclog.Logger      // nil: nothing is logged
 }
 
 // Server answers git-lfs.
@@ -121,6 +125,25 @@ func (s *Server) Find(ctx context.Context, ref catalog.ImageRef, oid string) (ca
 	return s.config.Store.LFSObject(ctx, image.ID, oid)
 }
 
+// Unused implements repository.LargeFiles.
+func (s *Server) Unused(ctx context.Context, ref catalog.ImageRef, until time.Time) ([]catalog.LFSObject, error) {
+	image, err := s.config.Store.Image(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.config.Store.ListLFSObjects(ctx, image.ID)
+	return slices.DeleteFunc(all, func(o catalog.LFSObject) bool { return o.UsedAt.After(until) }), err
+}
+
+// Remove implements repository.LargeFiles. The contents are the registry's to collect.
+func (s *Server) Remove(ctx context.Context, ref catalog.ImageRef, oids []string, until time.Time) ([]catalog.LFSObject, error) {
+	image, err := s.config.Store.Image(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.config.Store.DeleteLFSObjects(ctx, image.ID, oids, until)
+}
+
 // wanted is an object that a client has, or wants.
 type wanted struct {
 	OID  string `json:"oid"`
@@ -169,11 +192,27 @@ func (s *Server) checkSize(w wanted) error {
 	return nil
 }
 
-// imageFor returns the caller's image. One that an upload would create has no ID yet. Errors: NotFound.
+// use has what a client may be about to push pointers to last as if it had just come, if it is there: the client need not send it then.
+func (s *Server) use(ctx context.Context, image catalog.Image, objects []wanted, operation Operation) error {
+	if operation != Upload || image.ID == 0 {
+		return nil
+	}
+	oids := make([]string, len(objects))
+	for i, w := range objects {
+		oids[i] = w.OID
+	}
+	return s.config.Store.UseLFSObjects(ctx, image.ID, oids)
+}
+
+// imageFor returns the caller's image. One that an upload would create has no ID yet. Errors: NotFound, Conflict (of an upload: it is
+// built from another's repository).
 func (s *Server) imageFor(ctx context.Context, c Caller, operation Operation) (catalog.Image, error) {
 	image, err := s.config.Store.Image(ctx, c.Ref)
 	if catalog.CodeOf(err) == catalog.NotFound && operation == Upload {
 		return catalog.Image{Ref: c.Ref}, nil
+	}
+	if err == nil && operation == Upload {
+		err = image.CheckOwnSource()
 	}
 	return image, err
 }
@@ -203,6 +242,9 @@ func (s *Server) receive(ctx context.Context, c Caller, w wanted, content io.Rea
 		if image, err = s.createImage(ctx, c); err != nil {
 			return err
 		}
+	}
+	if err := s.config.EnsureRepository(c.Ref); err != nil {
+		return err
 	}
 	err = s.config.Store.AddLFSObject(ctx, image.ID, catalog.LFSObject{
 		OID: w.OID, Size: w.Size, Blob: catalog.BlobID(hex.EncodeToString(arriving.git.Sum(nil))),

@@ -237,20 +237,15 @@ func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	objects, err := readBatch(req.data)
+	if err == nil {
+		err = t.server.use(ctx, image, objects, t.operation)
+	}
+	if err != nil {
+		return reply{}, err
+	}
 	answer := reply{status: http.StatusOK, arguments: []string{"hash-algo=" + hashAlgo}, lines: []string{}}
-	for scanner := bufio.NewScanner(req.data); scanner.Scan() || scanner.Err() != nil; {
-		if err := scanner.Err(); err != nil {
-			return reply{}, catalog.Wrap(catalog.Invalid, err, "the request did not arrive whole")
-		}
-		if err := checkBatch(len(answer.lines)+1, ""); err != nil {
-			return reply{}, err
-		}
-		oid, rest, _ := strings.Cut(scanner.Text(), " ")
-		size, _, _ := strings.Cut(rest, " ")
-		w, err := parseWanted(oid, size)
-		if err != nil {
-			return reply{}, err
-		}
+	for _, w := range objects {
 		send, refused, err := t.server.isToBeSent(ctx, image, w, t.operation)
 		if err != nil {
 			return reply{}, err
@@ -265,6 +260,27 @@ func (t *sshSession) batch(ctx context.Context, req request) (reply, error) {
 		answer.lines = append(answer.lines, fmt.Sprintf("%s %d %s", w.OID, w.Size, action))
 	}
 	return answer, nil
+}
+
+// readBatch reads what a batch asks for. Errors: Invalid, TooLarge.
+func readBatch(from io.Reader) (objects []wanted, err error) {
+	scanner := bufio.NewScanner(from)
+	for scanner.Scan() {
+		if err := checkBatch(len(objects)+1, ""); err != nil {
+			return nil, err
+		}
+		oid, rest, _ := strings.Cut(scanner.Text(), " ")
+		size, _, _ := strings.Cut(rest, " ")
+		w, err := parseWanted(oid, size)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, w)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, catalog.Wrap(catalog.Invalid, err, "the request did not arrive whole")
+	}
+	return objects, nil
 }
 
 func (t *sshSession) getObject(ctx context.Context, req request) (reply, error) {

@@ -64,6 +64,25 @@ func (c *Census) Unmarked(set Set, visit func(plumbing.Hash)) {
 	}
 }
 
+// Marked reports whether a packed object is in a set.
+func (c *Census) Marked(set Set, h plumbing.Hash) bool {
+	i, ok := c.names.Find(h)
+	return ok && set.has(i)
+}
+
+// EachMarked visits the objects that are in a set, until visit fails.
+func (c *Census) EachMarked(set Set, visit func(plumbing.Hash) error) error {
+	for i, h := range c.names.All() {
+		if !set.has(i) {
+			continue
+		}
+		if err := visit(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Newer returns the objects of packs that came since.
 func (c *Census) Newer() ([]plumbing.Hash, error) {
 	now, err := c.store.Census()

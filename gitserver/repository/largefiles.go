@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -17,6 +18,10 @@ type LargeFiles interface {
 	Find(ctx context.Context, ref catalog.ImageRef, oid string) (catalog.LFSObject, error)
 	// Open opens the content of an object that Find returned. Errors: NotFound.
 	Open(ctx context.Context, ref catalog.ImageRef, oid string) (io.ReadCloser, error)
+	// Unused returns an image's objects that were not used after a time.
+	Unused(ctx context.Context, ref catalog.ImageRef, until time.Time) ([]catalog.LFSObject, error)
+	// Remove removes those of an image's objects that were not used after a time, and returns them.
+	Remove(ctx context.Context, ref catalog.ImageRef, oids []string, until time.Time) ([]catalog.LFSObject, error)
 }
 
 // emptyBlob is what git names an empty file by.

@@ -18,18 +18,20 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/gitserver/objects"
 	"github.com/fandoghpaas/fandogh/gitserver/refs"
 )
 
-// unreachableFile has a repository's marks: "look", the last look's sum, then times, "since" and Unix seconds, each followed by the
-// objects of it.
+// unreachableFile has a repository's marks: "look", the last look's sum; "used" and Unix microseconds; then times, "since" and Unix
+// seconds, each followed by the objects of it.
 const unreachableFile = "unreachable"
 
 // marks say since when objects are known to be of those that nothing leads to. To be without one does no harm: it is as if the object
 // were seen for the first time.
 type marks struct {
-	look  string // what the repository was when it was looked at
+	look  string    // what the repository was when it was looked at
+	used  time.Time // of Git LFS objects that were not used later, what was there then is named
 	since map[plumbing.Hash]int64
 }
 
@@ -41,6 +43,11 @@ func (m marks) anyUntil(t time.Time) bool {
 		}
 	}
 	return false
+}
+
+// anyUsedSince reports whether one of some Git LFS objects was used later than those that were looked at.
+func (m marks) anyUsedSince(unused []catalog.LFSObject) bool {
+	return slices.ContainsFunc(unused, func(o catalog.LFSObject) bool { return o.UsedAt.After(m.used) })
 }
 
 // readMarks returns what can be read of them.
@@ -56,6 +63,10 @@ func (r *Repository) readMarks() marks {
 		switch h, isHash := objects.ParseHash([]byte(key)); {
 		case key == "look":
 			m.look = value
+		case key == "used":
+			if at, err := strconv.ParseInt(value, 10, 64); err == nil {
+				m.used = time.UnixMicro(at)
+			}
 		case key == "since":
 			since, err = strconv.ParseInt(value, 10, 64)
 			timed = err == nil
@@ -68,7 +79,7 @@ func (r *Repository) readMarks() marks {
 
 func (r *Repository) writeMarks(m marks) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "look %s\n", m.look)
+	fmt.Fprintf(&text, "look %s\nused %d\n", m.look, m.used.UnixMicro())
 	last := int64(-1)
 	for _, h := range slices.SortedFunc(maps.Keys(m.since), func(a, b plumbing.Hash) int {
 		return cmp.Or(cmp.Compare(m.since[a], m.since[b]), bytes.Compare(a[:], b[:]))

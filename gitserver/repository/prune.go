@@ -32,6 +32,9 @@ func (p pruning) worth(unneeded, of int64) bool { return unneeded > max(p.always
 type Pruned struct {
 	Objects int
 	Bytes   int64
+	// Large are Git LFS objects, with LargeBytes in all.
+	Large      int
+	LargeBytes int64
 }
 
 // AskForNeeded has needed asked which objects of a repository, in hex, are to stay though no ref may lead to them, with all that
@@ -44,7 +47,7 @@ func (r *Repositories) AskForNeeded(needed func(ctx context.Context, ref catalog
 var errLater = catalog.Errorf(catalog.Unavailable, "the repository is being changed; try again in a moment")
 
 // Prune removes the objects of a repository to which nothing has led since it was looked at for grace before now, when they are more than a
-// part of what there is. It waits for what else maintains a repository. Errors: NotFound, and Unavailable (it changes just now, or nothing may be
+// part of what there is, and the Git LFS objects that nothing names which stays, when they were not used for as long. It waits for what else maintains a repository. Errors: NotFound, and Unavailable (it changes just now, or nothing may be
 // removed), after which it may be tried again soon.
 func (r *Repositories) Prune(ctx context.Context, ref catalog.ImageRef, now time.Time, grace time.Duration) (Pruned, error) {
 	return r.prune(ctx, ref, pruning{now, grace, 64 << 10, 5})
@@ -93,14 +96,26 @@ func (p *pruner) run() (done Pruned, err error) {
 	}
 	known := p.repo.readMarks()
 	roots, look, err := p.roots()
-	if err != nil || known.look == look && !known.anyUntil(p.before) {
+	if err != nil {
+		return done, err
+	}
+	unused, err := p.unused()
+	if err != nil || known.look == look && !known.anyUntil(p.before) && !known.anyUsedSince(unused) {
 		return done, err // as it was found last
 	}
 	marked, gone, err := p.look(roots, known)
 	if err != nil {
 		return done, err
 	}
-	marked.look = look
+	marked.look, marked.used = look, p.before
+	removed, err := p.removeLarge(unused)
+	if err != nil {
+		return done, err
+	}
+	for _, o := range removed {
+		done.Large++
+		done.LargeBytes += o.Size
+	}
 	unneeded, of, err := p.census.Weigh(p.kept)
 	if err != nil {
 		return done, err
@@ -113,7 +128,7 @@ func (p *pruner) run() (done Pruned, err error) {
 			delete(marked.since, h)
 		}
 		marked.look = "" // there are other packs
-		done = Pruned{len(gone), unneeded}
+		done.Objects, done.Bytes = len(gone), unneeded
 	}
 	return done, p.repo.writeMarks(marked)
 }

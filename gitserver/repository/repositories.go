@@ -286,7 +286,16 @@ func (r *Repositories) Change(ref catalog.ImageRef, do func(*Repository) error) 
 	return do(repo)
 }
 
-// ensure makes a repository where there is none. The caller holds the lock.
+// Ensure makes a repository where there is none.
+func (r *Repositories) Ensure(ref catalog.ImageRef) error {
+	if err := r.exists(ref); catalog.CodeOf(err) != catalog.NotFound {
+		return err
+	}
+	defer r.lock(ref)()
+	return r.ensure(ref)
+}
+
+// ensure is Ensure where the caller holds the lock.
 func (r *Repositories) ensure(ref catalog.ImageRef) error {
 	if err := r.exists(ref); catalog.CodeOf(err) != catalog.NotFound {
 		return err

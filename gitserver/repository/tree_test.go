@@ -503,6 +503,14 @@ func (c contents) Open(_ context.Context, ref catalog.ImageRef, oid string) (io.
 	return io.NopCloser(strings.NewReader(c[ref.String()+" "+oid])), nil
 }
 
+func (c contents) Unused(context.Context, catalog.ImageRef, time.Time) ([]catalog.LFSObject, error) {
+	return nil, nil
+}
+
+func (c contents) Remove(context.Context, catalog.ImageRef, []string, time.Time) ([]catalog.LFSObject, error) {
+	return nil, nil
+}
+
 // blobName is what git names a content.
 func blobName(text string) string {
 	return plumbing.ComputeHash(plumbing.BlobObject, []byte(text)).String()

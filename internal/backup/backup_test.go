@@ -46,13 +46,14 @@ func (p place) write(name, content string) {
 	p.must(os.WriteFile(filepath.Join(p.from, name), []byte(content), 0o640))
 }
 
-// add adds all files; those whose names begin with f are fixed.
+// add adds all files; those whose names begin with f are fixed by their size, and with t by their time.
 func (p place) add(to backup.Sink) {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.from)
 	p.must(err)
 	for _, e := range entries {
-		p.must(to.Add(backup.DataDir+"/"+e.Name(), filepath.Join(p.from, e.Name()), strings.HasPrefix(e.Name(), "f")))
+		fixed := map[byte]backup.Fixed{'f': backup.BySize, 't': backup.ByTime}[e.Name()[0]]
+		p.must(to.Add(backup.DataDir+"/"+e.Name(), filepath.Join(p.from, e.Name()), fixed))
 	}
 }
 
@@ -150,6 +151,22 @@ func TestSnapshotsShareWhatDoesNotChange(t *testing.T) {
 	}
 }
 
+// A file that another data directory has by the same name is no other's, though it is as long.
+func TestFixedByTime(t *testing.T) {
+	p := newPlace(t)
+	p.write("times", "same")
+	p.make(5)
+	again, _ := p.make(5)
+	p.write("times", "else")
+	later := time.Now().Add(time.Second)
+	p.must(os.Chtimes(filepath.Join(p.from, "times"), later, later))
+	other, _ := p.make(5)
+	if again.Copied() != 0 || other.Copied() != 4 {
+		t.Errorf("of the same file %d bytes were copied, of another %d", again.Copied(), other.Copied())
+	}
+	testkit.Same(t, "the other", contents(t, filepath.Join(other.Path(), backup.DataDir)), map[string]string{"times": "else"})
+}
+
 func TestOlderSnapshotsGo(t *testing.T) {
 	p := newPlace(t)
 	p.write("fixed", "x")
@@ -189,6 +206,20 @@ func TestInterruptedSnapshot(t *testing.T) {
 	}
 	testkit.Same(t, "names", p.names(), []string{filepath.Base(last.Path())})
 	testkit.Same(t, "last", contents(t, filepath.Join(last.Path(), backup.DataDir)), map[string]string{"fsmall": "small", "flarge": large, "fsecond": "second"})
+}
+
+// To a disk that does not tell upper from lower case, two versions v1 and V1 have one name: neither may take the other's place.
+func TestNamesThatAreOneToTheDisk(t *testing.T) {
+	p := newPlace(t)
+	p.write("fv1", "one")
+	p.write("mv1", "two")
+	s := p.begin(1)
+	p.add(s)
+	for _, fixed := range []backup.Fixed{backup.Changing, backup.BySize} {
+		if err := s.Add(backup.DataDir+"/mv1", filepath.Join(p.from, "fv1"), fixed); err == nil || !strings.Contains(err.Error(), "upper and lower case") {
+			t.Errorf("a name that is taken: %v", err)
+		}
+	}
 }
 
 func TestOneBackupToAPlace(t *testing.T) {

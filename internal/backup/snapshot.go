@@ -46,11 +46,22 @@ type Manifest struct {
 	Bytes   int64     `json:"bytes"` // of all files
 }
 
+// Fixed says what tells that an earlier snapshot has a file's content under its name.
+type Fixed int
+
+const (
+	// Changing is of a file of which nothing does.
+	Changing Fixed = iota
+	// BySize is of one of which its size does, since under this name a finished file has always the same content, whatever data directory it is of.
+	BySize
+	// ByTime is of one of which its size and the time when it was written do. Names that are numbers are given again by another data directory.
+	ByTime
+)
+
 // Sink takes a backup's files.
 type Sink interface {
-	// Add takes the file at from by a name, with slashes. Fixed says that under this name a file of this size
-	// has always the same content. A file that is gone is no error.
-	Add(name, from string, fixed bool) error
+	// Add takes the file at from by a name, with slashes. A file that is gone is no error.
+	Add(name, from string, fixed Fixed) error
 	// Scratch is a directory for files that are made to be added, and removed by who makes them; empty: there is none.
 	Scratch() string
 	// Finish makes the backup count. Files and bytes of the manifest are filled in.
@@ -148,7 +159,7 @@ func (s *Snapshot) Scratch() string { return s.dir }
 func (s *Snapshot) Copied() int64 { return s.copied }
 
 // Add implements Sink.
-func (s *Snapshot) Add(name, from string, fixed bool) error {
+func (s *Snapshot) Add(name, from string, fixed Fixed) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
@@ -163,9 +174,12 @@ func (s *Snapshot) Add(name, from string, fixed bool) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
+	if _, err := os.Lstat(to); err == nil {
+		return fmt.Errorf("%s is there already: the disk takes names for one that differ in upper and lower case alone; use another disk, or a tar", to)
+	}
 	linked := false
-	if fixed {
-		if linked, err = s.link(name, to, info.Size()); err != nil {
+	if fixed != Changing {
+		if linked, err = s.link(name, to, info, fixed); err != nil {
 			return err
 		}
 	}
@@ -184,9 +198,12 @@ func (s *Snapshot) Add(name, from string, fixed bool) error {
 var noLink = []unix.Errno{unix.EMLINK, unix.EPERM, unix.ENOTSUP, unix.ENOSYS, unix.EXDEV}
 
 // link takes a file from an earlier snapshot, if one has it.
-func (s *Snapshot) link(name, to string, size int64) (bool, error) {
+func (s *Snapshot) link(name, to string, live fs.FileInfo, fixed Fixed) (bool, error) {
+	same := func(old fs.FileInfo) bool {
+		return old.Mode().IsRegular() && old.Size() == live.Size() && (fixed != ByTime || old.ModTime().Equal(live.ModTime()))
+	}
 	from := slices.Clone(s.left)
-	if size < syncedBytes {
+	if live.Size() < syncedBytes {
 		from = nil // it may be there and empty, after a crash of the machine
 	}
 	if s.before != "" {
@@ -195,7 +212,7 @@ func (s *Snapshot) link(name, to string, size int64) (bool, error) {
 	for _, dir := range from {
 		old := filepath.Join(dir, filepath.FromSlash(name))
 		info, err := os.Lstat(old)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() != size) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !same(info) {
 			continue
 		}
 		if err != nil {

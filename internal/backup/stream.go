@@ -27,7 +27,7 @@ func NewStream(ctx context.Context, w io.Writer) *Stream {
 func (s *Stream) Scratch() string { return "" }
 
 // Add implements Sink.
-func (s *Stream) Add(name, from string, _ bool) error {
+func (s *Stream) Add(name, from string, _ Fixed) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func streamed(t *testing.T) []byte {
 	var out bytes.Buffer
 	stream := backup.NewStream(t.Context(), &out)
 	p.add(stream)
-	p.must(stream.Add(backup.ConfigFile, filepath.Join(p.from, "fixed"), false))
+	p.must(stream.Add(backup.ConfigFile, filepath.Join(p.from, "fixed"), backup.Changing))
 	_, err := stream.Finish(backup.Manifest{Program: "test"})
 	p.must(err)
 	return out.Bytes()
