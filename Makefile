@@ -157,7 +157,7 @@ machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/
 	ln $(BIN)/compose-$(COMPOSE_VERSION) $(BIN)/machine/files/docker-compose
 	ln $(BIN)/fandoghd-image.tar $(BIN)/{buildkitd,crane} $(BIN)/machine/files/
 	cp -r deploy/compose.yaml cmd/fandoghd/testdata $(BIN)/machine/files
-	go test -c -o $(BIN)/machine/files/ ./cmd/fandoghd ./builder/buildkitd
+	go test -c -o $(BIN)/machine/files/ ./cmd/fandoghd
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 80m -v -run TestMachine ./deploy
 
 # Its module replaces others, so it can't be installed by name.
@@ -168,23 +168,16 @@ $(BIN)/compose-$(COMPOSE_VERSION):
 	cd $(BIN)/compose && go build -o $@ ./cmd
 	rm -rf $(BIN)/compose
 
-# It is kept until what it is made of changes.
-$(BIN)/machine/disk.img: $(BIN)/machine/packages deploy/machine/setup.sh
+$(BIN)/machine/disk.img: Makefile deploy/machine/setup.sh
 	@$(call install,mmdebstrap e2fsprogs openssh-client)
-	rm -rf $(BIN)/machine/{root,key,key.pub}
+	rm -rf $(BIN)/machine && mkdir -p $(BIN)/machine
 	ssh-keygen -q -t ed25519 -N '' -f $(BIN)/machine/key
-	mmdebstrap --quiet --variant=apt --include="$$(cat $<)" --customize-hook='deploy/machine/setup.sh "$$1" $(BIN)/machine' $$(. /etc/os-release && echo $$VERSION_CODENAME) $(BIN)/machine/root
+	mmdebstrap --quiet --variant=apt --include=$(subst $(empty) ,$(comma),$(RUN_PACKAGES) $(DEMO_PACKAGES) $(MACHINE_PACKAGES)) \
+	  --customize-hook='deploy/machine/setup.sh "$$1" $(BIN)/machine' $$(. /etc/os-release && echo $$VERSION_CODENAME) $(BIN)/machine/root
 	cp $(BIN)/machine/root/boot/vmlinuz-* $(BIN)/machine/vmlinuz
 	cp $(BIN)/machine/root/boot/initrd.img-* $(BIN)/machine/initrd.img
 	mke2fs -q -t ext4 -d $(BIN)/machine/root $@ 12G
 	rm -rf $(BIN)/machine/root
-
-$(BIN)/machine/packages: FORCE
-	mkdir -p $(BIN)/machine
-	echo '$(RUN_PACKAGES) $(DEMO_PACKAGES) $(MACHINE_PACKAGES)' >$@.new
-	cmp -s $@.new $@ || cp $@.new $@
-
-FORCE:
 
 $(BIN)/fandogh-older.deb:
 	rm -rf $(BIN)/older && mkdir -p $(BIN)/older

@@ -23,10 +23,11 @@ func TestMachine(t *testing.T) {
 	m.boot(t)
 	t.Run("limits", func(t *testing.T) { m.script(t, "limits.sh") })
 	t.Run("systemd", func(t *testing.T) { m.script(t, "systemd.sh") })
-	t.Run("power failure", func(t *testing.T) {
-		said := m.script(t, "before-cut.sh")
-		m.cut(t)
-		m.boot(t)
+	var said string
+	t.Run("before a power failure", func(t *testing.T) { said = m.script(t, "before-cut.sh") })
+	m.cut(t)
+	m.boot(t)
+	t.Run("after a power failure", func(t *testing.T) {
 		acknowledged := regexp.MustCompile(`(?m)^acknowledged: .*$`).FindAllString(said, -1)
 		file := filepath.Join(m.dir, "acknowledged") // on that machine it might be lost, or keep other files from being
 		if err := os.WriteFile(file, []byte(strings.Join(acknowledged, "\n")+"\n"), 0o600); err != nil {
@@ -57,7 +58,7 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// boot starts the machine and waits until it is up. It reaches nothing of this one, nor what that reaches.
+// boot starts the machine, which runs as long as t does, and waits until it is up. It reaches nothing of this one, nor what that reaches.
 func (m *machine) boot(t *testing.T) {
 	t.Helper()
 	address, err := programs.FreeAddress(t.Context())

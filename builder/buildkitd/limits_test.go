@@ -39,7 +39,7 @@ func tightSolver(t *testing.T) (*Manager, *buildkit.Solver) {
 // fails solves a step that must fail.
 func fails(t *testing.T, solver *buildkit.Solver, namespace, script string) (*builder.SolveError, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	said := &buildkittest.Recorder{}
 	_, err := solver.Solve(ctx, env.Request(namespace, "limited", "1.0", stepTree(t, script)), said.Event)

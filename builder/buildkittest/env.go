@@ -89,7 +89,7 @@ func (e *Env) run(m *testing.M, start Start) (code int, err error) {
 			err = runErr
 		}
 	}()
-	readyCtx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	readyCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := daemon.Ready(readyCtx); err != nil {
 		return 1, fmt.Errorf("buildkitd did not become ready: %w", err)

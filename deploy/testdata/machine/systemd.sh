@@ -84,7 +84,7 @@ systemctl restart fandoghd
 
 part 'an upgrade while a build runs: the new program goes on with it'
 eventually ready
-older=$(fandoghd --version) upgraded=$(date '+%F %T')
+older=$(fandoghd --version)
 dpkg --unpack /files/fandogh.deb >/dev/null # which takes long; what the package does is done when it is configured
 pushes slow v2
 dpkg --configure fandogh
@@ -97,4 +97,4 @@ systemctl start fandoghd # is active
 [ "fandoghd version $(curl -fsS http://127.0.0.1:8080/api/version | sed -n 's/.*"version":"\([^"]*\)".*/\1/p')" = "$(fandoghd --version)" ] || fail "$(curl -fsS http://127.0.0.1:8080/api/version) is not $(fandoghd --version)"
 push app v2
 fandoghd admin --data $data check
-if journal --since "$upgraded" | grep 'Got notification message from PID'; then fail 'another process of the service speaks for it'; fi
+not has "Got notification message from PID .* main PID $(mainpid)" # as the older one's buildkitd does, when it starts and ends
