@@ -21,7 +21,7 @@ import (
 
 // What is left of any history is what git says that refs lead to, and what they led to lately.
 func TestPruneOfRandomHistories(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := &randomHistory{pusher: newPusher(t), random: rand.New(rand.NewPCG(seed, 1)), since: map[string]time.Time{}}
 			h.push("refs/heads/main", h.newHistory("main", 300))
@@ -339,7 +339,7 @@ func (p *pusher) leads(to string) error {
 // Each version replaces the history of its app, and the last 5 stay: neither bytes nor objects grow with what was pushed.
 func TestPruneBoundsRepositories(t *testing.T) {
 	p := newPusher(t)
-	const pushes, keep, size, grace = 300, 5, 8 << 10, time.Hour
+	const pushes, keep, size, grace = 150, 5, 8 << 10, time.Hour
 	var tags []string
 	most, mostObjects := int64(0), 0
 	for i := range pushes {
