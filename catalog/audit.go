@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,12 +11,15 @@ import (
 type AuditLine struct {
 	ID   int64
 	At   time.Time
-	Via  string            // the interface: "rest", "web", "ssh", "registry", "lfs", "admin"
+	Via  string            // one of AuditInterfaces
 	By   string            // the user; of "admin", as the operating system knows them
 	From string            // the client's address; "local" of "admin"
 	What string            // "user disabled"
 	On   map[string]string // what it was done to
 }
+
+// AuditInterfaces are those through which something is done; "admin" are the verbs of `fandoghd admin`.
+var AuditInterfaces = []string{"web", "rest", "ssh", "registry", "lfs", "admin"}
 
 // LoginFailed begins the lines of the audit log's text that strangers cause, by any interface: there are so many of a network, and no more.
 const LoginFailed = "login failed"
@@ -39,11 +44,22 @@ type AuditFilter struct {
 	Page  Page
 }
 
+// Validate refuses what no line can have, which is not the same as that nothing was done. Errors: Invalid.
+func (f AuditFilter) Validate() error {
+	if f.Via != "" && !slices.Contains(AuditInterfaces, f.Via) {
+		return FieldErrorf("via", "%q is no interface; the interfaces are: %s", f.Via, strings.Join(AuditInterfaces, ", "))
+	}
+	if f.Image != "" && !strings.Contains(f.Image, "/") {
+		return FieldErrorf("image", "%q is not namespace/name", f.Image)
+	}
+	return nil
+}
+
 // AuditLog keeps the audit log.
 type AuditLog interface {
 	// KeepAudit stores lines; their IDs are the store's, their times are not.
 	KeepAudit(ctx context.Context, lines []AuditLine) error
-	// ListAudit returns lines, newest first.
+	// ListAudit returns lines, newest first. Errors: Invalid.
 	ListAudit(ctx context.Context, f AuditFilter) ([]AuditLine, error)
 	// PruneAudit forgets lines from before a time.
 	PruneAudit(ctx context.Context, before time.Time) error

@@ -8,7 +8,7 @@ import (
 // Trigger is what asked for a build.
 type Trigger string
 
-// Triggers.
+// Each trigger.
 const (
 	TriggerPush     Trigger = "push"
 	TriggerUpload   Trigger = "upload"
@@ -16,6 +16,9 @@ const (
 	TriggerRegistry Trigger = "registry"
 	TriggerRebuild  Trigger = "rebuild"
 )
+
+// Triggers are all there are.
+var Triggers = []Trigger{TriggerPush, TriggerUpload, TriggerGitHub, TriggerRegistry, TriggerRebuild}
 
 // Build is one try at making a version from one commit; a version has one or more, of
 // which the newest decides its state and at most that one has not ended. It is queued

@@ -64,7 +64,7 @@ func (s State) Check() error {
 // Outcome says why a build ended.
 type Outcome string
 
-// Outcomes.
+// Each outcome.
 const (
 	OutcomeBuilt          Outcome = "built"
 	OutcomeUserError      Outcome = "user_error"
@@ -75,6 +75,11 @@ const (
 	OutcomeCancelled      Outcome = "cancelled"
 	OutcomeInfrastructure Outcome = "infrastructure"
 )
+
+// Outcomes are all there are.
+var Outcomes = []Outcome{
+	OutcomeBuilt, OutcomeUserError, OutcomeTimeout, OutcomeOutOfMemory, OutcomeProcessLimit, OutcomeDiskLimit, OutcomeCancelled, OutcomeInfrastructure,
+}
 
 // State returns the state in which an outcome leaves a version.
 func (o Outcome) State() State {

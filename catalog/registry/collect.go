@@ -42,6 +42,7 @@ type Collection struct {
 	// Uploads are those that went because no client sent more of them for the grace time; of a
 	// dry run: would go. What Collect gives with an error counts them, too.
 	Uploads BlobCount
+	Trash   BlobCount // what went from the trash for good; of a dry run: nothing
 }
 
 // VersionUse is what one version takes. Bytes it shares with others are counted
@@ -125,7 +126,7 @@ func (r *Registry) Collect(ctx context.Context, o CollectOptions) (Collection, e
 	if o.EmptyTrash {
 		inTrash = time.Now()
 	}
-	if err := r.emptyTrash(ctx, inTrash); err != nil {
+	if err := r.emptyTrash(ctx, inTrash, &result.Trash); err != nil {
 		return result, err
 	}
 	err = r.sweepAll(ctx, needed, before, false, &result)

@@ -56,8 +56,8 @@ func (r *Registry) restore(d digest.Digest) (restored bool, err error) {
 	return true, os.Remove(r.trashPath(d))
 }
 
-// emptyTrash removes what has been in it since before a time.
-func (r *Registry) emptyTrash(ctx context.Context, before time.Time) error {
+// emptyTrash removes what has been in it since before a time, and counts it.
+func (r *Registry) emptyTrash(ctx context.Context, before time.Time, gone *BlobCount) error {
 	entries, err := os.ReadDir(filepath.Join(r.dir, trashDir))
 	if err != nil {
 		return ignoreNotExist(err)
@@ -65,7 +65,9 @@ func (r *Registry) emptyTrash(ctx context.Context, before time.Time) error {
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && info.ModTime().Before(before) {
-			err = os.Remove(filepath.Join(r.dir, trashDir, e.Name()))
+			if err = os.Remove(filepath.Join(r.dir, trashDir, e.Name())); err == nil {
+				gone.add(info.Size())
+			}
 		}
 		if err := errors.Join(ignoreNotExist(err), ctx.Err()); err != nil {
 			return err

@@ -22,7 +22,7 @@ func TestTrashIsNotEmptiedOfWhatJustCame(t *testing.T) {
 			case <-done:
 				return
 			default:
-				if err := r.emptyTrash(t.Context(), before); err != nil {
+				if err := r.emptyTrash(t.Context(), before, new(BlobCount)); err != nil {
 					t.Error(err)
 				}
 			}

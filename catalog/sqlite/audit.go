@@ -59,6 +59,9 @@ func (s *Store) KeepAudit(ctx context.Context, lines []catalog.AuditLine) error 
 
 // ListAudit returns lines of the audit log, newest first.
 func (s *Store) ListAudit(ctx context.Context, f catalog.AuditFilter) ([]catalog.AuditLine, error) {
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
 	query, args := listAudit(f)
 	return all(ctx, s.r, func(row scanner) (l catalog.AuditLine, err error) {
 		var about []byte

@@ -19,6 +19,14 @@ var migrations embed.FS
 // ErrOlder says that a database has an older schema than this program's.
 var ErrOlder = errors.New("the catalog's database has an older schema")
 
+// NewerError says that a database has a newer schema than this program's. It is an Unavailable of the catalog.
+type NewerError struct{ err error }
+
+func (e NewerError) Error() string { return e.err.Error() }
+
+// Unwrap returns the catalog's error.
+func (e NewerError) Unwrap() error { return e.err }
+
 func migrate(ctx context.Context, db *sql.DB, path string, upgrade bool) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -34,7 +42,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, upgrade bool) error {
 		return fmt.Errorf("read the schema version of %s: %w", path, err)
 	}
 	if have > know {
-		return catalog.Errorf(catalog.Unavailable, "database %s has schema %d, but this program supports up to %d: a newer fandoghd wrote it; run that version, or restore the backup from before the upgrade", path, have, know)
+		return NewerError{catalog.Errorf(catalog.Unavailable, "database %s has schema %d, but this program supports up to %d: a newer fandoghd wrote it; run that version, or restore the backup from before the upgrade", path, have, know)}
 	}
 	if have < know && !upgrade {
 		return ErrOlder

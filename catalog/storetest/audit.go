@@ -61,6 +61,10 @@ func testAuditLog(t *testing.T, s catalog.Store) {
 	} {
 		wantEqual(t, fmt.Sprintf("%+v", c.f), listed(c.f), c.want)
 	}
+	for _, f := range []catalog.AuditFilter{{Via: "shell"}, {Image: "app"}} {
+		_, err := s.ListAudit(ctx, f)
+		wantCode(t, err, catalog.Invalid)
+	}
 	noError(t, s.PruneAudit(ctx, at.Add(2*time.Minute)))
 	wantEqual(t, "left", listed(catalog.AuditFilter{}), "[user added image deleted]")
 }

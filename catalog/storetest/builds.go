@@ -129,10 +129,7 @@ func testListBuilds(t *testing.T, s catalog.Store) {
 func testFinishBuild(t *testing.T, s catalog.Store) {
 	ctx := t.Context()
 	i := newImage(t, s, "ann", "app")
-	for _, outcome := range []catalog.Outcome{
-		catalog.OutcomeBuilt, catalog.OutcomeUserError, catalog.OutcomeTimeout,
-		catalog.OutcomeOutOfMemory, catalog.OutcomeProcessLimit, catalog.OutcomeDiskLimit, catalog.OutcomeCancelled, catalog.OutcomeInfrastructure,
-	} {
+	for _, outcome := range catalog.Outcomes {
 		version := string(outcome)
 		queue(t, s, i, version)
 		want := claim(t, s)

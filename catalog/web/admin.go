@@ -85,9 +85,6 @@ type auditData struct {
 	Interfaces       []string
 }
 
-// interfaces are those that audit lines name.
-var interfaces = []string{"web", "rest", "ssh", "registry", "admin"}
-
 func (c *call) auditPage() error {
 	page, err := c.page()
 	if err != nil {
@@ -95,7 +92,7 @@ func (c *call) auditPage() error {
 	}
 	q := c.r.URL.Query()
 	data := auditData{
-		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Interfaces: interfaces,
+		Tabs: adminTabs("admin.audit"), User: q.Get("user"), Via: q.Get("via"), Image: q.Get("image"), Interfaces: catalog.AuditInterfaces,
 	}
 	filter := catalog.AuditFilter{By: data.User, Via: data.Via, Image: data.Image, Page: page}
 	if data.Since, err = c.dayIn("since"); err != nil {

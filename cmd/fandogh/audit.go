@@ -34,7 +34,7 @@ interface and from where. This is for administrators.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.filter.User, "user", "", "only what this `user` did")
-	f.StringVar(&o.filter.Via, "via", "", "only what was done through this `interface`: rest, ssh, registry or admin")
+	f.StringVar(&o.filter.Via, "via", "", "only what was done through this `interface`: web, rest, ssh, registry, lfs or admin")
 	f.StringVar(&o.filter.Image, "image", "", "only what was done to this image, as `namespace/name`")
 	f.StringVar(&o.since, "since", "", "only what was done within this `duration`, such as 12h or 30d")
 	f.IntVarP(&o.limit, "limit", "n", 100, "show this `number` of lines at most")

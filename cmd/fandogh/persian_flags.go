@@ -73,7 +73,7 @@ var persianFlags = map[string]string{
 	"of this `user`, as an administrator (default yourself)":                                     "برای این کاربر، به عنوان مدیر (`user`) (پیش‌فرض: خودتان)",
 	"only what no build has used for this `duration`, such as 12h or 30d":                        "تنها آنچه در این مدت هیچ ساختی از آن استفاده نکرده است (`duration`)، مانند 12h یا 30d",
 	"only what this `user` did":                                                                  "تنها کارهای این کاربر (`user`)",
-	"only what was done through this `interface`: rest, ssh, registry or admin":                  "تنها کارهای انجام‌شده از این راه (`interface`): rest، ssh، registry یا admin",
+	"only what was done through this `interface`: web, rest, ssh, registry, lfs or admin":        "تنها کارهای انجام‌شده از این راه (`interface`): web، rest، ssh، registry، lfs یا admin",
 	"only what was done to this image, as `namespace/name`":                                      "تنها کارهای مربوط به این ایمیج، به شکل `namespace/name`",
 	"only what was done within this `duration`, such as 12h or 30d":                              "تنها کارهای این مدت (`duration`)، مانند 12h یا 30d",
 	"change this `option` of the last build; may be repeated":                                    "تغییر این گزینهٔ (`option`) آخرین ساخت؛ تکرارپذیر",

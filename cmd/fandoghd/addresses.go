@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/config"
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 )
 
@@ -60,6 +61,36 @@ func (a addresses) publicHost() string {
 		return a.HTTP
 	}
 	return u.Host
+}
+
+// publicURL is the address that users are told where none is set: the listener's, as this machine reaches it, or the first host of which ACME has
+// certificates, at the port that it demands.
+func publicURL(c config.HTTPSTLS, listener string) string {
+	switch {
+	case len(c.ACMEHosts) > 0:
+		return "https://" + c.ACMEHosts[0]
+	case c.Enabled():
+		return "https://" + listener
+	}
+	return "http://" + listener
+}
+
+// toldElsewhere names what to set where others reach a listener and are told an address that is this machine's alone.
+func toldElsewhere(c config.Config) (settings []string) {
+	if c.HTTP.PublicURL == "" && len(c.HTTP.TLS.ACMEHosts) == 0 && anyAddress(c.HTTP.Addr) {
+		settings = append(settings, "http.public_url")
+	}
+	if c.SSH.PublicAddr == "" && anyAddress(c.SSH.Addr) {
+		settings = append(settings, "ssh.public_addr")
+	}
+	return settings
+}
+
+// anyAddress reports whether what listens at a host:port does so at all addresses of the machine.
+func anyAddress(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }
 
 // reachable turns a listener's address into one that connects from this

@@ -73,7 +73,7 @@ func (a *admin) pauseQueue(cmd *cobra.Command, reason string) error {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "From now on %s.\n", pause)
-	return a.did(cmd, "queue paused", "reason", reason)
+	return a.did(cmd, "queue paused", "reason", pause.Reason)
 }
 
 func reasonFlag(cmd *cobra.Command, reason *string) {

@@ -18,6 +18,7 @@ import (
 	"github.com/fandoghpaas/fandogh/internal/atomicfile"
 	"github.com/fandoghpaas/fandogh/internal/backup"
 	"github.com/fandoghpaas/fandogh/internal/usage"
+	"github.com/fandoghpaas/fandogh/internal/version"
 )
 
 func (a *admin) newRestore() *cobra.Command {
@@ -145,7 +146,10 @@ func (a *admin) restoreChecked(ctx context.Context, r restorable) (*checker, bac
 	if files != m.Files || bytesThere != m.Bytes {
 		report(fmt.Sprintf("the backup has %d files of %d bytes, and had %d of %d when it was made", files, bytesThere, m.Files, m.Bytes))
 	}
-	if err := c.runOn(ctx, filepath.Join(a.data, unchecked)); err != nil {
+	var newer sqlite.NewerError
+	if err := c.runOn(ctx, filepath.Join(a.data, unchecked)); errors.As(err, &newer) {
+		return nil, m, fmt.Errorf("nothing was restored: fandoghd %s made the backup %s, and this is %s: %w", m.Program, r.name, version.String(), newer)
+	} else if err != nil {
 		report(err.Error())
 	}
 	if ctx.Err() != nil {

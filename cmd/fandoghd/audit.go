@@ -256,7 +256,7 @@ func (a *admin) newAudit() *cobra.Command {
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&f.By, "user", "", "only what this `user` did")
-	flags.StringVar(&f.Via, "via", "", "only what was done through this `interface`: rest, ssh, registry or admin")
+	flags.StringVar(&f.Via, "via", "", "only what was done through this `interface`: web, rest, ssh, registry, lfs or admin")
 	flags.StringVar(&f.Image, "image", "", "only what was done to this image, as `namespace/name`")
 	flags.DurationVar(&since, "since", 0, "only what was done within this `duration`, such as 24h")
 	flags.IntVarP(&f.Page.Limit, "limit", "n", 100, "show this `number` of lines at most")

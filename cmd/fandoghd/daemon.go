@@ -316,10 +316,7 @@ func (d *daemon) listen(ctx context.Context) error {
 	d.onClose(closeListener(d.sshListener))
 	a := addresses{HTTP: reachable(d.httpListener.Addr()), SSH: reachable(d.sshListener.Addr()), PublicURL: c.HTTP.PublicURL, PublicSSH: c.SSH.PublicAddr, Grace: c.Registry.Grace.Std(), Quota: quotaOf(c.Quota)}
 	if a.PublicURL == "" {
-		a.PublicURL = "http://" + a.HTTP
-		if c.HTTP.TLS.Enabled() {
-			a.PublicURL = "https://" + a.HTTP
-		}
+		a.PublicURL = publicURL(c.HTTP.TLS, a.HTTP)
 	}
 	if a.PublicSSH == "" {
 		a.PublicSSH = a.SSH
@@ -350,7 +347,7 @@ func (d *daemon) speakTLS() error {
 		d.httpListener = tls.NewListener(d.httpListener, acmeConfig(d.config.HTTP.TLS, d.config.DataPath("acme")))
 		return nil
 	}
-	d.certificate = &certificateFiles{}
+	d.certificate = &certificateFiles{log: d.log.Named("http")}
 	if err := d.certificate.use(d.config.HTTP.TLS.Cert, d.config.HTTP.TLS.Key); err != nil {
 		return fmt.Errorf("http.tls: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/plugins/snapshots/overlay/overlayutils"
 	"github.com/docker/go-units"
@@ -60,7 +62,14 @@ var checks = []check{
 	{name: "queue", look: checkQueue},
 	{name: "disk", look: checkDisk},
 	{name: "overlayfs", look: checkOverlay, managed: true},
+	{name: "certificate", look: checkCertificate},
 	{name: "ports", look: checkPorts},
+	{name: "addresses", look: func(_ context.Context, c config.Config) []finding {
+		if settings := toldElsewhere(c); len(settings) > 0 {
+			return one(note, "others reach this server, and are told to push to and pull from 127.0.0.1", "set "+strings.Join(settings, " and "))
+		}
+		return nil
+	}},
 	{name: "platforms", look: checkPlatforms},
 }
 
@@ -98,9 +107,9 @@ func examine(ctx context.Context, c config.Config, out io.Writer) error {
 			if f.level == fault {
 				faults++
 			}
-			fmt.Fprintf(out, "%-5s  %-9s  %s\n", f.level, check.name, f.what)
+			fmt.Fprintf(out, "%-5s  %-11s  %s\n", f.level, check.name, f.what)
 			for _, line := range f.try {
-				fmt.Fprintf(out, "%18s%s\n", "", line)
+				fmt.Fprintf(out, "%20s%s\n", "", line)
 			}
 		}
 	}
@@ -208,6 +217,26 @@ func existing(dir string) string {
 		}
 	}
 	return dir
+}
+
+// endsSoon is as deploy/prometheus/alerts.yml has it: ACME renews 30 days before the end, and others should by then.
+const endsSoon = 14 * 24 * time.Hour
+
+// checkCertificate looks at what the HTTP listener would serve; without TLS, or before the first by ACME, there is nothing to say.
+func checkCertificate(ctx context.Context, c config.Config) []finding {
+	const renew = "renew it; new files at http.tls.cert and http.tls.key are read without a restart, and for ACME port 443 must arrive at http.addr"
+	switch end, err := certificateEnd(ctx, c.HTTP.TLS, c.DataPath("acme")); {
+	case err != nil:
+		return one(fault, err.Error(), "a daemon that is running serves the certificate from before; another does not start")
+	case end.IsZero():
+		return nil
+	case time.Until(end) < 0:
+		return one(fault, "it ended "+end.UTC().Format(time.DateTime)+" UTC, and clients refuse it", renew)
+	case time.Until(end) < endsSoon:
+		return one(note, "it ends "+end.UTC().Format(time.DateTime)+" UTC", renew)
+	default:
+		return one(fine, "it ends "+end.UTC().Format(time.DateTime)+" UTC")
+	}
 }
 
 func checkDisk(_ context.Context, c config.Config) []finding {

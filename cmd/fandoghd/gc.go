@@ -19,7 +19,7 @@ import (
 )
 
 func (a *admin) newGC() *cobra.Command {
-	var dryRun, force, cache bool
+	var dryRun, force, cache, emptyTrash bool
 	var grace time.Duration
 	var file string
 	cmd := &cobra.Command{
@@ -29,16 +29,21 @@ func (a *admin) newGC() *cobra.Command {
 			"itself; both can run at the same time as pushes, pulls and builds. Bytes that versions share count for each of them; OWN is what\n" +
 			"deleting only that version would free. Removed blobs stay in registry/trash for another grace time and are restored if they are needed.\n" +
 			"Removing more than half of all image data requires --force. Uploads that were not continued during the grace time are deleted permanently.\n\n" +
+			"To free the disk of versions that were deleted just now, give a shorter grace time while nobody pushes, and the trash no grace time:\n" +
+			"run `fandoghd admin gc --grace 10m`, and then `fandoghd admin gc --empty-trash`.\n\n" +
 			"With --cache, remove instead all build cache that no running build uses, and say what that freed. Builds that follow take longer.",
 		Example: "  fandoghd admin --data data gc --dry-run\n  fandoghd admin --data data gc --cache",
 		Args:    usage.ExactArgs(),
 	}
 	cmd.RunE = a.verb(func(cmd *cobra.Command, _ []string) error {
 		if cache {
-			if dryRun || force || cmd.Flags().Changed("grace") {
+			if dryRun || force || emptyTrash || cmd.Flags().Changed("grace") {
 				return usage.Errorf("--cache is about the build cache alone; run `fandoghd admin gc` again for image data")
 			}
 			return a.pruneCache(cmd)
+		}
+		if emptyTrash && dryRun {
+			return usage.Errorf("--dry-run removes nothing; the directory registry/trash shows what --empty-trash would remove")
 		}
 		if !cmd.Flags().Changed("grace") {
 			var err error
@@ -55,7 +60,7 @@ func (a *admin) newGC() *cobra.Command {
 		defer images.Close() //nolint:errcheck // nothing is left to write
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "VERSION\tBYTES\tOWN")
-		done, err := images.Collect(cmd.Context(), registry.CollectOptions{Grace: grace, DryRun: dryRun, Force: force, Report: func(u registry.VersionUse) {
+		done, err := images.Collect(cmd.Context(), registry.CollectOptions{Grace: grace, DryRun: dryRun, Force: force, EmptyTrash: emptyTrash, Report: func(u registry.VersionUse) {
 			fmt.Fprintf(w, "%s:%s\t%d\t%d\n", u.Image, u.Version, u.Bytes, u.Own)
 		}})
 		if err != nil {
@@ -74,12 +79,16 @@ func (a *admin) newGC() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if emptyTrash {
+			fmt.Fprintf(cmd.OutOrStdout(), "removed %d blobs of %d bytes from registry/trash permanently\n", done.Trash.Blobs, done.Trash.Bytes)
+		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d blobs of %d bytes, kept %d of %d bytes that are needed or were used within %s; removed blobs stay in registry/trash for the same time again\n"+
 			"%s %d abandoned uploads of %d bytes permanently\n", verb, done.Freed.Blobs, done.Freed.Bytes, done.Kept.Blobs, done.Kept.Bytes, grace,
 			verb, done.Uploads.Blobs, done.Uploads.Bytes)
 		return err
 	})
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be removed")
+	cmd.Flags().BoolVar(&emptyTrash, "empty-trash", false, "remove permanently what earlier collections moved to registry/trash")
 	cmd.Flags().BoolVar(&cache, "cache", false, "remove build cache instead of image data")
 	cmd.Flags().BoolVar(&force, "force", false, "remove even more than half of all image data")
 	cmd.Flags().DurationVar(&grace, "grace", 0, "keep what was used within this `duration` (default registry.grace of the running daemon, or of the configuration)")

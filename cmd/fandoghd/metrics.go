@@ -100,7 +100,10 @@ func (d *daemon) lastBackup(context.Context) ([]metrics.Value, error) {
 }
 
 func (d *daemon) certificateEnd(ctx context.Context) ([]metrics.Value, error) {
-	at, err := certificateEnd(ctx, d.reloaded.Load().HTTP.TLS, d.config.DataPath("acme"))
+	if d.certificate != nil {
+		return timestamp(d.certificate.end()), nil // of what clients get, whatever the files have
+	}
+	at, err := certificateEnd(ctx, d.config.HTTP.TLS, d.config.DataPath("acme"))
 	return timestamp(at), err
 }
 

@@ -179,7 +179,7 @@ func TestCertificateEnd(t *testing.T) {
 	dir := t.TempDir()
 	file, key := filepath.Join(dir, "a.example.com"), filepath.Join(dir, "key")
 	writeCertificate(t, file, key, soon)
-	writeCertificate(t, filepath.Join(dir, "b.example.com"), key, later)
+	writeCertificate(t, filepath.Join(dir, "b.example.com"), filepath.Join(dir, "other-key"), later)
 	for name, test := range map[string]struct {
 		tls  config.HTTPSTLS
 		want time.Time
@@ -198,6 +198,47 @@ func TestCertificateEnd(t *testing.T) {
 				t.Errorf("got %v, %v; want %v", got, err, test.want)
 			}
 		})
+	}
+}
+
+// TestCertificateThatIsServed has a renewal that went wrong: what is told of is the certificate that clients get, and why it is not the new one.
+func TestCertificateThatIsServed(t *testing.T) {
+	now, later := time.Now().Add(time.Hour).Truncate(time.Second), time.Now().Add(48*time.Hour).Truncate(time.Second)
+	file, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	var log strings.Builder
+	f := &certificateFiles{log: hclog.New(&hclog.LoggerOptions{Output: &log})}
+	written := time.Now().Add(-time.Hour)
+	write := func(key string, end time.Time) {
+		writeCertificate(t, file, key, end)
+		written = written.Add(time.Minute) // file systems have clocks that stand for milliseconds
+		if err := os.Chtimes(file, written, written); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(key, now)
+	if err := f.use(file, key); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name  string
+		renew func()
+		want  time.Time
+		said  int // warnings so far
+	}{
+		{"nothing new", func() {}, now, 0},
+		{"another key's", func() { write(filepath.Join(t.TempDir(), "other"), later) }, now, 1},
+		{"the same again", func() {}, now, 1},
+		{"gone", func() { _ = os.Remove(file) }, now, 2},
+		{"whole", func() { write(key, later) }, later, 2},
+		{"gone again", func() { _ = os.Remove(file) }, later, 3},
+	} {
+		test.renew()
+		if got := f.end(); !got.Equal(test.want) {
+			t.Errorf("%s: it ends %v, want %v", test.name, got, test.want)
+		}
+		if said := strings.Count(log.String(), file); said != test.said {
+			t.Errorf("%s: %d warnings that name %s, want %d:\n%s", test.name, said, file, test.said, &log)
+		}
 	}
 }
 

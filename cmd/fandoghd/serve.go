@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -86,6 +87,9 @@ func serve(ctx context.Context, c config.Config, load func() (config.Config, err
 	fmt.Fprintf(stdout, "fandoghd http=%s ssh=%s\n", d.addresses.HTTP, d.addresses.SSH)
 	d.tellSystemd(sdnotify.SdNotifyReady)
 	context.AfterFunc(ctx, func() { d.tellSystemd(sdnotify.SdNotifyStopping) })
+	if settings := toldElsewhere(c); len(settings) > 0 {
+		log.Warn("others reach this server and are told addresses of this machine alone; set "+strings.Join(settings, " and "), "http", d.addresses.PublicURL, "ssh", d.addresses.PublicSSH)
+	}
 	log.Info("ready for pushes", "try", catalog.SSHCommand(d.addresses.PublicSSH, ""))
 	return d.run(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 
@@ -34,10 +35,13 @@ func acmeConfig(c config.HTTPSTLS, cacheDir string) *tls.Config {
 // certificateFiles serves the certificate of two files and reads them again
 // when the certificate's file has changed, so that a renewal needs no restart.
 type certificateFiles struct {
+	log hclog.Logger
+
 	mu        sync.Mutex
 	cert, key string
 	changed   time.Time
 	loaded    *tls.Certificate
+	failed    string // why the files can't be used since they changed, as it was logged
 }
 
 // use has the certificate read from two files from now on. An error leaves all as it was.
@@ -48,7 +52,7 @@ func (f *certificateFiles) use(cert, key string) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cert, f.key, f.loaded, f.changed = cert, key, loaded, changed
+	f.cert, f.key, f.loaded, f.changed, f.failed = cert, key, loaded, changed, ""
 	return nil
 }
 
@@ -60,10 +64,20 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return f.loaded, nil
 	}
 	// Half of a renewal may be written: the old pair serves until the new one is whole.
-	if loaded, changed, err := loadCertificate(f.cert, f.key); err == nil {
-		f.loaded, f.changed = loaded, changed
+	loaded, changed, err := loadCertificate(f.cert, f.key)
+	if err == nil {
+		f.loaded, f.changed, f.failed = loaded, changed, ""
+	} else if why := err.Error(); why != f.failed {
+		f.log.Warn("the files of http.tls changed and can't be used; the certificate from before is served", "error", err)
+		f.failed = why
 	}
 	return f.loaded, nil
+}
+
+// end returns when the certificate ends that clients get.
+func (f *certificateFiles) end() time.Time {
+	served, _ := f.get(nil)
+	return served.Leaf.NotAfter
 }
 
 // loadCertificate reads a pair, and when its certificate was changed.
@@ -73,10 +87,13 @@ func loadCertificate(cert, key string) (*tls.Certificate, time.Time, error) {
 		return nil, time.Time{}, err
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	return &pair, info.ModTime(), err
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%s and %s: %w", cert, key, err)
+	}
+	return &pair, info.ModTime(), nil
 }
 
-// certificateEnd returns when the first of the listener's certificates ends; zero: there is none, or none yet.
+// certificateEnd returns when the first of the certificates ends that a listener would have; zero: there is none, or none yet.
 func certificateEnd(ctx context.Context, c config.HTTPSTLS, cacheDir string) (time.Time, error) {
 	var end time.Time
 	take := func(chain []byte) error {
@@ -87,12 +104,11 @@ func certificateEnd(ctx context.Context, c config.HTTPSTLS, cacheDir string) (ti
 		return err
 	}
 	if c.Cert != "" {
-		chain, err := os.ReadFile(c.Cert)
+		pair, _, err := loadCertificate(c.Cert, c.Key)
 		if err != nil {
 			return end, err
 		}
-		err = take(chain)
-		return end, err
+		return pair.Leaf.NotAfter, nil
 	}
 	for _, host := range c.ACMEHosts {
 		chain, err := autocert.DirCache(cacheDir).Get(ctx, host)

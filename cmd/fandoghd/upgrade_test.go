@@ -2,8 +2,14 @@ package main
 
 import (
 	"database/sql"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fandoghpaas/fandogh/internal/backup"
 )
 
 // The admin verbs of a newer program change no database under the daemon of an older one.
@@ -30,5 +36,33 @@ func TestAdminBesideAnOlderDaemon(t *testing.T) {
 	}
 	if _, err := s.daemon.admin("", "user", "list"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A backup by a newer program is whole: an older one says what it is.
+func TestRestoreOfANewerBackup(t *testing.T) {
+	s := newEnv(t)
+	backups := filepath.Join(t.TempDir(), "backups")
+	if _, err := s.daemon.admin("", "backup", backups); err != nil {
+		t.Fatal(err)
+	}
+	newest, _, err := backup.Newest(backups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite3", databasePath(filepath.Join(newest, backup.DataDir)))
+	if err == nil {
+		_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	restored := filepath.Join(t.TempDir(), "restored")
+	out, err := exec.Command("fandoghd", "admin", "restore", backups, "--data", restored).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "a newer fandoghd wrote it; run that version") || strings.Contains(string(out), "damaged") {
+		t.Errorf("told: %v\n%s", err, out)
+	}
+	if left, err := os.ReadDir(restored); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fandoghpaas/fandogh/catalog"
 )
 
 // prefix begins the names of all metrics but those of the Go runtime and the process.
@@ -76,7 +78,22 @@ func New(version string, log hclog.Logger) *Metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info,
 		m.requests, m.requestDuration, m.inFlight, m.queued, m.ended, m.buildWait, m.buildDuration, m.jobs, m.pushes, m.receivedBytes, m.receiveSeconds, m.retained, m.retainedBytes,
 	)
+	m.beginAtZero()
 	return m
+}
+
+// beginAtZero makes the counters of which all labels are known: Prometheus sees no increase in one that begins at 1, as at the first build that fails.
+func (m *Metrics) beginAtZero() {
+	for _, outcome := range catalog.Outcomes {
+		m.ended.WithLabelValues(string(outcome))
+	}
+	for _, trigger := range catalog.Triggers {
+		m.queued.WithLabelValues(string(trigger))
+	}
+	for _, refused := range []bool{false, true} {
+		m.pushes.WithLabelValues(pushResult(refused))
+	}
+	m.Retained(catalog.Removed{})
 }
 
 // Describe tells of every metric, by its name and labels, also of those without a value yet.

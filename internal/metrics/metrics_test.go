@@ -44,6 +44,9 @@ func values(text, names string) []string {
 	return found
 }
 
+// counted is a scrape without what is 0.
+func counted(text string) string { return regexp.MustCompile(`(?m)^.* 0\n`).ReplaceAllString(text, "") }
+
 func want(t *testing.T, text, names string, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, values(text, names)); diff != "" {
@@ -91,6 +94,26 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestCountersBeginAtZero looks for the counters of which all labels are known before anything happened: Prometheus sees no increase in
+// a counter that begins at 1.
+func TestCountersBeginAtZero(t *testing.T) {
+	text := scrape(t, metrics.New("v1.0-test", hclog.NewNullLogger()))
+	for names, want := range map[string]int{
+		"fandogh_builds_total": len(catalog.Outcomes), "fandogh_builds_queued_total": len(catalog.Triggers), "fandogh_pushes_total": 2,
+		"fandogh_retention_removed_total": 3, "fandogh_retention_removed_bytes_total": 2,
+	} {
+		found := values(text, names)
+		if len(found) != want {
+			t.Errorf("%d values of %s, want %d: %s", len(found), names, want, found)
+		}
+		for _, line := range found {
+			if !strings.HasSuffix(line, " 0") {
+				t.Errorf("not 0: %s", line)
+			}
+		}
 	}
 }
 
@@ -212,8 +235,8 @@ func TestBuildsAndJobs(t *testing.T) {
 		}
 	}
 	text := scrape(t, m)
-	want(t, text, "fandogh_builds_queued_total", `fandogh_builds_queued_total{trigger="push"} 3`)
-	want(t, text, "fandogh_builds_total", `fandogh_builds_total{outcome="built"} 1`, `fandogh_builds_total{outcome="cancelled"} 1`)
+	want(t, counted(text), "fandogh_builds_queued_total", `fandogh_builds_queued_total{trigger="push"} 3`)
+	want(t, counted(text), "fandogh_builds_total", `fandogh_builds_total{outcome="built"} 1`, `fandogh_builds_total{outcome="cancelled"} 1`)
 	want(t, text, "fandogh_build_duration_seconds_(sum|count)", `fandogh_build_duration_seconds_sum{outcome="built"} 3`, `fandogh_build_duration_seconds_count{outcome="built"} 1`)
 	want(t, text, "fandogh_build_wait_seconds_count", "fandogh_build_wait_seconds_count 2")
 	want(t, text, "fandogh_jobs_total", `fandogh_jobs_total{kind="webhook",result="done"} 1`, `fandogh_jobs_total{kind="webhook",result="retried"} 1`)

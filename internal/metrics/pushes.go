@@ -8,11 +8,14 @@ func (m *Metrics) Pushed(bytes int64, took time.Duration, refused bool) {
 	if m == nil {
 		return
 	}
-	result := "ok"
-	if refused {
-		result = "refused"
-	}
-	m.pushes.WithLabelValues(result).Inc()
+	m.pushes.WithLabelValues(pushResult(refused)).Inc()
 	m.receivedBytes.Add(float64(bytes))
 	m.receiveSeconds.Observe(took.Seconds())
+}
+
+func pushResult(refused bool) string {
+	if refused {
+		return "refused"
+	}
+	return "ok"
 }
