@@ -13,25 +13,24 @@ type AuditLine struct {
 	At   time.Time
 	Via  string            // one of AuditInterfaces
 	By   string            // the user; of "admin", as the operating system knows them
-	From string            // the client's address; "local" of "admin"
+	From string            // the client's address; "local" of ViaAdmin
 	What string            // "user disabled"
 	On   map[string]string // what it was done to
 }
 
-// AuditInterfaces are those through which something is done; "admin" are the verbs of `fandoghd admin`.
-var AuditInterfaces = []string{"web", "rest", "ssh", "registry", "lfs", "admin"}
+// ViaAdmin is the interface of the admin verbs.
+const ViaAdmin = "admin"
+
+// AuditInterfaces are those through which something is done; ViaAdmin are the verbs of `fandoghd admin`.
+var AuditInterfaces = []string{"web", "rest", "ssh", "registry", "lfs", ViaAdmin}
 
 // LoginFailed begins the lines of the audit log's text that strangers cause, by any interface: there are so many of a network, and no more.
 const LoginFailed = "login failed"
 
-// AuditLines hands lines of what is done beside the daemon, which keeps the audit log, to the daemon. They have no Via and From.
+// AuditLines hands lines of what is done beside the daemon, which keeps the audit log, to the daemon.
 type AuditLines interface {
-	// AddAuditLine stores a line; its ID and time are the store's.
+	// AddAuditLine has a line wait for KeepAudit; its ID and time are the store's, and its Via and From of an admin verb.
 	AddAuditLine(ctx context.Context, l AuditLine) error
-	// AuditLines returns those that are stored, oldest first.
-	AuditLines(ctx context.Context) ([]AuditLine, error)
-	// DropAuditLines forgets lines up to an ID.
-	DropAuditLines(ctx context.Context, id int64) error
 }
 
 // AuditFilter narrows a list of the audit log; what is zero does not.
@@ -57,9 +56,10 @@ func (f AuditFilter) Validate() error {
 
 // AuditLog keeps the audit log.
 type AuditLog interface {
-	// KeepAudit stores lines; their IDs are the store's, their times are not.
-	KeepAudit(ctx context.Context, lines []AuditLine) error
-	// ListAudit returns lines, newest first. Errors: Invalid.
+	// KeepAudit stores lines, and with them those that wait, which it returns: all in the order of their times. The IDs are the store's.
+	// lines is asked last when nobody can have a line wait: so whatever comes later has a later time, too.
+	KeepAudit(ctx context.Context, lines func() []AuditLine) (waited []AuditLine, err error)
+	// ListAudit returns lines by ID, newest first: of what was done one after the other, the later first. Errors: Invalid.
 	ListAudit(ctx context.Context, f AuditFilter) ([]AuditLine, error)
 	// PruneAudit forgets lines from before a time.
 	PruneAudit(ctx context.Context, before time.Time) error

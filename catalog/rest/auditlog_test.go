@@ -7,16 +7,16 @@ import (
 
 	"github.com/fandoghpaas/fandogh/catalog"
 	"github.com/fandoghpaas/fandogh/catalog/api"
+	"github.com/fandoghpaas/fandogh/catalog/storetest"
 	"github.com/fandoghpaas/fandogh/internal/testkit"
 )
 
 func TestAuditLogIsListed(t *testing.T) {
 	w := newEnv(t)
 	at := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	w.must(w.store.KeepAudit(t.Context(), []catalog.AuditLine{
-		{At: at, Via: "rest", By: "ann", From: "192.0.2.1:1", What: "image created", On: map[string]string{"image": "ann/app"}},
-		{At: at.Add(time.Hour), Via: "ssh", By: "bob", From: "192.0.2.1:2", What: "ref pushed", On: map[string]string{"image": "bob/app"}},
-	}))
+	storetest.KeepAudit(t, w.store,
+		catalog.AuditLine{At: at, Via: "rest", By: "ann", From: "192.0.2.1:1", What: "image created", On: map[string]string{"image": "ann/app"}},
+		catalog.AuditLine{At: at.Add(time.Hour), Via: "ssh", By: "bob", From: "192.0.2.1:2", What: "ref pushed", On: map[string]string{"image": "bob/app"}})
 	whats := func(query string) (found []string) {
 		t.Helper()
 		for _, l := range into[[]api.AuditLine](w.do("root", "GET", "/api/audit"+query, nil).expect(http.StatusOK)) {

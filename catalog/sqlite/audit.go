@@ -1,15 +1,17 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
 
-// AddAuditLine stores a line for the audit log.
+// AddAuditLine stores a line until it is kept.
 func (s *Store) AddAuditLine(ctx context.Context, l catalog.AuditLine) error {
 	about, err := json.Marshal(l.On)
 	if err != nil {
@@ -21,40 +23,44 @@ func (s *Store) AddAuditLine(ctx context.Context, l catalog.AuditLine) error {
 	})
 }
 
-// AuditLines returns the lines that wait, oldest first.
-func (s *Store) AuditLines(ctx context.Context) ([]catalog.AuditLine, error) {
-	return all(ctx, s.r, func(row scanner) (l catalog.AuditLine, err error) {
-		var about []byte
-		if err := row.Scan(&l.ID, timeColumn{&l.At}, &l.By, &l.What, &about); err != nil {
-			return l, err
+// KeepAudit stores lines with those that wait.
+func (s *Store) KeepAudit(ctx context.Context, lines func() []catalog.AuditLine) (waited []catalog.AuditLine, err error) {
+	var waits bool
+	if err := s.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_lines)`).Scan(&waits); err != nil {
+		return nil, fail(err)
+	}
+	if !waits && len(lines()) == 0 {
+		return nil, nil
+	}
+	return writeFor(ctx, s, func(tx *sql.Tx) ([]catalog.AuditLine, error) {
+		waited, err := all(ctx, tx, scanWaiting, `DELETE FROM audit_lines RETURNING id, at, who, what, about`)
+		if err != nil {
+			return nil, err
 		}
-		return l, json.Unmarshal(about, &l.On)
-	}, `SELECT id, at, who, what, about FROM audit_lines ORDER BY id LIMIT ?`, maxPage)
-}
-
-// DropAuditLines forgets lines up to an ID.
-func (s *Store) DropAuditLines(ctx context.Context, id int64) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM audit_lines WHERE id <= ?`, id)
-		return err
-	})
-}
-
-// KeepAudit stores lines of the audit log.
-func (s *Store) KeepAudit(ctx context.Context, lines []catalog.AuditLine) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		for _, l := range lines {
+		slices.SortFunc(waited, func(a, b catalog.AuditLine) int { return cmp.Compare(a.ID, b.ID) })
+		inOrder := slices.Concat(waited, lines())
+		slices.SortStableFunc(inOrder, func(a, b catalog.AuditLine) int { return a.At.Compare(b.At) })
+		for _, l := range inOrder {
 			about, err := json.Marshal(l.On)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			_, err = tx.ExecContext(ctx, `INSERT INTO audit (at, via, who, source, what, about) VALUES (?, ?, ?, ?, ?, ?)`, toMicros(l.At), l.Via, l.By, l.From, l.What, string(about))
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return waited, nil
 	})
+}
+
+func scanWaiting(row scanner) (catalog.AuditLine, error) {
+	l := catalog.AuditLine{Via: catalog.ViaAdmin, From: "local"}
+	var about []byte
+	if err := row.Scan(&l.ID, timeColumn{&l.At}, &l.By, &l.What, &about); err != nil {
+		return l, err
+	}
+	return l, json.Unmarshal(about, &l.On)
 }
 
 // ListAudit returns lines of the audit log, newest first.

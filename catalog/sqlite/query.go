@@ -127,7 +127,7 @@ func fail(err error) error {
 	switch {
 	case busy(err):
 		return catalog.Wrap(catalog.Unavailable, err, "the catalog's database is busy; try again")
-	case e.Code == sqlite3.ErrFull:
+	case full(err):
 		return catalog.Wrap(catalog.Unavailable, fmt.Errorf("%w: %w", err, syscall.ENOSPC),
 			"the server's disk is full and nothing was changed; try again later, or tell the server's administrator")
 	}
@@ -138,6 +138,12 @@ func fail(err error) error {
 func busy(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
+}
+
+// full reports whether err says that the disk has no room left.
+func full(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC || e.SystemErrno == syscall.EDQUOT)
 }
 
 // taken reports whether err says that a unique value is there already.

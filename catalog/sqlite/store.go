@@ -68,7 +68,9 @@ func open(ctx context.Context, path string, upgrade bool) (_ *Store, err error) 
 	}
 	s := &Store{now: time.Now}
 	s.SetLimits(catalog.Limits{})
-	if err := prepare(ctx, path, upgrade); err != nil {
+	if err := prepare(ctx, path, upgrade); full(err) {
+		return nil, fmt.Errorf("%w (%w): the disk of %s is full; nothing is lost: free some space and start again", err, syscall.ENOSPC, path)
+	} else if err != nil {
 		return nil, err
 	}
 	if s.w, err = sql.Open("sqlite3", dsn(path, lockWait, "_txlock", "immediate")); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/storetest"
 )
 
 // adminPages are those of the administration.
@@ -20,7 +21,7 @@ var adminPages = []string{
 func TestAdminPages(t *testing.T) {
 	e := newEnv(t)
 	b := e.signedIn("root")
-	e.must(e.store.KeepAudit(t.Context(), []catalog.AuditLine{{At: time.Now(), Via: evil, By: evil, From: evil, What: evil, On: map[string]string{evil: evil, "image": "ann/app"}}}))
+	storetest.KeepAudit(t, e.store, catalog.AuditLine{At: time.Now(), Via: evil, By: evil, From: evil, What: evil, On: map[string]string{evil: evil, "image": "ann/app"}})
 	_, err := e.store.PauseQueue(t.Context(), evil, evil)
 	e.must(err)
 	e.must(e.operator.Collect(evil, true))
@@ -94,7 +95,7 @@ func TestAuditDays(t *testing.T) {
 	b := e.signedIn("root")
 	tehran := time.FixedZone("", 12600)
 	for what, at := range map[string]time.Time{"before-it": time.Date(2026, 3, 19, 23, 59, 0, 0, tehran), "on-it": time.Date(2026, 3, 20, 23, 59, 0, 0, tehran), "after-it": time.Date(2026, 3, 21, 0, 0, 0, 0, tehran)} {
-		e.must(e.store.KeepAudit(t.Context(), []catalog.AuditLine{{At: at, Via: "web", By: "ann", What: what}}))
+		storetest.KeepAudit(t, e.store, catalog.AuditLine{At: at, Via: "web", By: "ann", What: what})
 	}
 	if got := b.submit("/account", "/account/look", "zone", "Asia/Tehran", "language", "fa"); got.StatusCode != http.StatusSeeOther {
 		t.Fatalf("another zone: %s", got.Status)

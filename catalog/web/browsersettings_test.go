@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/fandoghpaas/fandogh/catalog"
+	"github.com/fandoghpaas/fandogh/catalog/storetest"
 	chromium "github.com/fandoghpaas/fandogh/internal/testkit/browser"
 )
 
@@ -28,7 +29,7 @@ func (e *env) fill() (webhook, ofAll string) {
 	e.must(err)
 	all, _, err := e.webhooks.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://ci.test/" + evil, UserID: root.ID}, "")
 	e.must(err)
-	e.must(e.store.KeepAudit(ctx, []catalog.AuditLine{{At: time.Now(), Via: "web", By: evil, From: evil, What: "user disabled", On: map[string]string{evil: evil}}}))
+	storetest.KeepAudit(t, e.store, catalog.AuditLine{At: time.Now(), Via: "web", By: evil, From: evil, What: "user disabled", On: map[string]string{evil: evil}})
 	_, err = e.store.PauseQueue(ctx, evil, evil)
 	e.must(err)
 	e.must(e.operator.Collect(evil, true))

@@ -19,7 +19,7 @@ import (
 )
 
 // mostRounds bounds how often is checked again: what one mended may show another fault, such as a tag that an unreadable file had.
-const mostRounds = 4
+const mostRounds = 6
 
 // repair mends what a check finds, until nothing more can be mended, and tells of each fault what became of it. What is lost comes
 // from the newest backup in a directory, unless that is empty.
@@ -80,6 +80,7 @@ func (r *repair) round(ctx context.Context) (progress bool, err error) {
 	for _, m := range r.told {
 		m.left = false
 	}
+	here := false // without the backup
 	for _, f := range found {
 		m := r.byName[f.What]
 		if m == nil {
@@ -90,8 +91,11 @@ func (r *repair) round(ctx context.Context) (progress bool, err error) {
 		if m.did != "" || r.rounds == mostRounds {
 			continue
 		}
+		if f.File != "" && f.Whole == nil && here {
+			continue // what is missing of the directory may be there with what was mended: the next round tells
+		}
 		if m.did, m.err = r.mend(ctx, f); m.did != "" {
-			progress = true
+			progress, here = true, here || f.Mend != nil
 		}
 	}
 	return progress, nil
@@ -106,7 +110,7 @@ func (r *repair) mend(ctx context.Context, f catalog.Fault) (did string, err err
 	}
 	if f.File != "" && r.snapshot != "" {
 		did, copyErr := r.copyFrom(ctx, r.snapshot, f)
-		if copyErr == nil {
+		if did != "" {
 			return did, nil
 		}
 		err = errors.Join(err, copyErr)
@@ -114,24 +118,27 @@ func (r *repair) mend(ctx context.Context, f catalog.Fault) (did string, err err
 	return "", err
 }
 
-// copyFrom takes a fault's file from a backup.
+// copyFrom takes a fault's file from a backup; of a directory, files that it lacks. Where all is there already it did nothing.
 func (a *admin) copyFrom(ctx context.Context, snapshot string, f catalog.Fault) (did string, err error) {
 	name, err := filepath.Rel(a.data, f.File)
 	if err != nil {
 		return "", err
 	}
-	source, did := filepath.Join(snapshot, backup.DataDir, name), "it was taken from "+snapshot
+	source, took := filepath.Join(snapshot, backup.DataDir, name), true
 	switch {
 	case f.Whole == nil:
-		err = placeMissing(ctx, f, source)
+		took, err = placeMissing(ctx, f, source)
 	case f.Whole(source) != nil:
 		return "", fmt.Errorf("the backup has it not: %w", f.Whole(source))
 	case f.Whole(f.File) == nil: // for another fault
-		return did, nil
+		return "", nil
 	default:
 		err = place(ctx, f, source, f.File)
 	}
-	return did, err
+	if err != nil || !took {
+		return "", err
+	}
+	return "it was taken from " + snapshot, nil
 }
 
 // place puts a backup's file in the place of what is missing or damaged.
@@ -144,10 +151,10 @@ func place(ctx context.Context, f catalog.Fault, from, to string) error {
 	return copyFile(from, to)
 }
 
-// placeMissing places the files of a fault's directory that it lacks.
-func placeMissing(ctx context.Context, f catalog.Fault, from string) error {
+// placeMissing places the files of a fault's directory that it lacks, and reports whether there was one.
+func placeMissing(ctx context.Context, f catalog.Fault, from string) (placed bool, err error) {
 	to := f.File
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
@@ -158,8 +165,10 @@ func placeMissing(ctx context.Context, f catalog.Fault, from string) error {
 		if _, err := os.Lstat(filepath.Join(to, name)); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		placed = true
 		return place(ctx, f, path, filepath.Join(to, name))
 	})
+	return placed, err
 }
 
 // copyFile makes or replaces a file, with the mode of the other.

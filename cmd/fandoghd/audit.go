@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -43,39 +44,25 @@ func operator() string {
 // lookInterval is how soon the daemon sees what was done beside it.
 const lookInterval = 2 * time.Second
 
-// watchAdmin writes what the admin verbs do to the audit log, and removes what they deleted.
+// watchAdmin does what is left to do of what the admin verbs do, and of what they did while no daemon ran.
 func (d *daemon) watchAdmin(ctx context.Context) error {
-	look := func(ctx context.Context) {
-		if err := d.takeAuditLines(ctx); err != nil && ctx.Err() == nil {
+	d.endBeside(ctx)
+	periodic.Run(ctx, lookInterval, func(ctx context.Context) {
+		if err := d.audit.flush(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("failed to read what admin commands did", "error", err)
 		}
-	}
-	look(ctx)
-	periodic.Run(ctx, lookInterval, look)
+		if d.audit.beside.Swap(false) {
+			d.endBeside(ctx)
+		}
+	})
 	return nil
 }
 
-func (d *daemon) takeAuditLines(ctx context.Context) error {
-	lines, err := d.store.AuditLines(ctx)
-	if err != nil || len(lines) == 0 {
-		return err
-	}
-	log := d.log.ResetNamed(auditLogger)
-	log.SetLevel(hclog.Info) // whatever else is logged
-	for _, l := range lines {
-		about := []any{"via", "admin", "user", l.By, "from", "local", "at", l.At.Format(time.RFC3339)}
-		for _, key := range slices.Sorted(maps.Keys(l.On)) {
-			about = append(about, key, l.On[key])
-		}
-		log.Info(l.What, about...)
-	}
-	if err := d.store.DropAuditLines(ctx, lines[len(lines)-1].ID); err != nil {
-		return err
-	}
+// endBeside ends what admin verbs began.
+func (d *daemon) endBeside(ctx context.Context) {
 	d.remover.Remove(ctx)
 	d.endCancelled(ctx)
 	d.builder.Wake() // the queue may have been resumed
-	return nil
 }
 
 // endCancelled ends the builds that an admin verb marked as cancelled.
@@ -101,8 +88,11 @@ const (
 
 // auditKeeper has what goes to the audit log stored, too, but for logins. It is a sink of the daemon's logger.
 type auditKeeper struct {
-	keep func(ctx context.Context, lines []catalog.AuditLine) error
-	log  hclog.Logger
+	keep   func(ctx context.Context, lines func() []catalog.AuditLine) (waited []catalog.AuditLine, err error)
+	log    hclog.Logger
+	beside atomic.Bool // an admin verb did something
+
+	flushing sync.Mutex
 
 	mu      sync.Mutex
 	waiting []catalog.AuditLine
@@ -119,8 +109,12 @@ func (k *auditKeeper) Accept(name string, _ hclog.Level, what string, about ...a
 	if name != auditLogger || strings.HasPrefix(what, "login") {
 		return
 	}
-	line := auditLine(what, about)
 	k.mu.Lock()
+	line, isKept := auditLine(what, about) // whose time is that of its turn
+	if isKept {
+		k.mu.Unlock()
+		return
+	}
 	if len(k.waiting) < maxAuditWaiting {
 		k.waiting = append(k.waiting, line)
 	} else {
@@ -133,9 +127,9 @@ func (k *auditKeeper) Accept(name string, _ hclog.Level, what string, about ...a
 	}
 }
 
-// auditLine reads what a logger was given.
-func auditLine(what string, about []any) catalog.AuditLine {
-	l := catalog.AuditLine{At: time.Now(), What: what, On: map[string]string{}}
+// auditLine reads what a logger was given. What an admin verb did is kept before it is logged.
+func auditLine(what string, about []any) (l catalog.AuditLine, isKept bool) {
+	l = catalog.AuditLine{At: time.Now(), What: what, On: map[string]string{}}
 	for pair := range slices.Chunk(about, 2) {
 		if len(pair) < 2 {
 			break
@@ -149,14 +143,12 @@ func auditLine(what string, about []any) catalog.AuditLine {
 		case "from":
 			l.From = value
 		case "at":
-			if at, err := time.Parse(time.RFC3339, value); err == nil {
-				l.At = at
-			}
+			isKept = true
 		default:
 			l.On[key] = value
 		}
 	}
-	return l
+	return l, isKept
 }
 
 // run stores what comes until ctx ends.
@@ -182,22 +174,40 @@ func (k *auditKeeper) run(ctx context.Context) error {
 	}
 }
 
-// flush stores what waits.
+// flush stores what waits, here and of the admin verbs, and logs the latter.
 func (k *auditKeeper) flush(ctx context.Context) error {
-	k.mu.Lock()
-	lines, left := k.waiting, k.left
-	k.mu.Unlock()
+	k.flushing.Lock()
+	defer k.flushing.Unlock()
+	var lines []catalog.AuditLine
+	var left int
+	waited, err := k.keep(ctx, func() []catalog.AuditLine {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		lines, left = k.waiting, k.left
+		return lines
+	})
 	if left > 0 {
 		k.log.Error("lines of the audit log were not stored; they are in this log alone", "lines", left)
 	}
-	if len(lines) > 0 {
-		if err := k.keep(ctx, lines); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.waiting, k.left = k.waiting[len(lines):], k.left-left
+	k.mu.Unlock()
+	if len(waited) == 0 {
+		return nil
+	}
+	k.beside.Store(true)
+	log := k.log.ResetNamed(auditLogger)
+	log.SetLevel(hclog.Info) // whatever else is logged
+	for _, l := range waited {
+		about := []any{"via", l.Via, "user", l.By, "from", l.From, "at", l.At.Format(time.RFC3339)}
+		for _, key := range slices.Sorted(maps.Keys(l.On)) {
+			about = append(about, key, l.On[key])
+		}
+		log.Info(l.What, about...)
+	}
 	return nil
 }
 

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,16 +18,17 @@ import (
 
 // What any interface writes to the audit log is kept, whatever level the log has; what can't be stored now is stored later.
 func TestAuditLogIsKept(t *testing.T) {
-	log := newLogger(config.Log{Level: "error"}, io.Discard)
-	var kept []catalog.AuditLine
+	var written bytes.Buffer
+	log := newLogger(config.Log{Level: "error"}, &written)
+	var kept, waits []catalog.AuditLine
 	failing := true
 	k := newAuditKeeper(log)
-	k.keep = func(_ context.Context, lines []catalog.AuditLine) error {
+	k.keep = func(_ context.Context, lines func() []catalog.AuditLine) ([]catalog.AuditLine, error) {
 		if failing {
-			return errors.New("the store does not answer")
+			return nil, errors.New("the store does not answer")
 		}
-		kept = append(kept, lines...)
-		return nil
+		kept = append(kept, lines()...)
+		return waits, nil
 	}
 	log.RegisterSink(k)
 	audit := log.Named("ssh").ResetNamed("audit")
@@ -40,19 +41,28 @@ func TestAuditLogIsKept(t *testing.T) {
 	if err := k.flush(t.Context()); err == nil {
 		t.Error("a failure is not told")
 	}
-	audit.Info("user added", "via", "admin", "at", "2026-05-04T03:02:01Z", "name", 7)
+	audit.Info("user added", "name", 7)
 	failing = false
-	if err := k.flush(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := k.flush(t.Context()); err != nil || k.beside.Load() {
+		t.Fatalf("%v, beside the daemon %t", err, k.beside.Load())
 	}
 	if len(kept) != 2 || kept[0].At.After(before) || time.Since(kept[0].At) > time.Minute {
 		t.Fatalf("kept %+v", kept)
 	}
-	kept[0].At = time.Time{}
+	kept[0].At, kept[1].At = time.Time{}, time.Time{}
 	testkit.Same(t, "lines", kept, []catalog.AuditLine{
 		{Via: "ssh", By: "ann", From: "192.0.2.1:1", What: "ref pushed", On: map[string]string{"image": "ann/app", "ref": "refs/tags/v1"}},
-		{At: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC), Via: "admin", By: "ann", From: "192.0.2.1:1", What: "user added", On: map[string]string{"name": "7"}},
+		{Via: "ssh", By: "ann", From: "192.0.2.1:1", What: "user added", On: map[string]string{"name": "7"}},
 	})
+	// What an admin verb did the store has then: it is logged, and not kept again.
+	waits = []catalog.AuditLine{{Via: catalog.ViaAdmin, By: "root", From: "local", What: "user deleted", On: map[string]string{"name": "ann"}}}
+	if err := k.flush(t.Context()); err != nil || !k.beside.Swap(false) {
+		t.Errorf("what was done beside the daemon is not told of: %v", err)
+	}
+	waits = nil
+	if text := written.String(); !strings.Contains(text, "audit: user deleted: via=admin user=root from=local at=0001-01-01T00:00:00Z name=ann") {
+		t.Errorf("the log has\n%s", text)
+	}
 	if err := k.flush(t.Context()); err != nil || len(kept) != 2 {
 		t.Errorf("stored twice: %v, %v", kept, err)
 	}
