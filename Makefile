@@ -149,10 +149,16 @@ image-test: image ## runs the image by runc, and pushes to it
 	@$(call install,libcap2-bin)
 	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 10m -v -run TestImage ./deploy
 
-machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/fandogh-older.deb ## package and compose.yaml on a Debian in a virtual machine: a real systemd and Docker, control groups of version 2, a power failure
+machine-test: packages test-packages tools image $(BIN)/machine/disk.img $(BIN)/compose-$(COMPOSE_VERSION) $(BIN)/fandogh-older.deb ## package and compose.yaml on a Debian in a virtual machine: a real systemd and Docker, control groups of version 2, a power failure
 	@$(call install,qemu-system-x86 qemu-utils)
-	ln -f $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/fandogh.deb
-	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 40m -v -run TestMachine ./deploy
+	rm -rf $(BIN)/machine/files && mkdir $(BIN)/machine/files
+	ln $(BIN)/fandogh_$(DEB_ARCH).deb $(BIN)/machine/files/fandogh.deb
+	ln $(BIN)/fandogh-older.deb $(BIN)/machine/files/older.deb
+	ln $(BIN)/compose-$(COMPOSE_VERSION) $(BIN)/machine/files/docker-compose
+	ln $(BIN)/fandoghd-image.tar $(BIN)/{buildkitd,crane} $(BIN)/machine/files/
+	cp -r deploy/compose.yaml cmd/fandoghd/testdata $(BIN)/machine/files
+	go test -c -o $(BIN)/machine/files/ ./cmd/fandoghd
+	FANDOGH_TEST_TOOLS=$(BIN) go test -tags deploy -count=1 -timeout 80m -v -run TestMachine ./deploy
 
 # Its module replaces others, so it can't be installed by name.
 $(BIN)/compose-$(COMPOSE_VERSION):
@@ -162,12 +168,12 @@ $(BIN)/compose-$(COMPOSE_VERSION):
 	cd $(BIN)/compose && go build -o $@ ./cmd
 	rm -rf $(BIN)/compose
 
-$(BIN)/machine/disk.img: Makefile deploy/machine/setup.sh $(BIN)/compose-$(COMPOSE_VERSION)
+$(BIN)/machine/disk.img: Makefile deploy/machine/setup.sh
 	@$(call install,mmdebstrap e2fsprogs openssh-client)
 	rm -rf $(BIN)/machine && mkdir -p $(BIN)/machine
 	ssh-keygen -q -t ed25519 -N '' -f $(BIN)/machine/key
 	mmdebstrap --quiet --variant=apt --include=$(subst $(empty) ,$(comma),$(RUN_PACKAGES) $(DEMO_PACKAGES) $(MACHINE_PACKAGES)) \
-	  --customize-hook='deploy/machine/setup.sh "$$1" $(BIN)/machine $(BIN)/compose-$(COMPOSE_VERSION)' $$(. /etc/os-release && echo $$VERSION_CODENAME) $(BIN)/machine/root
+	  --customize-hook='deploy/machine/setup.sh "$$1" $(BIN)/machine' $$(. /etc/os-release && echo $$VERSION_CODENAME) $(BIN)/machine/root
 	cp $(BIN)/machine/root/boot/vmlinuz-* $(BIN)/machine/vmlinuz
 	cp $(BIN)/machine/root/boot/initrd.img-* $(BIN)/machine/initrd.img
 	mke2fs -q -t ext4 -d $(BIN)/machine/root $@ 12G

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // timeout bounds every wait in the scripts. It only has to be longer than a
 // loaded machine takes.
-const timeout = 90 * time.Second
+const timeout = 5 * time.Minute
 
 func TestScripts(t *testing.T) {
 	toolsOnPath(t)

@@ -4,6 +4,9 @@ data=/var/lib/fandogh
 export GIT_SSH_COMMAND='ssh -i /root/ann -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'
 export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@localhost GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@localhost
 
+# part WORDS…: says what is done next, and how many seconds the script has taken.
+part() { echo "== $* (after ${SECONDS}s)"; }
+
 # fail WORDS…: ends the script, with the end of the daemon's log.
 fail() {
 	echo "FAILED: $*"

@@ -12,7 +12,7 @@ apt-get purge -y -qq fandogh >purged 2>&1
 grep -q "Images and accounts are still in $data" purged
 [ ! -e /etc/fandogh ] || fail "$(find /etc/fandogh)"
 [ -e $data/fandogh.db ]
-apt-get install -y -qq ./fandogh.deb >/dev/null
+apt-get install -y -qq /files/fandogh.deb >/dev/null
 systemctl start fandoghd
 eventually ready
 api images/app/versions/v1 | grep >/dev/null "$digest"

@@ -2,8 +2,8 @@
 [ "$(cat /proc/1/comm)" = systemd ]
 [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]
 
-echo '== an older package is installed, and does not start by itself'
-apt-get install -y -qq ./older.deb >/dev/null
+part 'an older package is installed, and does not start by itself'
+apt-get install -y -qq /files/older.deb >/dev/null
 now_is inactive
 fandoghd doctor --config /etc/fandogh/config.yaml
 systemctl enable --now fandoghd 2>/dev/null # it returns when the daemon is ready
@@ -19,7 +19,7 @@ push app v1
 digest=$(api images/app/versions/v1 | grep -o '"digest":"[^"]*"')
 not has 'without limits'
 
-echo '== a step that takes all its memory is no affair of the service'
+part 'a step that takes all its memory is no affair of the service'
 fandoghd admin --data $data namespace limits ann --memory 64MiB >/dev/null
 app hog 'RUN dd if=/dev/zero of=/dev/null bs=200M count=1'
 before=$(mainpid)
@@ -28,7 +28,7 @@ grep -q 'ran out of memory' hog.out || fail "$(cat hog.out)"
 [ "$(mainpid)" = "$before" ]
 fandoghd admin --data $data namespace limits ann --memory 0 >/dev/null
 
-echo '== a restart while a build runs hands it back'
+part 'a restart while a build runs hands it back'
 app slow 'RUN echo sleeps; sleep 8'
 pushes slow v1
 systemctl restart fandoghd
@@ -37,7 +37,7 @@ eventually is slow v1 BUILT
 [ "$(restarts)" = 0 ]
 [ "$(pgrep -c -x buildkitd)" = 1 ]
 
-echo '== killed, alone or with all that it started, it comes back and builds again'
+part 'killed, alone or with all that it started, it comes back and builds again'
 n=0
 for whom in main all; do
 	pushes slow killed-$whom
@@ -51,7 +51,7 @@ for whom in main all; do
 	[ "$(pgrep -c -x buildkitd)" = 1 ]
 done
 
-echo '== a reload changes what may change, and a file with a fault changes nothing'
+part 'a reload changes what may change, and a file with a fault changes nothing'
 echo 'log: {level: debug}' >>/etc/fandogh/config.yaml
 before=$(mainpid)
 systemctl reload fandoghd
@@ -66,7 +66,7 @@ systemctl reload fandoghd
 eventually sh -c 'systemctl status fandoghd | grep >/dev/null "Status: .*Configuration reloaded"'
 [ "$(mainpid)" = "$before" ]
 
-echo '== one that hangs is started again'
+part 'one that hangs is started again'
 mkdir -p /run/systemd/system/fandoghd.service.d
 printf '[Service]\nWatchdogSec=6s\nTimeoutAbortSec=3s\n' >/run/systemd/system/fandoghd.service.d/test.conf
 systemctl daemon-reload
@@ -82,10 +82,10 @@ rm -r /run/systemd/system/fandoghd.service.d
 systemctl daemon-reload
 systemctl restart fandoghd
 
-echo '== an upgrade while a build runs: the new program goes on with it'
+part 'an upgrade while a build runs: the new program goes on with it'
 eventually ready
-older=$(fandoghd --version) upgraded=$(date '+%F %T')
-dpkg --unpack fandogh.deb >/dev/null # which takes long; what the package does is done when it is configured
+older=$(fandoghd --version)
+dpkg --unpack /files/fandogh.deb >/dev/null # which takes long; what the package does is done when it is configured
 pushes slow v2
 dpkg --configure fandogh
 [ "$(fandoghd --version)" != "$older" ]
@@ -97,4 +97,4 @@ systemctl start fandoghd # is active
 [ "fandoghd version $(curl -fsS http://127.0.0.1:8080/api/version | sed -n 's/.*"version":"\([^"]*\)".*/\1/p')" = "$(fandoghd --version)" ] || fail "$(curl -fsS http://127.0.0.1:8080/api/version) is not $(fandoghd --version)"
 push app v2
 fandoghd admin --data $data check
-if journal --since "$upgraded" | grep 'Got notification message from PID'; then fail 'another process of the service speaks for it'; fi
+not has "Got notification message from PID .* main PID $(mainpid)" # as the older one's buildkitd does, when it starts and ends
