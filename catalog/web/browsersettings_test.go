@@ -29,7 +29,7 @@ func (e *env) fill() (webhook, ofAll string) {
 	e.must(err)
 	all, _, err := e.webhooks.Create(ctx, catalog.Webhook{Namespace: "ann", URL: "https://ci.test/" + evil, UserID: root.ID}, "")
 	e.must(err)
-	storetest.KeepAudit(t, e.store, catalog.AuditLine{At: time.Now(), Via: "web", By: evil, From: evil, What: "user disabled", On: map[string]string{evil: evil}})
+	storetest.KeepAudit(e.t, e.store, catalog.AuditLine{At: time.Now(), Via: "web", By: evil, From: evil, What: "user disabled", On: map[string]string{evil: evil}})
 	_, err = e.store.PauseQueue(ctx, evil, evil)
 	e.must(err)
 	e.must(e.operator.Collect(evil, true))

@@ -29,11 +29,17 @@ func Do(name string, f func() error) error {
 }
 
 // OnThread runs f on a thread of its own, which may change its namespaces: it
-// ends with f.
+// ends with f. It is never the main one, which would not end, and whose namespaces
+// are the process's for all who look at it from outside, as `docker exec` does.
 func OnThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked, so the thread is not used again
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- OnThread(f) // on another, as this one is taken
+			return
+		}
 		done <- f()
 	}()
 	return <-done

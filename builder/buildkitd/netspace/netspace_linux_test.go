@@ -107,3 +107,24 @@ func TestOthersMakeNamespaces(t *testing.T) {
 		}
 	}
 }
+
+// The process is in the namespaces of its main thread, for all who look at it from elsewhere, as `docker exec` does.
+func TestMainThreadStaysWhereItIs(t *testing.T) {
+	uts := func() string {
+		t.Helper()
+		name, err := os.Readlink("/proc/self/ns/uts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	before := uts()
+	for range 1000 {
+		if err := netspace.OnThread(func() error { return unix.Unshare(unix.CLONE_NEWUTS) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := uts(); now != before {
+		t.Errorf("the process was in %s, and is in %s now", before, now)
+	}
+}
