@@ -50,9 +50,10 @@ func (m marks) anyUsedSince(unused []catalog.LFSObject) bool {
 	return slices.ContainsFunc(unused, func(o catalog.LFSObject) bool { return o.UsedAt.After(m.used) })
 }
 
-// readMarks returns what can be read of them.
-func (r *Repository) readMarks() marks {
-	m := marks{since: map[plumbing.Hash]int64{}}
+// readMarks returns what can be read of them. With one that is later than now none is worth anything: the clock was ahead then.
+func (r *Repository) readMarks(now time.Time) marks {
+	none := func() marks { return marks{since: map[plumbing.Hash]int64{}} }
+	m := none()
 	data, err := os.ReadFile(filepath.Join(r.dir, unreachableFile))
 	if err != nil {
 		return m
@@ -70,9 +71,15 @@ func (r *Repository) readMarks() marks {
 		case key == "since":
 			since, err = strconv.ParseInt(value, 10, 64)
 			timed = err == nil
+			if since > now.Unix() {
+				return none()
+			}
 		case isHash && timed:
 			m.since[h] = since
 		}
+	}
+	if m.used.After(now) {
+		return none()
 	}
 	return m
 }

@@ -94,7 +94,7 @@ func (p *pruner) run() (done Pruned, err error) {
 	if p.shallow, err = p.repo.Shallow(); err != nil {
 		return done, err
 	}
-	known := p.repo.readMarks()
+	known := p.repo.readMarks(p.now)
 	roots, look, err := p.roots()
 	if err != nil {
 		return done, err

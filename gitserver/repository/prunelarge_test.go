@@ -262,6 +262,39 @@ func TestPruneLargeWaits(t *testing.T) {
 	step(grace, 0, "again")
 }
 
+// A clock that was ahead once has nothing stay until it is that late: neither what was unneeded then, nor what is since.
+func TestPruneAfterAClockThatWasAhead(t *testing.T) {
+	for name, before := range map[string]func(p *pusher){
+		"nothing": func(*pusher) {},
+		"a history": func(p *pusher) {
+			p.push("refs/heads/gone", p.newHistory("gone", 1<<20))
+			p.drop("refs/heads/gone")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, has := newLargePusher(t)
+			p.push("refs/heads/main", p.newHistory("main", 500))
+			const grace, ahead = time.Hour, 1000 * time.Hour
+			before(p)
+			p.now = p.now.Add(ahead)
+			p.pruned(grace)
+			p.now = p.now.Add(-ahead)
+			_, oid := large(1)
+			has.at[oid] = p.now // uploaded, and never pushed
+			var done Pruned
+			for range 2 { // it is seen, and then its time is over
+				again := p.pruned(grace)
+				done.Large, done.Objects = done.Large+again.Large, done.Objects+again.Objects
+				p.now = p.now.Add(grace)
+			}
+			again := p.pruned(grace)
+			if done.Large+again.Large != 1 || (done.Objects+again.Objects > 0) != (name != "nothing") {
+				t.Errorf("%+v and then %+v went", done, again)
+			}
+		})
+	}
+}
+
 // A repository in which nothing changed is not looked through again, but for what was used last since.
 func TestPruneLargeLooksOnce(t *testing.T) {
 	p, has := newLargePusher(t)
