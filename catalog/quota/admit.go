@@ -13,6 +13,7 @@ type reservation struct {
 	contents    map[string]int64 // bytes by digest
 	bytes       int64            // beside them
 	decided     chan struct{}    // closed when it is admitted, or refused
+	place       int64            // in the order in which was asked
 }
 
 // mostTries bounds how often is asked again, since what was on its way has arrived meanwhile and may have counted twice.
@@ -20,18 +21,18 @@ const mostTries = 3
 
 // Admit implements catalog.Admission.
 func (s *Service) Admit(ctx context.Context, namespace string, more catalog.Amounts) error {
-	_, err := s.admit(ctx, namespace, request{more: more}, func(*reservation) {})
+	_, err := s.admit(ctx, namespace, request{more: more}, false)
 	return err
 }
 
 // Reserve implements catalog.Admission.
 func (s *Service) Reserve(ctx context.Context, namespace string, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
-	return s.admit(ctx, namespace, request{contents: contents, more: more}, s.add)
+	return s.admit(ctx, namespace, request{contents: contents, more: more}, true)
 }
 
 // ReserveBeside is Reserve where beside counts as used, too: contents, bytes by digest, that are stored and that the catalog does not know of.
 func (s *Service) ReserveBeside(ctx context.Context, namespace string, beside, contents map[string]int64, more catalog.Amounts) (release func(), err error) {
-	return s.admit(ctx, namespace, request{beside: beside, contents: contents, more: more}, s.add)
+	return s.admit(ctx, namespace, request{beside: beside, contents: contents, more: more}, true)
 }
 
 // request is what is asked for.
@@ -40,8 +41,8 @@ type request struct {
 	more             catalog.Amounts
 }
 
-// admit is Reserve, where note makes others see a reservation. What a namespace uses is looked up only where it may not have any amount.
-func (s *Service) admit(ctx context.Context, namespace string, asked request, note func(*reservation)) (release func(), err error) {
+// admit is Reserve; others see what is reserved only where that is to be seen. What a namespace uses is looked up only where it may not have any amount.
+func (s *Service) admit(ctx context.Context, namespace string, asked request, seen bool) (release func(), err error) {
 	contents, more := asked.contents, asked.more
 	if err := s.config.Room(); err != nil {
 		return nil, err
@@ -68,10 +69,10 @@ func (s *Service) admit(ctx context.Context, namespace string, asked request, no
 	if !measured {
 		return func() {}, quota.Check(namespace, used, more)
 	}
-	// It is seen by all that ask later, and sees all that asked before.
+	// It sees all that asked before, and is seen by all that ask later, if at all.
 	r := &reservation{namespaceID: n.ID, contents: contents, bytes: more.Bytes, decided: make(chan struct{})}
 	defer close(r.decided)
-	note(r)
+	s.add(r, seen)
 	if err := s.fits(ctx, namespace, r, asked, quota, used); err != nil {
 		s.remove(r)
 		return nil, err
@@ -139,10 +140,14 @@ func addContents(has, contents map[string]int64) (bytes int64) {
 	return bytes
 }
 
-func (s *Service) add(r *reservation) {
+// add gives a reservation its place.
+func (s *Service) add(r *reservation, seen bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reserved = append(s.reserved, r)
+	s.places++
+	if r.place = s.places; seen {
+		s.reserved = append(s.reserved, r)
+	}
 }
 
 func (s *Service) remove(r *reservation) {
@@ -151,15 +156,12 @@ func (s *Service) remove(r *reservation) {
 	s.reserved = slices.DeleteFunc(s.reserved, func(other *reservation) bool { return other == r })
 }
 
-// before returns the reservations of the same namespace that were made before one.
+// before returns the reservations of the same namespace that were made before one: fewer each time.
 func (s *Service) before(r *reservation) (before []*reservation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, other := range s.reserved {
-		if other == r {
-			break
-		}
-		if other.namespaceID == r.namespaceID {
+		if other.place < r.place && other.namespaceID == r.namespaceID {
 			before = append(before, other)
 		}
 	}

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -123,4 +124,47 @@ func TestReserve(t *testing.T) {
 	first()
 	second()
 	e.must(s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 10_000}))
+}
+
+// However many are refused one after the other while somebody asks: they are in nobody's way.
+func TestRefusedWhileAsked(t *testing.T) {
+	e := newEnv(t)
+	e.image("app")
+	type held struct{ there, goOn, ended chan struct{} }
+	type holdKey struct{}
+	var s *quota.Service
+	begin := func() *held {
+		h := &held{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+		go func() {
+			defer close(h.ended)
+			if _, err := s.Reserve(context.WithValue(t.Context(), holdKey{}, h), "ann", nil, catalog.Amounts{Bytes: 12_000}); err == nil {
+				t.Error("more than fits was admitted")
+			}
+		}()
+		<-h.there
+		return h
+	}
+	end := func(h *held) {
+		close(h.goOn)
+		<-h.ended
+	}
+	var other *held
+	s = e.service(func(c *quota.Config) {
+		c.Quota = func() catalog.Quota { return catalog.Quota{Bytes: 11_000} }
+		c.Tagged = func(ctx context.Context, _ catalog.Image) (map[string]int64, error) {
+			if h, is := ctx.Value(holdKey{}).(*held); is {
+				close(h.there)
+				<-h.goOn
+				return nil, nil
+			}
+			end(other)
+			other = begin()
+			return nil, nil
+		}
+	})
+	other = begin()
+	if err := s.Admit(t.Context(), "ann", catalog.Amounts{Bytes: 9000}); err != nil {
+		t.Error(err)
+	}
+	end(other)
 }

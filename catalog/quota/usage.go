@@ -45,7 +45,8 @@ type Service struct {
 	config Config
 
 	mu       sync.Mutex
-	reserved []*reservation // in the order in which they were made
+	reserved []*reservation // in the order of their places
+	places   int64          // that were given
 }
 
 var (
