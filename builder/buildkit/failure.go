@@ -26,7 +26,7 @@ const exitKilled = 137
 var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|read-only file system|input/output error` +
 	`|connection refused|connection reset|i/o timeout|tls handshake|transport is closing|no active session|error reading from server` +
 	`|server misbehaving|temporary failure in name resolution|network is unreachable|no route to host|unexpected eof` +
-	`|too many open files|too many requests|failed to push`)
+	`|too many open files|too many requests|failed to push|snapshot( \S+)? does not exist|content digest \S+: not found`)
 
 // theirs are texts of what BuildKit refuses the user.
 var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|instruction that is not UTF-8|syntax error in pattern|^parse "|: invalid port$|^no SSH key "`)

@@ -238,3 +238,24 @@ func TestReasonIsFoundInEitherReport(t *testing.T) {
 		testkit.Same(t, before, rootText(errors.New(before+"failed to do request: "+reason)), reason)
 	}
 }
+
+// What BuildKit lost of its cache, as when the disk was full while it was written, is not looked for at the user's.
+func TestLostCacheIsInfrastructure(t *testing.T) {
+	for _, text := range []string{
+		"failed to commit s9qyqe4y to ykx4dbk8 during finalize: failed to stat active key during commit: snapshot does not exist: not found",
+		"failed to apply diffs: failed to stat lower snapshot oqp2tt0j: snapshot oqp2tt0j does not exist: not found",
+		"failed to read dockerfile: failed to mount lhzivmrs: snapshot lhzivmrs does not exist: not found",
+		"failed to get reader from content store: content digest sha256:" + strings.Repeat("a", 64) + ": not found",
+	} {
+		err := errors.New("failed to solve: " + text)
+		if got := outcomeOf(err, rootText(err), true, nil); got != catalog.OutcomeInfrastructure {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for _, text := range []string{`failed to calculate checksum of ref 1::2: "/snapshot does not exist": not found`, "docker.io/library/none:1: not found"} {
+		err := errors.New("failed to solve: " + text)
+		if got := outcomeOf(err, rootText(err), true, nil); got != catalog.OutcomeUserError {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
