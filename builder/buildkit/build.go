@@ -128,6 +128,7 @@ func (b *build) solvePart(ctx context.Context, p *part) (madePart, error) {
 		return madePart{found: found}, nil
 	}
 	if err != nil {
+		b.forgetLost(ctx, p.Client, err)
 		return madePart{}, b.failure(err, p, out, found.test, kills)
 	}
 	return madePart{export.Part{Store: out, Root: response.ExporterResponse["containerimage.digest"]}, found}, nil

@@ -26,7 +26,7 @@ const exitKilled = 137
 var ours = regexp.MustCompile(`(?i)no space left on device|disk quota exceeded|read-only file system|input/output error` +
 	`|connection refused|connection reset|i/o timeout|tls handshake|transport is closing|no active session|error reading from server` +
 	`|server misbehaving|temporary failure in name resolution|network is unreachable|no route to host|unexpected eof` +
-	`|too many open files|too many requests|failed to push|snapshot( \S+)? does not exist|content digest \S+: not found`)
+	`|too many open files|too many requests|failed to push`)
 
 // theirs are texts of what BuildKit refuses the user.
 var theirs = regexp.MustCompile(`(?i)not found|pull access denied|insufficient_scope|no match for platform|not allowed|by policy|^digest mismatch|^failed to fetch remote|instruction that is not UTF-8|syntax error in pattern|^parse "|: invalid port$|^no SSH key "`)
@@ -39,6 +39,8 @@ var notStarted = regexp.MustCompile(`^(unable to find (user|group)|working dir |
 
 // quoted is what stands in quotes, a process's command above all.
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+func unquoted(text string) string { return quoted.ReplaceAllString(text, "") }
 
 // process is what BuildKit says before it says how a RUN ended.
 var process = regexp.MustCompile(`^process "(?:[^"\\]|\\.)*" did not complete successfully: `)
@@ -138,7 +140,7 @@ func outcomeOf(err error, text string, placed bool, failed *step) catalog.Outcom
 		return catalog.OutcomeInfrastructure
 	case placed && failed != nil && brokenArchive.MatchString(text) && strings.HasPrefix(instruction(failed.Name), "ADD "):
 		return catalog.OutcomeUserError
-	case ours.MatchString(quoted.ReplaceAllString(text, "")):
+	case ours.MatchString(unquoted(text)), lostCache.MatchString(unquoted(text)):
 		return catalog.OutcomeInfrastructure
 	case placed, theirs.MatchString(text):
 		return catalog.OutcomeUserError

@@ -3,10 +3,16 @@
 package buildkit
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/moby/buildkit/client"
 
 	"github.com/fandoghpaas/fandogh/builder/buildkittest"
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -258,4 +264,44 @@ func TestLostCacheIsInfrastructure(t *testing.T) {
 			t.Errorf("%s: %s", text, got)
 		}
 	}
+}
+
+// The records that BuildKit says it lost something of are removed, and no other.
+func TestLostCacheIsForgotten(t *testing.T) {
+	c, err := client.New(t.Context(), env.manager.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // only read
+	// made returns the records of the build, the one that no other is made of first.
+	made := func() (ids []string) {
+		t.Helper()
+		all, err := c.DiskUsage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		parents := map[string]bool{}
+		for _, r := range all {
+			if strings.Contains(r.Description, "echo lost") && !r.InUse {
+				ids = append(ids, r.ID)
+			}
+			for _, parent := range r.Parents {
+				parents[parent] = true
+			}
+		}
+		slices.SortFunc(ids, func(x, y string) int {
+			return cmp.Or(strings.Compare(strconv.FormatBool(parents[x]), strconv.FormatBool(parents[y])), strings.Compare(x, y))
+		})
+		return ids
+	}
+	env.Solve(t, env.Request("ann", "lost", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN echo lost >/1\nRUN echo lost >/2\n"}).WithBusybox()))
+	var ids []string
+	testkit.Eventually(t, "the build lets its records go", func() bool { ids = made(); return len(ids) > 1 })
+	b := &build{Solver: env.Solver.(*Solver)}
+	for _, other := range []string{"process \"snapshot does not exist " + ids[0] + "\" failed", "snapshot does not exist: not found", "failed to commit " + ids[0]} {
+		b.forgetLost(t.Context(), c, errors.New(other))
+	}
+	testkit.Same(t, "records", made(), ids)
+	b.forgetLost(t.Context(), c, fmt.Errorf("failed to commit %s to %s during finalize: snapshot does not exist: not found", ids[0], strings.Repeat("a", len(ids[0]))))
+	testkit.Same(t, "records of which one is lost", made(), ids[1:])
 }
