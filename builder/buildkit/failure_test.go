@@ -3,12 +3,10 @@
 package buildkit
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -273,8 +271,8 @@ func TestLostCacheIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close() //nolint:errcheck // only read
-	// made returns the records of the build, the one that no other is made of first.
-	made := func() (ids []string) {
+	// made returns the records of the build, in order, and one that no other is made of; none while one is in use.
+	made := func() (ids []string, last string) {
 		t.Helper()
 		all, err := c.DiskUsage(t.Context())
 		if err != nil {
@@ -282,26 +280,38 @@ func TestLostCacheIsForgotten(t *testing.T) {
 		}
 		parents := map[string]bool{}
 		for _, r := range all {
-			if strings.Contains(r.Description, "echo lost") && !r.InUse {
-				ids = append(ids, r.ID)
-			}
 			for _, parent := range r.Parents {
 				parents[parent] = true
 			}
 		}
-		slices.SortFunc(ids, func(x, y string) int {
-			return cmp.Or(strings.Compare(strconv.FormatBool(parents[x]), strconv.FormatBool(parents[y])), strings.Compare(x, y))
-		})
-		return ids
+		for _, r := range all {
+			switch {
+			case !strings.Contains(r.Description, "echo lost"):
+				continue
+			case r.InUse:
+				return nil, ""
+			case !parents[r.ID]:
+				last = r.ID
+			}
+			ids = append(ids, r.ID)
+		}
+		slices.Sort(ids)
+		return ids, last
 	}
 	env.Solve(t, env.Request("ann", "lost", "1.0", buildkittest.NewTree(map[string]string{"Dockerfile": buildkittest.BusyboxImage + "RUN echo lost >/1\nRUN echo lost >/2\n"}).WithBusybox()))
 	var ids []string
-	testkit.Eventually(t, "the build lets its records go", func() bool { ids = made(); return len(ids) > 1 })
+	var last string
+	testkit.Eventually(t, "the build lets its records go", func() bool {
+		ids, last = made()
+		return len(ids) > 1
+	})
 	b := &build{Solver: env.Solver.(*Solver)}
-	for _, other := range []string{"process \"snapshot does not exist " + ids[0] + "\" failed", "snapshot does not exist: not found", "failed to commit " + ids[0]} {
+	for _, other := range []string{"process \"snapshot does not exist " + last + "\" failed", "snapshot does not exist: not found", "failed to commit " + last} {
 		b.forgetLost(t.Context(), c, errors.New(other))
 	}
-	testkit.Same(t, "records", made(), ids)
-	b.forgetLost(t.Context(), c, fmt.Errorf("failed to commit %s to %s during finalize: snapshot does not exist: not found", ids[0], strings.Repeat("a", len(ids[0]))))
-	testkit.Same(t, "records of which one is lost", made(), ids[1:])
+	now, _ := made()
+	testkit.Same(t, "records", now, ids)
+	b.forgetLost(t.Context(), c, fmt.Errorf("failed to commit %s to %s during finalize: snapshot does not exist: not found", last, strings.Repeat("a", len(last))))
+	now, _ = made()
+	testkit.Same(t, "records of which one is lost", now, slices.DeleteFunc(ids, func(id string) bool { return id == last }))
 }
