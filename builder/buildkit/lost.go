@@ -33,6 +33,9 @@ func (b *build) forgetLost(ctx context.Context, c *client.Client, failure error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, forgetTimeout)
 	defer cancel()
-	err := c.Prune(ctx, nil, named, client.PruneAll)
-	b.log.Warn("BuildKit lost what is in records of its cache; they are removed, and their step is run again", "records", named, "failure", failure, "error", err)
+	if err := c.Prune(ctx, nil, named, client.PruneAll); err != nil {
+		b.log.Error("failed to remove records of the build cache, of which BuildKit lost what is in them", "records", named, "failure", failure, "error", err)
+		return
+	}
+	b.log.Warn("removed records of the build cache, of which BuildKit lost what is in them; their step is run again", "records", named, "failure", failure)
 }
