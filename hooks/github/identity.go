@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/go-github/v84/github"
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -124,9 +123,7 @@ func (s *Service) name(ctx context.Context, c *catalog.Connection, now origin) e
 		return err
 	}
 	if now.Name != c.Repository {
-		log := s.config.Logger.ResetNamed("audit")
-		log.SetLevel(hclog.Info) // whatever else is logged
-		log.Info("repository renamed", "via", "github", "image", c.Image, "repository", now.Name, "former", c.Repository, "number", now.ID)
+		s.config.Logger.ResetNamed("audit").Info("repository renamed", "via", "github", "image", c.Image, "repository", now.Name, "former", c.Repository, "number", now.ID)
 		c.Former = c.Repository
 	}
 	c.Repository, c.RepositoryID = now.Name, now.ID
