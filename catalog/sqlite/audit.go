@@ -25,12 +25,11 @@ func (s *Store) AddAuditLine(ctx context.Context, l catalog.AuditLine) error {
 
 // KeepAudit stores lines with those that wait.
 func (s *Store) KeepAudit(ctx context.Context, lines func() []catalog.AuditLine) (waited []catalog.AuditLine, err error) {
-	var waits bool
-	if err := s.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_lines)`).Scan(&waits); err != nil {
-		return nil, fail(err)
-	}
-	if !waits && len(lines()) == 0 {
-		return nil, nil
+	if len(lines()) == 0 {
+		var waits bool
+		if err := s.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_lines)`).Scan(&waits); err != nil || !waits {
+			return nil, fail(err)
+		}
 	}
 	return writeFor(ctx, s, func(tx *sql.Tx) ([]catalog.AuditLine, error) {
 		waited, err := all(ctx, tx, scanWaiting, `DELETE FROM audit_lines RETURNING id, at, who, what, about`)
