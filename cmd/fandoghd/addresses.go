@@ -96,12 +96,10 @@ func anyAddress(listen string) bool {
 // reachable turns a listener's address into one that connects from this
 // machine: a wildcard becomes loopback.
 func reachable(l net.Addr) string {
-	host, port, err := net.SplitHostPort(l.String())
-	if err != nil {
-		return l.String()
+	address := l.String()
+	if !anyAddress(address) {
+		return address
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
+	_, port, _ := net.SplitHostPort(address)
+	return net.JoinHostPort("127.0.0.1", port)
 }
