@@ -242,7 +242,9 @@ func (s *seldom) more() int {
 
 // auditLog takes a line for each thing that a user did.
 func (s *Server) auditLog(user string, from net.Addr) hclog.Logger {
-	return s.config.Logger.ResetNamed("audit").With("via", "ssh", "user", user, "from", from)
+	log := s.config.Logger.ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	return log.With("via", "ssh", "user", user, "from", from)
 }
 
 // run turns a fault of ours in one session into that session's error.

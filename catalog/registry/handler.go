@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/fandoghpaas/fandogh/catalog"
@@ -76,7 +77,9 @@ func (r *Registry) identify(req *http.Request) (catalog.Identity, error) {
 
 // audit leaves a line in the audit log about what a user did, and from where.
 func (r *Registry) audit(req *http.Request, user, what string, about ...any) {
-	r.logger.ResetNamed("audit").Info(what, append(about, "via", "registry", "user", user, "from", req.RemoteAddr)...)
+	log := r.logger.ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	log.Info(what, append(about, "via", "registry", "user", user, "from", req.RemoteAddr)...)
 }
 
 // ask has the app answer. What it says of faults that are ours, with paths of this machine, is for the log.

@@ -200,6 +200,7 @@ func (k *auditKeeper) flush(ctx context.Context) error {
 	}
 	k.beside.Store(true)
 	log := k.log.ResetNamed(auditLogger)
+	log.SetLevel(hclog.Info) // whatever else is logged
 	for _, l := range waited {
 		about := []any{"via", l.Via, "user", l.By, "from", l.From, "at", l.At.Format(time.RFC3339)}
 		for _, key := range slices.Sorted(maps.Keys(l.On)) {

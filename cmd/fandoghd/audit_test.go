@@ -32,6 +32,7 @@ func TestAuditLogIsKept(t *testing.T) {
 	}
 	log.RegisterSink(k)
 	audit := log.Named("ssh").ResetNamed("audit")
+	audit.SetLevel(hclog.Info)
 	audit = audit.With("via", "ssh", "user", "ann", "from", "192.0.2.1:1")
 	audit.Info("login", "key", "SHA256:x")
 	audit.Info("ref pushed", "image", catalog.ImageRef{Namespace: "ann", Name: "app"}, "ref", "refs/tags/v1")
@@ -73,6 +74,7 @@ func TestLogLevelChanges(t *testing.T) {
 	log := newLogger(config.Log{Level: "error"}, &written)
 	rest := log.Named("rest").With("request_id", 7)
 	audit := rest.ResetNamed(auditLogger)
+	audit.SetLevel(hclog.Info)
 	rest.Info("not shown")
 	audit.Info("shown")
 	log.SetLevel(hclog.Debug)

@@ -170,7 +170,9 @@ func (c *call) stillMay(ctx context.Context, action catalog.Action) error {
 }
 
 func (c *call) audit(user string) hclog.Logger {
-	return c.server.config.Logger.ResetNamed("audit").With("via", "lfs", "user", user, "from", c.r.RemoteAddr)
+	log := c.server.config.Logger.ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	return log.With("via", "lfs", "user", user, "from", c.r.RemoteAddr)
 }
 
 // read takes a request in JSON; none is an empty one. Errors: Invalid, TooLarge.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/google/go-github/v84/github"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/fandoghpaas/fandogh/catalog"
 )
@@ -123,7 +124,9 @@ func (s *Service) name(ctx context.Context, c *catalog.Connection, now origin) e
 		return err
 	}
 	if now.Name != c.Repository {
-		s.config.Logger.ResetNamed("audit").Info("repository renamed", "via", "github", "image", c.Image, "repository", now.Name, "former", c.Repository, "number", now.ID)
+		log := s.config.Logger.ResetNamed("audit")
+		log.SetLevel(hclog.Info) // whatever else is logged
+		log.Info("repository renamed", "via", "github", "image", c.Image, "repository", now.Name, "former", c.Repository, "number", now.ID)
 		c.Former = c.Repository
 	}
 	c.Repository, c.RepositoryID = now.Name, now.ID

@@ -66,7 +66,9 @@ func Logger(ctx context.Context) hclog.Logger { return hclog.FromContext(ctx) }
 // Audit leaves a line in the audit log about a change: by whom, from where, and by which interface. Every interface's audit lines
 // stand under that one name.
 func Audit(r *http.Request, via, user, what string, about ...any) {
-	Logger(r.Context()).ResetNamed("audit").Info(what, append(about, "via", via, "user", user, "from", r.RemoteAddr)...)
+	log := Logger(r.Context()).ResetNamed("audit")
+	log.SetLevel(hclog.Info) // whatever else is logged
+	log.Info(what, append(about, "via", via, "user", user, "from", r.RemoteAddr)...)
 }
 
 // Watched remembers the status of an answer.
